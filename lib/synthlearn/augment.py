@@ -1,0 +1,167 @@
+"""Random views of uint8 image batches, every image with its own parameters, as tensor operations.
+
+The law is torchvision's (RandomResizedCrop, flip, ColorJitter in random order, RandomGrayscale); the random numbers are
+counter-based, so a view depends on its key alone.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from . import rng
+from .encoders import MEAN, STD
+from .errors import ParameterError
+from .image import LUMA, luma, shift_hue, triangle_weights
+
+TRIES = 10  # of a crop that fits, then the whole image
+RATIO = (3 / 4, 4 / 3)
+CHUNK = 64  # images whose pixels stay in the cache of a core
+# RGB → (Y, I, Q); a hue shift in the linear variant turns the I–Q plane
+YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """The noise paper's pipeline; defaults are its constants (authors' code).
+
+    Args:
+        crop: side of a view in pixels.
+        scale_min: smallest area of a crop as a share of the image; the largest is 1.
+        jitter: brightness, contrast and saturation factors are uniform on 1 ± jitter.
+        hue: hue shift is uniform on ± hue turns of the circle.
+        jitter_p, grey_p, flip_p: probabilities.
+        variant: "exact" clamps after each colour step and shifts the HSV hue, as torchvision does; "linear" composes the colour
+            steps, in the same random order, to one affine map with a hue rotation in YIQ and one clamp: about twice as fast.
+    """
+
+    crop: int = 64
+    scale_min: float = 0.08
+    jitter: float = 0.4
+    hue: float = 0.4
+    jitter_p: float = 1.0
+    grey_p: float = 0.2
+    flip_p: float = 0.5
+    variant: str = "exact"
+
+    def __post_init__(self) -> None:
+        if self.variant not in ("exact", "linear"):
+            raise ParameterError(f"augmentation = {self.variant!r}: must be 'exact' or 'linear'")
+
+    def __call__(self, images: Tensor, keys: Tensor) -> Tensor:
+        """One view of each image: uint8 (n, 3, h, w) and int64 keys (n,) → normalised float (n, 3, crop, crop), channels last.
+
+        Raises: ParameterError when the crop is larger than the image.
+        """
+        if self.crop > min(images.shape[-2:]):
+            raise ParameterError(f"crop = {self.crop}: larger than the images ({images.shape[-2]}×{images.shape[-1]}); lower it or raise image_size")
+        step = CHUNK if images.device.type == "cpu" else max(len(images), 1)
+        out = torch.empty((len(images), 3, self.crop, self.crop), device=images.device, memory_format=torch.channels_last)
+        mean, std = (torch.tensor(c, device=images.device).view(3, 1, 1) for c in (MEAN, STD))
+        for start in range(0, len(images), step):
+            part = slice(start, start + step)
+            x = resized_crop(images[part], *crop_windows(rng.fold(keys[part], 0), *images.shape[-2:], self.scale_min), self._flips(keys[part]), self.crop)
+            out[part] = self._colour(x, keys[part]).sub_(mean).div_(std)
+        return out
+
+    def _flips(self, keys: Tensor) -> Tensor:
+        return rng.uniform(rng.fold(keys, 1)) < self.flip_p
+
+    def colour_parameters(self, keys: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Factors (n, 4) of brightness, contrast, saturation and hue; order (n, 4) in which they apply; grey (n,), all from the keys."""
+        u = rng.uniform(rng.fold(keys, 2), (10,))
+        factors = torch.cat((1 + self.jitter * (2 * u[:, :3] - 1), self.hue * (2 * u[:, 3:4] - 1)), 1)
+        neutral = torch.tensor([1.0, 1.0, 1.0, 0.0], device=keys.device)
+        factors = torch.where(u[:, 4:5] < self.jitter_p, factors, neutral)
+        return factors, u[:, 5:9].argsort(1), u[:, 9] < self.grey_p
+
+    def _colour(self, x: Tensor, keys: Tensor) -> Tensor:
+        """Jitter and grey of float (n, 3, h, w) in [0, 1]."""
+        factors, order, grey = self.colour_parameters(keys)
+        if self.variant == "linear":
+            return linear_jitter(x, factors, order, grey)
+        x = jitter(x, factors, order)
+        chosen = torch.nonzero(grey).flatten()
+        x[chosen] = luma(x[chosen]).expand(-1, 3, -1, -1)
+        return x
+
+
+def crop_windows(keys: Tensor, height: int, width: int, scale_min: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """torchvision's RandomResizedCrop windows (top, left, h, w), int64 (n,) each: the first of ten tries that fits, else the whole image."""
+    n = len(keys)
+    u = rng.uniform(keys, (TRIES, 2))
+    area = height * width * (scale_min + (1 - scale_min) * u[..., 0])
+    ratio = torch.exp(math.log(RATIO[0]) + (math.log(RATIO[1]) - math.log(RATIO[0])) * u[..., 1])
+    w, h = (area * ratio).sqrt().round().long(), (area / ratio).sqrt().round().long()
+    fits = (w > 0) & (w <= width) & (h > 0) & (h <= height)
+    first = fits.int().argmax(1, keepdim=True)
+    none = ~fits.any(1)
+    w, h = w.gather(1, first)[:, 0], h.gather(1, first)[:, 0]
+    w, h = torch.where(none, width, w), torch.where(none, height, h)
+    v = rng.uniform(rng.fold(keys, 1), (2,)).view(n, 2)
+    return (v[:, 0] * (height - h + 1)).long(), (v[:, 1] * (width - w + 1)).long(), h, w
+
+
+def resized_crop(images: Tensor, top: Tensor, left: Tensor, h: Tensor, w: Tensor, flip: Tensor, size: int) -> Tensor:
+    """Crop, resize with PIL's antialiased bilinear filter, mirror: uint8 (n, 3, H, W) → float (n, 3, size, size) in [0, 1].
+
+    Two batched matrix products; a mirrored image has its column weights in reverse.
+    """
+    rows = triangle_weights(top.float(), h.float(), images.shape[-2], size)
+    columns = triangle_weights(left.float(), w.float(), images.shape[-1], size)
+    columns = torch.where(flip[:, None, None], columns.flip(1), columns)
+    n, c, height, width = images.shape
+    x = images.reshape(n, c * height, width).float() @ (columns / 255).transpose(1, 2)
+    return rows[:, None] @ x.view(n, c, height, size)
+
+
+def _blend(x: Tensor, y: Tensor, factor: Tensor) -> Tensor:
+    return torch.lerp(y, x, factor).clamp_(0, 1)
+
+
+def jitter(x: Tensor, factors: Tensor, order: Tensor) -> Tensor:
+    """Brightness, contrast, saturation and hue of float (n, 3, h, w) in [0, 1], for each image in its own order; as torchvision, per step clamped."""
+    for step in range(4):
+        for operation in range(4):
+            chosen = torch.nonzero(order[:, step] == operation).flatten()
+            if not len(chosen):
+                continue
+            y, f = x[chosen], factors[chosen, operation].view(-1, 1, 1, 1)
+            if operation == 0:
+                y = y.mul_(f).clamp_(0, 1)
+            elif operation == 1:
+                y = _blend(y, luma(y).mean((2, 3), keepdim=True), f)
+            elif operation == 2:
+                y = _blend(y, luma(y), f)
+            else:
+                y = shift_hue(y, f.flatten())
+            x[chosen] = y
+    return x
+
+
+def linear_jitter(x: Tensor, factors: Tensor, order: Tensor, grey: Tensor) -> Tensor:
+    """The same steps composed to one affine colour map per image, clamped once; grey (n,) images end in luma. Float (n, 3, h, w) in [0, 1]."""
+    n, device = len(x), x.device
+    weights = torch.tensor(LUMA, device=device)
+    to_luma, eye = weights.expand(3, 3), torch.eye(3, device=device)
+    to_yiq = torch.tensor(YIQ, device=device)
+    from_yiq = torch.linalg.inv(to_yiq)
+    mean = x.mean((2, 3))
+    matrix, shift = eye.expand(n, 3, 3), torch.zeros(n, 3, device=device)
+    f = factors[:, :, None, None]
+    angle = 2 * math.pi * factors[:, 3]
+    turn = torch.zeros(n, 3, 3, device=device)
+    turn[:, 0, 0] = 1
+    turn[:, 1, 1] = turn[:, 2, 2] = torch.cos(angle)
+    turn[:, 1, 2], turn[:, 2, 1] = torch.sin(angle), -torch.sin(angle)
+    maps = torch.stack((f[:, 0] * eye, f[:, 1] * eye, f[:, 2] * eye + (1 - f[:, 2]) * to_luma, from_yiq @ turn @ to_yiq), 1)
+    for step in range(4):
+        operation = order[:, step]
+        chosen = maps[torch.arange(n, device=device), operation]
+        level = ((matrix @ mean[..., None])[..., 0] + shift) @ weights  # mean luma so far: what contrast blends with
+        offset = torch.where(operation == 1, (1 - factors[:, 1]) * level, torch.zeros_like(level))
+        matrix, shift = chosen @ matrix, (chosen @ shift[..., None])[..., 0] + offset[:, None]
+    matrix = torch.where(grey[:, None, None], to_luma @ matrix, matrix)
+    shift = torch.where(grey[:, None], (shift @ weights)[:, None].expand(-1, 3), shift)
+    return torch.baddbmm(shift[..., None], matrix, x.flatten(2)).clamp_(0, 1).view_as(x)

@@ -1,0 +1,171 @@
+"""Encoders with named feature taps, and their files."""
+
+import contextlib
+import importlib
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from . import files, rng
+from .errors import CheckpointError, ParameterError
+
+CHANNELS, FC, OUT = (96, 192, 384, 384, 192), 4096, 128  # the authors' code
+POOLED = (0, 1, 4)  # blocks that end in a max-pool 3×3, stride 2
+INIT_STD = 0.02
+MEAN, STD = (0.44087801806139126, 0.42790631331699347, 0.3867879370752931), (0.26826768628079806, 0.2610450402318512, 0.26866836876860795)  # STL-10's
+
+
+class SmallAlexNet(nn.Module):
+    """The noise paper's small encoder: five 3×3 convolutions and three linear layers, unit outputs of 128 numbers.
+
+    Args:
+        width: factor on all channels and on fc6, fc7; 1 has 58,678,368 parameters at 64 px.
+        input_size: side of the input in pixels, at least 32.
+        seed: of the initial weights, N(0, 0.02²) by counter-based numbers: the same on any machine.
+
+    Raises: ParameterError for a width or input size that cannot be built.
+    """
+
+    taps = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")
+    normalisation = (MEAN, STD)
+
+    def __init__(self, width: float = 1.0, input_size: int = 64, seed: int = 0) -> None:
+        super().__init__()
+        if input_size < 32:
+            raise ParameterError(f"input_size = {input_size}: SmallAlexNet needs at least 32 pixels")
+        if not 1 / 32 <= width <= 4:
+            raise ParameterError(f"width = {width}: must lie between 1/32 and 4")
+        self.options = {"width": width, "input_size": input_size}
+        channels, hidden, side = [3, *(round(c * width) for c in CHANNELS)], round(FC * width), input_size
+        blocks = []
+        for i in range(len(CHANNELS)):
+            layers = [nn.Conv2d(channels[i], channels[i + 1], 3, padding=1, bias=False), nn.BatchNorm2d(channels[i + 1]), nn.ReLU()]
+            if i in POOLED:
+                layers.append(nn.MaxPool2d(3, 2))
+                side = (side - 3) // 2 + 1
+            blocks.append(nn.Sequential(*layers))
+        self.conv = nn.ModuleList(blocks)
+        self.fc6 = nn.Sequential(nn.Linear(channels[-1] * side**2, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU())
+        self.fc7 = nn.Sequential(nn.Linear(hidden, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU())
+        self.fc8 = nn.Linear(hidden, OUT)
+        self.initialise(seed)
+
+    @torch.no_grad()
+    def initialise(self, seed: int) -> None:
+        """Draw all weights anew: N(0, 0.02²); biases 0."""
+        for number, module in enumerate(m for m in self.modules() if isinstance(m, nn.Conv2d | nn.Linear)):
+            module.weight.copy_(rng.normal(rng.key("encoder", seed, number), tuple(module.weight.shape)) * INIT_STD)
+            if module.bias is not None:
+                module.bias.zero_()
+
+    def features(self, x: Tensor, taps: tuple[str, ...] = ("fc6",)) -> dict[str, Tensor]:
+        """Named activations after ReLU of normalised float (n, 3, s, s): fc taps (n, d); conv taps averaged over space, (n, channels)."""
+        unknown = [tap for tap in taps if tap not in self.taps]
+        if unknown:
+            raise ParameterError(f"tap {unknown[0]!r}: must be one of {', '.join(self.taps)}")
+        found = {}
+        for i, block in enumerate(self.conv):
+            x = block(x)
+            if f"conv{i + 1}" in taps:
+                found[f"conv{i + 1}"] = x.mean((2, 3))
+        x = self.fc6(x.flatten(1))
+        found["fc6"] = x
+        if "fc7" in taps:
+            found["fc7"] = self.fc7(x)
+        return {tap: found[tap] for tap in taps}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Unit vectors (n, 128) of normalised float (n, 3, s, s)."""
+        for block in self.conv:
+            x = block(x)
+        return functional.normalize(self.fc8(self.fc7(self.fc6(x.flatten(1)))), dim=1)
+
+
+class Timm(nn.Module):
+    """A timm model without its classifier, behind the same interface; its one tap is ``pooled``."""
+
+    taps = ("pooled",)
+
+    def __init__(self, name: str, weights: str | None = None) -> None:
+        super().__init__()
+        try:
+            timm = importlib.import_module("timm")
+        except ImportError as error:
+            raise ParameterError(f"encoder timm:{name}: timm is not installed; pip install 'synthlearn[models]'") from error
+        if not timm.is_model(name):
+            raise ParameterError(f"encoder timm:{name}: timm has no such model; see timm.list_models()")
+        try:
+            self.model = timm.create_model(name, pretrained=weights is None, num_classes=0, checkpoint_path=weights or "")
+        except Exception as error:  # timm passes on whatever its hub client or file reader raises
+            raise CheckpointError(f"encoder timm:{name}: no weights ({error}); give a file, timm:{name}@FILE.safetensors") from error
+        config = self.model.pretrained_cfg
+        self.normalisation = (config["mean"], config["std"])
+        self.options = {"timm": name, "input_size": config["input_size"][-1]}
+
+    def features(self, x: Tensor, taps: tuple[str, ...] = ("pooled",)) -> dict[str, Tensor]:
+        """Pooled features of normalised float (n, 3, s, s): {"pooled": (n, d)}."""
+        return {"pooled": self.model(x)}
+
+
+@contextlib.contextmanager
+def batch_statistics_only(module: nn.Module) -> Iterator[None]:
+    """Inside, batch norms in train mode use the batch's statistics but leave the running ones alone.
+
+    The reference's running statistics come from first views only (spec of the paper's code: replicas' buffers are discarded).
+    """
+    norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
+
+
+def save(path: Path, encoder: SmallAlexNet, header: dict[str, Any]) -> None:
+    """Write an encoder as safetensors with a JSON header: options, input normalisation, and ``header`` (what trained it)."""
+    described = {"encoder": "SmallAlexNet", "options": encoder.options, "normalisation": encoder.normalisation, **header}
+    files.save_tensors(path, encoder.state_dict(), described)
+
+
+def load(what: str, width: float = 0.25, input_size: int = 32, seed: int = 0) -> nn.Module:
+    """An encoder by name, in eval mode.
+
+    Args:
+        what: a file written by ``pretrain``, "random" (SmallAlexNet of ``width``, ``input_size`` and ``seed``), or "timm:NAME[@FILE]".
+
+    Raises: CheckpointError if the file is missing, damaged, foreign, or does not fit its own header; ParameterError for an unknown model.
+    """
+    if what == "random":
+        return SmallAlexNet(width, input_size, seed).eval()
+    if what.startswith("timm:"):
+        name, _, weights = what.removeprefix("timm:").partition("@")
+        return Timm(name, weights or None).eval()
+    tensors, header = files.load_tensors(Path(what))
+    if header.get("encoder") != "SmallAlexNet":
+        raise CheckpointError(f"{what}: holds no encoder (its header says {header.get('encoder')!r}); make one with `python -m synthlearn pretrain`")
+    encoder = SmallAlexNet(**header["options"])
+    restore(encoder, tensors, what)
+    return encoder.eval()
+
+
+def restore(module: nn.Module, tensors: dict[str, Tensor], path: str | Path) -> None:
+    """Load a state dict strictly. Raises CheckpointError naming the first tensor that is missing, left over or of another shape."""
+    state = module.state_dict()
+    for name in sorted(state.keys() ^ tensors.keys()):
+        raise CheckpointError(f"{path}: tensor {name!r} is {'missing' if name in state else 'not part of the model'}; the file belongs to another encoder")
+    for name, tensor in state.items():
+        if tensor.shape != tensors[name].shape:
+            raise CheckpointError(f"{path}: tensor {name!r} has shape {tuple(tensors[name].shape)}, the model needs {tuple(tensor.shape)}")
+    module.load_state_dict(tensors)
+
+
+def parameters(encoder: nn.Module) -> int:
+    """Number of trained parameters."""
+    return sum(math.prod(p.shape) for p in encoder.parameters())

@@ -1,0 +1,21 @@
+"""One exception type per cause. Every message names what is wrong, the value, what is allowed and what to do."""
+
+
+class SynthlearnError(Exception):
+    """Base of all errors that a user can cause and mend; the command line prints its message alone."""
+
+
+class ParameterError(SynthlearnError, ValueError):
+    """A parameter is unknown, of the wrong type, or outside what is allowed."""
+
+
+class DataError(SynthlearnError):
+    """An image set or archive is missing, damaged or of the wrong form."""
+
+
+class CheckpointError(SynthlearnError):
+    """A file of weights is damaged, foreign, or does not fit what it is loaded into."""
+
+
+class TrainingDiverged(SynthlearnError):
+    """The loss is no longer a finite number."""

@@ -1,0 +1,447 @@
+"""Fractals of iterated function systems: FractalDB (Kataoka et al. 2020) and sigma-factor systems (Anderson & Farrell 2022).
+
+A system is a set of affine maps; a random walk that applies one of them at each step fills its attractor. The walk of the
+published renderers is one long chain per picture. Ours runs many short orbits side by side, which has the same law
+(measured in the book), so that a step is one tensor operation over all pictures and orbits.
+"""
+
+import math
+from dataclasses import dataclass
+from importlib import resources
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from .. import files, rng
+from ..image import hsv_to_rgb
+from .base import Generator, Options, register
+
+# FractalDB, from the authors' code
+MAX_MAPS = 7
+SEARCH_SIZE, SEARCH_POINTS, SEARCH_FILL, PADDING = 512, 100_000, 0.2, 6
+WEIGHT_STEPS = (-2, -1, 1, 2)  # a parameter times 1 + step·strength
+DIVERGED = 1e6
+ORBITS, BURN_IN = 512, 20
+BACK_OFF = 8  # steps dropped before the first that diverges
+KEEP_POINTS = 1000
+
+# Sigma-factor systems, from the authors' code
+SIGMA_MAPS = (2, 4)
+FRACTAL_CACHE, IMAGES_PER_FRACTAL = 512, 2  # the recipe keeps 512 rendered fractals and renews one every second image
+
+
+def walk(systems: Tensor, probabilities: Tensor, choices: Tensor, start: Tensor) -> Tensor:
+    """Run orbits of affine systems side by side.
+
+    Args:
+        systems: float (n, maps, 6), rows a, b, c, d, e, f of (x, y) → (ax + by + e, cx + dy + f).
+        probabilities: float (n, maps), zero for maps that a system does not have.
+        choices: uniforms in [0, 1) that pick the maps, (n or 1, steps, orbits).
+        start: float (n, 2) or (n, orbits, 2), before the first step.
+
+    Returns: float (n, 2, steps, orbits), the points after each step.
+    """
+    n, maps, _ = systems.shape
+    steps, orbits = choices.shape[1:]
+    cumulative = probabilities.cumsum(1)
+    if start.ndim == 2:
+        start = start[:, None].expand(n, orbits, 2)
+    x, y = start[..., 0].contiguous(), start[..., 1].contiguous()
+    points = torch.empty((n, 2, steps, orbits), device=systems.device)
+    parameters = systems.permute(2, 1, 0)[..., None]  # (6, maps, n, 1)
+    used = [int((probabilities[:, m:].sum(1) > 0).sum()) for m in range(maps)]
+    for step in range(steps):
+        u = choices[:, step]
+        new_x = new_y = None
+        for m in range(maps):  # compute every map's step and keep the chosen one: dense arithmetic beats gathering parameters
+            if not used[m]:
+                break
+            a, b, c, d, e, f = parameters[:, m]
+            x_m = torch.addcmul(e, a, x).addcmul_(b, y)
+            y_m = torch.addcmul(f, c, x).addcmul_(d, y)
+            if m == 0:
+                new_x, new_y = x_m, y_m
+            else:
+                take = u > cumulative[:, m - 1, None]
+                new_x, new_y = torch.where(take, x_m, new_x), torch.where(take, y_m, new_y)
+        x, y = new_x, new_y
+        points[:, 0, step], points[:, 1, step] = x, y
+    return points
+
+
+# ---------------------------------------------------------------------------------------------------------------- FractalDB
+
+
+def fractaldb_systems(trials: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """Systems number ``trials`` (n,) of a search: maps float (n, 7, 6) and probabilities ∝ |determinant|, float (n, 7); absent maps are zero."""
+    keys = rng.key("fractaldb-search", seed, trials, device=trials.device)
+    count = rng.integers(rng.fold(keys, 0), 2, MAX_MAPS + 1)
+    systems = rng.uniform(rng.fold(keys, 1), (MAX_MAPS, 6), -1, 1)
+    present = torch.arange(MAX_MAPS, device=trials.device) < count[:, None]
+    a, b, c, d, _, _ = systems.unbind(-1)
+    weight = (a * d - b * c).abs() * present
+    return systems * present[..., None], weight / weight.sum(1, keepdim=True)
+
+
+def fractaldb_points(systems: Tensor, probabilities: Tensor, seed: int, points: int) -> tuple[Tensor, Tensor]:
+    """Orbits from the origin with one fixed sequence of choices for all pictures, in drawing order.
+
+    Returns points float (n, 2, points) whose first is the origin, and how many of them are drawn, int64 (n,): an orbit that
+    passes 1e6 ends the picture some steps earlier; if fewer than 1,000 points remain, the origin alone is drawn.
+    """
+    orbits = min(ORBITS, max(1, points // 16))
+    steps = -(-(points - 1) // orbits)
+    choices = rng.uniform(rng.key("fractaldb-orbit", seed, device=systems.device)[None], (BURN_IN + steps, orbits))
+    xy = walk(systems, probabilities, choices, systems.new_zeros(len(systems), 2))
+    finite = (xy.abs().amax((1, 3)) <= DIVERGED).cumprod(1).sum(1)  # steps before the first that diverges (NaN compares false)
+    kept = torch.where(finite == BURN_IN + steps, steps, finite - BURN_IN - BACK_OFF).clamp_min(0)
+    drawn = (kept * orbits + 1).clamp_max(points)
+    drawn = torch.where(drawn < KEEP_POINTS, torch.ones_like(drawn), drawn) if points >= KEEP_POINTS else drawn
+    xy = xy[:, :, BURN_IN:].flatten(2)[:, :, : points - 1]
+    return torch.cat((torch.zeros_like(xy[..., :1]), xy), -1), drawn
+
+
+def fractaldb_pixels(points: Tensor, drawn: Tensor, size: int, padding: int = PADDING) -> Tensor:
+    """Pixel number (row·size + column) of each point, int64 (n, points); size² for points that are not drawn.
+
+    Each axis is stretched to the window [padding, size − padding] on its own; the picture is flipped top to bottom.
+    """
+    valid = torch.arange(points.shape[-1], device=points.device) < drawn[:, None]
+    shown = torch.where(valid[:, None], points, torch.zeros((), device=points.device))  # the origin is in the window anyway
+    low, high = shown.amin(-1, keepdim=True), shown.amax(-1, keepdim=True)
+    extent = torch.where(high > low, high - low, torch.ones_like(high))
+    pixel = ((shown - low) / extent * (size - 2 * padding) + padding).long()
+    return torch.where(valid, (size - 1 - pixel[:, 1]) * size + pixel[:, 0], size * size)
+
+
+def last_point(pixels: Tensor, size: int) -> Tensor:
+    """Number of the last point drawn at each pixel, −1 where there is none: int32 (n, size, size)."""
+    n, count = pixels.shape
+    number = torch.arange(count, dtype=torch.int32, device=pixels.device).expand(n, count)
+    last = torch.full((n, size * size + 1), -1, dtype=torch.int32, device=pixels.device)
+    return last.scatter_reduce_(1, pixels, number, "amax")[:, :-1].view(n, size, size)
+
+
+def paste_patches(last: Tensor, keys: Tensor, per_point: bool = True) -> Tensor:
+    """Number of the point whose 3×3 patch shows at each pixel, −1 where black: int32 (n, size, size).
+
+    Every point pastes a 3×3 block two pixels right of and below the point's pixel minus one, zeros included; its mask is one
+    of the 511 non-empty patterns, drawn anew for each point (the authors' code) or once per picture. The last paste wins.
+    """
+    n, size, _ = last.shape
+    winner, cell = torch.full_like(last, -1), torch.zeros_like(last)
+    for k in range(9):
+        dy, dx = 1 + k // 3, 1 + k % 3
+        shifted = torch.full_like(last, -1)
+        # rows count upwards in the authors' array, which is flipped afterwards: the block lies above and right of the point
+        shifted[:, : size - dy, dx:] = last[:, dy:, : size - dx]
+        newer = shifted > winner
+        winner, cell = torch.where(newer, shifted, winner), torch.where(newer, k, cell)
+    owner = winner if per_point else torch.zeros_like(winner)
+    mask = 1 + rng.integers(rng.fold(keys[:, None, None], 7, owner), 0, 511)
+    return torch.where((mask >> cell & 1).bool(), winner, -1)
+
+
+def point_colours(number: Tensor) -> Tensor:
+    """Colour by point number: hue in 128 steps, saturation and value 0.75, mirrored hue (the authors write BGR into RGB): uint8 (n, 3, h, w)."""
+    hue = (number.remainder(128)).float() / 128
+    level = torch.full_like(hue, 0.75)
+    rgb = (hsv_to_rgb(2 / 3 - hue, level, level) * 255).byte()
+    return rgb * (number >= 0).unsqueeze(1)
+
+
+def weight_vectors(strength: float) -> Tensor:
+    """The 25 factors on (a … f) of FractalDB's instances: the identity, then per parameter 1 − 2w, 1 − w, 1 + w, 1 + 2w: float (25, 6)."""
+    vectors = torch.ones(25, 6)
+    for parameter in range(6):
+        for j, step in enumerate(WEIGHT_STEPS):
+            vectors[1 + 4 * parameter + j, parameter] = 1 + step * strength
+    return vectors
+
+
+def search(count: int, seed: int, limit: int | None = None, device: str = "cpu", progress: bool = True) -> list[int]:
+    """Trial numbers of the first ``count`` systems (or of all among the first ``limit`` trials) whose points fill ≥ 0.2 of 512² pixels."""
+    accepted: list[int] = []
+    trial, batch = 0, 16
+    with tqdm(total=count, desc="category search", unit="category", disable=not progress) as bar:
+        while len(accepted) < count and (limit is None or trial < limit):
+            trials = torch.arange(trial, trial + batch if limit is None else min(trial + batch, limit), device=device)
+            trial += batch
+            points, drawn = fractaldb_points(*fractaldb_systems(trials, seed), 0, SEARCH_POINTS)
+            occupied = torch.zeros((len(trials), SEARCH_SIZE**2 + 1), dtype=torch.bool, device=device)
+            occupied.scatter_(1, fractaldb_pixels(points, drawn, SEARCH_SIZE), True)
+            fill = occupied[:, :-1].sum(1) / SEARCH_SIZE**2
+            found = trials[fill >= SEARCH_FILL].tolist()[: count - len(accepted)]
+            accepted += found
+            bar.update(len(found))
+    return accepted
+
+
+def categories(count: int, seed: int = 0) -> Tensor:
+    """Trial numbers of the categories of a search, int64 (count,). Seed 0's first 1,000 come with the library; others are searched once and cached."""
+    if seed == 0:
+        text = (resources.files(__package__) / "fractaldb_categories.txt").read_text()
+        known = [int(word) for line in text.splitlines() if not line.startswith("#") for word in line.split()]
+        if count <= len(known):
+            return torch.tensor(known[:count])
+    cache = files.runs() / "fractaldb" / f"categories-{count}-seed{seed}.txt"
+    if not cache.exists():
+        files.write_text(cache, " ".join(map(str, search(count, seed))) + "\n")
+    return torch.tensor([int(word) for word in cache.read_text().split()])
+
+
+@dataclass(frozen=True)
+class FractalDBOptions(Options):
+    """``mode``: points or 3×3 patches; ``color``: grey 127 or a hue by drawing order; ``patch``: a mask per point (the authors'
+    code) or per image; ``categories`` of the search ``search_seed``; ``weight``: strength w of the 25 instance factors
+    (0.4 in the released recipe); ``points`` per picture."""
+
+    mode: str = "patch"
+    color: bool = False
+    patch: str = "per-point"
+    categories: int = 1000
+    search_seed: int = 0
+    weight: float = 0.4
+    points: int = 100_000
+    allowed: ClassVar = {"mode": ("point", "patch"), "patch": ("per-point", "per-image")}
+    at_least: ClassVar = {"categories": 1, "points": 16, "search_seed": 0, "weight": 0.0}
+
+
+@register("fractals-fractaldb")
+class FractalDB(Generator):
+    """FractalDB instances: picture i belongs to category i mod ``categories``; factor, flips and masks are drawn per picture."""
+
+    Options = FractalDBOptions
+    work_bytes = 8 << 20
+
+    def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
+        o = self.options
+        trials = categories(o.categories, o.search_seed).to(keys.device)[indices % o.categories]
+        systems, probabilities = fractaldb_systems(trials, o.search_seed)
+        factor = rng.integers(rng.fold(keys, 1), 0, 25)
+        systems = systems * weight_vectors(o.weight).to(keys.device)[factor, None]
+        number = draw_fractaldb(systems, probabilities, keys, seed, size, o.points, o.mode, o.patch == "per-point")
+        picture = point_colours(number) if o.color else (127 * (number >= 0).byte())[:, None].expand(-1, 3, -1, -1)
+        flip = rng.integers(rng.fold(keys, 2), 0, 4)
+        picture = torch.where((flip & 1).bool()[:, None, None, None], picture.flip(2), picture)
+        return torch.where((flip & 2).bool()[:, None, None, None], picture.flip(3), picture)
+
+
+def draw_fractaldb(
+    systems: Tensor, probabilities: Tensor, keys: Tensor, seed: int, size: int, points: int = 100_000, mode: str = "patch", per_point: bool = True
+) -> Tensor:
+    """Number of the point shown at each pixel of one picture per system, −1 where black: int32 (n, size, size)."""
+    pixels = fractaldb_pixels(*fractaldb_points(systems, probabilities, seed, points), size)
+    number = last_point(pixels, size)
+    return paste_patches(number, keys, per_point) if mode == "patch" else number
+
+
+# ------------------------------------------------------------------------------------------------------------ sigma factors
+
+
+def sigma_systems(keys: Tensor, count: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """Random systems with a prescribed sum Σ(s1 + 2·s2) of singular values.
+
+    Args:
+        keys: int64 (n,), one per system.
+        count: number of maps N, or None for N uniform on 2 … 4 per system.
+
+    Returns: maps float (n, M, 6), probabilities ∝ |determinant| (n, M), singular values (n, M, 2); M = largest N, absent maps zero.
+    """
+    n = len(keys)
+    most = count or SIGMA_MAPS[1]
+    maps = torch.full((n,), count, device=keys.device) if count else rng.integers(rng.fold(keys, 0), SIGMA_MAPS[0], SIGMA_MAPS[1] + 1)
+    number = maps.double()
+    u = rng.uniform(rng.fold(keys, 1), (most, 2)).double()
+    alpha = (5 + number + rng.uniform(rng.fold(keys, 2)).double()) / 2
+    p, q = alpha.clone(), alpha - 3 * number + 3
+    singular = torch.zeros((n, most, 2), dtype=torch.float64, device=keys.device)
+    for m in range(most):
+        last, absent = maps == m + 1, maps <= m
+        low, high = (q / 3).clamp_min(0), p.clamp_max(1)
+        s1 = low + (high - low) * u[:, m, 0]
+        low2, high2 = ((q - s1) / 2).clamp_min(0), torch.minimum(s1, (p - s1) / 2)
+        s2 = low2 + (high2 - low2) * u[:, m, 1]
+        low_last, high_last = ((p - 1) / 2).clamp_min(0), p / 3
+        s2_last = low_last + (high_last - low_last) * u[:, m, 1]
+        s2 = torch.where(last, s2_last, s2)
+        s1 = torch.where(last, p - 2 * s2_last, s1)
+        singular[:, m, 0], singular[:, m, 1] = torch.where(absent, 0, s1), torch.where(absent, 0, s2)
+        q = q - s1 + 3 - 2 * s2
+        p = p - s1 - 2 * s2
+    turn = rng.uniform(rng.fold(keys, 3), (most, 2), -math.pi, math.pi).double()
+    sign = 1 - 2 * rng.integers(rng.fold(keys, 4), 0, 2, (most, 4)).double()
+    cos, sin = torch.cos(turn), torch.sin(turn)
+    rotation = torch.stack((cos, -sin, sin, cos), -1).view(n, most, 2, 2, 2)  # U and V
+    signed = rotation * sign.view(n, most, 2, 1, 2)
+    matrix = signed[:, :, 0] @ (singular[..., None] * signed[:, :, 1])
+    shift = rng.uniform(rng.fold(keys, 5), (most, 2), -1, 1).double()
+    present = (torch.arange(most, device=keys.device) < maps[:, None])[..., None]
+    weight = singular.prod(-1)
+    return torch.cat((matrix.flatten(2), shift * present), -1).float(), (weight / weight.sum(1, keepdim=True)).float(), singular
+
+
+def sigma_points(systems: Tensor, probabilities: Tensor, keys: Tensor, points: int) -> Tensor:
+    """Points of the attractors, new random numbers for each: float (n, 2, points). Orbits start at the first map's fixed point, which lies on it."""
+    orbits = min(ORBITS, points)
+    steps = -(-points // orbits)
+    a, b, c, d, e, f = systems[:, 0].double().unbind(-1)
+    determinant = (1 - a) * (1 - d) - b * c
+    determinant = torch.where(determinant.abs() < 1e-6, torch.full_like(determinant, 1e-6), determinant)
+    fixed = torch.stack(((1 - d) * e + b * f, c * e + (1 - a) * f), -1) / determinant[:, None]
+    choices = rng.uniform(rng.fold(keys, 6), (BURN_IN + steps, orbits))
+    return walk(systems, probabilities, choices, fixed.float())[:, :, BURN_IN:].flatten(2)[:, :, :points]
+
+
+def sigma_density(points: Tensor, size: int, mask: Tensor) -> Tensor:
+    """Share of points per pixel, maximum 1: float (n, size, size) over the points' bounding box; ``mask`` bool (n, 3, 3) spreads each point."""
+    n = len(points)
+    low, high = points.amin(-1, keepdim=True), points.amax(-1, keepdim=True)
+    pixel = ((points - low) / (high - low).clamp_min(1e-12) * (size - 1)).long()
+    count = torch.zeros((n, size * size), device=points.device)
+    count.scatter_add_(1, pixel[:, 0] * size + pixel[:, 1], torch.ones((), device=points.device).expand(n, points.shape[-1]))
+    padded = torch.nn.functional.pad(count.view(n, size, size), (1, 1, 1, 1))
+    spread = torch.zeros_like(padded[:, 1:-1, 1:-1])
+    for k in range(9):
+        dy, dx = k // 3, k % 3
+        spread += padded[:, dy : dy + size, dx : dx + size] * mask[:, 2 - dy, 2 - dx, None, None]
+    return spread / spread.amax((1, 2), keepdim=True).clamp_min(1)
+
+
+def byte_hue(byte: Tensor) -> Tensor:
+    """Hue in turns of a hue byte as an 8-bit OpenCV image shows it: a unit is 2°, so bytes from 180 on repeat and low hues are twice as frequent."""
+    return byte.floor() * 2 / 360
+
+
+def diamond_square(keys: Tensor, size: int) -> Tensor:
+    """Random height fields by midpoint displacement: float (n, size, size), mostly within [0, 1]. Amplitude ½·exp(δ(1 − level)), δ uniform on 0.4 … 0.8."""
+    n, k = len(keys), (size - 1).bit_length()
+    decay = rng.uniform(rng.fold(keys, 0), (1,), 0.4, 0.8)
+    grid = rng.uniform(rng.fold(keys, 1), (2, 2))
+    for level in range(1, k + 1):
+        amplitude = (0.5 * torch.exp(decay * (1 - level)))[..., None]
+        side = grid.shape[-1]
+        fine = torch.zeros((n, 2 * side - 1, 2 * side - 1), device=keys.device)
+        fine[:, ::2, ::2] = grid
+        noise = rng.uniform(rng.fold(keys, 2, level), (2 * side - 1, 2 * side - 1), -1, 1) * amplitude
+        centre = (grid[:, 1:, 1:] + grid[:, :-1, 1:] + grid[:, 1:, :-1] + grid[:, :-1, :-1]) / 4 + noise[:, 1::2, 1::2]
+        fine[:, 1::2, 1::2] = centre
+        # an edge's midpoint is the mean of its four neighbours; beyond the border it wraps
+        above, below = torch.cat((centre[:, -1:], centre), 1), torch.cat((centre, centre[:, :1]), 1)
+        fine[:, ::2, 1::2] = (grid[:, :, 1:] + grid[:, :, :-1] + above + below) / 4 + noise[:, ::2, 1::2]
+        before, after = torch.cat((centre[:, :, -1:], centre), 2), torch.cat((centre, centre[:, :, :1]), 2)
+        fine[:, 1::2, ::2] = (grid[:, 1:] + grid[:, :-1] + before + after) / 4 + noise[:, 1::2, ::2]
+        grid = fine
+    return grid[:, :size, :size]
+
+
+def background(keys: Tensor, size: int) -> Tensor:
+    """Coloured diamond-square fields, float RGB in [0, 1]: (n, 3, size, size)."""
+    x = diamond_square(rng.fold(keys, 0), size)
+    u = rng.uniform(rng.fold(keys, 1), (6, 1, 1))
+    span, shift = (0.25 + 0.75 * u[:, 0]) * 255, 255 * u[:, 1]
+    saturation = (x * (0.1 + 0.2 * u[:, 2]) + 0.4 + 0.2 * u[:, 3]).clamp(0, 1)
+    value = (x * (0.3 + 0.3 * u[:, 4]) + 0.4 + 0.2 * u[:, 5]).clamp(0, 1)
+    return hsv_to_rgb(byte_hue((x * span + shift).remainder(256)), saturation, value)
+
+
+def colour_fractal(density: Tensor, keys: Tensor) -> Tensor:
+    """Fractals on black from their densities (n, h, w): hue by density with a random shift, one saturation and value each: float RGB (n, 3, h, w)."""
+    u = rng.uniform(rng.fold(keys, 0), (3, 1, 1))
+    hue = byte_hue((255 * density + 255 * u[:, 0]).floor().remainder(256))
+    one = torch.ones_like(density)
+    rgb = hsv_to_rgb(hue, one * (0.3 + 0.7 * u[:, 1]), one * (0.5 + 0.5 * u[:, 2]))
+    return rgb * (density > 0).unsqueeze(1)
+
+
+@dataclass(frozen=True)
+class SigmaOptions(Options):
+    """``systems``: how many there are to draw from (the released sets use 1,000); ``points`` per fractal; at most ``instances`` fractals in a picture."""
+
+    systems: int = 1000
+    points: int = 100_000
+    instances: int = 5
+    at_least: ClassVar = {"systems": 1, "points": 16, "instances": 1}
+
+
+@register("fractals-sigma")
+class SigmaFractals(Generator):
+    """One to five coloured sigma-factor fractals on a coloured diamond-square background, half of the pictures blurred.
+
+    As in the recipe, fractals come from a sliding store of 512 renderings at half size, one new rendering per two pictures:
+    picture i draws from renderings ⌊i/2⌋ … ⌊i/2⌋ + 511. A rendering is a function of its number alone, so the store is a memo.
+    """
+
+    Options = SigmaOptions
+    work_bytes = 8 << 20
+
+    def __init__(self, name: str, options: Options) -> None:
+        super().__init__(name, options)
+        self._memo: dict[tuple, Tensor] = {}
+
+    def renderings(self, numbers: Tensor, size: int, seed: int) -> Tensor:
+        """Densities of the renderings ``numbers`` (n,), as bytes: uint8 (n, size, size)."""
+        label = [(int(i), size, seed, str(numbers.device)) for i in numbers]
+        missing = [i for i in dict.fromkeys(label) if i not in self._memo]
+        while len(self._memo) > 4 * FRACTAL_CACHE:
+            self._memo.pop(next(iter(self._memo)))
+        for start in range(0, len(missing), 32):
+            part = missing[start : start + 32]
+            keys = rng.key("sigma-rendering", seed, torch.tensor([i[0] for i in part]), device=numbers.device)
+            system = rng.key("sigma-system", seed, rng.integers(rng.fold(keys, 0), 0, self.options.systems), device=numbers.device)
+            systems, probabilities, _ = sigma_systems(system)
+            points = sigma_points(systems, probabilities, keys, self.options.points)
+            density = sigma_density(points, size, rng.integers(rng.fold(keys, 1), 0, 2, (3, 3)).bool())
+            # A pixel with any point keeps at least 1 of 255: black means "no point".
+            self._memo |= dict(zip(part, (density * 255).ceil().byte(), strict=True))
+        return torch.stack([self._memo[i] for i in label])
+
+    def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
+        n, most = len(keys), self.options.instances
+        picture = background(rng.fold(keys, 0), size)
+        count = rng.integers(rng.fold(keys, 1), 1, most + 1)
+        image, slot = torch.nonzero(torch.arange(most, device=keys.device) < count[:, None], as_tuple=True)
+        own = rng.fold(keys[image], 2, slot)
+        density = self.renderings(indices[image] // IMAGES_PER_FRACTAL + rng.integers(rng.fold(own, 0), 0, FRACTAL_CACHE), size // 2, seed)
+        colour = colour_fractal(density.float() / 255, rng.fold(own, 1))
+        flips = rng.integers(rng.fold(own, 2), 0, 2, (3,)).bool()[..., None, None, None]
+        colour = torch.where(flips[:, 0], colour.flip(2), colour)
+        colour = torch.where(flips[:, 1], colour.flip(3), colour)
+        u = rng.uniform(rng.fold(own, 3), (3,))
+        side = ((0.15 + 0.45 * u[:, 0]) * size).floor().clamp_min(1)
+        corner = (u[:, 1:] * size).floor() - (side // 2)[:, None]
+        placed = _place(colour, corner, side, size)
+        for s in range(most):  # later fractals cover earlier ones
+            which = torch.nonzero(slot == s).flatten()
+            shown = placed[which].amax(1, keepdim=True) > 0
+            picture[image[which]] = torch.where(shown, placed[which], picture[image[which]])
+        picture = (picture * 255).floor()
+        blur = rng.uniform(rng.fold(keys, 3), (2, 1, 1, 1))
+        blurred = _blur3(picture, 0.5 + 0.5 * blur[:, 1])
+        return torch.where(blur[:, 0] < 0.5, blurred, picture).add_(0.5).clamp_(0, 255).byte()
+
+
+def _place(colour: Tensor, corner: Tensor, side: Tensor, size: int) -> Tensor:
+    """Resize each picture (n, 3, m, m) bilinearly to ``side`` (n,) and put its top-left at ``corner`` (n, 2) of a black frame: (n, 3, size, size)."""
+    source = colour.shape[-1]
+    frame = torch.arange(size, device=colour.device) + 0.5
+
+    def weights(start: Tensor) -> Tensor:
+        position = ((frame - start[:, None]) / side[:, None] * source - 0.5)[..., None]
+        inside = (frame > start[:, None]) & (frame < (start + side)[:, None])
+        pixel = torch.arange(source, device=colour.device)
+        return (1 - (pixel - position.clamp(0, source - 1)).abs()).clamp_min_(0) * inside[..., None]
+
+    return weights(corner[:, 1])[:, None] @ colour @ weights(corner[:, 0])[:, None].transpose(-1, -2)
+
+
+def _blur3(x: Tensor, sigma: Tensor) -> Tensor:
+    """3×3 Gaussian blur of (n, 3, h, w) with its own ``sigma`` (n, 1, 1, 1) per picture; borders mirror without repeating the edge."""
+    side = torch.exp(-1 / (2 * sigma**2))
+    for dim in (2, 3):
+        padded = torch.nn.functional.pad(x, (0, 0, 1, 1) if dim == 2 else (1, 1, 0, 0), mode="reflect")
+        length = x.shape[dim]
+        x = (x + side * (padded.narrow(dim, 0, length) + padded.narrow(dim, 2, length))) / (1 + 2 * side)
+    return x

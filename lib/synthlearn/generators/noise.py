@@ -1,0 +1,16 @@
+"""Baselines without structure."""
+
+from torch import Tensor
+
+from .. import rng
+from .base import Generator, register
+
+
+@register("noise-white")
+class WhiteNoise(Generator):
+    """Independent uniform bytes in every pixel and channel, at the picture's own size (white noise has no scene to average)."""
+
+    scene = 0
+
+    def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
+        return rng.integers(keys, 0, 256, (3, size, size)).byte()

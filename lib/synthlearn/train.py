@@ -1,0 +1,178 @@
+"""The one training loop: a pool of images, a method's views, an encoder, SGD; resumable to the bit on a CPU."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from . import encoders, files, progress, rng
+from .augment import Augmentation
+from .errors import CheckpointError, TrainingDiverged
+from .losses import AlignUniform
+
+MOMENTUM = 0.9
+WARM_UP = 0.2  # share of a one-cycle schedule that climbs
+STEP_EPOCHS = (155 / 200, 170 / 200, 185 / 200)  # of a step schedule: × 0.1 after each (the noise paper: 155, 170, 185 of 200)
+CHECKPOINT_SECONDS = 20.0
+CURVE_POINTS = 200
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """SGD with momentum 0.9 and weight decay on every parameter (authors' code).
+
+    ``lr`` is per 256 images of a batch. ``schedule``: "onecycle" climbs over the first fifth and falls by a cosine to zero;
+    "step" is the paper's. ``precision``: "fp32", or "bf16" by autocast.
+    """
+
+    epochs: int
+    batch_size: int
+    lr: float = 0.12
+    schedule: str = "onecycle"
+    weight_decay: float = 1e-4
+    precision: str = "fp32"
+
+    def steps_per_epoch(self, n: int) -> int:
+        """Batches in an epoch of n images; a last, smaller one counts if it has at least two images."""
+        return n // self.batch_size + (n % self.batch_size >= 2)
+
+
+@dataclass
+class Trained:
+    """What training leaves: curves (name → values at ``steps``), seconds in this process, number of tries that began from a checkpoint."""
+
+    curves: dict[str, list[float]]
+    seconds: float
+    resumed: int
+
+
+def learning_rate(step: int, steps: int, o: Optimisation) -> float:
+    """Learning rate at ``step`` (from 0) of ``steps``."""
+    peak = o.lr * o.batch_size / 256
+    share = step / steps
+    if o.schedule == "step":
+        return peak * 0.1 ** sum(share >= s for s in STEP_EPOCHS)
+    if share < WARM_UP:
+        return peak * (step + 1) / max(1, round(steps * WARM_UP))
+    return peak * 0.5 * (1 + math.cos(math.pi * (share - WARM_UP) / (1 - WARM_UP)))
+
+
+def pretrain(
+    images: Tensor,
+    encoder: nn.Module,
+    method: AlignUniform,
+    augmentation: Augmentation,
+    o: Optimisation,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    identity: str = "",
+    on_step: Callable[[int], None] | None = None,
+    until: int | None = None,
+) -> Trained:
+    """Train ``encoder`` in place.
+
+    Args:
+        images: uint8 (n, 3, h, w) on the training device.
+        method: a loss over the encoder's outputs for ``method.views`` views of each image.
+        seed: of the order of images and of the views. Both are functions of (seed, epoch, image): nothing random is kept.
+        checkpoint: file to continue from if it exists, written about every 20 seconds and removed at the end.
+        identity: what a checkpoint must say it belongs to (the id of the row's spec).
+        on_step: called with the number of finished steps, for tests and progress.
+        until: stop after this many steps, without finishing (to replay the start of a recorded run).
+
+    Raises: CheckpointError if the checkpoint is damaged or belongs to another run; TrainingDiverged if the loss is not finite.
+    """
+    device, n, began = images.device, len(images), time.perf_counter()
+    encoder.to(device).train()
+    encoder.to(memory_format=torch.channels_last)
+    optimiser = torch.optim.SGD(encoder.parameters(), lr=0.0, momentum=MOMENTUM, weight_decay=o.weight_decay)
+    per_epoch = o.steps_per_epoch(n)
+    steps = o.epochs * per_epoch
+    every = max(1, math.ceil(steps / CURVE_POINTS))
+    start, resumed, curves, spent = 0, 0, {"step": []}, 0.0
+    if checkpoint is not None and checkpoint.exists():
+        start, resumed, curves, spent = _restore(checkpoint, encoder, optimiser, identity)
+        resumed += 1
+    forward = torch.compile(encoder) if device.type == "cuda" else encoder
+    saved = time.perf_counter()
+    order, recent = torch.empty(0), []
+    with progress.bar(steps, "training", "step") as shown:
+        shown.update(start)
+        for step in range(start, min(steps, until or steps)):
+            epoch, batch = divmod(step, per_epoch)
+            if batch == 0 or not len(order):
+                order = rng.permutation(rng.key("order", seed, epoch, device=device), n)
+            index = order[batch * o.batch_size : (batch + 1) * o.batch_size]
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(step, steps, o)
+            loss, terms = _step(images[index], index, forward, encoder, method, augmentation, o, rng.key("views", seed, epoch, device=device))
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            recent.append({"loss": loss.detach(), **terms})
+            if (step + 1) % every == 0 or step + 1 == steps:
+                _log(curves, step, recent, checkpoint)
+                recent = []
+                shown.set_postfix(loss=f"{curves['loss'][-1]:.3f}", refresh=False)
+            shown.update()
+            if checkpoint is not None and not recent and time.perf_counter() - saved > CHECKPOINT_SECONDS:
+                _save(checkpoint, encoder, optimiser, step + 1, resumed, curves, spent + time.perf_counter() - began, identity)
+                saved = time.perf_counter()
+            if on_step is not None:
+                on_step(step + 1)
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+    encoder.eval()
+    return Trained(curves, spent + time.perf_counter() - began, resumed)
+
+
+def _step(
+    batch: Tensor, index: Tensor, forward: Callable, encoder: nn.Module, method: AlignUniform, augmentation: Augmentation, o: Optimisation, keys: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Loss of one batch. Each view is a forward pass of its own, so batch statistics are per view; the first view's alone enter the running ones."""
+    outputs = []
+    for view in range(method.views):
+        x = augmentation(batch, rng.fold(keys, index, view))
+        with torch.autocast(batch.device.type, torch.bfloat16, enabled=o.precision == "bf16"):
+            if view == 0:
+                outputs.append(forward(x))
+            else:
+                with encoders.batch_statistics_only(encoder):
+                    outputs.append(forward(x))
+    return method([z.float() for z in outputs])
+
+
+def _log(curves: dict[str, list[float]], step: int, recent: list[dict[str, Tensor]], checkpoint: Path | None) -> None:
+    """Append the means since the last point. Raises TrainingDiverged."""
+    curves["step"].append(step + 1)
+    for name in recent[0]:
+        value = float(torch.stack([r[name] for r in recent]).mean())
+        if not math.isfinite(value):
+            if checkpoint is not None:
+                checkpoint.unlink(missing_ok=True)
+            raise TrainingDiverged(f"{name} = {value} at step {step + 1}: training diverged; lower lr (now in effect for every source) or raise batch_size")
+        curves.setdefault(name, []).append(round(value, 6))
+
+
+def _save(path: Path, encoder: nn.Module, optimiser: torch.optim.Optimizer, step: int, resumed: int, curves: dict, seconds: float, identity: str) -> None:
+    tensors = {f"encoder.{k}": v for k, v in encoder.state_dict().items()}
+    for i, p in enumerate(encoder.parameters()):
+        momentum = optimiser.state[p].get("momentum_buffer")
+        if momentum is not None:
+            tensors[f"momentum.{i}"] = momentum
+    files.save_tensors(path, tensors, {"kind": "checkpoint", "step": step, "resumed": resumed, "curves": curves, "seconds": seconds, "identity": identity})
+
+
+def _restore(path: Path, encoder: nn.Module, optimiser: torch.optim.Optimizer, identity: str) -> tuple[int, int, dict[str, list[float]], float]:
+    tensors, header = files.load_tensors(path)
+    if header.get("kind") != "checkpoint" or header["identity"] != identity:
+        raise CheckpointError(f"{path}: belongs to another run ({header.get('identity', '?')[:12]}, not {identity[:12]}); delete it to start over")
+    encoders.restore(encoder, {k.removeprefix("encoder."): v for k, v in tensors.items() if k.startswith("encoder.")}, path)
+    for i, p in enumerate(encoder.parameters()):
+        if f"momentum.{i}" in tensors:
+            optimiser.state[p]["momentum_buffer"] = tensors[f"momentum.{i}"].to(p.device)
+    return header["step"], header["resumed"], header["curves"], header["seconds"]
