@@ -1,4 +1,16 @@
 """synthlearn: pre-train vision encoders on images that no camera took, and measure what they learned."""
 
-from . import generators
+import importlib
+from types import ModuleType
+
+from . import generators, losses
 from .generators import generator
+
+__all__ = ["book", "generator", "generators", "losses", "study"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """``sl.study`` and ``sl.book`` on first use: they bring matplotlib and scipy, which a user of the generators need not load."""
+    if name in ("study", "book"):
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

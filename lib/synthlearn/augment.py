@@ -54,14 +54,15 @@ class Augmentation:
 
         Raises: ParameterError when the crop is larger than the image.
         """
-        if self.crop > min(images.shape[-2:]):
-            raise ParameterError(f"crop = {self.crop}: larger than the images ({images.shape[-2]}×{images.shape[-1]}); lower it or raise image_size")
+        height, width = images.shape[-2:]
+        if self.crop > min(height, width):
+            raise ParameterError(f"crop = {self.crop}: larger than the images ({height}×{width}); lower it or raise image_size")
         step = CHUNK if images.device.type == "cpu" else max(len(images), 1)
         out = torch.empty((len(images), 3, self.crop, self.crop), device=images.device, memory_format=torch.channels_last)
         mean, std = (torch.tensor(c, device=images.device).view(3, 1, 1) for c in (MEAN, STD))
         for start in range(0, len(images), step):
             part = slice(start, start + step)
-            x = resized_crop(images[part], *crop_windows(rng.fold(keys[part], 0), *images.shape[-2:], self.scale_min), self._flips(keys[part]), self.crop)
+            x = resized_crop(images[part], *crop_windows(rng.fold(keys[part], 0), height, width, self.scale_min), self._flips(keys[part]), self.crop)
             out[part] = self._colour(x, keys[part]).sub_(mean).div_(std)
         return out
 

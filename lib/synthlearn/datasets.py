@@ -73,6 +73,12 @@ def names() -> list[str]:
     return ["digits", "cifar10", *(name for name, entry in manifest().items() if (root() / entry["file"]).is_file())]
 
 
+def locate(name: str) -> None:
+    """Raise DataError unless ``name`` is a set that can be had here or a folder."""
+    if name not in names() and name != "cifar10-20k" and not Path(name).is_dir():
+        raise DataError(_missing(name))
+
+
 def load(name: str, split: str = "train", size: int | None = None) -> ImageSet:
     """An image set by name, or an ImageFolder by path.
 
@@ -107,7 +113,7 @@ def _missing(name: str) -> str:
 
 def _finish(name: str, split: str, pixels: np.ndarray, labels: Iterable[int], classes: Iterable[str]) -> ImageSet:
     """From uint8 (n, h, w, 3) to an ImageSet."""
-    digest = hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest()
+    digest = hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
     images = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
     return ImageSet(name, split, images, torch.as_tensor(np.asarray(labels), dtype=torch.int64), tuple(classes), digest)
 
@@ -169,8 +175,9 @@ def _read_tar(path: Path, entry: dict[str, Any], split: str) -> tuple[np.ndarray
     with tarfile.open(path) as archive, progress.bar(entry["splits"][split]["n"], f"reading {path.name}", "image") as shown:
         for member in archive:
             part, label, _ = member.name.split("/")
-            if part == split:
-                images.append(np.asarray(Image.open(io.BytesIO(archive.extractfile(member).read())).convert("RGB")))
+            content = archive.extractfile(member)
+            if part == split and content is not None:
+                images.append(np.asarray(Image.open(content).convert("RGB")))
                 labels.append(number[label])
                 shown.update()
     return np.stack(images), np.array(labels)
@@ -249,7 +256,7 @@ class Folder:
 
 
 class RealImages:
-    """The training images of a real set, labels hidden, as a source: the upper bound of the study."""
+    """The training images of a real set, labels hidden, as a source: the study's upper bound."""
 
     def __init__(self, data: str) -> None:
         self.data, self.name = data, f"real:{data}"
@@ -259,7 +266,7 @@ class RealImages:
         return {"real": self.data, "sha256": load(self.data, "train").sha256}
 
     def sample(self, indices: Iterable[int], size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
-        """Images by index: classes take turns, so any first n hold equally many of each. uint8 (n, 3, s, s), s = size or the set's own side if that is smaller."""
+        """Images by index: classes take turns, so any first n hold equally many of each. uint8 (n, 3, s, s), s the smaller of size and the set's own side."""
         source = load(self.data, "train", size)
         order = torch.argsort(_turn(source.labels), stable=True)
         index = torch.as_tensor([int(i) for i in indices])

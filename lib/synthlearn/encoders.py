@@ -20,7 +20,19 @@ INIT_STD = 0.02
 MEAN, STD = (0.44087801806139126, 0.42790631331699347, 0.3867879370752931), (0.26826768628079806, 0.2610450402318512, 0.26866836876860795)  # STL-10's
 
 
-class SmallAlexNet(nn.Module):
+class Encoder(nn.Module):
+    """What every encoder offers: names of its taps, the input normalisation (mean, std), options with at least ``input_size``, and features."""
+
+    taps: tuple[str, ...]
+    normalisation: tuple[tuple[float, ...], tuple[float, ...]]
+    options: dict[str, Any]
+
+    def features(self, x: Tensor, taps: tuple[str, ...]) -> dict[str, Tensor]:
+        """Named activations (n, d) of normalised float (n, 3, s, s)."""
+        raise NotImplementedError
+
+
+class SmallAlexNet(Encoder):
     """The noise paper's small encoder: five 3×3 convolutions and three linear layers, unit outputs of 128 numbers.
 
     Args:
@@ -86,7 +98,7 @@ class SmallAlexNet(nn.Module):
         return functional.normalize(self.fc8(self.fc7(self.fc6(x.flatten(1)))), dim=1)
 
 
-class Timm(nn.Module):
+class Timm(Encoder):
     """A timm model without its classifier, behind the same interface; its one tap is ``pooled``."""
 
     taps = ("pooled",)
@@ -134,7 +146,7 @@ def save(path: Path, encoder: SmallAlexNet, header: dict[str, Any]) -> None:
     files.save_tensors(path, encoder.state_dict(), described)
 
 
-def load(what: str, width: float = 0.25, input_size: int = 32, seed: int = 0) -> nn.Module:
+def load(what: str, width: float = 0.25, input_size: int = 32, seed: int = 0) -> Encoder:
     """An encoder by name, in eval mode.
 
     Args:

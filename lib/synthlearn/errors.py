@@ -17,5 +17,5 @@ class CheckpointError(SynthlearnError):
     """A file of weights is damaged, foreign, or does not fit what it is loaded into."""
 
 
-class TrainingDiverged(SynthlearnError):
+class TrainingDiverged(SynthlearnError):  # noqa: N818  (the name the design gives it)
     """The loss is no longer a finite number."""

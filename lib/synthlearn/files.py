@@ -45,8 +45,8 @@ def atomic(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        temporary.chmod(0o644)
+        temporary.replace(path)
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror or error}; free some space or choose another folder") from error
     except safetensors.SafetensorError as error:
@@ -91,7 +91,7 @@ def load_tensors(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], di
             metadata = stream.metadata() or {}
             if "synthlearn" not in metadata:
                 raise CheckpointError(f"{path}: a safetensors file, but not one of synthlearn (no header); make it with `python -m synthlearn pretrain`")
-            return {name: stream.get_tensor(name) for name in stream.keys()}, json.loads(metadata["synthlearn"])
+            return {name: stream.get_tensor(name) for name in list(stream.keys())}, json.loads(metadata["synthlearn"])
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such file") from error
     except (safetensors.SafetensorError, json.JSONDecodeError, OSError) as error:

@@ -83,12 +83,13 @@ def shift_hue(x: Tensor, shift: Tensor) -> Tensor:
     return out
 
 
-def to_tiles(x: Tensor, columns: int, gap: int = 2, background: int = 255) -> Tensor:
-    """Lay out uint8 (n, 3, s, s) row by row as one picture, uint8 (rows·(s + gap) − gap, columns·(s + gap) − gap, 3)."""
+def to_tiles(x: Tensor, columns: int, gap: int = 2) -> Tensor:
+    """Lay out uint8 (n, 3, s, s) row by row as one picture with transparent gaps, uint8 (rows·(s + gap) − gap, columns·(s + gap) − gap, 4)."""
     n, _, s, _ = x.shape
     rows = -(-n // columns)
-    sheet = torch.full((3, rows * (s + gap) - gap, columns * (s + gap) - gap), background, dtype=torch.uint8)
+    sheet = torch.zeros((4, rows * (s + gap) - gap, columns * (s + gap) - gap), dtype=torch.uint8)
     for i in range(n):
         top, left = (i // columns) * (s + gap), (i % columns) * (s + gap)
-        sheet[:, top : top + s, left : left + s] = x[i].cpu()
+        sheet[:3, top : top + s, left : left + s] = x[i].cpu()
+        sheet[3, top : top + s, left : left + s] = 255
     return sheet.permute(1, 2, 0)

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.nn import functional
-from threadpoolctl import threadpool_limits
 
 from . import rng
 from .datasets import ImageSet
+from .encoders import Encoder
 from .errors import DataError
 from .image import resize
 
 RESIZE = 70 / 64  # test pictures are resized to this multiple of the crop, whose centre is then taken (authors' code)
-L2_GRID = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)  # from strong to weak: each fit starts from the last
+L2_GRID = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)  # from strong to weak, each fit from the last one, until a weaker one is worse
 EXTENSION = (1e-8, 1e-7, 1.0, 10.0)  # tried in addition when the best is at an end
-PATIENCE = 2  # weaker strengths in a row that are no better end the search
 HELD_OUT = 0.2  # of train, stratified, on which L2 is chosen
-GRADIENT, ITERATIONS, HISTORY = 1e-5, 500, 10
+GRADIENT, DECREASE, ITERATIONS, HISTORY = 1e-5, 1e-8, 500, 10  # below a relative decrease of 1e-8 float32 sees only rounding
 NEIGHBOURS, TEMPERATURE = 20, 0.07
 BATCH = 500
 
@@ -42,7 +42,7 @@ def centre_view(images: Tensor, size: int) -> Tensor:
     return resize(images, large)[..., margin : margin + size, margin : margin + size]
 
 
-def _batches(encoder: nn.Module, images: Tensor) -> Iterator[Tensor]:
+def _batches(encoder: Encoder, images: Tensor) -> Iterator[Tensor]:
     """Normalised float views of the encoder's input size, by batches, on the encoder's device."""
     device = next(encoder.parameters()).device
     mean, std = (torch.tensor(c, device=device).view(3, 1, 1) for c in encoder.normalisation)
@@ -53,7 +53,7 @@ def _batches(encoder: nn.Module, images: Tensor) -> Iterator[Tensor]:
 
 
 @torch.no_grad()
-def features(encoder: nn.Module, images: Tensor, taps: tuple[str, ...]) -> dict[str, Tensor]:
+def features(encoder: Encoder, images: Tensor, taps: tuple[str, ...]) -> dict[str, Tensor]:
     """Frozen features of uint8 (n, 3, h, w): tap → float32 (n, d) on the encoder's device. The encoder is put in eval mode."""
     encoder.eval()
     parts = [encoder.features(x, taps) for x in _batches(encoder, images)]
@@ -61,7 +61,7 @@ def features(encoder: nn.Module, images: Tensor, taps: tuple[str, ...]) -> dict[
 
 
 @torch.no_grad()
-def reestimated(encoder: nn.Module, images: Tensor) -> nn.Module:
+def reestimated(encoder: Encoder, images: Tensor) -> Encoder:
     """A copy whose batch-norm statistics are those of uint8 ``images`` (mean over batches of 500), in place of those of pre-training. No labels are used."""
     fresh = copy.deepcopy(encoder).train()
     for module in fresh.modules():
@@ -140,11 +140,8 @@ class Problem:
             gradient = torch.cat((torch.addmm(l2 * scale.square() * scaled, z.T, residual), residual.sum(0, keepdim=True)))
             return float(loss), gradient.double().cpu().numpy().ravel()
 
-        if start is None:
-            flat = np.zeros((d + 1) * k)
-        else:
-            flat = torch.cat((start[0] / scale, start[1][None])).double().cpu().numpy().ravel()
-        options = {"maxiter": ITERATIONS, "maxcor": HISTORY, "gtol": GRADIENT, "ftol": 0}
+        flat = np.zeros((d + 1) * k) if start is None else torch.cat((start[0] / scale, start[1][None])).double().cpu().numpy().ravel()
+        options = {"maxiter": ITERATIONS, "maxcor": HISTORY, "gtol": GRADIENT, "ftol": DECREASE}
         with threadpool_limits(1, user_api="blas"):  # L-BFGS's own vectors are short: threads only get in the way
             flat = minimize(value, flat, jac=True, method="L-BFGS-B", options=options).x
         parameters = torch.from_numpy(flat).float().to(z.device).view(d + 1, k)
@@ -156,28 +153,18 @@ class Problem:
         return torch.addmm(bias, self.standardise(features), self.axes @ weight).argmax(1)
 
 
-def linear(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, classes: int, seed: int = 0) -> Measured:
-    """Linear probe on fixed features: L2 chosen on a held-out fifth of train, refitted on all of it, tested once.
-
-    Args:
-        train, test: float (n, d). train_labels, test_labels: int64 (n,).
-        seed: of the held-out part.
-
-    Raises: DataError if there are fewer than two training examples of every class together or the sizes disagree.
-    """
-    if len(train) != len(train_labels) or len(test) != len(test_labels) or len(train) < 2:
-        raise DataError(f"probe: {len(train)} features for {len(train_labels)} labels, {len(test)} for {len(test_labels)}: must agree, with at least 2 for training")
-    apart = held_out(train_labels, seed).to(train.device)
-    inner = Problem(train[~apart], train_labels[~apart], classes)
+def choose_l2(train: Tensor, labels: Tensor, classes: int, seed: int) -> float:
+    """The strength with the best accuracy on a held-out fifth of train; the grid is extended when the best is at its end."""
+    apart = held_out(labels, seed).to(train.device)
+    inner = Problem(train[~apart], labels[~apart], classes)
     accuracy: dict[float, float] = {}
 
     def search(grid: Iterable[float]) -> None:
-        solution, worse = None, 0
+        solution = None
         for l2 in sorted(grid, reverse=True):
             solution = inner.fit(l2, solution)
-            accuracy[l2] = float((inner.predict(train[apart], solution) == train_labels[apart]).float().mean())
-            worse = 0 if accuracy[l2] == max(accuracy.values()) else worse + 1
-            if worse == PATIENCE:
+            accuracy[l2] = float((inner.predict(train[apart], solution) == labels[apart]).float().mean())
+            if accuracy[l2] < max(accuracy.values()):
                 break
 
     def best() -> float:
@@ -188,7 +175,24 @@ def linear(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tenso
         search(v for v in EXTENSION if v > max(L2_GRID))
     elif best() == min(L2_GRID):
         search(v for v in EXTENSION if v < min(L2_GRID))
-    chosen = best()
+    return best()
+
+
+def linear(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, classes: int, seed: int = 0, l2: float | None = None) -> Measured:
+    """Linear probe on fixed features: L2 chosen on a held-out fifth of train, refitted on all of it, tested once.
+
+    Args:
+        train, test: float (n, d). train_labels, test_labels: int64 (n,).
+        seed: of the held-out part.
+        l2: a strength chosen before, in place of the choice on the held-out fifth.
+
+    Raises: DataError if there are fewer than two training examples of every class together or the sizes disagree.
+    """
+    if len(train) != len(train_labels) or len(test) != len(test_labels) or len(train) < 2:
+        raise DataError(
+            f"probe: {len(train)} features for {len(train_labels)} labels, {len(test)} for {len(test_labels)}: must agree, with at least 2 for training"
+        )
+    chosen = choose_l2(train, train_labels, classes, seed) if l2 is None else l2
     whole = Problem(train, train_labels, classes)
     correct = (whole.predict(test, whole.fit(chosen)) == test_labels).cpu()
     return Measured(float(correct.double().mean()), correct, chosen)
@@ -207,13 +211,13 @@ def neighbours(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: T
     return Measured(float(correct.double().mean()), correct)
 
 
-def measure(encoder: nn.Module, train: ImageSet, test: ImageSet, seed: int = 0) -> dict[str, Measured]:
+def measure(encoder: Encoder, train: ImageSet, test: ImageSet, seed: int = 0) -> dict[str, Measured]:
     """The study's measurements of an encoder: linear on each tap (fc6, fc7), kNN on the first, and linear on the first with batch norm re-estimated."""
     taps = tuple(tap for tap in ("fc6", "fc7", "pooled") if tap in encoder.taps)
     device = next(encoder.parameters()).device
     labels, truth, classes = train.labels.to(device), test.labels.to(device), len(train.classes)
 
-    def read(model: nn.Module, chosen: tuple[str, ...]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def read(model: Encoder, chosen: tuple[str, ...]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         return features(model, train.images, chosen), features(model, test.images, chosen)
 
     a, b = read(encoder, taps)
@@ -221,5 +225,5 @@ def measure(encoder: nn.Module, train: ImageSet, test: ImageSet, seed: int = 0) 
     results[f"{taps[0]}_knn"] = neighbours(a[taps[0]], labels, b[taps[0]], truth, classes)
     if "fc6" in taps:
         a, b = read(reestimated(encoder, train.images), ("fc6",))
-        results["fc6_linear_bn"] = linear(a["fc6"], labels, b["fc6"], truth, classes, seed)
+        results["fc6_linear_bn"] = linear(a["fc6"], labels, b["fc6"], truth, classes, seed, results["fc6_linear"].l2)
     return results

@@ -29,8 +29,9 @@ class Source(Protocol):
 
 def source(kind: str, name: str, options: dict[str, Any] | None = None) -> Source:
     """A source by kind ("generator", "folder" or "real") and name. Raises what the kind raises for a bad name."""
-    makers = {"generator": lambda: generator(name, **(options or {})), "folder": lambda: Folder(name), "real": lambda: RealImages(name)}
-    return makers[kind]()
+    if kind == "generator":
+        return generator(name, **(options or {}))
+    return Folder(name) if kind == "folder" else RealImages(name)
 
 
 def pool(source: Source, n: int, size: int, seed: int = 0, device: str = "cpu") -> Tensor:

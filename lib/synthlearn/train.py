@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import encoders, files, progress, rng
 from .augment import Augmentation
+from .encoders import Encoder
 from .errors import CheckpointError, TrainingDiverged
 from .losses import AlignUniform
 
@@ -63,7 +64,7 @@ def learning_rate(step: int, steps: int, o: Optimisation) -> float:
 
 def pretrain(
     images: Tensor,
-    encoder: nn.Module,
+    encoder: Encoder,
     method: AlignUniform,
     augmentation: Augmentation,
     o: Optimisation,
@@ -88,12 +89,13 @@ def pretrain(
     """
     device, n, began = images.device, len(images), time.perf_counter()
     encoder.to(device).train()
-    encoder.to(memory_format=torch.channels_last)
+    encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     optimiser = torch.optim.SGD(encoder.parameters(), lr=0.0, momentum=MOMENTUM, weight_decay=o.weight_decay)
     per_epoch = o.steps_per_epoch(n)
     steps = o.epochs * per_epoch
     every = max(1, math.ceil(steps / CURVE_POINTS))
-    start, resumed, curves, spent = 0, 0, {"step": []}, 0.0
+    start, resumed, spent = 0, 0, 0.0
+    curves: dict[str, list[float]] = {"step": []}
     if checkpoint is not None and checkpoint.exists():
         start, resumed, curves, spent = _restore(checkpoint, encoder, optimiser, identity)
         resumed += 1
@@ -131,7 +133,7 @@ def pretrain(
 
 
 def _step(
-    batch: Tensor, index: Tensor, forward: Callable, encoder: nn.Module, method: AlignUniform, augmentation: Augmentation, o: Optimisation, keys: Tensor
+    batch: Tensor, index: Tensor, forward: Callable, encoder: Encoder, method: AlignUniform, augmentation: Augmentation, o: Optimisation, keys: Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of one batch. Each view is a forward pass of its own, so batch statistics are per view; the first view's alone enter the running ones."""
     outputs = []
@@ -158,7 +160,7 @@ def _log(curves: dict[str, list[float]], step: int, recent: list[dict[str, Tenso
         curves.setdefault(name, []).append(round(value, 6))
 
 
-def _save(path: Path, encoder: nn.Module, optimiser: torch.optim.Optimizer, step: int, resumed: int, curves: dict, seconds: float, identity: str) -> None:
+def _save(path: Path, encoder: Encoder, optimiser: torch.optim.Optimizer, step: int, resumed: int, curves: dict, seconds: float, identity: str) -> None:
     tensors = {f"encoder.{k}": v for k, v in encoder.state_dict().items()}
     for i, p in enumerate(encoder.parameters()):
         momentum = optimiser.state[p].get("momentum_buffer")
@@ -167,7 +169,7 @@ def _save(path: Path, encoder: nn.Module, optimiser: torch.optim.Optimizer, step
     files.save_tensors(path, tensors, {"kind": "checkpoint", "step": step, "resumed": resumed, "curves": curves, "seconds": seconds, "identity": identity})
 
 
-def _restore(path: Path, encoder: nn.Module, optimiser: torch.optim.Optimizer, identity: str) -> tuple[int, int, dict[str, list[float]], float]:
+def _restore(path: Path, encoder: Encoder, optimiser: torch.optim.Optimizer, identity: str) -> tuple[int, int, dict[str, list[float]], float]:
     tensors, header = files.load_tensors(path)
     if header.get("kind") != "checkpoint" or header["identity"] != identity:
         raise CheckpointError(f"{path}: belongs to another run ({header.get('identity', '?')[:12]}, not {identity[:12]}); delete it to start over")

@@ -52,8 +52,8 @@ class Generator:
     scene: ClassVar[int] = SCENE  # pictures smaller than this are painted at it and area-averaged; 0: always at their own size
     work_bytes: ClassVar[int] = 1 << 20  # memory that painting one 128-px picture takes, for the size of a chunk
 
-    def __init__(self, name: str, options: Options) -> None:
-        self.name, self.options = name, options
+    def __init__(self, name: str, options: Any) -> None:
+        self.name, self.options = name, options  # options: of the class's Options
 
     def __repr__(self) -> str:
         return f"<generator {self.name} {dataclasses.asdict(self.options)}>"

@@ -8,6 +8,7 @@ down, so that a leaf costs two writes a row, however wide it is.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -106,7 +107,7 @@ def _cover(keys: Tensor, shape: str, size: int, leaves: int) -> tuple[Tensor, Te
     return _push_down(latest.view(levels, n, size, size), torch.maximum), stop.to(torch.int64) + 1, done
 
 
-def _push_down(table: Tensor, reduce) -> Tensor:
+def _push_down(table: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
     """From spans of 2^k pixels by their left end, (levels, n, h, w), to single pixels, (n, h, w); overwrites ``table``."""
     for k in range(table.shape[0] - 1, 0, -1):
         half = 1 << (k - 1)
@@ -119,7 +120,7 @@ def _push_down(table: Tensor, reduce) -> Tensor:
 def leaf_spans(keys: Tensor, shape: str, size: int, leaves: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """All row spans of the first ``leaves`` leaves: (image, leaf, row, left, right), int64 but for leaf (int32); ends included, inside the picture."""
     u = rng.uniform(rng.fold(keys, 0), (leaves, 8)).flatten(0, 1)
-    radius = radius_grid()[0].to(u.device, torch.float32)[torch.bucketize(u[:, 0], _radius_edges().to(u.device, torch.float32))]
+    radius = radius_grid()[0].to(u.device, torch.float32)[torch.bucketize(u[:, 0].contiguous(), _radius_edges().to(u.device, torch.float32))]
     radius = (radius * size).long().clamp_min_(1)
     centre = (u[:, 1:3] * size).long()
     kind = (u[:, 3] * len(SHAPES)).long() if shape == "mixed" else torch.full_like(radius, SHAPES.index(shape))

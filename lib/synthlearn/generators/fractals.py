@@ -8,7 +8,7 @@ published renderers is one long chain per picture. Ours runs many short orbits s
 import math
 from dataclasses import dataclass
 from importlib import resources
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -54,7 +54,7 @@ def walk(systems: Tensor, probabilities: Tensor, choices: Tensor, start: Tensor)
     used = [int((probabilities[:, m:].sum(1) > 0).sum()) for m in range(maps)]
     for step in range(steps):
         u = choices[:, step]
-        new_x = new_y = None
+        new_x, new_y = x, y
         for m in range(maps):  # compute every map's step and keep the chosen one: dense arithmetic beats gathering parameters
             if not used[m]:
                 break
@@ -130,7 +130,7 @@ def paste_patches(last: Tensor, keys: Tensor, per_point: bool = True) -> Tensor:
     Every point pastes a 3×3 block two pixels right of and below the point's pixel minus one, zeros included; its mask is one
     of the 511 non-empty patterns, drawn anew for each point (the authors' code) or once per picture. The last paste wins.
     """
-    n, size, _ = last.shape
+    size = last.shape[-1]
     winner, cell = torch.full_like(last, -1), torch.zeros_like(last)
     for k in range(9):
         dy, dx = 1 + k // 3, 1 + k % 3
@@ -377,7 +377,7 @@ class SigmaFractals(Generator):
     Options = SigmaOptions
     work_bytes = 8 << 20
 
-    def __init__(self, name: str, options: Options) -> None:
+    def __init__(self, name: str, options: Any) -> None:
         super().__init__(name, options)
         self._memo: dict[tuple, Tensor] = {}
 
@@ -399,7 +399,7 @@ class SigmaFractals(Generator):
         return torch.stack([self._memo[i] for i in label])
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
-        n, most = len(keys), self.options.instances
+        most = self.options.instances
         picture = background(rng.fold(keys, 0), size)
         count = rng.integers(rng.fold(keys, 1), 1, most + 1)
         image, slot = torch.nonzero(torch.arange(most, device=keys.device) < count[:, None], as_tuple=True)

@@ -1,0 +1,64 @@
+# `make help` lists the commands. Everything runs in .venv, which the first command makes.
+PYTHON ?= python3
+PROFILE ?= cpu
+JOBS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONWARNINGS ?= ignore
+READY := $(VENV)/.ready
+SNAKEMAKE = snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet rules --rerun-incomplete --keep-going
+
+.DEFAULT_GOAL := help
+.PHONY: help setup book test bench study status publish site verify lint clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@echo "Variables: PROFILE=smoke|cpu|gpu|paper (now $(PROFILE)), JOBS=parallel runs (now $(JOBS)), PYTHON (now $(PYTHON))"
+
+setup: $(READY) ## make .venv and install everything, pinned
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, 3.12 or 3.13, or name one, as in make setup PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13: name one, as in make setup PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --progress-bar off -q -r requirements.lock
+	$(BIN)/pip install -q --no-deps -e .
+	$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "Python 3" >/dev/null
+	@touch $(READY)
+
+book: $(READY) ## run every chapter at the smoke size and build the book into _build/html
+	$(SNAKEMAKE) chapters --config profile=smoke
+	python -m synthlearn.book.build --chapters _build/chapters/smoke --out _build
+
+test: $(READY) ## run the tests and every notebook
+	pytest -n 2 --dist worksteal
+	pytest --nbmake --nbmake-timeout=300 -n 2 notebooks
+
+bench: $(READY) ## measure generators, augmentation and the training step against reference loops
+	python -m benchmarks
+
+study: $(READY) ## run the rows of PROFILE that have no fresh record, JOBS at a time, then its chapters
+	$(SNAKEMAKE) rows --config profile=$(PROFILE)
+	$(SNAKEMAKE) chapters --config profile=$(PROFILE)
+
+status: $(READY) ## show fresh, stale and missing records of PROFILE
+	@python -m synthlearn status --profile $(PROFILE)
+
+publish: $(READY) ## put the executed chapters of PROFILE into results/pages
+	python -m synthlearn.book.build --publish $(PROFILE)
+
+site: $(READY) ## build the HTML from the published pages, running nothing
+	python -m synthlearn.book.build --chapters results/pages --out _build
+
+verify: $(READY) ## replay the start of PROFILE's rows and compare with their records
+	python -m synthlearn verify --profile $(PROFILE)
+
+lint: $(READY) ## check style, types and notebook pairs
+	ruff check .
+	ruff format --check .
+	mypy
+	python -m synthlearn.book.pairs
+
+clean: ## remove what can be made again, but not .venv
+	rm -rf _build runs .snakemake

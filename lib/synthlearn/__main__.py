@@ -1,0 +1,204 @@
+"""The command line: parse, call, print."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from .errors import ParameterError, SynthlearnError
+
+EXAMPLES = """examples:
+  python -m synthlearn list
+  python -m synthlearn generate --generator dead_leaves-mixed --n 100 --out leaves
+  python -m synthlearn pretrain --generator fractals-sigma --profile smoke --out encoder.safetensors
+  python -m synthlearn probe --encoder encoder.safetensors --data digits
+  python -m synthlearn run --profile cpu --row real --seed 0
+  python -m synthlearn status --profile cpu
+"""
+
+
+def option(text: str) -> tuple[str, Any]:
+    """NAME=VALUE with a JSON value, or a word."""
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be NAME=VALUE, as in points=50000")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands with their help."""
+    top = argparse.ArgumentParser("python -m synthlearn", description="Learn to see from images that no camera took.",
+                                  epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    top.add_argument("--debug", action="store_true", help="show the trace of an error")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+
+    command("list", "list the generators with their options and defaults")
+
+    p = command("generate", "write pictures of a generator to a folder or to webdataset shards")
+    p.add_argument("--generator", required=True, metavar="NAME", help="see `list`")
+    p.add_argument("--option", type=option, action="append", default=[], metavar="NAME=VALUE", help="an option of the generator; may be given several times")
+    p.add_argument("--n", type=int, default=1000, help="number of pictures")
+    p.add_argument("--size", type=int, default=128, help="side in pixels")
+    p.add_argument("--seed", type=int, default=0, help="another seed is another set")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to; pictures that are there already are kept")
+    p.add_argument("--format", choices=("imagefolder", "webdataset"), default="imagefolder", help="PNG files in one class folder, or tar shards of 1,000")
+    p.add_argument("--device", default="cpu", help="cpu, cuda …")
+
+    p = command("pretrain", "pre-train an encoder on a generator, a folder or a real set, and save it")
+    where = p.add_mutually_exclusive_group(required=True)
+    where.add_argument("--generator", metavar="NAME", help="see `list`")
+    where.add_argument("--folder", metavar="DIR", help="any folder of pictures")
+    where.add_argument("--real", metavar="SET", help="the training images of a real set, labels hidden")
+    p.add_argument("--option", type=option, action="append", default=[], metavar="NAME=VALUE", help="an option of the generator")
+    p.add_argument("--profile", default="smoke", help="smoke, cpu, gpu or paper")
+    p.add_argument("--set", type=option, action="append", default=[], metavar="FIELD=VALUE", help="replace a field of the profile, as in epochs=20")
+    p.add_argument("--seed", type=int, default=0, help="of the initial weights, the pictures and the views")
+    p.add_argument(
+        "--out", type=Path, required=True, metavar="FILE.safetensors", help="where the encoder goes; an interrupted run goes on from FILE.checkpoint"
+    )
+
+    p = command("probe", "measure a frozen encoder on labelled real images and print one JSON object")
+    p.add_argument(
+        "--encoder",
+        required=True,
+        metavar="FILE|random|timm:NAME",
+        help="a file of `pretrain`, an untrained encoder, or a timm model (timm:NAME@FILE for local weights)",
+    )
+    p.add_argument("--data", required=True, metavar="SET|DIR", help="a set's name, or an ImageFolder with train/ and test/ (or val/)")
+    p.add_argument("--per-class", type=int, default=0, help="training images per class; 0 is all")
+    p.add_argument("--width", type=float, default=0.25, help="of the random encoder")
+    p.add_argument("--size", type=int, default=32, help="input side of the random encoder")
+    p.add_argument("--seed", type=int, default=0, help="of the random encoder and of the held-out fifth of train")
+
+    for name, text in (
+        ("run", "run rows of the study that have no fresh record"),
+        ("status", "show which records are fresh, stale or missing"),
+        ("verify", "replay recorded rows under the code at hand and confirm those that are equal to the bit"),
+    ):
+        p = command(name, text)
+        p.add_argument("--profile", default="cpu", help="smoke, cpu, gpu or paper")
+        p.add_argument("--row", action="append", help="only this row; may be given several times")
+        p.add_argument("--seed", type=int, help="only this seed")
+    return top
+
+
+def _selected(args: argparse.Namespace) -> list[tuple[Any, Any, int]]:
+    from . import study
+
+    profile = study.resolve(args.profile)
+    chosen = [study.row(name) for name in args.row] if args.row else list(study.rows().values())
+    return [(row, profile, seed) for row in chosen for seed in range(row.profile(profile).seeds) if args.seed in (None, seed)]
+
+
+def _list() -> int:
+    from .generators import default_options, generator_class, names
+
+    for name in names():
+        cls = generator_class(name)
+        print(f"{name}\n    {cls.__doc__.strip().splitlines()[0]}")
+        for field, value in default_options(name).items():
+            allowed = cls.Options.allowed.get(field)
+            print(f"      {field} = {value!r}" + (f"   ({' | '.join(map(str, allowed))})" if allowed else ""))
+    return 0
+
+
+def _generate(args: argparse.Namespace) -> int:
+    from . import export
+    from .generators import generator
+
+    source = generator(args.generator, **dict(args.option))
+    print(export.write(source, args.n, args.size, args.seed, args.out, args.format, args.device))
+    return 0
+
+
+def _pretrain(args: argparse.Namespace) -> int:
+    import torch
+
+    from . import encoders, files, stream, study, train
+    from .losses import METHODS
+
+    profile = study.resolve(args.profile, **dict(args.set))
+    kind, name = next((k, getattr(args, k)) for k in ("generator", "folder", "real") if getattr(args, k))
+    source = stream.source(kind, name, dict(args.option))
+    torch.set_num_threads(profile.threads)
+    images = stream.pool(source, profile.n_images, profile.image_size, args.seed, profile.device)
+    encoder = encoders.SmallAlexNet(profile.width, profile.crop, args.seed)
+    described = {"source": source.spec(), "profile": {**profile.__dict__}, "seed": args.seed}
+    trained = train.pretrain(images, encoder, METHODS["align_uniform"](), profile.augmenter(), profile.optimisation(), args.seed,
+                             args.out.with_suffix(".checkpoint"), files.digest(described))  # fmt: skip
+    encoders.save(args.out, encoder, {"training": described})
+    print(f"{args.out}: {trained.seconds:.1f} s, loss {trained.curves['loss'][-1]:.3f}")
+    return 0
+
+
+def _probe(args: argparse.Namespace) -> int:
+    from . import datasets, encoders, probe, stats
+
+    encoder = encoders.load(args.encoder, args.width, args.size, args.seed)
+    size = encoder.options["input_size"]
+    train, test = (datasets.load(args.data, split, round(size * probe.RESIZE)) for split in datasets.SPLITS)
+    measured = probe.measure(encoder, train.first(args.per_class), test, args.seed)
+    name, first = next(iter(measured.items()))
+    low, high = stats.wilson(int(first.correct.sum()), len(test))
+    found = {"encoder": args.encoder, "data": test.name, "metric": name, "n": len(test), "top1": first.top1, "low": low, "high": high}
+    print(json.dumps(found | {"all": {k: m.top1 for k, m in measured.items()}}))
+    return 0
+
+
+def _run(args: argparse.Namespace) -> int:
+    from .study import run
+
+    for row, profile, seed in _selected(args):
+        found = run.record(row, profile, seed)
+        print(f"{row.name} seed {seed}: " + ", ".join(f"{k} {100 * v['top1']:.2f} %" for k, v in found["results"].items()), flush=True)
+    return 0
+
+
+def _status(args: argparse.Namespace) -> int:
+    from .study import run
+
+    counts = {"fresh": 0, "stale": 0, "missing": 0}
+    seconds = 0.0
+    for row, profile, seed in _selected(args):
+        state = run.state(row, profile, seed)
+        counts[state] += 1
+        seconds += run.estimate(row, profile) * (state != "fresh")
+        print(f"{state:8s} {row.name} seed {seed}")
+    print(", ".join(f"{n} {state}" for state, n in counts.items()) + f"; about {seconds / 60:.0f} core-minutes to run")
+    return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from .study import run
+
+    failed = 0
+    for row, profile, seed in _selected(args):
+        if run.path(row, profile, seed).exists():
+            equal, what = run.replay(row, profile, seed)
+            failed += not equal
+            print(f"{'equal' if equal else 'DIFFERS'}  {row.name} seed {seed}: {what}", flush=True)
+    return int(failed > 0)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; the exit status: 0, 1 for a failure, 2 for wrong use."""
+    args = parser().parse_args(argv)
+    handlers = {"generate": _generate, "pretrain": _pretrain, "probe": _probe, "run": _run, "status": _status, "verify": _verify}
+    try:
+        return _list() if args.command == "list" else handlers[args.command](args)
+    except SynthlearnError as error:
+        if args.debug:
+            raise
+        print(f"synthlearn: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ParameterError) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""From executed chapters to HTML, and from a finished study to committed pages.
+
+python -m synthlearn.book.build --chapters _build/chapters/smoke --out _build
+python -m synthlearn.book.build --publish cpu
+"""
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from .. import files
+from ..errors import DataError, SynthlearnError
+from ..study import resolve, rows, run
+
+PAGE_LIMIT = 800_000  # bytes of a committed page
+STAGED = ("_config.yml", "_toc.yml", "book")
+
+
+def chapters() -> list[str]:
+    """Chapter names in the order of the table of contents."""
+    text = (files.root() / "_toc.yml").read_text(encoding="utf-8")
+    return [Path(entry).name for entry in re.findall(r"file:\s*(notebooks/\S+)", text)]
+
+
+def read_notebook(path: Path) -> dict[str, Any]:
+    """An executed notebook. Raises DataError when it is missing, unreadable, failed, or was not run to its end."""
+    if not path.is_file():
+        raise DataError(f"{path} is missing: run the chapters first (make book, or make study PROFILE=cpu)")
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}: not a notebook ({error}); run its chapter again") from error
+    for number, cell in enumerate(notebook["cells"]):
+        if cell["cell_type"] != "code" or not "".join(cell["source"]).strip():
+            continue
+        for output in cell["outputs"]:
+            if output["output_type"] == "error":
+                raise DataError(f"{path}: cell {number} failed with {output['ename']}: {output['evalue']}; a failed chapter does not enter the book")
+        if cell["execution_count"] is None:
+            raise DataError(f"{path}: cell {number} was not run; run its chapter again")
+    return notebook
+
+
+def clean(notebook: dict[str, Any]) -> dict[str, Any]:
+    """Without what belongs to the run and not to the page: stderr, papermill's paths and times, the kernel's own lines."""
+    for cell in notebook["cells"]:
+        cell["metadata"] = {key: value for key, value in cell["metadata"].items() if key == "tags"}
+        if cell["cell_type"] == "code":
+            cell["outputs"] = [o for o in cell["outputs"] if not (o["output_type"] == "stream" and o["name"] == "stderr")]
+            for output in cell["outputs"]:
+                if "metadata" in output:
+                    output["metadata"] = {}
+    notebook["metadata"] = {key: value for key, value in notebook["metadata"].items() if key in ("kernelspec", "language_info", "jupytext")}
+    return notebook
+
+
+def build(source: Path, out: Path) -> Path:
+    """Stage the prose and the executed chapters of ``source``, and render them with warnings as errors.
+
+    Returns: the index page. Raises: DataError when a chapter is missing or failed, or the builder does not write its pages.
+    """
+    stage = out / "stage"
+    shutil.rmtree(stage, ignore_errors=True)
+    shutil.rmtree(out / "html", ignore_errors=True)
+    for name in STAGED:
+        origin = files.root() / name
+        (shutil.copytree if origin.is_dir() else shutil.copy)(origin, _parent(stage / name))
+    for name in chapters():
+        notebook = clean(read_notebook(source / f"{name}.ipynb"))
+        files.write_text(stage / "notebooks" / f"{name}.ipynb", json.dumps(notebook, ensure_ascii=False))
+    builder = Path(sys.executable).with_name("jupyter-book")
+    done = subprocess.run([builder, "build", stage, "--path-output", out / "work", "-W", "-n", "--keep-going"], capture_output=True, text=True, check=False)
+    html = out / "work" / "_build" / "html"
+    missing = [name for name in chapters() if not (html / "notebooks" / f"{name}.html").is_file()]
+    if done.returncode or missing:
+        raise DataError(f"jupyter-book failed{': no page for ' + ', '.join(missing) if missing else ''}\n{_relevant(done.stdout + done.stderr)}")
+    shutil.move(html, out / "html")
+    shutil.rmtree(out / "work")
+    return out / "html" / "index.html"
+
+
+def _parent(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _relevant(log: str) -> str:
+    """The builder's complaints, or the end of its log."""
+    lines = [line for line in log.splitlines() if re.search(r"warning|error", line, re.IGNORECASE)]
+    return "\n".join((lines or log.splitlines())[-30:])
+
+
+def publish(profile_name: str) -> list[Path]:
+    """Copy the executed chapters of a profile to ``results/pages``.
+
+    Raises: DataError when a chapter failed, a record is stale or missing, or a page is too large; nothing is copied then.
+    """
+    profile = resolve(profile_name)
+    behind = [f"{row.name} seed {seed}" for row in rows().values() for seed in range(row.profile(profile).seeds) if run.state(row, profile, seed) != "fresh"]
+    if behind:
+        raise DataError(
+            f"cannot publish: {len(behind)} records are stale or missing ({', '.join(behind[:3])} …); run make study PROFILE={profile_name}, or make verify"
+        )
+    pages = {}
+    for name in chapters():
+        notebook = clean(read_notebook(files.root() / "_build" / "chapters" / profile_name / f"{name}.ipynb"))
+        text = json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
+        if len(text.encode()) > PAGE_LIMIT:
+            raise DataError(f"chapter {name}: its page has {len(text.encode()):,} bytes, allowed are {PAGE_LIMIT:,}; show fewer or smaller pictures")
+        pages[files.root() / "results" / "pages" / f"{name}.ipynb"] = text
+    for path, text in pages.items():
+        files.write_text(path, text)
+    return list(pages)
+
+
+def main() -> int:
+    """Build or publish; exit status 1 with one message on failure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--chapters", type=Path, help="folder of executed notebooks")
+    parser.add_argument("--out", type=Path, default=Path("_build"), help="folder for html/")
+    parser.add_argument("--publish", metavar="PROFILE", help="copy this profile's executed chapters to results/pages")
+    args = parser.parse_args()
+    try:
+        if args.publish:
+            for path in publish(args.publish):
+                print(path)
+        else:
+            print(f"The book: {build(args.chapters, args.out)}")
+    except SynthlearnError as error:
+        print(f"book: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""The one figure style, and the figures that chapters share.
+
+Curves are SVG inside the page, in the page's own text colour, so that they read in light and dark; pictures are PNG.
+Every figure needs ``alt``, what a reader who cannot see it should know.
+"""
+
+import base64
+import html
+import io
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+from ..errors import ParameterError
+from ..image import to_tiles
+
+# Okabe and Ito's colours, readable for colour-blind eyes and on light and dark ground; one per family
+COLOURS = {"dead_leaves": "#E69F00", "fractals": "#009E73", "noise": "#999999", "baseline": "#56B4E9", "real": "#D55E00", "statistical": "#CC79A7"}
+INK = "#123456"  # stands for the page's text colour until the SVG is written
+MUTED = 0.35
+_numbers = itertools.count(1)
+STYLE = {
+    "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none", "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK,
+    "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8, "font.size": 11, "font.family": "sans-serif",
+    "lines.linewidth": 2, "svg.fonttype": "none", "svg.hashsalt": "synthlearn", "figure.constrained_layout.use": True, "legend.frameon": False,
+}  # fmt: skip
+
+
+class Shown:
+    """HTML of a figure, for the notebook; its text form is the alternative text."""
+
+    def __init__(self, content: str, alt: str) -> None:
+        self.content, self.alt = content, alt
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/html": self.content, "text/plain": self.alt}
+
+
+def _figure(inside: str, alt: str, caption: str) -> Shown:
+    if not alt.strip():
+        raise ParameterError("alt = '': every figure needs an alternative text; say what it shows")
+    below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    return Shown(f'<figure class="synthlearn">{inside}{below}</figure>', alt)
+
+
+def new(columns: int = 1, width: float = 7.2, height: float = 3.2, **options: Any) -> tuple[Figure, Any]:
+    """A figure in the style, and its axes (an array if there are several)."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(width, height))
+        return figure, figure.subplots(1, columns, **options)
+
+
+def svg(figure: Figure, alt: str, caption: str = "") -> Shown:
+    """A matplotlib figure as inline SVG in the page's text colour."""
+    stream = io.StringIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    text = stream.getvalue()
+    text = text[text.index("<svg") :].replace(INK, "currentColor")
+    prefix = f"f{next(_numbers)}-"  # ids must be unique on a page
+    text = text.replace('id="', f'id="{prefix}').replace('href="#', f'href="#{prefix}').replace("url(#", f"url(#{prefix}")
+    text = text.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt, quote=True)}" ', 1)
+    return _figure(text, alt, caption)
+
+
+def _img(pixels: np.ndarray, alt: str, scale: int = 1) -> str:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG", optimize=True)
+    data = base64.b64encode(stream.getvalue()).decode()
+    size = f'width="{pixels.shape[1] * scale}"' + (' class="pixels"' if scale > 1 else "")
+    return f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt, quote=True)}" {size}>'
+
+
+def contact_sheet(images: Tensor, alt: str, caption: str = "", columns: int = 8) -> Shown:
+    """uint8 (n, 3, s, s) as one picture, row by row."""
+    return _figure(_img(to_tiles(images, columns).numpy(), alt), alt, caption)
+
+
+def labelled(panels: dict[str, Tensor], alt: str, caption: str = "") -> Shown:
+    """Pictures uint8 (3, s, s) side by side, each under its label."""
+    cells = "".join(
+        f"<figure>{_img(x.permute(1, 2, 0).numpy(), f'{alt} ({label})')}<figcaption>{html.escape(label)}</figcaption></figure>" for label, x in panels.items()
+    )
+    return _figure(f'<div class="panels">{cells}</div>', alt, caption)
+
+
+def filters(weights: dict[str, np.ndarray], alt: str, caption: str = "") -> Shown:
+    """First-layer filters, label → float (channels, 3, 3, 3), each set stretched to its own range, as enlarged tiles."""
+    panels = {}
+    for label, w in weights.items():
+        x = torch.from_numpy(w)
+        x = ((x / x.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12) + 1) * 127.5).byte()
+        columns = 8
+        tiles = to_tiles(x.repeat_interleave(8, 2).repeat_interleave(8, 3), columns)
+        panels[label] = tiles.permute(2, 0, 1)
+    return labelled(panels, alt, caption)
+
+
+def curves(records: dict[str, Sequence[dict[str, Any]]], names: Sequence[str], styles: dict[str, tuple[str, str]], alt: str, caption: str = "") -> Shown:
+    """Training curves: one panel per name (loss, align, uniform), one line per row (mean over seeds), labelled at its end.
+
+    styles: row → (colour, label).
+    """
+    figure, axes = new(len(names), width=3.1 * len(names) + 0.8, height=3.0, squeeze=False)
+    dashes = itertools.cycle(("-", "--", ":", "-."))
+    lines = {row: next(dashes) for row in records}
+    for axis, name in zip(axes[0], names, strict=True):
+        for row, found in records.items():
+            steps = found[0]["curves"]["step"]
+            values = np.mean([r["curves"][name] for r in found], axis=0)
+            colour, label = styles[row]
+            axis.plot(steps, values, color=colour, linestyle=lines[row], label=label)
+        axis.set_title(name, fontsize=11, color=INK)
+        axis.set_xlabel("step")
+    with mpl.rc_context(STYLE):
+        figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=min(4, len(records)), labelcolor=INK)
+    return svg(figure, alt, caption)
+
+
+def accuracies(rows: Sequence[dict[str, Any]], floor: float, chance: float, alt: str, caption: str = "") -> Shown:
+    """Horizontal accuracy axis: filled markers with intervals are ours, hollow diamonds the paper's (own axis above, its protocol differs).
+
+    rows: dicts of label, family, mean, low, high (shares) and published (per cent) or None. floor: the random encoder, a dashed line.
+    """
+    figure, axis = new(height=0.42 * len(rows) + 1.5)
+    published = [r["published"] for r in rows if r.get("published") is not None]
+    upper = axis.twiny() if published else None
+    for i, r in enumerate(rows):
+        colour = COLOURS[r["family"]]
+        axis.plot([100 * r["low"], 100 * r["high"]], [i, i], color=colour, linewidth=2.5, solid_capstyle="butt")
+        axis.plot(100 * r["mean"], i, "o", color=colour, markersize=8)
+        if r.get("published") is not None:
+            upper.plot(r["published"], i, "D", markerfacecolor="none", markeredgecolor=INK, markersize=7)
+    axis.axvline(100 * floor, color=INK, linewidth=1, linestyle="--", alpha=0.7)
+    axis.axvline(100 * chance, color=INK, linewidth=1, linestyle=":", alpha=0.7)
+    axis.set_yticks(range(len(rows)), [r["label"] for r in rows])
+    axis.invert_yaxis()
+    axis.set_xlabel("● ours: top-1, % (bars: 95 % interval; dashed: random encoder; dotted: chance)")
+    if upper is not None:
+        upper.set_xlabel("◇ the paper's: ImageNet-100 top-1, %")
+        upper.spines["top"].set_visible(True)
+    return svg(figure, alt, caption)

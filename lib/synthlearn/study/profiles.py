@@ -1,0 +1,112 @@
+"""Profiles: all settings of a run that are the same for every source of images."""
+
+import dataclasses
+import difflib
+import math
+import tomllib
+from importlib import resources
+from typing import Any
+
+from .. import datasets
+from ..augment import Augmentation
+from ..errors import ParameterError
+from ..generators.base import check_device
+from ..train import Optimisation
+
+NAMES = ("smoke", "cpu", "gpu", "paper")
+# field → (least, largest) of numbers
+BOUNDS: dict[str, tuple[float, float]] = {
+    "n_images": (2, 10_000_000), "image_size": (32, 1024), "crop": (32, 512), "scale_min": (0.01, 1), "jitter": (0, 1), "hue": (0, 0.5), "jitter_p": (0, 1),
+    "width": (1 / 32, 4), "epochs": (1, 100_000), "batch_size": (2, 100_000), "lr": (1e-9, 100), "weight_decay": (0, 1), "per_class": (0, 10_000_000),
+    "seeds": (1, 1000), "threads": (1, 1024),
+}  # fmt: skip
+CHOICES = {"schedule": ("onecycle", "step"), "precision": ("fp32", "bf16"), "augmentation": ("exact", "linear")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """Settings of a run. Fields:
+
+    n_images, image_size: pictures to pre-train on and their side in pixels. crop: side of a view; scale_min: least area of a crop.
+    jitter, hue, jitter_p, augmentation: see :class:`synthlearn.augment.Augmentation`. width: of the encoder.
+    epochs, batch_size, lr (per 256 images), schedule, weight_decay, precision: see :class:`synthlearn.train.Optimisation`.
+    data, per_class: real set of the probe, and how many of its training images of each class (0: all).
+    seeds: how many; threads: of one run on a CPU; device: "cpu", "cuda" ….
+    """
+
+    name: str
+    n_images: int
+    image_size: int
+    crop: int
+    width: float
+    epochs: int
+    batch_size: int
+    data: str
+    seeds: int
+    scale_min: float = 0.2
+    jitter: float = 0.4
+    hue: float = 0.4
+    jitter_p: float = 1.0
+    augmentation: str = "exact"
+    lr: float = 0.12
+    schedule: str = "onecycle"
+    weight_decay: float = 1e-4
+    precision: str = "fp32"
+    per_class: int = 0
+    threads: int = 1
+    device: str = "cpu"
+
+    def augmenter(self) -> Augmentation:
+        """The views of this profile."""
+        return Augmentation(self.crop, self.scale_min, self.jitter, self.hue, self.jitter_p, variant=self.augmentation)
+
+    def optimisation(self) -> Optimisation:
+        """The optimiser's settings of this profile."""
+        return Optimisation(self.epochs, self.batch_size, self.lr, self.schedule, self.weight_decay, self.precision)
+
+
+FIELDS = {f.name: f.type for f in dataclasses.fields(Profile) if f.name != "name"}
+
+
+def check(name: str, value: Any) -> Any:
+    """A profile field's value in its own type. Raises ParameterError naming field, value and what is allowed."""
+    if name not in FIELDS:
+        near = difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ParameterError(f"unknown parameter {name!r} (= {value!r}): {hint}allowed are profile, {', '.join(FIELDS)}")
+    kind = FIELDS[name]
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        words = {int: "a whole number", float: "a number", str: "a word"}[kind]
+        raise ParameterError(f"{name} = {value!r}: must be {words}, not {type(value).__name__}")
+    if name in BOUNDS:
+        least, largest = BOUNDS[name]
+        if not least <= value <= largest or not math.isfinite(value):
+            raise ParameterError(f"{name} = {value!r}: must lie between {least:g} and {largest:g}")
+    if name in CHOICES and value not in CHOICES[name]:
+        raise ParameterError(f"{name} = {value!r}: must be one of {', '.join(CHOICES[name])}")
+    return value
+
+
+def resolve(name: str = "smoke", **overrides: Any) -> Profile:
+    """A profile by name, some of its fields replaced; everything is checked, data set and device included.
+
+    Raises: ParameterError for an unknown profile, field, value or device; DataError when the data set is not here.
+    """
+    if name not in NAMES:
+        raise ParameterError(f"profile = {name!r}: must be one of {', '.join(NAMES)}")
+    table = tomllib.loads((resources.files(__package__) / "profiles.toml").read_text())[name]
+    fields = {field: check(field, value) for field, value in {**table, **overrides}.items()}
+    profile = Profile(name=name, **fields)
+    if profile.crop > profile.image_size:
+        raise ParameterError(f"crop = {profile.crop}: larger than the images (image_size = {profile.image_size}); lower crop or raise image_size")
+    check_device(profile.device)
+    datasets.locate(profile.data)
+    return profile
+
+
+def is_study(profile: Profile) -> bool:
+    """True if the profile is one of the study's own, nothing overridden: its records are committed."""
+    table = tomllib.loads((resources.files(__package__) / "profiles.toml").read_text())[profile.name]
+    return profile.name != "smoke" and all(getattr(profile, field) == value for field, value in dataclasses.asdict(Profile(name=profile.name, **table)).items())

@@ -1,0 +1,134 @@
+"""Records: one JSON file per row and seed, written once, atomically; and whether they belong to the code at hand."""
+
+import ast
+import base64
+import importlib
+import inspect
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import files
+from ..errors import DataError
+from ..generators import generator_class
+from .profiles import Profile, is_study
+
+SCHEMA = 1
+# These move bytes and messages, not numbers: a record does not depend on them.
+NEUTRAL = {"errors", "files", "progress", "vision"}
+ROOTS = ("train", "probe", "stream", "encoders", "losses", "augment", "datasets")
+
+
+def folder(profile: Profile) -> Path:
+    """Where records of a profile live: ``results/records`` for the study's own, else ``runs/records`` (smoke, overridden fields)."""
+    return (files.root() / "results" if is_study(profile) else files.runs()) / "records" / profile.name
+
+
+def pack(flags: np.ndarray) -> str:
+    """Booleans (n,) as base64 of their bits."""
+    return base64.b64encode(np.packbits(np.asarray(flags, bool)).tobytes()).decode()
+
+
+def unpack(text: str, n: int) -> np.ndarray:
+    """The first ``n`` booleans of :func:`pack`."""
+    return np.unpackbits(np.frombuffer(base64.b64decode(text), np.uint8))[:n].astype(bool)
+
+
+def write(path: Path, record: dict[str, Any]) -> None:
+    """Write a record with the schema's number."""
+    files.write_json(path, {"schema": SCHEMA, **record})
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A record. Raises DataError if the file is not one."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["schema"] != SCHEMA or files.digest(record["spec"]) != record["id"]:
+            raise DataError(f"{path}: its id is not the digest of its spec, or its schema is not {SCHEMA}; delete it and run the row again")
+        return record
+    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not a record ({error!r}); delete it and run the row again") from error
+
+
+def read_all(profile: str = "cpu") -> list[dict[str, Any]]:
+    """All committed records of a profile, sorted by row and seed."""
+    return [read(path) for path in sorted((files.root() / "results" / "records" / profile).glob("*.json"))]
+
+
+def _imports(tree: ast.Module, package: str) -> set[str]:
+    """Names of the library's modules that a syntax tree imports."""
+    found = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            continue
+        base = ".".join(package.split(".")[: len(package.split(".")) - node.level + 1])
+        target = f"{base}.{node.module}" if node.module else base
+        found |= {target} | {f"{target}.{alias.name}" for alias in node.names}
+    return found
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+            and isinstance(body[0].value.value, str)
+        ):
+            body[0].value.value = ""
+    return tree
+
+
+@cache
+def code_hash(generator: str | None = None) -> str:
+    """SHA-256 over the syntax trees of the modules that a run imports, without docstrings and positions.
+
+    The modules are those that training and measurement reach by imports, and the generator's own family; not other families.
+    """
+    library = __package__.rpartition(".")[0]
+    waiting = [f"{library}.{name}" for name in ROOTS]
+    if generator is not None:
+        waiting.append(inspect.getmodule(generator_class(generator)).__name__)
+    seen: dict[str, str] = {}
+    while waiting:
+        name = waiting.pop()
+        if name in seen or not name.startswith(library + ".") or name.removeprefix(library + ".") in NEUTRAL:
+            continue
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError:  # an imported function or class, not a module
+            continue
+        tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+        package = name if Path(module.__file__).name == "__init__.py" else name.rpartition(".")[0]
+        waiting += sorted(_imports(tree, package))
+        seen[name] = ast.dump(_without_docstrings(tree))
+    return files.digest(seen)
+
+
+def _confirmations() -> Path:
+    return files.root() / "results" / "confirmed.json"
+
+
+def confirmed() -> dict[str, list[str]]:
+    """Record id → code hashes under which a replay gave the recorded numbers to the bit."""
+    return json.loads(_confirmations().read_text()) if _confirmations().exists() else {}
+
+
+def confirm(record: dict[str, Any], code: str) -> None:
+    """Note that a replay under ``code`` gave the record's numbers."""
+    known = confirmed()
+    known[record["id"]] = sorted({*known.get(record["id"], []), code})
+    files.write_json(_confirmations(), known)
+
+
+def fresh(record: dict[str, Any], spec: dict[str, Any]) -> bool:
+    """True if a record is of this spec and of the code at hand, or confirmed for it."""
+    if files.digest(spec) != record["id"]:
+        return False
+    code = code_hash(spec.get("source", {}).get("generator"))
+    return code == record["provenance"]["code"] or code in confirmed().get(record["id"], [])

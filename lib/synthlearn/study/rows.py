@@ -1,0 +1,91 @@
+"""Rows: what the study trains and measures, read from ``workflow/study.toml``."""
+
+import dataclasses
+import difflib
+import tomllib
+from functools import cache
+from typing import Any
+
+from .. import datasets, encoders, files, stream
+from ..errors import ParameterError
+from ..losses import METHODS
+from .profiles import Profile, check
+
+KINDS = ("generator", "real", "random", "raw_pixels", "mean_colours")
+MEASUREMENT = {"resize": "70/64", "probe": "lbfgs-l2-held-out-20%", "knn": 20}
+TRAINED = ("generator", "real")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row: name, kind of source, title and family for the book, the chapter that tells it, its name in the paper's table, and
+    profile fields that differ (sensitivity rows)."""
+
+    name: str
+    kind: str
+    title: str
+    family: str
+    chapter: str
+    published: str | None = None
+    overrides: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def trained(self) -> bool:
+        """Whether an encoder is pre-trained for it."""
+        return self.kind in TRAINED
+
+    def profile(self, profile: Profile) -> Profile:
+        """The profile with this row's own fields."""
+        return dataclasses.replace(profile, **dict(self.overrides))
+
+    def source(self, profile: Profile) -> stream.Source:
+        """The source of images of a trained row."""
+        return stream.source("real", profile.data) if self.kind == "real" else stream.source("generator", self.name.split(".")[0])
+
+
+@cache
+def rows() -> dict[str, Row]:
+    """All rows by name, in the file's order; a table inside a row is a variant, named ``row.variant``."""
+    table = tomllib.loads((files.root() / "workflow" / "study.toml").read_text())
+    found: dict[str, Row] = {}
+    for name, entry in table.items():
+        variants = {key: value for key, value in entry.items() if isinstance(value, dict)}
+        base = {key: value for key, value in entry.items() if key not in variants}
+        if base.get("kind") not in KINDS:
+            raise ParameterError(f"workflow/study.toml: row {name!r} has kind {base.get('kind')!r}, allowed are {', '.join(KINDS)}")
+        found[name] = Row(name=name, **base)
+        for variant, fields in variants.items():
+            overrides = tuple((key, check(key, value)) for key, value in fields["overrides"].items())
+            found[f"{name}.{variant}"] = dataclasses.replace(found[name], name=f"{name}.{variant}", published=None, overrides=overrides)
+    return found
+
+
+def row(name: str) -> Row:
+    """A row by name. Raises ParameterError with the nearest name."""
+    if name not in rows():
+        near = difflib.get_close_matches(name, rows(), n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ParameterError(f"unknown row {name!r}: {hint}Rows: {', '.join(rows())}")
+    return rows()[name]
+
+
+def spec(row: Row, profile: Profile, seed: int) -> dict[str, Any]:
+    """All that decides the result of a row and seed, JSON-able; its digest is the record's id."""
+    p = row.profile(profile)
+    train, test = (datasets.load(p.data, split, p.crop) for split in datasets.SPLITS)
+    described: dict[str, Any] = {
+        "kind": row.kind,
+        "data": {"name": p.data, "per_class": p.per_class, "train_sha256": train.sha256, "test_sha256": test.sha256},
+        "measurement": {**MEASUREMENT, "size": p.crop},
+        "seed": seed,
+    }
+    if row.kind == "random" or row.trained:
+        described["encoder"] = {"name": "SmallAlexNet", "width": p.width, "input_size": p.crop}
+    if row.trained:
+        described["source"] = {**row.source(p).spec(), "n_images": p.n_images, "image_size": p.image_size}
+        described["method"] = {"name": "align_uniform", **dataclasses.asdict(METHODS["align_uniform"]())}
+        described["augmentation"] = dataclasses.asdict(p.augmenter())
+        described["optimisation"] = {**dataclasses.asdict(p.optimisation()), "momentum": 0.9}
+        described["normalisation"] = encoders.MEAN + encoders.STD
+        described["numerics"] = {"device": p.device.split(":")[0], "threads": p.threads}
+    return described

@@ -1,0 +1,201 @@
+"""Run a row: from its spec to its record, cached, resumable, replayable."""
+
+import base64
+import datetime
+import os
+import platform
+import resource
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import datasets, encoders, files, probe, stats, stream, train
+from ..errors import TrainingDiverged
+from ..losses import METHODS
+from . import records
+from .profiles import Profile
+from .rows import Row, rows, spec
+
+REPLAY_POINTS = 3  # of the recorded curve, that a replay must meet
+
+
+def path(row: Row, profile: Profile, seed: int) -> Path:
+    """The record's file."""
+    return records.folder(profile) / f"{row.name}-s{seed}.json"
+
+
+def state(row: Row, profile: Profile, seed: int) -> str:
+    """ "fresh", "stale" (another spec or other code) or "missing"."""
+    where = path(row, profile, seed)
+    if not where.exists():
+        return "missing"
+    return "fresh" if records.fresh(records.read(where), spec(row, profile, seed)) else "stale"
+
+
+def record(row: Row, profile: Profile, seed: int) -> dict[str, Any]:
+    """The row's record: read if it is fresh, else made and written.
+
+    Raises: what the source, the training or the measurement raises; nothing is written then, and a checkpoint lets the next call go on.
+    """
+    described = spec(row, profile, seed)
+    where = path(row, profile, seed)
+    if where.exists():
+        found = records.read(where)
+        if records.fresh(found, described):
+            return found
+    torch.set_num_threads(profile.threads)
+    made = _make(row, row.profile(profile), seed, described)
+    records.write(where, made)
+    return records.read(where)
+
+
+def chapter(name: str, profile: Profile) -> dict[str, list[dict[str, Any]]]:
+    """All records of a chapter's rows: row name → one per seed. Missing ones are made."""
+    mine = [row for row in rows().values() if row.chapter == name]
+    return {row.name: [record(row, profile, seed) for seed in range(row.profile(profile).seeds)] for row in mine}
+
+
+def checkpoint(identity: str) -> Path:
+    """Where a run keeps what it needs to go on."""
+    return files.runs() / "checkpoints" / f"{identity[:24]}.safetensors"
+
+
+def encoder_file(row: Row, profile: Profile, seed: int) -> Path:
+    """Where a row's trained encoder is kept, for chapters that look into it."""
+    return files.runs() / "encoders" / profile.name / f"{row.name}-s{seed}.safetensors"
+
+
+def _make(row: Row, p: Profile, seed: int, described: dict[str, Any]) -> dict[str, Any]:
+    began, cpu, identity = time.perf_counter(), time.process_time(), files.digest(described)
+    attempts = files.runs() / "attempts" / identity[:24]
+    tries = len(attempts.read_text().splitlines()) if attempts.exists() else 0
+    attempts.parent.mkdir(parents=True, exist_ok=True)
+    with attempts.open("a") as log:
+        log.write(datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds") + "\n")
+    test = datasets.load(p.data, "test", p.crop)
+    labelled = datasets.load(p.data, "train", p.crop).first(p.per_class)
+    made: dict[str, Any] = {"id": identity, "row": row.name, "profile": p.name, "spec": described, "curves": {}, "cost": {"failed_tries": tries}}
+    if row.kind in ("raw_pixels", "mean_colours"):
+        read = probe.mean_colours if row.kind == "mean_colours" else lambda images: probe.raw_pixels(images, p.crop)
+        measured = {"linear": probe.linear(read(labelled.images), labelled.labels, read(test.images), test.labels, len(test.classes), seed)}
+    else:
+        encoder = encoders.SmallAlexNet(p.width, p.crop, seed).to(p.device)
+        if row.trained:
+            images = stream.pool(row.source(p), p.n_images, p.image_size, seed, p.device)
+            made["cost"] |= {"images": len(images), "pool_seconds": round(time.perf_counter() - began, 1)}
+            trained = train.pretrain(images, encoder, METHODS["align_uniform"](), p.augmenter(), p.optimisation(), seed, checkpoint(identity), identity)
+            made["curves"] = trained.curves
+            made["cost"] |= {"train_seconds": round(trained.seconds, 1), "resumed": trained.resumed, "views": 2 * p.n_images * p.epochs}
+            encoders.save(encoder_file(row, p, seed), encoder, {"record": identity})
+        made["filters"] = filters(encoder)
+        started = time.perf_counter()
+        measured = probe.measure(encoder, labelled, test, seed)
+        made["cost"]["probe_seconds"] = round(time.perf_counter() - started, 1)
+    made["results"] = {name: _result(m) for name, m in measured.items()}
+    made["cost"] |= {
+        "wall_seconds": round(time.perf_counter() - began, 1),
+        "cpu_seconds": round(time.process_time() - cpu, 1),
+        "peak_mb": peak_memory(p.device),
+    }
+    made["provenance"] = provenance(described, p)
+    attempts.unlink()
+    return made
+
+
+def _result(m: probe.Measured) -> dict[str, Any]:
+    n, right = len(m.correct), int(m.correct.sum())
+    low, high = stats.wilson(right, n)
+    found = {"top1": round(m.top1, 6), "n": n, "low": round(low, 6), "high": round(high, 6), "correct": records.pack(m.correct.numpy())}
+    return found if m.l2 is None else {**found, "l2": m.l2}
+
+
+def filters(encoder: torch.nn.Module) -> dict[str, Any]:
+    """First-layer weights as base64 float16 with their shape."""
+    weight = encoder.conv[0][0].weight.detach().cpu().numpy().astype(np.float16)
+    return {"shape": list(weight.shape), "float16": base64.b64encode(weight.tobytes()).decode()}
+
+
+def read_filters(found: dict[str, Any]) -> np.ndarray:
+    """First-layer weights of a record, float32 (channels, 3, 3, 3)."""
+    return np.frombuffer(base64.b64decode(found["filters"]["float16"]), np.float16).reshape(found["filters"]["shape"]).astype(np.float32)
+
+
+def peak_memory(device: str) -> int:
+    """Most memory this process has used, in MB: of the device on a GPU, of the machine otherwise."""
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated() >> 20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+
+def provenance(described: dict[str, Any], p: Profile) -> dict[str, Any]:
+    """Where and by what a record was made."""
+    return {
+        "commit": commit(),
+        "code": records.code_hash(described.get("source", {}).get("generator")),
+        "device": device_name(p.device),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def device_name(device: str) -> str:
+    """The accelerator's or the processor's name."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    if os.path.exists("/proc/cpuinfo"):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def commit() -> str:
+    """The checkout's commit, with a plus sign when tracked library files differ from it; "unknown" outside git."""
+    try:
+        head = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], cwd=files.root(), capture_output=True, text=True, check=True).stdout.strip()
+        changed = subprocess.run(["git", "status", "--porcelain", "--", "lib"], cwd=files.root(), capture_output=True, text=True, check=True).stdout.strip()
+        return head + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def replay(row: Row, profile: Profile, seed: int) -> tuple[bool, str]:
+    """Run the first steps of a recorded row again under the code at hand; (equal to the bit, what was compared).
+
+    A trained row is replayed to the third point of its recorded curve, an untrained one whole. Equality confirms the record.
+    """
+    where = path(row, profile, seed)
+    described, found, p = spec(row, profile, seed), records.read(where), row.profile(profile)
+    if files.digest(described) != found["id"]:
+        return False, "the row's spec has changed: run it again"
+    torch.set_num_threads(profile.threads)
+    if row.trained:
+        images = stream.pool(row.source(p), p.n_images, p.image_size, seed, p.device)
+        encoder = encoders.SmallAlexNet(p.width, p.crop, seed).to(p.device)
+        last = found["curves"]["step"][:REPLAY_POINTS][-1]
+        try:
+            again = train.pretrain(images, encoder, METHODS["align_uniform"](), p.augmenter(), p.optimisation(), seed, until=last).curves["loss"]
+        except TrainingDiverged as error:
+            return False, str(error)
+        recorded = found["curves"]["loss"][: len(again)]
+        equal, what = again == recorded, f"loss over {last} steps: {again} against {recorded}"
+    else:
+        made = _make(row, p, seed, described)
+        again, recorded = ({k: v["top1"] for k, v in r["results"].items()} for r in (made, found))
+        equal, what = again == recorded, f"accuracies {again} against {recorded}"
+    if equal:
+        records.confirm(found, records.code_hash(described.get("source", {}).get("generator")))
+    return equal, what
+
+
+def estimate(row: Row, profile: Profile) -> float:
+    """Seconds that one record of a row is likely to take: as long as its other seeds took, else the mean of the profile's records of its kind."""
+    found = records.read_all(profile.name)
+    mine = [r["cost"]["wall_seconds"] for r in found if r["row"] == row.name] or [r["cost"]["wall_seconds"] for r in found if r["spec"]["kind"] == row.kind]
+    return float(np.mean(mine)) if mine else (360.0 if row.trained else 60.0)

@@ -1,0 +1,25 @@
+"""Shared settings of the tests: one thread per worker, and runs/ away from the checkout."""
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("SYNTHLEARN_RUNS", str(Path(tempfile.gettempdir()) / f"synthlearn-tests-{os.getpid()}"))
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """An empty runs/ folder for one test."""
+    monkeypatch.setenv("SYNTHLEARN_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def no_data(monkeypatch):
+    """A machine without image archives."""
+    monkeypatch.delenv("SYNTHLEARN_DATA", raising=False)

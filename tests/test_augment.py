@@ -1,0 +1,126 @@
+"""The batched views against torchvision and PIL on single images."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy import stats
+
+from synthlearn import rng
+from synthlearn.augment import Augmentation, crop_windows, jitter, linear_jitter, resized_crop
+from synthlearn.encoders import MEAN, STD
+from synthlearn.errors import ParameterError
+from synthlearn.image import luma
+from synthlearn.vision import torchvision
+
+functional = torchvision.transforms.functional
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Smooth coloured pictures with edges, uint8 (24, 3, 48, 48)."""
+    import synthlearn as sl
+
+    return sl.generator("dead_leaves-mixed").sample(range(24), 48)
+
+
+def test_crops_equal_pils_antialiased_resize_up_to_one_level(pictures):
+    top, left, h, w = crop_windows(rng.key("crop", torch.arange(24)), 48, 48, 0.08)
+    flip = torch.arange(24) % 2 == 1
+    ours = resized_crop(pictures, top, left, h, w, flip, 32) * 255
+    for i, (t, le, hh, ww) in enumerate(zip(top.tolist(), left.tolist(), h.tolist(), w.tolist(), strict=True)):
+        pil = Image.fromarray(pictures[i].permute(1, 2, 0).numpy()).crop((le, t, le + ww, t + hh)).resize((32, 32), Image.Resampling.BILINEAR)
+        theirs = torch.from_numpy(np.array(pil)).permute(2, 0, 1).float()
+        theirs = theirs.flip(2) if flip[i] else theirs
+        assert (ours[i] - theirs).abs().max() <= 1.01, i  # PIL rounds to bytes twice
+
+
+def test_crop_windows_follow_torchvisions_law():
+    top, left, h, w = crop_windows(rng.key("crop", torch.arange(20_000)), 48, 48, 0.2)
+    assert int(top.min()) >= 0 and int((top + h).max()) <= 48 and int((left + w).max()) <= 48
+    torch.manual_seed(0)
+    image = torch.zeros(3, 48, 48)
+    theirs = np.array([torchvision.transforms.RandomResizedCrop.get_params(image, (0.2, 1), (3 / 4, 4 / 3)) for _ in range(20_000)])
+    for ours, reference in zip((top, left, h, w), theirs.T, strict=True):
+        assert stats.ks_2samp(ours.numpy(), reference).statistic < 1.95 * math.sqrt(2 / 20_000)  # p = 0.001
+
+
+def test_each_jitter_step_equals_torchvision(pictures):
+    x = pictures.float() / 255
+    factors = torch.tensor([[1.3, 0.7, 1.4, 0.27]]).expand(24, 4)
+    steps = (functional.adjust_brightness, functional.adjust_contrast, functional.adjust_saturation, functional.adjust_hue)
+    for operation, step in enumerate(steps):
+        alone = torch.tensor([1.0, 1.0, 1.0, 0.0]).repeat(24, 1)
+        alone[:, operation] = factors[:, operation]
+        ours = jitter(x.clone(), alone, torch.arange(4).expand(24, 4))
+        theirs = torch.stack([step(image, float(factors[0, operation])) for image in x])
+        assert torch.allclose(ours, theirs, atol=2e-3), step.__name__  # torchvision's luma has .2989, .587, .114: PIL's rounded to four digits
+
+
+def test_jitter_applies_each_images_own_order(pictures):
+    x = pictures.float() / 255
+    order = torch.stack([torch.randperm(4, generator=torch.Generator().manual_seed(i)) for i in range(24)])
+    factors = torch.tensor([[1.4, 0.6, 1.4, -0.3]]).expand(24, 4)
+    steps = (functional.adjust_brightness, functional.adjust_contrast, functional.adjust_saturation, functional.adjust_hue)
+    ours = jitter(x.clone(), factors, order)
+    for i in range(24):
+        image = x[i]
+        for operation in order[i].tolist():
+            image = steps[operation](image, float(factors[i, operation]))
+        assert torch.allclose(ours[i], image, atol=5e-3)
+
+
+def test_the_linear_variant_equals_the_exact_one_where_nothing_clamps(pictures):
+    x = 0.4 + 0.2 * pictures.float() / 255
+    order = torch.stack([torch.randperm(4, generator=torch.Generator().manual_seed(i)) for i in range(24)])
+    factors = torch.tensor([[1.1, 0.8, 1.2, 0.0]]).expand(24, 4)
+    grey = torch.arange(24) % 3 == 0
+    exact = jitter(x.clone(), factors, order)
+    exact[grey] = luma(exact[grey]).expand(-1, 3, -1, -1)
+    assert torch.allclose(linear_jitter(x, factors, order, grey), exact, atol=1e-4)
+
+
+def test_a_hue_shift_keeps_luma_in_the_linear_variant_and_value_in_the_exact_one(pictures):
+    x = 0.3 + 0.4 * pictures.float() / 255
+    factors, order = torch.tensor([[1.0, 1.0, 1.0, 0.2]]).expand(24, 4), torch.arange(4).expand(24, 4)
+    turned = linear_jitter(x, factors, order, torch.zeros(24, dtype=torch.bool))
+    inside = (turned > 0).all(1) & (turned < 1).all(1)
+    assert torch.allclose(luma(turned)[:, 0][inside], luma(x)[:, 0][inside], atol=2e-3)
+    assert torch.allclose(jitter(x.clone(), factors, order).amax(1), x.amax(1), atol=1e-5)
+
+
+@pytest.mark.parametrize("variant", ["exact", "linear"])
+def test_a_view_does_not_depend_on_its_batch(pictures, variant):
+    views, keys = Augmentation(32, variant=variant), rng.key("views", torch.arange(24))
+    whole = views(pictures, keys)
+    assert torch.allclose(whole[5:6], views(pictures[5:6], keys[5:6]), atol=1e-5)
+    assert torch.allclose(whole.flip(0), views(pictures.flip(0), keys.flip(0)), atol=1e-5)
+
+
+def test_views_are_normalised_by_the_papers_constants(pictures):
+    still = Augmentation(48, scale_min=1.0, jitter=0, hue=0, grey_p=0, flip_p=0)
+    x = still(pictures, rng.key("views", torch.arange(24)))
+    back = x * torch.tensor(STD).view(3, 1, 1) + torch.tensor(MEAN).view(3, 1, 1)
+    whole = (back * 255 - pictures).abs().amax((1, 2, 3)) < 0.01
+    assert whole.float().mean() > 0.15  # scale 1 leaves the whole square when the ratio falls on it: ten tries fail, then the whole image
+    assert x.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_probabilities_of_flip_grey_and_jitter():
+    views = Augmentation(32, jitter_p=0.8)
+    keys = rng.key("views", torch.arange(20_000))
+    factors, order, grey = views.colour_parameters(keys)
+    assert abs(float(grey.float().mean()) - 0.2) < 0.01
+    assert abs(float((factors[:, 0] != 1).float().mean()) - 0.8) < 0.01
+    assert abs(float(views._flips(keys).float().mean()) - 0.5) < 0.012
+    moved = factors[factors[:, 0] != 1]
+    assert float(moved[:, :3].min()) >= 0.6 and float(moved[:, :3].max()) <= 1.4 and float(moved[:, 3].abs().max()) <= 0.4
+    seen = (order * torch.tensor([64, 16, 4, 1])).sum(1).bincount()
+    assert stats.chisquare(seen[seen > 0]).pvalue > 0.001 and int((seen > 0).sum()) == 24
+
+
+def test_a_crop_larger_than_the_image_is_refused(pictures):
+    with pytest.raises(ParameterError, match="crop = 64: larger than the images"):
+        Augmentation(64)(pictures, torch.arange(24))
