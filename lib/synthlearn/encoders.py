@@ -105,6 +105,7 @@ class Timm(Encoder):
 
     def __init__(self, name: str, weights: str | None = None) -> None:
         super().__init__()
+        importlib.import_module(".vision", __package__)  # timm imports torchvision: make sure that it can
         try:
             timm = importlib.import_module("timm")
         except ImportError as error:

@@ -1,0 +1,104 @@
+"""The encoder's architecture by its counts, its taps, its files."""
+
+import pytest
+import safetensors.torch
+import torch
+
+from synthlearn import encoders
+from synthlearn.encoders import SmallAlexNet
+from synthlearn.errors import CheckpointError, ParameterError
+
+
+@pytest.mark.parametrize(
+    ("width", "size", "count"),
+    [(1.0, 64, 58_678_368), (0.25, 64, 3_769_848), (0.25, 32, 1_803_768), (0.125, 64, 976_668), (0.125, 32, 485_148)],
+)
+def test_parameter_counts_are_the_specs(width, size, count):
+    assert encoders.parameters(SmallAlexNet(width, size)) == count
+
+
+def test_blocks_have_the_papers_shapes():
+    e, x = SmallAlexNet().eval(), torch.zeros(1, 3, 64, 64)
+    shapes = []
+    for block in e.conv:
+        x = block(x)
+        shapes.append(tuple(x.shape[1:]))
+    assert shapes == [(96, 31, 31), (192, 15, 15), (384, 15, 15), (384, 15, 15), (192, 7, 7)]
+    assert tuple(e.fc6(x.flatten(1)).shape) == (1, 4096)
+    assert sum(b.numel() for b in e.buffers()) == 18_887  # 2·(96 + 192 + 384 + 384 + 192 + 4096 + 4096) means and variances, 7 counters
+
+
+def test_initial_weights_are_normal_and_a_function_of_the_seed():
+    a, b, c = SmallAlexNet(0.125, 32, 1), SmallAlexNet(0.125, 32, 1), SmallAlexNet(0.125, 32, 2)
+    assert all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+    assert not torch.equal(a.fc6[0].weight, c.fc6[0].weight)
+    assert float(a.fc7[0].weight.detach().std()) == pytest.approx(0.02, rel=0.01) and float(a.fc8.bias.detach().abs().max()) == 0
+
+
+def test_outputs_are_unit_vectors_and_taps_are_named():
+    e, x = SmallAlexNet(0.125, 32).eval(), torch.randn(4, 3, 32, 32)
+    assert torch.allclose(e(x).norm(dim=1), torch.ones(4), atol=1e-5)
+    found = e.features(x, ("conv3", "fc6", "fc7"))
+    assert [tuple(v.shape) for v in found.values()] == [(4, 48), (4, 512), (4, 512)]
+    assert torch.equal(found["fc7"], e.fc7(found["fc6"]))
+    with pytest.raises(ParameterError, match="tap 'fc9': must be one of conv1"):
+        e.features(x, ("fc9",))
+
+
+def test_only_first_views_enter_the_running_statistics():
+    e, other = SmallAlexNet(0.125, 32).train(), SmallAlexNet(0.125, 32).train()
+    x, y = torch.randn(8, 3, 32, 32), torch.randn(8, 3, 32, 32) + 3
+    e(x)
+    with encoders.batch_statistics_only(e):
+        second = e(y)
+    other(x)
+    for name in ("running_mean", "running_var"):
+        assert torch.equal(getattr(e.conv[0][1], name), getattr(other.conv[0][1], name))
+    assert torch.allclose(second, other(y), atol=1e-6)  # the batch's own statistics in both
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [({"width": 0}, "width = 0: must lie between"), ({"input_size": 16}, "input_size = 16: SmallAlexNet needs at least 32")]
+)
+def test_impossible_encoders_are_refused(options, message):
+    with pytest.raises(ParameterError, match=message):
+        SmallAlexNet(**options)
+
+
+def test_saved_encoders_come_back(tmp_path):
+    e = SmallAlexNet(0.125, 32, 3).eval()
+    encoders.save(tmp_path / "e.safetensors", e, {"record": "x"})
+    back = encoders.load(str(tmp_path / "e.safetensors"))
+    x = torch.randn(2, 3, 32, 32)
+    assert torch.equal(e(x), back(x)) and not back.training
+
+
+def test_damaged_foreign_and_misfit_files_are_named(tmp_path):
+    path = tmp_path / "e.safetensors"
+    encoders.save(path, SmallAlexNet(0.125, 32), {})
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckpointError, match="not a readable safetensors file"):
+        encoders.load(str(path))
+    safetensors.torch.save_file({"a": torch.zeros(1)}, path)
+    with pytest.raises(CheckpointError, match="not one of synthlearn"):
+        encoders.load(str(path))
+    with pytest.raises(CheckpointError, match="no such file"):
+        encoders.load(str(tmp_path / "none.safetensors"))
+    small = SmallAlexNet(0.125, 32)
+    small.options = {"width": 0.25, "input_size": 32}
+    encoders.save(path, small, {})
+    with pytest.raises(CheckpointError, match=r"tensor 'conv.0.0.weight' has shape \(12, 3, 3, 3\), the model needs \(24, 3, 3, 3\)"):
+        encoders.load(str(path))
+
+
+def test_timm_models_take_local_weights(tmp_path):
+    pytest.importorskip("synthlearn.vision")  # as the library does: timm imports torchvision
+    timm = pytest.importorskip("timm")
+    model = timm.create_model("resnet10t", num_classes=0)
+    safetensors.torch.save_file(model.state_dict(), tmp_path / "w.safetensors")
+    e = encoders.load(f"timm:resnet10t@{tmp_path / 'w.safetensors'}")
+    x = torch.randn(1, 3, 64, 64)
+    assert torch.allclose(e.features(x, ("pooled",))["pooled"], model.eval()(x), atol=1e-5)
+    with pytest.raises(ParameterError, match="timm has no such model"):
+        encoders.load("timm:resnet9999")

@@ -1,0 +1,71 @@
+"""Statistics against closed forms, simulations and scipy."""
+
+import numpy as np
+import pytest
+from scipy import stats as distributions
+
+from synthlearn import stats
+
+
+def test_wilson_has_its_published_values():
+    assert stats.wilson(440, 1000) == pytest.approx((0.4095, 0.4709), abs=1e-4)
+    assert stats.wilson(0, 100) == pytest.approx((0, 0.0370), abs=1e-4)
+    assert stats.wilson(100, 100) == pytest.approx((0.9630, 1), abs=1e-4)
+
+
+def test_one_seed_bootstrap_is_the_binomial_interval():
+    right = np.arange(1000) < 440
+    e = stats.bootstrap(right[None])
+    half = 1.96 * np.sqrt(0.44 * 0.56 / 1000)
+    assert e.mean == 0.44 and (e.low, e.high) == pytest.approx((0.44 - half, 0.44 + half), abs=0.003)
+
+
+def test_identical_seeds_add_nothing_but_the_factor_for_few_seeds():
+    right = np.arange(1000) < 440
+    one, three = stats.bootstrap(right[None]), stats.bootstrap(np.stack([right] * 3))
+    assert three.high - three.low == pytest.approx((one.high - one.low) * np.sqrt(1.5), rel=0.05)
+
+
+def test_interval_covers_the_truth():
+    """Seeds N(0.5, 0.02²), images common in difficulty: the 95 % interval covers the true mean nearly as often as it says."""
+    rng, covered = np.random.default_rng(1), 0
+    for _ in range(150):
+        ease = rng.uniform(0.2, 0.8, 400)
+        p = np.clip(ease + rng.normal(0, 0.02, (5, 1)), 0, 1)
+        e = stats.bootstrap(rng.uniform(size=(5, 400)) < p)
+        covered += e.low <= 0.5 <= e.high
+    assert covered / 150 > 0.85
+
+
+def test_p_of_a_difference_agrees_with_the_paired_test():
+    rng = np.random.default_rng(2)
+    d = rng.choice([-1.0, 0, 1], size=(1, 2000), p=[0.08, 0.8, 0.12])
+    z = d.mean() / (d.std() / np.sqrt(2000))
+    assert stats.bootstrap(d).p == pytest.approx(2 * distributions.norm.sf(abs(z)), rel=0.35)  # far in the tail the bootstrap's standard error counts squared
+
+
+def test_paired_t_equals_scipys():
+    d = np.array([1.0, 2.5, 1.7])
+    mean, low, high = stats.paired_t(d)
+    interval = distributions.ttest_1samp(d, 0).confidence_interval()
+    assert (mean, low, high) == pytest.approx((d.mean(), interval.low, interval.high))
+
+
+def test_holm_steps_down():
+    assert stats.holm([0.01, 0.04, 0.03]) == [True, False, False]
+    assert stats.holm([0.001, 0.02, 0.04]) == [True, True, True]
+    assert stats.holm([0.03, 0.04]) == [False, False] and stats.holm([float("nan"), 0.01]) == [False, True] and stats.holm([]) == []
+
+
+def test_spearman_and_its_interval():
+    x = np.arange(12.0)
+    assert stats.spearman(x, x**3)[0] == pytest.approx(1) and stats.spearman(x, -x)[0] == pytest.approx(-1)
+    r, low, high = stats.spearman(x, np.array([1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10.0]))
+    assert low < r < high < 1.0001 and np.isnan(stats.spearman(x[:2], x[:2])[0])
+
+
+def test_split_half_reliability_is_high_for_clear_ranks_and_near_zero_for_none():
+    rng = np.random.default_rng(3)
+    level = np.linspace(0.2, 0.8, 8)[:, None, None]
+    assert stats.split_half(rng.uniform(size=(8, 1, 2000)) < level) > 0.95
+    assert stats.split_half(rng.uniform(size=(8, 1, 2000)) < 0.5) < 0.6

@@ -1,0 +1,184 @@
+"""The training loop: resumed runs, killed runs, damaged checkpoints, full disks."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+import torch
+
+from synthlearn import files, train
+from synthlearn.augment import Augmentation
+from synthlearn.encoders import SmallAlexNet
+from synthlearn.errors import CheckpointError, DataError, TrainingDiverged
+from synthlearn.losses import AlignUniform
+from synthlearn.train import Optimisation, learning_rate
+
+SETTINGS = Optimisation(epochs=3, batch_size=16)
+
+
+@pytest.fixture(scope="module")
+def images():
+    import synthlearn as sl
+
+    return sl.generator("noise-white").sample(range(40), 40)
+
+
+def run(images, seed=0, **options):
+    encoder = SmallAlexNet(1 / 16, 32, seed)
+    trained = train.pretrain(images, encoder, AlignUniform(), Augmentation(32), SETTINGS, seed, **options)
+    return encoder, trained
+
+
+def same(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+class Stop(Exception):
+    """Ends a run from inside."""
+
+
+def stop_at(step):
+    def hook(done):
+        if done == step:
+            raise Stop
+
+    return hook
+
+
+@pytest.mark.parametrize("step", [1, 4, 5])
+def test_resumed_equals_uninterrupted_to_the_bit(images, tmp_path, monkeypatch, step):
+    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+    whole, reference = run(images)
+    with pytest.raises(Stop):
+        run(images, checkpoint=tmp_path / "c", identity="x", on_step=stop_at(step))
+    again, trained = run(images, checkpoint=tmp_path / "c", identity="x")
+    assert same(whole, again) and trained.curves == reference.curves and trained.resumed == 1
+    assert not (tmp_path / "c").exists()
+
+
+def test_steps_count_a_last_batch_of_two_or_more():
+    assert [SETTINGS.steps_per_epoch(n) for n in (32, 33, 34, 40)] == [2, 2, 3, 3]
+
+
+def test_seeds_give_other_runs_and_the_same_seed_the_same(images):
+    assert same(run(images)[0], run(images)[0]) and not same(run(images)[0], run(images, 1)[0])
+
+
+def test_curves_have_at_most_200_points_and_end_at_the_last_step(images):
+    _, trained = run(images)
+    assert trained.curves["step"][-1] == 9 and set(trained.curves) == {"step", "loss", "align", "uniform"}
+    assert all(abs(a + u - loss) < 1e-4 for loss, a, u in zip(*(trained.curves[k] for k in ("loss", "align", "uniform")), strict=True))
+
+
+def test_replay_of_the_start_meets_the_recorded_curve(images):
+    _, whole = run(images)
+    _, start = run(images, until=4)
+    assert start.curves["loss"] == whole.curves["loss"][:4]
+
+
+def test_one_cycle_climbs_for_a_fifth_and_ends_near_zero():
+    o = Optimisation(10, 256)
+    rates = [learning_rate(s, 100, o) for s in range(100)]
+    assert max(rates) == pytest.approx(0.12) and rates.index(max(rates)) in (19, 20) and rates[-1] < 1e-3
+    assert rates[:20] == sorted(rates[:20]) and rates[20:] == sorted(rates[20:], reverse=True)
+
+
+def test_step_schedule_is_the_papers():
+    o = Optimisation(200, 768, schedule="step")
+    assert [learning_rate(e * 137, 200 * 137, o) for e in (0, 154, 155, 170, 185)] == pytest.approx([0.36, 0.36, 0.036, 0.0036, 0.00036])
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(
+        textwrap.dedent("""
+        import sys, time
+        from pathlib import Path
+        import torch
+        import synthlearn as sl
+        from synthlearn import train
+        from synthlearn.augment import Augmentation
+        from synthlearn.encoders import SmallAlexNet, save
+        torch.set_num_threads(1)
+        train.CHECKPOINT_SECONDS = 0.0
+        slow, out = sys.argv[1] == "slow", Path(sys.argv[2])
+        encoder = SmallAlexNet(1 / 16, 32, 0)
+        def hook(step):
+            if slow and step == 5:
+                Path(out / "ready").touch()
+                time.sleep(60)
+        train.pretrain(sl.generator("noise-white").sample(range(40), 40), encoder, sl.losses.AlignUniform(), Augmentation(32),
+                       train.Optimisation(3, 16), 0, out / "checkpoint", "x", hook)
+        save(out / "encoder.safetensors", encoder, {})
+        """)
+    )
+    process = subprocess.Popen([sys.executable, script, "slow", tmp_path])
+    while not (tmp_path / "ready").exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert (tmp_path / "checkpoint").exists() and not (tmp_path / "encoder.safetensors").exists()
+    subprocess.run([sys.executable, script, "fast", tmp_path], check=True)
+    import synthlearn as sl
+    from synthlearn import encoders
+
+    reference, _ = run(sl.generator("noise-white").sample(range(40), 40))
+    assert same(reference, encoders.load(str(tmp_path / "encoder.safetensors")))
+
+
+def test_a_damaged_checkpoint_is_named_and_left_there(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+    with pytest.raises(Stop):
+        run(images, checkpoint=tmp_path / "c", identity="x", on_step=stop_at(4))
+    whole = (tmp_path / "c").read_bytes()
+    (tmp_path / "c").write_bytes(whole[:1000])
+    with pytest.raises(CheckpointError, match=r"c: not a readable safetensors file .*; delete it"):
+        run(images, checkpoint=tmp_path / "c", identity="x")
+    (tmp_path / "c").write_bytes(whole)
+    with pytest.raises(CheckpointError, match="belongs to another run"):
+        run(images, checkpoint=tmp_path / "c", identity="y")
+    run(images, checkpoint=tmp_path / "c", identity="x")
+
+
+def test_a_full_disk_is_named_and_leaves_the_last_checkpoint(tmp_path):
+    """A file-size limit stands for a full disk: the process may not write beyond it."""
+    script = tmp_path / "full.py"
+    script.write_text(
+        textwrap.dedent("""
+        import resource, signal, sys
+        from pathlib import Path
+        import torch
+        from synthlearn import files
+        from synthlearn.errors import DataError
+        out = Path(sys.argv[1]) / "c.safetensors"
+        files.save_tensors(out, {"x": torch.ones(10)}, {"step": 1})
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        try:
+            files.save_tensors(out, {"x": torch.ones(100_000)}, {"step": 2})
+        except DataError as error:
+            print(error)
+        """)
+    )
+    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=True)
+    assert "cannot write" in done.stdout and "free some space" in done.stdout, done
+    tensors, header = files.load_tensors(tmp_path / "c.safetensors")
+    assert header["step"] == 1 and len(tensors["x"]) == 10
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["c.safetensors", "full.py"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot write"):
+        files.write_text(tmp_path / "file" / "below", "x")
+
+
+def test_divergence_stops_the_run_with_the_step(images):
+    o = Optimisation(epochs=3, batch_size=16, lr=1e9)
+    with pytest.raises(TrainingDiverged, match=r"at step \d+: training diverged; lower lr"):
+        train.pretrain(images, SmallAlexNet(1 / 16, 32), AlignUniform(), Augmentation(32), o)
