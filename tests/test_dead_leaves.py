@@ -79,9 +79,7 @@ def test_set_meets_the_laws_of_the_authors_code(name):
     n, laws = 160, LAWS[name]
     images = sl.generator(f"dead_leaves-{name}").sample(range(n), 128, seed=7)
     _, leaves = dl.cover(rng.key("dead_leaves", 7, torch.arange(n)), SHAPE[name], 128)
-    found = {"leaves": leaves.double(), "regions": torch.tensor([float(len(a)) for a in metrics.regions(images)])}
-    for law in ("edge_fraction", "constant_fraction", "mean_step", "step_kurtosis", "neighbour_correlation", "spectrum_slope"):
-        found[law] = getattr(metrics, law)(images)
+    found = {"leaves": leaves.double()} | {law: estimate(images) for law, estimate in metrics.LAWS.items()}
     for law, values in found.items():
         assert abs(float(values.median()) - laws[law][1]) <= metrics.tolerance(laws[law], n, LAWS["n"]), law
 

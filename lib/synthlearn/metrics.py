@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy import ndimage
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 
@@ -45,7 +46,10 @@ def neighbour_correlation(images: Tensor, distance: int = 1) -> Tensor:
 
 
 def spectrum_slope(images: Tensor, top: float = 0.25) -> Tensor:
-    """Slope of log radial power on log frequency, Hann window, frequencies from 4 up to top·s, exclusive: (n, 3, s, s) → float64 (n,). White noise 0, photographs about −2."""
+    """Slope of log radial power on log frequency, Hann window, frequencies from 4 up to top·s, exclusive: (n, 3, s, s) → float64 (n,).
+
+    White noise has 0, photographs about −2.
+    """
     g = _grey(images)
     s = g.shape[-1]
     window = torch.hann_window(s, periodic=False, dtype=torch.float64)
@@ -63,15 +67,27 @@ def regions(images: Tensor) -> list[np.ndarray]:
     """Areas in pixels of the 4-connected regions of exactly equal RGB, per image of uint8 (n, 3, h, w)."""
     found = []
     for code in (images.long() * torch.tensor([65536, 256, 1])[:, None, None]).sum(1).numpy():
-        areas = []
-        for colour in np.unique(code):
-            labels, count = ndimage.label(code == colour)
-            areas.append(np.bincount(labels.ravel(), minlength=count + 1)[1:])
-        found.append(np.concatenate(areas))
+        pixel = np.arange(code.size).reshape(code.shape)
+        right, below = code[:, 1:] == code[:, :-1], code[1:] == code[:-1]
+        a, b = (np.concatenate(pair) for pair in ((pixel[:, 1:][right], pixel[1:][below]), (pixel[:, :-1][right], pixel[:-1][below])))
+        graph = sparse.coo_array((np.ones(len(a), bool), (a, b)), shape=(code.size, code.size))
+        found.append(np.bincount(connected_components(graph, directed=False)[1]))
     return found
 
 
+# Laws of a picture that need nothing but the picture, by the names of book/laws.toml
+LAWS = {
+    "regions": lambda images: torch.tensor([float(len(areas)) for areas in regions(images)], dtype=torch.float64),
+    "edge_fraction": edge_fraction,
+    "constant_fraction": constant_fraction,
+    "mean_step": mean_step,
+    "step_kurtosis": step_kurtosis,
+    "neighbour_correlation": neighbour_correlation,
+    "spectrum_slope": spectrum_slope,
+}
+
+
 def tolerance(quartiles: Sequence[float], n: int, n0: int) -> float:
-    """How far the median of n images may lie from a published one of n0 images with these quartiles: three standard errors of a difference of medians, plus 2 %."""
+    """How far the median of n images may lie from that of n0 images with these quartiles: three standard errors of the difference, plus 2 %."""
     low, median, high = quartiles
     return 3 * 0.93 * (high - low) * math.sqrt(1 / n + 1 / n0) + 0.02 * abs(median)

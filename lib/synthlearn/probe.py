@@ -18,7 +18,7 @@ from .errors import DataError
 from .image import resize
 
 RESIZE = 70 / 64  # test pictures are resized to this multiple of the crop, whose centre is then taken (authors' code)
-L2_GRID = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)  # from strong to weak, each fit from the last one, until a weaker one is worse
+L2_GRID = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)  # from strong to weak, each fit from the last one, until a weaker one is no better
 EXTENSION = (1e-8, 1e-7, 1.0, 10.0)  # tried in addition when the best is at an end
 HELD_OUT = 0.2  # of train, stratified, on which L2 is chosen
 GRADIENT, DECREASE, ITERATIONS, HISTORY = 1e-5, 1e-8, 500, 10  # below a relative decrease of 1e-8 float32 sees only rounding
@@ -104,6 +104,7 @@ class Standardise:
         self.mean, self.scale = double.mean(0)[self.keep].float(), (std[self.keep] + 1e-6).float()
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Standardised features: float (n, d) → float (n, kept)."""
         return (x[:, self.keep] - self.mean) / self.scale
 
 
@@ -163,8 +164,10 @@ def choose_l2(train: Tensor, labels: Tensor, classes: int, seed: int) -> float:
         solution = None
         for l2 in sorted(grid, reverse=True):
             solution = inner.fit(l2, solution)
-            accuracy[l2] = float((inner.predict(train[apart], solution) == labels[apart]).float().mean())
-            if accuracy[l2] < max(accuracy.values()):
+            score = float((inner.predict(train[apart], solution) == labels[apart]).float().mean())
+            worse = bool(accuracy) and score <= max(accuracy.values())
+            accuracy[l2] = score
+            if worse:
                 break
 
     def best() -> float:

@@ -156,7 +156,7 @@ def _log(curves: dict[str, list[float]], step: int, recent: list[dict[str, Tenso
         if not math.isfinite(value):
             if checkpoint is not None:
                 checkpoint.unlink(missing_ok=True)
-            raise TrainingDiverged(f"{name} = {value} at step {step + 1}: training diverged; lower lr (now in effect for every source) or raise batch_size")
+            raise TrainingDiverged(f"{name} = {value} at step {step + 1}: training diverged; lower lr or raise batch_size")
         curves.setdefault(name, []).append(round(value, 6))
 
 

@@ -1,10 +1,12 @@
 """What chapters need: strict parameters, figures, tables and verdicts from records."""
 
-from .chapter import accuracy_figure, baseline, claim_table, first_layer, provenance, published, results, stored, table, training, verdicts
+from .chapter import accuracy_figure, baseline, first_layer, law_table, laws, provenance, results, sensitivity, styles, table, training, verdicts
 from .figures import contact_sheet, labelled, new, svg
+from .leaderboard import agreement, leaderboard, published_table, ranked, stored, stored_verdicts, thumbnails, verdict_counts
 from .parameters import parameters
 
 __all__ = [
-    "accuracy_figure", "baseline", "claim_table", "contact_sheet", "first_layer", "labelled", "new", "parameters", "provenance", "published", "results",
-    "stored", "svg", "table", "training", "verdicts",
+    "accuracy_figure", "agreement", "baseline", "contact_sheet", "first_layer", "labelled", "law_table", "laws", "leaderboard", "new", "parameters",
+    "provenance", "published_table", "ranked", "results", "sensitivity", "stored", "stored_verdicts", "styles", "svg", "table", "thumbnails", "training",
+    "verdict_counts", "verdicts",
 ]  # fmt: skip

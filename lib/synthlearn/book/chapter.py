@@ -3,18 +3,21 @@
 import html
 import json
 import time
+import tomllib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
-from .. import files, stats
-from ..study import Profile, claims, records, rows, run
+from .. import datasets, files, metrics, stats
+from ..errors import DataError
+from ..study import Profile, claims, rows, run
 from ..study.rows import row as row_by_name
 from . import figures
 
 _began = time.perf_counter()
-PROTOCOL = "linear probe on frozen fc6"
+SECONDARY = ("fc7_linear", "fc6_knn", "fc6_linear_bn")
 Records = dict[str, list[dict[str, Any]]]
 
 
@@ -42,6 +45,11 @@ def interval(e: stats.Estimate) -> str:
     return f"{percent(e.mean)} <small>[{percent(e.low)}, {percent(e.high)}]</small>"
 
 
+def points(e: stats.Estimate) -> str:
+    """A difference and its interval in percentage points."""
+    return f"{100 * e.mean:+.1f} <small>[{100 * e.low:+.1f}, {100 * e.high:+.1f}]</small>"
+
+
 def baseline(profile: Profile, name: str = "random") -> list[dict[str, Any]]:
     """Records of another chapter's row that this one compares with."""
     row = row_by_name(name)
@@ -55,28 +63,21 @@ def estimate(found: Sequence[dict[str, Any]]) -> stats.Estimate:
 
 def results(found: Records, profile: Profile) -> figures.Shown:
     """Our accuracy and its gain over the random encoder, with intervals, beside the paper's number."""
-    paper, random = published(), {r["spec"]["seed"]: r for r in baseline(profile)}
+    paper, random = published(), {r["spec"]["seed"]: r for r in found.get("random") or baseline(profile)}
     body = []
     for name, mine in found.items():
         row, e = row_by_name(name), estimate(mine)
         gain = claims.difference({r["spec"]["seed"]: r for r in mine}, random)
         entry = paper.get(row.published or "")
-        others = [
-            f"{percent(np.mean([r['results'][m]['top1'] for r in mine]))}" if m in mine[0]["results"] else "–"
-            for m in ("fc7_linear", "fc6_knn", "fc6_linear_bn")
-        ]
-        cells = [
-            html.escape(row.title),
-            interval(e),
-            "–" if name == "random" else f"{gain.mean * 100:+.1f} <small>[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]</small>",
-        ]
+        others = [percent(np.mean([r["results"][m]["top1"] for r in mine])) if m in mine[0]["results"] else "–" for m in SECONDARY]
+        cells = [html.escape(row.title), interval(e), "–" if name == "random" else points(gain)]
         body.append([*cells, *others, str(e.seeds), f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–"])
-    first = next(iter(found.values()))[0]["results"]
-    n = (first.get(claims.PRIMARY) or first["linear"])["n"]
+    n = claims.metric(next(iter(found.values()))[0])["n"]
     return table(
         ["source", "fc6 linear, %", "gain over random", "fc7", "fc6 kNN", "fc6, BN re-estimated", "seeds", "the paper's, %"],
         body,
-        f"Ours: top-1 on {n:,} test images of {profile.data}, mean over seeds [95 % interval: seeds × images]. The paper's: ImageNet-100, full scale, read off a figure (± 0.2).",
+        f"Ours: top-1 on {n:,} test images of {profile.data}, mean over seeds [95 % interval: seeds × images]. "
+        "The paper's: ImageNet-100, full scale, read off a figure (± 0.2).",
     )
 
 
@@ -87,9 +88,19 @@ def accuracy_figure(found: Records, profile: Profile) -> figures.Shown:
         row, e = row_by_name(name), estimate(mine)
         value = paper[row.published]["value"] if row.published else None
         lines.append({"label": row.title, "family": row.family, "mean": e.mean, "low": e.low, "high": e.high, "published": value})
-    floor, classes = estimate(baseline(profile)).mean, 10 if profile.data == "digits" or profile.data.startswith("cifar10") else 100
+    floor = estimate(found.get("random") or baseline(profile)).mean
     said = "; ".join(f"{line['label']} {percent(line['mean'])} %" for line in lines)
-    return figures.accuracies(lines, floor, 1 / classes, f"Accuracy with intervals. {said}; random encoder {percent(floor)} %.")
+    return figures.accuracies(lines, floor, chance(profile.data), f"Accuracy with intervals. {said}; random encoder {percent(floor)} %.")
+
+
+def chance(data: str) -> float | None:
+    """Accuracy of guessing on a set whose classes are equally frequent; None when the set is not here to be counted."""
+    if data.startswith("cifar10") and not data.startswith("cifar100"):
+        return 0.1
+    try:
+        return 1 / len(datasets.load(data, "test").classes)
+    except DataError:
+        return None
 
 
 def styles(found: Records) -> dict[str, tuple[str, str]]:
@@ -116,7 +127,7 @@ def verdicts(chapter: str, found: Records, profile: Profile) -> figures.Shown:
     """The paper's claims that this chapter tests, with the evidence."""
     told = [claim for claim in claims.read() if chapter in claim["chapters"]]
     named = {side.strip() for claim in told for rule in claim["compare"] for side in rule.split(">")}
-    known = {name: mine for name, mine in found.items()}
+    known = dict(found)
     for name in sorted(named - known.keys()):
         if name in rows():
             known[name] = baseline(profile, name)
@@ -127,20 +138,14 @@ def claim_table(judged: Sequence[claims.Claim], profile: Profile) -> figures.Sho
     """Claims with verdict and evidence."""
     body = []
     for claim in judged:
-        evidence = "<br>".join(
-            f"{html.escape(c.a)} − {html.escape(c.b)}: " + ("no record" if c.difference is None else f"{100 * c.difference.mean:+.1f} <small>[{100 * c.difference.low:+.1f}, {100 * c.difference.high:+.1f}], {c.difference.seeds} seed{'s' * (c.difference.seeds > 1)}</small>")
-            for c in claim.comparisons
-        )  # fmt: skip
+        evidence = "<br>".join(f"{html.escape(c.a)} − {html.escape(c.b)}: {points(c.difference) if c.difference else 'no record'}" for c in claim.comparisons)
+        seeds = min((c.difference.seeds for c in claim.comparisons if c.difference), default=0)
         mark = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}[claim.verdict]
-        body.append([html.escape(claim.text), f"<b class='{claim.verdict.replace(' ', '-')}'>{mark} {claim.verdict}</b>", evidence])
-    note = (
-        "this is the smoke profile: tiny runs that only show that the path works; no verdict stands on them"
-        if profile.name == "smoke"
-        else f"profile {profile.name}"
-    )
-    return table(
-        ["claim", "verdict", "evidence: difference in points, 95 % interval"], body, f"Computed from the records by Holm's rule over this table; {note}."
-    )
+        body.append([html.escape(claim.text), f"<b class='{claim.verdict.replace(' ', '-')}'>{mark} {claim.verdict}</b>", evidence, str(seeds)])
+    smoke = "the smoke profile: tiny runs that only show that the path works; no verdict stands on them"
+    note = smoke if profile.name == "smoke" else f"profile {profile.name}"
+    header = ["claim", "verdict", "evidence: difference in points, 95 % interval", "seeds"]
+    return table(header, body, f"Computed from the records by Holm's rule over this table; {note}.")
 
 
 def provenance(profile: Profile, found: Records) -> figures.Shown:
@@ -156,9 +161,38 @@ def provenance(profile: Profile, found: Records) -> figures.Shown:
     return figures.Shown(f'<p class="provenance">{html.escape(" · ".join(parts))}</p>', " · ".join(parts))
 
 
-def stored(profile: str) -> Records:
-    """All committed records of a profile, by row."""
-    table: Records = {}
-    for r in records.read_all(profile):
-        table.setdefault(r["row"], []).append(r)
-    return {name: table[name] for name in rows() if name in table}
+def sensitivity(profile: Profile, names: Sequence[str], variant: str) -> figures.Shown:
+    """Accuracy of some rows under the study's settings and under a variant's, seed 0 of each."""
+    body = []
+    for name in names:
+        usual, other = (claims.metric(run.record(row_by_name(n), profile, 0)) for n in (name, f"{name}.{variant}"))
+        body.append(
+            [
+                html.escape(row_by_name(name).title),
+                *(f"{percent(m['top1'])} <small>[{percent(m['low'])}, {percent(m['high'])}]</small>" for m in (usual, other)),
+            ]
+        )
+    changed = ", ".join(f"{key} = {value}" for key, value in row_by_name(f"{names[0]}.{variant}").overrides if key != "seeds")
+    return table(["source", "study's settings, %", f"{changed}, %"], body, "Top-1 with Wilson intervals over test images, one seed each.")
+
+
+def law_table(reference: dict[str, Any], measured: dict[str, dict[str, Tensor]]) -> figures.Shown:
+    """Laws of the authors' pictures beside ours, with tolerance and a pass mark.
+
+    reference: a family of ``book/laws.toml`` (n, and variant → law → quartiles); measured: variant → law → values of our images.
+    """
+    body = []
+    for variant, laws in measured.items():
+        for law, values in laws.items():
+            theirs, median = reference[variant][law], float(values.double().median())
+            allowed = metrics.tolerance(theirs, len(values), reference["n"])
+            cells = [f"{theirs[1]:g} <small>[{theirs[0]:g}, {theirs[2]:g}]</small>", f"{median:.4g}", f"± {allowed:.2g}"]
+            body.append([variant, law.replace("_", " "), *cells, "✓" if abs(median - theirs[1]) <= allowed else "✗ outside"])
+    n = len(next(iter(next(iter(measured.values())).values())))
+    header = ["set", "law", "authors' code: median [quartiles]", "ours: median", "tolerance", "met"]
+    return table(header, body, f"Laws at 128 px; {reference['n']} images of the authors' code, {n} of ours; tolerance: three standard errors plus 2 %.")
+
+
+def laws(family: str) -> dict[str, Any]:
+    """Measured laws of the authors' sets: a table of ``book/laws.toml``."""
+    return tomllib.loads((files.root() / "book" / "laws.toml").read_text(encoding="utf-8"))[family]

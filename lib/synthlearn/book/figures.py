@@ -70,7 +70,8 @@ def svg(figure: Figure, alt: str, caption: str = "") -> Shown:
     return _figure(text, alt, caption)
 
 
-def _img(pixels: np.ndarray, alt: str, scale: int = 1) -> str:
+def image_tag(pixels: np.ndarray, alt: str, scale: int = 1) -> str:
+    """An <img> of uint8 pixels (h, w, 3 or 4) as PNG inside the page, enlarged ``scale`` times by the browser."""
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG", optimize=True)
     data = base64.b64encode(stream.getvalue()).decode()
@@ -80,13 +81,14 @@ def _img(pixels: np.ndarray, alt: str, scale: int = 1) -> str:
 
 def contact_sheet(images: Tensor, alt: str, caption: str = "", columns: int = 8) -> Shown:
     """uint8 (n, 3, s, s) as one picture, row by row."""
-    return _figure(_img(to_tiles(images, columns).numpy(), alt), alt, caption)
+    return _figure(image_tag(to_tiles(images, columns).numpy(), alt), alt, caption)
 
 
 def labelled(panels: dict[str, Tensor], alt: str, caption: str = "") -> Shown:
     """Pictures uint8 (3, s, s) side by side, each under its label."""
     cells = "".join(
-        f"<figure>{_img(x.permute(1, 2, 0).numpy(), f'{alt} ({label})')}<figcaption>{html.escape(label)}</figcaption></figure>" for label, x in panels.items()
+        f"<figure>{image_tag(x.permute(1, 2, 0).numpy(), f'{alt} ({label})')}<figcaption>{html.escape(label)}</figcaption></figure>"
+        for label, x in panels.items()
     )
     return _figure(f'<div class="panels">{cells}</div>', alt, caption)
 

@@ -1,8 +1,9 @@
 """The study: rows, profiles, records, claims, and statistics over records."""
 
+from .claims import metric
 from .profiles import Profile, resolve
 from .records import read_all
 from .rows import Row, row, rows
 from .run import chapter, record
 
-__all__ = ["Profile", "Row", "chapter", "read_all", "record", "resolve", "row", "rows"]
+__all__ = ["Profile", "Row", "chapter", "metric", "read_all", "record", "resolve", "row", "rows"]

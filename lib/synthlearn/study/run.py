@@ -2,7 +2,6 @@
 
 import base64
 import datetime
-import os
 import platform
 import resource
 import subprocess
@@ -70,6 +69,7 @@ def encoder_file(row: Row, profile: Profile, seed: int) -> Path:
 
 
 def _make(row: Row, p: Profile, seed: int, described: dict[str, Any]) -> dict[str, Any]:
+    origin = provenance(described, p)  # before the run: the code may be edited while it lasts
     began, cpu, identity = time.perf_counter(), time.process_time(), files.digest(described)
     attempts = files.runs() / "attempts" / identity[:24]
     tries = len(attempts.read_text().splitlines()) if attempts.exists() else 0
@@ -101,7 +101,7 @@ def _make(row: Row, p: Profile, seed: int, described: dict[str, Any]) -> dict[st
         "cpu_seconds": round(time.process_time() - cpu, 1),
         "peak_mb": peak_memory(p.device),
     }
-    made["provenance"] = provenance(described, p)
+    made["provenance"] = origin
     attempts.unlink()
     return made
 
@@ -148,8 +148,9 @@ def device_name(device: str) -> str:
     """The accelerator's or the processor's name."""
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
-    if os.path.exists("/proc/cpuinfo"):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

@@ -1,0 +1,109 @@
+"""The pages that show committed records alone: ranks, agreement with the paper, the paper's own table."""
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import stats
+from ..study import Profile, claims, records, rows
+from ..study.rows import row as row_by_name
+from . import figures
+from .chapter import SECONDARY, Records, claim_table, estimate, interval, percent, published, table
+
+
+def stored(profile: str) -> Records:
+    """All committed records of a profile by row, in the study's order; empty where there is none."""
+    found: Records = {}
+    for r in records.read_all(profile):
+        found.setdefault(r["row"], []).append(r)
+    return {name: found[name] for name in rows() if name in found}
+
+
+def ranked(found: Records) -> Records:
+    """The same rows, best first."""
+    return dict(sorted(found.items(), key=lambda item: -estimate(item[1]).mean))
+
+
+def leaderboard(found: Records, profile: Profile) -> figures.Shown:
+    """All rows with every measurement, sortable, each linked to its records."""
+    paper, body = published(), []
+    for name, mine in found.items():
+        row = row_by_name(name)
+        others = [percent(np.mean([r["results"][m]["top1"] for r in mine])) if m in mine[0]["results"] else "–" for m in SECONDARY]
+        entry = paper.get(row.published or "")
+        minutes = np.mean([r["cost"]["wall_seconds"] for r in mine]) / 60
+        seeds = ", ".join(str(r["spec"]["seed"]) for r in mine)
+        body.append([
+            f"<span class='dot' style='background:{figures.COLOURS[row.family]}'></span>{html.escape(row.title)}", interval(estimate(mine)), *others,
+            f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–", f"{minutes:.1f}", f"<code>python -m synthlearn run --profile {profile.name} --row {name}</code> ({seeds})",
+        ])  # fmt: skip
+    header = ["source", "fc6 linear, %", "fc7", "fc6 kNN", "fc6, BN re-estimated", "the paper's, %", "minutes", "command (seeds)"]
+    return table(header, body, "Ours: mean over seeds [95 % interval over seeds × images]. A click on a heading sorts.", sortable=True)
+
+
+def agreement(found: Records) -> figures.Shown:
+    """Spearman correlation of our accuracies with the paper's over common rows, beside the reliability of our own ranks."""
+    paper = published()
+    common = [name for name in found if row_by_name(name).published in paper]
+    if len(common) < 3:
+        return table(["rows"], [[str(len(common))]], "Fewer than three rows with records and a published number: no correlation.")
+    ours = np.array([estimate(found[name]).mean for name in common])
+    theirs = np.array([paper[row_by_name(name).published]["value"] for name in common])
+    rho, low, high = stats.spearman(ours, theirs)
+    seeds = min(len(found[name]) for name in common)
+    reliability = stats.split_half(np.stack([claims.outcomes(found[name][:seeds]) for name in common]))
+    ranks = {name: (int((ours > a).sum()) + 1, int((theirs > b).sum()) + 1) for name, a, b in zip(common, ours, theirs, strict=True)}
+    body = [[html.escape(row_by_name(name).title), str(a), str(b)] for name, (a, b) in sorted(ranks.items(), key=lambda item: item[1])]
+    note = f"Spearman ρ = {rho:.2f} [{low:.2f}, {high:.2f}], bootstrap over {len(common)} rows; split-half reliability of our ranks {reliability:.2f}, its root {reliability**0.5:.2f}."
+    return table(["source", "our rank", "the paper's rank"], body, note)
+
+
+def stored_verdicts(chapter: str, found: Records, profile: Profile) -> figures.Shown:
+    """The claims of a page judged by committed records alone; rows without one are not tested."""
+    told = [claim for claim in claims.read() if chapter in claim["chapters"]]
+    return claim_table(claims.evaluate(told, [r for mine in found.values() for r in mine]), profile)
+
+
+def verdict_counts(found: Records) -> str:
+    """One sentence: how many of the claims the committed records support, contradict, leave undecided or do not test."""
+    judged: Sequence[claims.Claim] = claims.evaluate(claims.read(), [r for mine in found.values() for r in mine])
+    counts = {verdict: sum(claim.verdict == verdict for claim in judged) for verdict in claims.VERDICTS}
+    return f"Of {len(judged)} claims: " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items()) + "."
+
+
+def published_table() -> figures.Shown:
+    """The paper's numbers as they are, with what they are."""
+    entries: list[dict[str, Any]] = sorted(published().values(), key=lambda e: -e["value"])
+    body = [[html.escape(e["row"]), f"<span class='paper'>◇ {e['value']}</span>", html.escape(e["kind"]), html.escape(e.get("note", ""))] for e in entries]
+    return table(
+        ["the paper's row", "top-1, %", "kind", "note"],
+        body,
+        "SmallAlexNet at full width, 105,000 images, 200 epochs, ImageNet-100; read off the authors' bar figure, ± 0.2.",
+        sortable=True,
+    )
+
+
+def thumbnails(found: Records, floor: str = "random", ceiling: str = "real", size: int = 72) -> figures.Shown:
+    """Every source as a thumbnail on an axis of accuracy, from the random encoder to real images."""
+    from ..generators import generator
+
+    shown = {name: estimate(mine).mean for name, mine in found.items() if row_by_name(name).kind == "generator" and "." not in name}
+    if not shown or floor not in found or ceiling not in found:
+        return table(["state"], [["no committed records yet"]], "The study's records are not there: make study PROFILE=cpu.")
+    low, high = estimate(found[floor]).mean, estimate(found[ceiling]).mean
+    cells, ends = [], min(low, *shown.values())
+    span = high - ends
+    for name, mean in sorted(shown.items(), key=lambda item: item[1]):
+        picture = generator(name).sample([3], size=size)[0].permute(1, 2, 0).numpy()
+        title = row_by_name(name).title
+        cells.append((mean, figures.image_tag(picture, f"{title}: {percent(mean)} %"), f"{html.escape(title)}<br><b>{percent(mean)} %</b>"))
+    marks = [(low, "", "random encoder"), (high, "", "real images")]
+    lines = "".join(
+        f"<div class='source' style='left:{100 * (x - ends) / span:.1f}%;--level:{i % 3}'>{img}<span>{text}</span></div>"
+        for i, (x, img, text) in enumerate(cells)
+    ) + "".join(f"<div class='mark' style='left:{100 * (x - ends) / span:.1f}%'><span>{text}<br><b>{percent(x)} %</b></span></div>" for x, _, text in marks)
+    said = ", ".join(f"{row_by_name(name).title} {percent(mean)} %" for name, mean in shown.items())
+    alt = f"Sources on an axis of accuracy between the random encoder ({percent(low)} %) and real images ({percent(high)} %): {said}."
+    return figures.Shown(f'<figure class="synthlearn"><div class="axis" role="img" aria-label="{html.escape(alt)}">{lines}</div></figure>', alt)
