@@ -12,6 +12,7 @@ from PIL import Image
 
 from synthlearn import datasets, files, stream
 from synthlearn.errors import DataError, ParameterError
+from synthlearn.image import resize
 
 needs_data = pytest.mark.skipif(not os.environ.get("SYNTHLEARN_DATA"), reason="SYNTHLEARN_DATA is not set")
 
@@ -149,8 +150,8 @@ def test_real_images_take_turns_by_class():
     source = datasets.RealImages("digits")
     train = datasets.load("digits", "train")
     x = source.sample(range(20), 48)
-    assert x.shape == (20, 3, 8, 8)  # never enlarged
-    firsts = {train.first(1).images[i].numpy().tobytes() for i in range(10)}
+    assert x.shape == (20, 3, 32, 32)  # scans of 8 px, enlarged to the least input; larger sets keep their side
+    firsts = {picture.numpy().tobytes() for picture in resize(train.first(1).images, 32)}
     assert {p.numpy().tobytes() for p in x[:10]} == firsts
     with pytest.raises(DataError, match="holds 1000 training images, 1001 are asked for"):
         source.sample([1000], 48)

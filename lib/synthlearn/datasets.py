@@ -27,6 +27,7 @@ from .image import resize
 SPLITS = ("train", "test")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm")
 DIGITS_TRAIN = 1000  # of scikit-learn's 1,797 scans, in their order, so that most test writers are new
+LEAST_SIDE = 32  # of real images as a source: smaller ones are enlarged to the least input of the encoder
 CIFAR20K_PER_CLASS = 2000  # cifar10-20k: the first training images of each class of CIFAR-10, in the original order
 
 
@@ -266,14 +267,15 @@ class RealImages:
         return {"real": self.data, "sha256": load(self.data, "train").sha256}
 
     def sample(self, indices: Iterable[int], size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
-        """Images by index: classes take turns, so any first n hold equally many of each. uint8 (n, 3, s, s), s the smaller of size and the set's own side."""
+        """Images by index: classes take turns, so any first n hold equally many of each. uint8 (n, 3, s, s), s the smaller of size and the set's own side, but at least 32 where size is."""
         source = load(self.data, "train", size)
         order = torch.argsort(_turn(source.labels), stable=True)
         index = torch.as_tensor([int(i) for i in indices])
         if len(index) and int(index.max()) >= len(source):
             raise DataError(f"{self.data}: holds {len(source)} training images, {int(index.max()) + 1} are asked for; lower n_images")
         images = source.images[order[index]]
-        return resize(images, min(size, *images.shape[-2:])).to(device)
+        own = min(images.shape[-2:])
+        return resize(images, min(size, max(own, LEAST_SIDE))).to(device)
 
 
 def _turn(labels: Tensor) -> Tensor:
