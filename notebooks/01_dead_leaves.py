@@ -49,7 +49,7 @@ sl.book.contact_sheet(sheet, alt="Three rows of eight pictures of overlapping co
 # %% [markdown]
 # ## How it works
 #
-# A leaf's radius $r$ has density $\propto r^{-3} - 1$ on 3 % to 100 % of the picture's side: most leaves are small, a few are huge.
+# A leaf's radius r has a density proportional to r⁻³ − 1, from 3 % to 100 % of the picture's side: most leaves are small, a few are huge.
 # Centres and colours are uniform. Painting stops at the first moment at which no pixel is bare, some 1,300 leaves later.
 # The picture below is one scene after 30, 100, 300 and 1,000 leaves, and when it is done.
 

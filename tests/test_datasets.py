@@ -69,9 +69,9 @@ def test_a_damaged_archive_is_named(archive):
 
 def test_a_missing_archive_and_an_unknown_set_say_what_to_put_where(archive, monkeypatch):
     archive.unlink()
-    with pytest.raises(DataError, match="toy.tar.xz is missing; put the archive there"):
+    with pytest.raises(DataError, match=r"toy\.tar\.xz is missing; put the archive there"):
         datasets.load("toy", "train")
-    with pytest.raises(DataError, match="data set 'cifar11' is not here .*must be one of digits, cifar10"):
+    with pytest.raises(DataError, match=r"data set 'cifar11' is not here .*must be one of digits, cifar10"):
         datasets.load("cifar11", "train")
     monkeypatch.delenv("SYNTHLEARN_DATA")
     with pytest.raises(DataError, match="SYNTHLEARN_DATA is not set"):
@@ -135,7 +135,7 @@ def test_a_folder_of_pictures_is_a_source(image_folder, runs):
     with pytest.raises(DataError, match="holds 12 pictures, 13 are asked for; lower n_images"):
         stream.pool(source, 13, 16)
     (image_folder / "train" / "cat" / "0.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match="0.png: not a readable picture"):
+    with pytest.raises(DataError, match=r"0\.png: not a readable picture"):
         stream.pool(stream.source("folder", str(image_folder)), 12, 16)
     with pytest.raises(DataError, match="no pictures there"):
         datasets.Folder(image_folder / "nothing")

@@ -38,7 +38,7 @@ def test_fit_equals_scikit_learns_optimum(toy, l2):
 
 
 def test_a_warm_start_ends_where_a_cold_one_does(toy):
-    x, y, test, _ = toy
+    x, y, _, _ = toy
     problem = probe.Problem(x, y, 4)
     warm = problem.fit(1e-3, problem.fit(1e-1))
     assert torch.allclose(warm[0], problem.fit(1e-3)[0], atol=5e-3)

@@ -37,14 +37,14 @@ def same(a, b):
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
 
-class Stop(Exception):
+class StopError(Exception):
     """Ends a run from inside."""
 
 
 def stop_at(step):
     def hook(done):
         if done == step:
-            raise Stop
+            raise StopError
 
     return hook
 
@@ -53,7 +53,7 @@ def stop_at(step):
 def test_resumed_equals_uninterrupted_to_the_bit(images, tmp_path, monkeypatch, step):
     monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
     whole, reference = run(images)
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         run(images, checkpoint=tmp_path / "c", identity="x", on_step=stop_at(step))
     again, trained = run(images, checkpoint=tmp_path / "c", identity="x")
     assert same(whole, again) and trained.curves == reference.curves and trained.resumed == 1
@@ -133,7 +133,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
 
 def test_a_damaged_checkpoint_is_named_and_left_there(images, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         run(images, checkpoint=tmp_path / "c", identity="x", on_step=stop_at(4))
     whole = (tmp_path / "c").read_bytes()
     (tmp_path / "c").write_bytes(whole[:1000])

@@ -102,7 +102,7 @@ def _list() -> int:
 
     for name in names():
         cls = generator_class(name)
-        print(f"{name}\n    {cls.__doc__.strip().splitlines()[0]}")
+        print(f"{name}\n    {str(cls.__doc__).strip().splitlines()[0]}")
         for field, value in default_options(name).items():
             allowed = cls.Options.allowed.get(field)
             print(f"      {field} = {value!r}" + (f"   ({' | '.join(map(str, allowed))})" if allowed else ""))

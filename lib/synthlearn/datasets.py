@@ -267,7 +267,10 @@ class RealImages:
         return {"real": self.data, "sha256": load(self.data, "train").sha256}
 
     def sample(self, indices: Iterable[int], size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
-        """Images by index: classes take turns, so any first n hold equally many of each. uint8 (n, 3, s, s), s the smaller of size and the set's own side, but at least 32 where size is."""
+        """Images by index: classes take turns, so any first n hold equally many of each. uint8 (n, 3, s, s).
+
+        s is the smaller of ``size`` and the set's own side, but at least 32 where ``size`` is.
+        """
         source = load(self.data, "train", size)
         order = torch.argsort(_turn(source.labels), stable=True)
         index = torch.as_tensor([int(i) for i in indices])

@@ -24,7 +24,7 @@ STAGED = ("_config.yml", "_toc.yml", "book")
 def chapters() -> list[str]:
     """Chapter names in the order of the table of contents."""
     text = (files.root() / "_toc.yml").read_text(encoding="utf-8")
-    return [Path(entry).name for entry in re.findall(r"file:\s*(notebooks/\S+)", text)]
+    return [Path(entry).name for entry in re.findall(r"(?:file|root):\s*(notebooks/\S+)", text)]
 
 
 def read_notebook(path: Path) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def _parent(path: Path) -> Path:
 
 def _relevant(log: str) -> str:
     """The builder's complaints, or the end of its log."""
-    lines = [line for line in log.splitlines() if re.search(r"warning|error", line, re.IGNORECASE)]
+    lines = [line for line in log.splitlines() if re.search(r"WARNING|ERROR|\w*Error:", line)]
     return "\n".join((lines or log.splitlines())[-30:])
 
 

@@ -17,6 +17,7 @@ from ..study.rows import row as row_by_name
 from . import figures
 
 _began = time.perf_counter()
+KEY = "Filled: ours, with 95 % intervals; dashed line: the random encoder; dotted: chance. Hollow: the paper's, on its own axis above."
 SECONDARY = ("fc7_linear", "fc6_knn", "fc6_linear_bn")
 Records = dict[str, list[dict[str, Any]]]
 
@@ -89,8 +90,8 @@ def accuracy_figure(found: Records, profile: Profile) -> figures.Shown:
         value = paper[row.published]["value"] if row.published else None
         lines.append({"label": row.title, "family": row.family, "mean": e.mean, "low": e.low, "high": e.high, "published": value})
     floor = estimate(found.get("random") or baseline(profile)).mean
-    said = "; ".join(f"{line['label']} {percent(line['mean'])} %" for line in lines)
-    return figures.accuracies(lines, floor, chance(profile.data), f"Accuracy with intervals. {said}; random encoder {percent(floor)} %.")
+    said = "; ".join(f"{row_by_name(name).title} {percent(estimate(mine).mean)} %" for name, mine in found.items())
+    return figures.accuracies(lines, floor, chance(profile.data), f"Accuracy with intervals. {said}; random encoder {percent(floor)} %.", KEY)
 
 
 def chance(data: str) -> float | None:
@@ -158,13 +159,20 @@ def provenance(profile: Profile, found: Records) -> figures.Shown:
     """One line: profile, commit, code, device, versions, wall time, seeds."""
     flat = [r for mine in found.values() for r in mine]
     source = flat[0]["provenance"] if flat else {}
-    wall = sum(r["cost"]["wall_seconds"] for r in flat)
-    parts = [
-        f"profile {profile.name}", f"data {profile.data}", f"page made at commit {run.commit()}", f"records: code {', '.join(sorted({r['provenance']['code'][:10] for r in flat}))}",
-        f"device {source.get('device', '–')}", f"Python {source.get('python', '–')}, torch {source.get('torch', '–')}", f"{len(flat)} runs in {wall / 60:.1f} min",
-        f"seeds {sorted({r['spec']['seed'] for r in flat})}", f"this page in {time.perf_counter() - _began:.0f} s",
-    ]  # fmt: skip
-    return figures.Shown(f'<p class="provenance">{html.escape(" · ".join(parts))}</p>', " · ".join(parts))
+    parts = {
+        "profile": profile.name,
+        "data": profile.data,
+        "page made at commit": run.commit(),
+        "records by code": ", ".join(sorted({r["provenance"]["code"][:10] for r in flat})),
+        "device": source.get("device", "–"),
+        "Python": source.get("python", "–"),
+        "torch": source.get("torch", "–"),
+        "runs": f"{len(flat)} in {sum(r['cost']['wall_seconds'] for r in flat) / 60:.1f} min",
+        "seeds": ", ".join(str(s) for s in sorted({r["spec"]["seed"] for r in flat})),
+        "this page": f"{time.perf_counter() - _began:.0f} s",
+    }
+    line = " · ".join(f"{name} {value}" for name, value in parts.items())
+    return figures.Shown(f'<p class="provenance">{html.escape(line)}</p>', line)
 
 
 def sensitivity(profile: Profile, names: Sequence[str], variant: str) -> figures.Shown:

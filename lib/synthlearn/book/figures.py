@@ -8,7 +8,7 @@ import base64
 import html
 import io
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -26,10 +26,11 @@ COLOURS = {"dead_leaves": "#E69F00", "fractals": "#009E73", "noise": "#999999", 
 INK = "#123456"  # stands for the page's text colour until the SVG is written
 MUTED = 0.35
 _numbers = itertools.count(1)
-STYLE = {
-    "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none", "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK,
-    "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8, "font.size": 11, "font.family": "sans-serif",
-    "lines.linewidth": 2, "svg.fonttype": "none", "svg.hashsalt": "synthlearn", "figure.constrained_layout.use": True, "legend.frameon": False,
+STYLE: dict[Any, Any] = {
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none"),
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
+    "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8, "font.size": 11, "font.family": "sans-serif", "lines.linewidth": 2,
+    "svg.fonttype": "none", "svg.hashsalt": "synthlearn", "figure.constrained_layout.use": True, "legend.frameon": False,
 }  # fmt: skip
 
 
@@ -75,7 +76,7 @@ def image_tag(pixels: np.ndarray, alt: str, scale: int = 1) -> str:
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG", optimize=True)
     data = base64.b64encode(stream.getvalue()).decode()
-    size = f'width="{pixels.shape[1] * scale}"' + (' class="pixels"' if scale > 1 else "")
+    size = f'width="{pixels.shape[1] * scale}"' + (' class="pixels dark-light"' if scale > 1 else ' class="dark-light"')
     return f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt, quote=True)}" {size}>'
 
 
@@ -100,12 +101,12 @@ def filters(weights: dict[str, np.ndarray], alt: str, caption: str = "") -> Show
         x = torch.from_numpy(w)
         x = ((x / x.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12) + 1) * 127.5).byte()
         columns = 8
-        tiles = to_tiles(x.repeat_interleave(8, 2).repeat_interleave(8, 3), columns)
+        tiles = to_tiles(x.repeat_interleave(10, 2).repeat_interleave(10, 3), columns)
         panels[label] = tiles.permute(2, 0, 1)
     return labelled(panels, alt, caption)
 
 
-def curves(records: dict[str, Sequence[dict[str, Any]]], names: Sequence[str], styles: dict[str, tuple[str, str]], alt: str, caption: str = "") -> Shown:
+def curves(records: Mapping[str, Sequence[dict[str, Any]]], names: Sequence[str], styles: dict[str, tuple[str, str]], alt: str, caption: str = "") -> Shown:
     """Training curves: one panel per name (loss, align, uniform), one line per row (mean over seeds), labelled at its end.
 
     styles: row → (colour, label).
@@ -126,26 +127,30 @@ def curves(records: dict[str, Sequence[dict[str, Any]]], names: Sequence[str], s
     return svg(figure, alt, caption)
 
 
-def accuracies(rows: Sequence[dict[str, Any]], floor: float, chance: float, alt: str, caption: str = "") -> Shown:
+def accuracies(rows: Sequence[dict[str, Any]], floor: float, chance: float | None, alt: str, caption: str = "") -> Shown:
     """Horizontal accuracy axis: filled markers with intervals are ours, hollow diamonds the paper's (own axis above, its protocol differs).
 
     rows: dicts of label, family, mean, low, high (shares) and published (per cent) or None. floor: the random encoder, a dashed line.
     """
-    figure, axis = new(height=0.42 * len(rows) + 1.5)
-    published = [r["published"] for r in rows if r.get("published") is not None]
-    upper = axis.twiny() if published else None
-    for i, r in enumerate(rows):
-        colour = COLOURS[r["family"]]
-        axis.plot([100 * r["low"], 100 * r["high"]], [i, i], color=colour, linewidth=2.5, solid_capstyle="butt")
-        axis.plot(100 * r["mean"], i, "o", color=colour, markersize=8)
-        if r.get("published") is not None:
-            upper.plot(r["published"], i, "D", markerfacecolor="none", markeredgecolor=INK, markersize=7)
-    axis.axvline(100 * floor, color=INK, linewidth=1, linestyle="--", alpha=0.7)
-    axis.axvline(100 * chance, color=INK, linewidth=1, linestyle=":", alpha=0.7)
-    axis.set_yticks(range(len(rows)), [r["label"] for r in rows])
-    axis.invert_yaxis()
-    axis.set_xlabel("● ours: top-1, % (bars: 95 % interval; dashed: random encoder; dotted: chance)")
-    if upper is not None:
-        upper.set_xlabel("◇ the paper's: ImageNet-100 top-1, %")
-        upper.spines["top"].set_visible(True)
+    with mpl.rc_context(STYLE):
+        figure, axis = new(height=0.42 * len(rows) + 1.5)
+        published = [r["published"] for r in rows if r.get("published") is not None]
+        upper = axis.twiny()
+        upper.set_visible(bool(published))
+        for i, r in enumerate(rows):
+            colour = COLOURS[r["family"]]
+            axis.plot([100 * r["low"], 100 * r["high"]], [i, i], color=colour, linewidth=2.5, solid_capstyle="butt")
+            axis.plot(100 * r["mean"], i, "o", color=colour, markersize=8)
+            if r.get("published") is not None:
+                upper.plot(r["published"], i, "D", markerfacecolor="none", markeredgecolor=INK, markersize=7)
+        axis.axvline(100 * floor, color=INK, linewidth=1, linestyle="--", alpha=0.7)
+        if chance is not None:
+            axis.axvline(100 * chance, color=INK, linewidth=1, linestyle=":", alpha=0.7)
+        axis.set_yticks(range(len(rows)), [r["label"] for r in rows])
+        axis.invert_yaxis()
+        axis.set_xlabel("● ours: top-1, %")
+        if published:
+            upper.set_xlabel("◇ the paper's: ImageNet-100 top-1, %")
+            upper.tick_params(labelsize=9)
+            upper.spines["top"].set_visible(True)
     return svg(figure, alt, caption)

@@ -28,7 +28,7 @@ def ranked(found: Records) -> Records:
 
 def leaderboard(found: Records, profile: Profile) -> figures.Shown:
     """All rows with every measurement, sortable, each linked to its records."""
-    paper, body = published(), []
+    paper, body, command = published(), [], f"python -m synthlearn run --profile {profile.name} --row"
     for name, mine in found.items():
         row = row_by_name(name)
         others = [percent(np.mean([r["results"][m]["top1"] for r in mine])) if m in mine[0]["results"] else "–" for m in SECONDARY]
@@ -37,7 +37,7 @@ def leaderboard(found: Records, profile: Profile) -> figures.Shown:
         seeds = ", ".join(str(r["spec"]["seed"]) for r in mine)
         body.append([
             f"<span class='dot' style='background:{figures.COLOURS[row.family]}'></span>{html.escape(row.title)}", interval(estimate(mine)), *others,
-            f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–", f"{minutes:.1f}", f"<code>python -m synthlearn run --profile {profile.name} --row {name}</code> ({seeds})",
+            f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–", f"{minutes:.1f}", f"<code>{command} {name}</code> ({seeds})",
         ])  # fmt: skip
     header = ["source", "fc6 linear, %", "fc7", "fc6 kNN", "fc6, BN re-estimated", "the paper's, %", "minutes", "command (seeds)"]
     return table(header, body, "Ours: mean over seeds [95 % interval over seeds × images]. A click on a heading sorts.", sortable=True)
@@ -50,13 +50,14 @@ def agreement(found: Records) -> figures.Shown:
     if len(common) < 3:
         return table(["rows"], [[str(len(common))]], "Fewer than three rows with records and a published number: no correlation.")
     ours = np.array([estimate(found[name]).mean for name in common])
-    theirs = np.array([paper[row_by_name(name).published]["value"] for name in common])
+    theirs = np.array([paper[str(row_by_name(name).published)]["value"] for name in common])
     rho, low, high = stats.spearman(ours, theirs)
     seeds = min(len(found[name]) for name in common)
     reliability = stats.split_half(np.stack([claims.outcomes(found[name][:seeds]) for name in common]))
     ranks = {name: (int((ours > a).sum()) + 1, int((theirs > b).sum()) + 1) for name, a, b in zip(common, ours, theirs, strict=True)}
     body = [[html.escape(row_by_name(name).title), str(a), str(b)] for name, (a, b) in sorted(ranks.items(), key=lambda item: item[1])]
-    note = f"Spearman ρ = {rho:.2f} [{low:.2f}, {high:.2f}], bootstrap over {len(common)} rows; split-half reliability of our ranks {reliability:.2f}, its root {reliability**0.5:.2f}."
+    note = f"Spearman ρ = {rho:.2f} [{low:.2f}, {high:.2f}], bootstrap over {len(common)} rows; split-half reliability of our ranks {reliability:.2f}, "
+    note += f"its root {reliability**0.5:.2f}."
     return table(["source", "our rank", "the paper's rank"], body, note)
 
 

@@ -57,4 +57,4 @@ def _hidden_names() -> set[str]:
 def _show_messages_alone() -> None:
     """Let notebooks print our errors as one message, as the command line does."""
     if "IPython" in sys.modules and not hasattr(SynthlearnError, "_render_traceback_"):
-        SynthlearnError._render_traceback_ = lambda self: [f"{type(self).__name__}: {self}"]
+        setattr(SynthlearnError, "_render_traceback_", lambda self: [f"{type(self).__name__}: {self}"])  # noqa: B010  (IPython's hook, not ours)

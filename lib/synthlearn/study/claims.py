@@ -76,8 +76,8 @@ def evaluate(claims: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]) 
     table = by_row(found)
     pairs = [(claim["id"], *(side.strip() for side in rule.split(">"))) for claim in claims for rule in claim["compare"]]
     differences = [difference(table[a], table[b]) if a in table and b in table else None for _, a, b in pairs]
-    tested = [i for i, d in enumerate(differences) if d is not None]
-    clear = dict(zip(tested, stats.holm([differences[i].p for i in tested]), strict=True))
+    p = {i: d.p for i, d in enumerate(differences) if d is not None}
+    clear = dict(zip(p, stats.holm(list(p.values())), strict=True))
     comparisons: dict[str, list[Comparison]] = {claim["id"]: [] for claim in claims}
     for i, (claim, a, b) in enumerate(pairs):
         d = differences[i]

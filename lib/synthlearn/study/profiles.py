@@ -65,7 +65,7 @@ class Profile:
         return Optimisation(self.epochs, self.batch_size, self.lr, self.schedule, self.weight_decay, self.precision)
 
 
-FIELDS = {f.name: f.type for f in dataclasses.fields(Profile) if f.name != "name"}
+FIELDS: dict[str, Any] = {f.name: f.type for f in dataclasses.fields(Profile) if f.name != "name"}
 
 
 def check(name: str, value: Any) -> Any:

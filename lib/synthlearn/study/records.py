@@ -3,7 +3,6 @@
 import ast
 import base64
 import importlib
-import inspect
 import json
 from functools import cache
 from pathlib import Path
@@ -93,7 +92,7 @@ def code_hash(generator: str | None = None) -> str:
     library = __package__.rpartition(".")[0]
     waiting = [f"{library}.{name}" for name in ROOTS]
     if generator is not None:
-        waiting.append(inspect.getmodule(generator_class(generator)).__name__)
+        waiting.append(generator_class(generator).__module__)
     seen: dict[str, str] = {}
     while waiting:
         name = waiting.pop()
@@ -103,8 +102,9 @@ def code_hash(generator: str | None = None) -> str:
             module = importlib.import_module(name)
         except ModuleNotFoundError:  # an imported function or class, not a module
             continue
-        tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
-        package = name if Path(module.__file__).name == "__init__.py" else name.rpartition(".")[0]
+        path = Path(str(module.__file__))
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         waiting += sorted(_imports(tree, package))
         seen[name] = ast.dump(_without_docstrings(tree))
     return files.digest(seen)

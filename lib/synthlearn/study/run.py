@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from .. import datasets, encoders, files, probe, stats, stream, train
-from ..errors import TrainingDiverged
 from ..losses import METHODS
 from . import records
 from .profiles import Profile
@@ -63,9 +62,9 @@ def checkpoint(identity: str) -> Path:
     return files.runs() / "checkpoints" / f"{identity[:24]}.safetensors"
 
 
-def encoder_file(row: Row, profile: Profile, seed: int) -> Path:
-    """Where a row's trained encoder is kept, for chapters that look into it."""
-    return files.runs() / "encoders" / profile.name / f"{row.name}-s{seed}.safetensors"
+def encoder_file(identity: str) -> Path:
+    """Where the trained encoder of a record is kept, for chapters that look into it and for replays."""
+    return files.runs() / "encoders" / f"{identity[:24]}.safetensors"
 
 
 def _make(row: Row, p: Profile, seed: int, described: dict[str, Any]) -> dict[str, Any]:
@@ -76,25 +75,20 @@ def _make(row: Row, p: Profile, seed: int, described: dict[str, Any]) -> dict[st
     attempts.parent.mkdir(parents=True, exist_ok=True)
     with attempts.open("a") as log:
         log.write(datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds") + "\n")
-    test = datasets.load(p.data, "test", p.crop)
-    labelled = datasets.load(p.data, "train", p.crop).first(p.per_class)
     made: dict[str, Any] = {"id": identity, "row": row.name, "profile": p.name, "spec": described, "curves": {}, "cost": {"failed_tries": tries}}
-    if row.kind in ("raw_pixels", "mean_colours"):
-        read = probe.mean_colours if row.kind == "mean_colours" else lambda images: probe.raw_pixels(images, p.crop)
-        measured = {"linear": probe.linear(read(labelled.images), labelled.labels, read(test.images), test.labels, len(test.classes), seed)}
-    else:
+    if row.trained:
         encoder = encoders.SmallAlexNet(p.width, p.crop, seed).to(p.device)
-        if row.trained:
-            images = stream.pool(row.source(p), p.n_images, p.image_size, seed, p.device)
-            made["cost"] |= {"images": len(images), "pool_seconds": round(time.perf_counter() - began, 1)}
-            trained = train.pretrain(images, encoder, METHODS["align_uniform"](), p.augmenter(), p.optimisation(), seed, checkpoint(identity), identity)
-            made["curves"] = trained.curves
-            made["cost"] |= {"train_seconds": round(trained.seconds, 1), "resumed": trained.resumed, "views": 2 * p.n_images * p.epochs}
-            encoders.save(encoder_file(row, p, seed), encoder, {"record": identity})
-        made["filters"] = filters(encoder)
-        started = time.perf_counter()
-        measured = probe.measure(encoder, labelled, test, seed)
-        made["cost"]["probe_seconds"] = round(time.perf_counter() - started, 1)
+        images = stream.pool(row.source(p), p.n_images, p.image_size, seed, p.device)
+        made["cost"] |= {"images": len(images), "pool_seconds": round(time.perf_counter() - began, 1)}
+        trained = train.pretrain(images, encoder, METHODS["align_uniform"](), p.augmenter(), p.optimisation(), seed, checkpoint(identity), identity)
+        made["curves"] = trained.curves
+        made["cost"] |= {"train_seconds": round(trained.seconds, 1), "resumed": trained.resumed, "views": 2 * p.n_images * p.epochs}
+        encoders.save(encoder_file(identity), encoder, {"record": identity})
+    if row.trained or row.kind == "random":
+        made["filters"] = filters(_encoder(row, p, seed, encoder_file(identity)))
+    started = time.perf_counter()
+    measured = _measure(row, p, seed, encoder_file(identity))
+    made["cost"]["probe_seconds"] = round(time.perf_counter() - started, 1)
     made["results"] = {name: _result(m) for name, m in measured.items()}
     made["cost"] |= {
         "wall_seconds": round(time.perf_counter() - began, 1),
@@ -106,6 +100,23 @@ def _make(row: Row, p: Profile, seed: int, described: dict[str, Any]) -> dict[st
     return made
 
 
+def _encoder(row: Row, p: Profile, seed: int, trained: Path) -> encoders.SmallAlexNet:
+    """The row's encoder: read from the file that training left, or untrained."""
+    encoder = encoders.load(str(trained)) if row.trained else encoders.SmallAlexNet(p.width, p.crop, seed)
+    assert isinstance(encoder, encoders.SmallAlexNet)
+    return encoder.to(p.device)
+
+
+def _measure(row: Row, p: Profile, seed: int, trained: Path) -> dict[str, probe.Measured]:
+    """All measurements of a row."""
+    test = datasets.load(p.data, "test", p.crop)
+    labelled = datasets.load(p.data, "train", p.crop).first(p.per_class)
+    if row.kind in ("raw_pixels", "mean_colours"):
+        read = probe.mean_colours if row.kind == "mean_colours" else lambda images: probe.raw_pixels(images, p.crop)
+        return {"linear": probe.linear(read(labelled.images), labelled.labels, read(test.images), test.labels, len(test.classes), seed)}
+    return probe.measure(_encoder(row, p, seed, trained), labelled, test, seed)
+
+
 def _result(m: probe.Measured) -> dict[str, Any]:
     n, right = len(m.correct), int(m.correct.sum())
     low, high = stats.wilson(right, n)
@@ -113,9 +124,9 @@ def _result(m: probe.Measured) -> dict[str, Any]:
     return found if m.l2 is None else {**found, "l2": m.l2}
 
 
-def filters(encoder: torch.nn.Module) -> dict[str, Any]:
+def filters(encoder: encoders.SmallAlexNet) -> dict[str, Any]:
     """First-layer weights as base64 float16 with their shape."""
-    weight = encoder.conv[0][0].weight.detach().cpu().numpy().astype(np.float16)
+    weight = next(encoder.conv[0].parameters()).detach().cpu().numpy().astype(np.float16)
     return {"shape": list(weight.shape), "float16": base64.b64encode(weight.tobytes()).decode()}
 
 
@@ -169,30 +180,29 @@ def commit() -> str:
 def replay(row: Row, profile: Profile, seed: int) -> tuple[bool, str]:
     """Run the first steps of a recorded row again under the code at hand; (equal to the bit, what was compared).
 
-    A trained row is replayed to the third point of its recorded curve, an untrained one whole. Equality confirms the record.
+    A trained row is replayed to the third point of its recorded curve, and measured again if its encoder is still there; an
+    untrained one is run whole. Equality confirms the record.
     """
-    where = path(row, profile, seed)
-    described, found, p = spec(row, profile, seed), records.read(where), row.profile(profile)
+    described, found, p = spec(row, profile, seed), records.read(path(row, profile, seed)), row.profile(profile)
     if files.digest(described) != found["id"]:
         return False, "the row's spec has changed: run it again"
     torch.set_num_threads(profile.threads)
+    again: dict[str, Any] = {}
+    recorded: dict[str, Any] = {}
     if row.trained:
         images = stream.pool(row.source(p), p.n_images, p.image_size, seed, p.device)
         encoder = encoders.SmallAlexNet(p.width, p.crop, seed).to(p.device)
         last = found["curves"]["step"][:REPLAY_POINTS][-1]
-        try:
-            again = train.pretrain(images, encoder, METHODS["align_uniform"](), p.augmenter(), p.optimisation(), seed, until=last).curves["loss"]
-        except TrainingDiverged as error:
-            return False, str(error)
-        recorded = found["curves"]["loss"][: len(again)]
-        equal, what = again == recorded, f"loss over {last} steps: {again} against {recorded}"
-    else:
-        made = _make(row, p, seed, described)
-        again, recorded = ({k: v["top1"] for k, v in r["results"].items()} for r in (made, found))
-        equal, what = again == recorded, f"accuracies {again} against {recorded}"
+        curves = train.pretrain(images, encoder, METHODS["align_uniform"](), p.augmenter(), p.optimisation(), seed, until=last).curves
+        again["loss"], recorded["loss"] = curves["loss"], found["curves"]["loss"][: len(curves["loss"])]
+    measured = None if row.trained and not encoder_file(found["id"]).exists() else _measure(row, p, seed, encoder_file(found["id"]))
+    if measured is not None:
+        again |= {name: round(m.top1, 6) for name, m in measured.items()}
+        recorded |= {name: r["top1"] for name, r in found["results"].items()}
+    equal = again == recorded
     if equal:
         records.confirm(found, records.code_hash(described.get("source", {}).get("generator")))
-    return equal, what
+    return equal, f"{again}" if equal else f"{again} against {recorded}"
 
 
 def estimate(row: Row, profile: Profile) -> float:
