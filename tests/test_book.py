@@ -1,0 +1,268 @@
+"""The book: strict parameters, figures, pairs, and the way from executed chapters to checked pages."""
+
+import http.server
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+
+import jupytext
+import nbformat
+import numpy as np
+import pytest
+import torch
+
+from synthlearn import files, study
+from synthlearn.book import build, figures, pairs
+from synthlearn.book import parameters as strict
+from synthlearn.errors import DataError, ParameterError
+
+ROOT = files.root()
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def namespace(source):
+    """What a notebook's globals hold after a cell."""
+    found = {}
+    exec(source, found)
+    return found
+
+
+def test_a_chapter_without_injection_has_the_profiles_values():
+    p = strict(namespace('profile: str = "smoke"\nepochs: int | None = None'))
+    assert p == study.resolve("smoke")
+
+
+def test_injected_values_replace_the_profiles():
+    assert strict(namespace('profile: str = "smoke"\nepochs: int | None = None\nepochs = 200\nhue = 0.1')).epochs == 200
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("epoch = 5", r"unknown parameter 'epoch' \(= 5\): did you mean 'epochs'"),
+        ("epochs = 'many'", r"epochs = 'many': must be a whole number, not str"),
+        ("n_images = 0", r"n_images = 0: must lie between 2"),
+        ("profile = 3", r"profile = 3: must be a word"),
+        ("crop = 100", r"crop = 100: larger than the images"),
+        ("data = 'cifar11'", r"data set 'cifar11' is not here"),
+        ("device = 'cuda:7'", r"device = 'cuda:7': not on this machine"),
+    ],
+)
+def test_wrong_parameters_are_named(line, message, no_data):
+    with pytest.raises((ParameterError, DataError), match=message):
+        strict(namespace(f'profile: str = "smoke"\nepochs: int | None = None\n{line}'))
+
+
+def run_papermill(notebook, out, *arguments, cwd):
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.run(
+        [Path(sys.executable).with_name("papermill"), notebook, out, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_papermill_runs_a_chapter_from_anywhere_and_refuses_a_misspelt_parameter(tmp_path):
+    notebook = ROOT / "notebooks" / "90_leaderboard.ipynb"
+    done = run_papermill(notebook, tmp_path / "out.ipynb", "-p", "profile", "smoke", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    refused = run_papermill(notebook, tmp_path / "bad.ipynb", "-p", "epoch", "200", cwd=tmp_path)
+    assert refused.returncode != 0 and "unknown parameter 'epoch' (= 200): did you mean 'epochs'?" in refused.stderr
+    outputs = [o for cell in nbformat.read(tmp_path / "bad.ipynb", 4).cells for o in cell.get("outputs", []) if o.output_type == "error"]
+    assert len(outputs) == 1 and len(outputs[0].traceback) == 1  # the message alone, in the first cells
+
+
+def test_pairs_hold_the_same_cells_and_no_outputs():
+    assert pairs.problems(ROOT / "notebooks") == []
+
+
+def test_pairs_out_of_step_are_named(tmp_path):
+    for suffix in (".py", ".ipynb"):
+        shutil.copy(ROOT / "notebooks" / f"90_leaderboard{suffix}", tmp_path)
+    (tmp_path / "90_leaderboard.py").write_text((tmp_path / "90_leaderboard.py").read_text() + "\n# %%\n1 + 1\n")
+    (tmp_path / "alone.py").write_text("# %%\n1\n")
+    found = pairs.problems(tmp_path)
+    assert len(found) == 2 and "differ in content" in found[0] and "alone: has no .ipynb pair" in found[1]
+    pairs.sync(tmp_path)
+    assert pairs.problems(tmp_path) == []
+
+
+def test_chapters_hold_no_machinery():
+    for path in NOTEBOOKS:
+        for cell in jupytext.read(path).cells:
+            if cell.cell_type == "code":
+                assert not re.search(r"backward|optimi[sz]er|open\(|\.to_csv|torch\.save", cell.source), path.name
+                assert len(cell.source.splitlines()) <= 30, (path.name, cell.source[:80])
+
+
+def test_every_figure_needs_an_alternative_text():
+    with pytest.raises(ParameterError, match="every figure needs an alternative text"):
+        figures.contact_sheet(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), alt=" ")
+
+
+def test_svg_figures_take_the_pages_colour_and_have_unique_ids():
+    shown = []
+    for _ in range(2):
+        figure, axis = figures.new()
+        axis.plot([0, 1], [0, 1])
+        shown.append(figures.svg(figure, alt='a line from "zero"').content)
+    assert "currentColor" in shown[0] and figures.INK not in shown[0] and "black" not in shown[0] and "#000" not in shown[0]
+    assert 'aria-label="a line from &quot;zero&quot;"' in shown[0]
+    ids = [set(re.findall(r'\bid="([^"]+)"', text)) for text in shown]
+    assert not ids[0] & ids[1]
+
+
+def test_the_accuracy_figure_draws_all_text_in_the_pages_colour():
+    row = {"label": "a", "family": "real", "mean": 0.5, "low": 0.4, "high": 0.6}
+    shown = figures.accuracies([{**row, "published": 30.0}, {**row, "published": None}], 0.45, 0.1, "two rows").content
+    assert "#000000" not in shown and "fill: black" not in shown
+
+
+def test_contact_sheets_hold_the_pictures():
+    from synthlearn.image import to_tiles
+
+    x = torch.arange(3 * 3 * 4 * 4, dtype=torch.uint8).view(3, 3, 4, 4)
+    sheet = to_tiles(x, 2)
+    assert sheet.shape == (10, 10, 4) and torch.equal(sheet[6:, :4, :3].permute(2, 0, 1), x[2])
+    assert int(sheet[6:, 6:, 3].max()) == 0 and int(sheet[:4, :4, 3].min()) == 255
+
+
+def test_pictures_stay_within_the_committed_size():
+    for path in (ROOT / "results" / "pages").glob("*.ipynb"):
+        assert path.stat().st_size <= build.PAGE_LIMIT, path.name
+
+
+def executed(name, *, failed=False):
+    """A small executed chapter with a picture, a stderr line and papermill's metadata."""
+    picture = figures.contact_sheet(torch.full((2, 3, 8, 8), 7, dtype=torch.uint8), alt="two grey squares")
+    bundle = picture._repr_mimebundle_()
+    cell = nbformat.v4.new_code_cell("show()", execution_count=1, metadata={"papermill": {"duration": 1}, "tags": ["hide-input"]})
+    cell.outputs = [nbformat.v4.new_output("stream", name="stderr", text="training: 100%"), nbformat.v4.new_output("display_data", data=bundle)]
+    if failed:
+        cell.outputs.append(nbformat.v4.new_output("error", ename="ParameterError", evalue="epochs = 0", traceback=[]))
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# {name}\n\nSee {{cite:p}}`wang2020`."), cell])
+    language = {"name": "python", "pygments_lexer": "ipython3"}
+    notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}, "language_info": language, "papermill": {"input_path": "/home/somebody/x.ipynb"}}
+    return notebook
+
+
+@pytest.fixture
+def small_book(tmp_path, monkeypatch):
+    """A project of three chapters with the real configuration, and its executed chapters."""
+    root = tmp_path / "project"
+    (root / "book").mkdir(parents=True)
+    shutil.copy(ROOT / "_config.yml", root)
+    shutil.copytree(ROOT / "book" / "_static", root / "book" / "_static")
+    shutil.copy(ROOT / "book" / "references.bib", root / "book")
+    shutil.copy(ROOT / "book" / "references.md", root / "book")
+    toc = "format: jb-book\nroot: notebooks/a\nchapters:\n- file: notebooks/b\n- file: notebooks/c\n- file: book/references\n"
+    (root / "_toc.yml").write_text(toc)
+    pages = root / "pages"
+    pages.mkdir()
+    for name in "abc":
+        nbformat.write(executed(name), pages / f"{name}.ipynb")
+    monkeypatch.setenv("SYNTHLEARN_ROOT", str(root))
+    return root
+
+
+def local_links(page: Path) -> list[str]:
+    return [link for link in re.findall(r'(?:href|src)="([^"#?]+)[^"]*"', page.read_text()) if not re.match(r"(?:https?:|data:|mailto:|javascript:)", link)]
+
+
+def test_a_book_of_three_chapters_has_its_pictures_and_no_broken_link(small_book, tmp_path):
+    index = build.build(small_book / "pages", tmp_path / "out")
+    assert index.exists()
+    html = index.parent
+    for name in "abc":
+        page = html / "notebooks" / f"{name}.html"
+        text = page.read_text()
+        assert 'alt="two grey squares"' in text and "data:image/png;base64," in text
+        assert "training: 100%" not in text and "/home/somebody" not in text
+        for link in local_links(page):
+            assert (page.parent / link).exists(), link
+    _look(html, ["index.html", *(f"notebooks/{n}.html" for n in "abc")])
+
+
+def _look(html: Path, pages: list[str]):
+    """Open the pages in headless Chromium, light and dark: pictures have loaded, nothing on the console."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    playwright = pytest.importorskip("playwright.sync_api")
+    if chromium is None:
+        return
+    handler = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *a: None})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(html)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    flags = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+    said = []
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=chromium, args=flags.split())
+        for scheme in ("light", "dark"):
+            page = browser.new_context(color_scheme=scheme).new_page()
+            page.on("console", lambda m: said.append(m.text) if m.type == "error" and "favicon" not in m.location.get("url", "") else None)
+            page.on("pageerror", lambda e: said.append(str(e)))
+            for name in pages:
+                page.goto(f"http://127.0.0.1:{server.server_port}/{name}")
+                page.wait_for_load_state("load")
+                broken = page.eval_on_selector_all("img", "all => all.filter(i => !i.complete || !i.naturalWidth).length")
+                assert broken == 0 and len(page.screenshot()) > 1000, name
+        browser.close()
+    server.shutdown()
+    assert said == []
+
+
+def test_a_failed_a_missing_and_an_unrun_chapter_do_not_enter_the_book(small_book, tmp_path):
+    path = small_book / "pages" / "b.ipynb"
+    nbformat.write(executed("b", failed=True), path)
+    with pytest.raises(DataError, match=r"b.ipynb: cell 1 failed with ParameterError: epochs = 0; a failed chapter does not enter the book"):
+        build.build(small_book / "pages", tmp_path / "out")
+    unrun = executed("b")
+    unrun.cells[1].execution_count = None
+    nbformat.write(unrun, path)
+    with pytest.raises(DataError, match="cell 1 was not run"):
+        build.build(small_book / "pages", tmp_path / "out")
+    path.unlink()
+    with pytest.raises(DataError, match=r"b\.ipynb is missing: run the chapters first"):
+        build.build(small_book / "pages", tmp_path / "out")
+    assert not (tmp_path / "out" / "html").exists()
+
+
+def test_a_warning_of_the_builder_is_an_error(small_book, tmp_path):
+    broken = executed("b")
+    broken.cells[0].source = "# b\n\n{cite:p}`nobody1999`"
+    nbformat.write(broken, small_book / "pages" / "b.ipynb")
+    with pytest.raises(DataError, match=r"jupyter-book failed(?s:.*)nobody1999"):
+        build.build(small_book / "pages", tmp_path / "out")
+
+
+def test_publishing_needs_fresh_records_and_small_pages(small_book, monkeypatch):
+    done = small_book / "_build" / "chapters" / "smoke"
+    shutil.copytree(small_book / "pages", done)
+    monkeypatch.setattr(build, "rows", dict)
+    assert len(build.publish("smoke")) == 3
+    text = (small_book / "results" / "pages" / "a.ipynb").read_text()
+    assert "papermill" not in text and "stderr" not in text and json.loads(text)["cells"][1]["metadata"] == {"tags": ["hide-input"]}
+    monkeypatch.setattr(build, "PAGE_LIMIT", 100)
+    with pytest.raises(DataError, match=r"chapter a: its page has .* bytes, allowed are 100"):
+        build.publish("smoke")
+
+
+def test_publishing_is_refused_while_a_record_is_missing(monkeypatch, runs):
+    with pytest.raises(DataError, match=r"cannot publish: \d+ records are stale or missing"):
+        build.publish("smoke")
+
+
+def test_results_and_verdicts_are_computed_from_records(runs):
+    from synthlearn import book
+
+    p = study.resolve("smoke", n_images=32, epochs=1, batch_size=16, width=1 / 16, per_class=20)
+    found = {"noise-white": [study.record(study.row("noise-white"), p, 0)], "random": book.baseline(p)}
+    top1 = found["noise-white"][0]["results"]["fc6_linear"]["top1"]
+    shown = book.results(found, p).content
+    assert f"{100 * top1:.1f}" in shown and "◇ 21.1" in shown and "gain over random" in shown
+    assert f"white noise {100 * top1:.1f} %" in book.accuracy_figure(found, p).alt
+    assert "seeds 0" in book.provenance(p, found).alt
+    assert np.isfinite(found["random"][0]["cost"]["wall_seconds"])

@@ -1,0 +1,108 @@
+"""The project's own promises: one list of dependencies, no large file, no machine path, commands that exist."""
+
+import re
+import subprocess
+import tomllib
+
+import pytest
+
+from synthlearn import files
+
+ROOT = files.root()
+
+
+def tracked():
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("not a git checkout")
+    return [path for path in done.stdout.splitlines() if (ROOT / path).is_file()]
+
+
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def locked():
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    return {canonical(line.split("==")[0]): line.split("==")[1] for line in lines if line and not line.startswith("#")}
+
+
+def declared():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    every = [*project["dependencies"], *(d for extra in project["optional-dependencies"].values() for d in extra)]
+    return {canonical(re.split(r"[<>=!\[ ]", d)[0]): d for d in every}
+
+
+def test_every_declared_dependency_is_locked_within_its_bounds():
+    from packaging.requirements import Requirement
+
+    lock = locked()
+    for name, requirement in declared().items():
+        assert name in lock, name
+        assert Requirement(requirement).specifier.contains(lock[name]), requirement
+
+
+def test_torch_and_torchvision_come_first_and_together():
+    lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
+    torch, vision = lines[:2]
+    assert torch.startswith("torch==2.") and vision.startswith("torchvision==0.")
+    assert int(vision.split(".")[1]) == int(torch.split(".")[1]) + 15
+
+
+def test_conda_users_get_the_same():
+    text = (ROOT / "environment.yml").read_text()
+    assert "-r requirements.lock" in text and "-e ." in text
+    python = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    version = re.search(r"python=(\d\.\d+)", text)[1]
+    from packaging.specifiers import SpecifierSet
+
+    assert SpecifierSet(python).contains(version)
+
+
+def test_every_dependency_says_why():
+    text = (ROOT / "pyproject.toml").read_text()
+    for line in re.findall(r'^  "[a-z].*$', text.split("[project.entry-points")[0], re.MULTILINE):
+        assert "# " in line, line
+
+
+def test_no_large_file_and_no_machine_path():
+    for path in tracked():
+        limit = 800_000 if path.startswith("results/pages/") else 500_000
+        assert (ROOT / path).stat().st_size <= limit, path
+        if path.endswith((".py", ".md", ".toml", ".yml", ".json", ".ipynb", "Makefile", ".lock")):
+            found = re.search(r"(?<![\w.])/(?:home|root|work|tmp|Users)/\w", (ROOT / path).read_text(encoding="utf-8"))
+            assert found is None or path.startswith("tests/"), (path, found)
+
+
+def test_source_notebooks_hold_no_outputs():
+    for path in tracked():
+        if path.startswith("notebooks/") and path.endswith(".ipynb"):
+            assert '"output_type"' not in (ROOT / path).read_text(), path
+
+
+def test_make_help_names_every_target_of_the_readme():
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) <= 24
+    for target in re.findall(r"\bmake ([a-z]+)", (ROOT / "README.md").read_text()):
+        assert re.search(rf"^{target}\b", done.stdout, re.MULTILINE), target
+
+
+def test_the_readmes_commands_are_the_ci_s():
+    assert "make test" in (ROOT / ".ci" / "run").read_text() and "make test" in (ROOT / "README.md").read_text()
+
+
+def test_rooms_import_downwards_only():
+    floors = {"rng": 0, "image": 0, "files": 0, "errors": 0, "progress": 0, "vision": 0, "stats": 0, "generators": 1, "encoders": 1, "losses": 1, "augment": 1,
+              "datasets": 1, "train": 2, "probe": 2, "metrics": 2, "stream": 2, "export": 2, "study": 3, "book": 4, "__main__": 5}  # fmt: skip
+    library = ROOT / "lib" / "synthlearn"
+    for path in library.rglob("*.py"):
+        room = path.relative_to(library).parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        depth = len(path.relative_to(library).parts)
+        for dots, module, names in re.findall(r"^\s*from (\.+)(\w*)[\w.]* import (.+)$", path.read_text(), re.MULTILINE):
+            if len(dots) != depth:
+                continue
+            for target in [module] if module else re.findall(r"\w+", names):
+                if target in floors and target != room:
+                    assert floors[target] <= floors[room], (str(path), target)

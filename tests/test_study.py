@@ -1,0 +1,202 @@
+"""Rows, profiles, records: strict settings, caching, staleness, replay, claims."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from synthlearn import files, study
+from synthlearn.errors import DataError, ParameterError
+from synthlearn.study import claims, profiles, records, run
+from synthlearn.study.rows import spec
+
+TINY = {"n_images": 32, "epochs": 2, "batch_size": 16, "width": 1 / 16, "per_class": 20}
+
+
+@pytest.fixture
+def tiny():
+    return study.resolve("smoke", **TINY)
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "message"),
+    [
+        ("smoke", {"epoch": 5}, r"unknown parameter 'epoch' \(= 5\): did you mean 'epochs'\? allowed are profile, n_images"),
+        ("smoke", {"epochs": "1e3"}, r"epochs = '1e3': must be a whole number, not str"),
+        ("smoke", {"epochs": 2.5}, r"epochs = 2.5: must be a whole number, not float"),
+        ("smoke", {"epochs": True}, r"epochs = True: must be a whole number, not bool"),
+        ("smoke", {"epochs": -3}, r"epochs = -3: must lie between 1 and"),
+        ("smoke", {"n_images": 0}, r"n_images = 0: must lie between 2 and"),
+        ("smoke", {"lr": float("nan")}, r"lr = nan: must lie between"),
+        ("smoke", {"crop": 64}, r"crop = 64: larger than the images \(image_size = 48\)"),
+        ("smoke", {"data": "cifar11"}, r"data set 'cifar11' is not here"),
+        ("smoke", {"device": "cuda:9"}, r"device = 'cuda:9': not on this machine"),
+        ("smoke", {"schedule": "cosine"}, r"schedule = 'cosine': must be one of onecycle, step"),
+        ("tiny", {}, r"profile = 'tiny': must be one of smoke, cpu, gpu, paper"),
+    ],
+)
+def test_impossible_settings_are_named(name, overrides, message):
+    with pytest.raises((ParameterError, DataError), match=message):
+        study.resolve(name, **overrides)
+
+
+def test_only_the_studys_own_profiles_are_committed(tiny, runs):
+    cpu = study.resolve("cpu")
+    assert records.folder(cpu) == files.root() / "results" / "records" / "cpu"
+    assert records.folder(dataclasses.replace(cpu, epochs=3)) == runs / "records" / "cpu"
+    assert records.folder(tiny) == runs / "records" / "smoke"
+
+
+def test_every_row_has_a_chapter_and_a_colour():
+    from synthlearn.book.figures import COLOURS
+
+    for row in study.rows().values():
+        assert row.family in COLOURS and (files.root() / "notebooks" / f"{row.chapter}.py").exists()
+
+
+def test_unknown_rows_are_named():
+    with pytest.raises(ParameterError, match="unknown row 'dead_leaves-mix': did you mean 'dead_leaves-mixed'"):
+        study.row("dead_leaves-mix")
+
+
+def test_a_record_is_made_once_and_read_back(tiny, runs):
+    row = study.row("noise-white")
+    assert run.state(row, tiny, 0) == "missing"
+    made = study.record(row, tiny, 0)
+    path = run.path(row, tiny, 0)
+    stamp = path.stat().st_mtime_ns
+    assert run.state(row, tiny, 0) == "fresh" and study.record(row, tiny, 0) == made and path.stat().st_mtime_ns == stamp
+    assert list(json.loads(path.read_text())) == sorted(made) and not list((runs / "checkpoints").glob("*"))
+    result = claims.metric(made)
+    assert result["low"] <= result["top1"] <= result["high"] and records.unpack(result["correct"], result["n"]).mean() == pytest.approx(
+        result["top1"], abs=1e-6
+    )
+    assert run.read_filters(made).shape == (6, 3, 3, 3) and len(made["curves"]["loss"]) == 4
+    assert {"commit", "code", "device", "threads", "torch", "date"} <= made["provenance"].keys()
+
+
+def test_the_spec_says_all_that_decides_the_result(tiny):
+    row = study.row("noise-white")
+    base = files.digest(spec(row, tiny, 0))
+    for field, value in (("epochs", 3), ("lr", 0.1), ("width", 0.125), ("hue", 0.1), ("n_images", 40), ("per_class", 10), ("batch_size", 8), ("threads", 2)):
+        assert files.digest(spec(row, dataclasses.replace(tiny, **{field: value}), 0)) != base, field
+    assert files.digest(spec(row, tiny, 1)) != base and files.digest(spec(study.row("real"), tiny, 0)) != base
+    assert files.digest(spec(row, dataclasses.replace(tiny, seeds=3), 0)) == base
+
+
+def test_a_damaged_record_is_named(tiny, runs):
+    row = study.row("mean_colours")
+    study.record(row, tiny, 0)
+    path = run.path(row, tiny, 0)
+    changed = json.loads(path.read_text())
+    changed["spec"]["seed"] = 5
+    path.write_text(json.dumps(changed))
+    with pytest.raises(DataError, match="its id is not the digest of its spec"):
+        study.record(row, tiny, 0)
+    path.write_text("{")
+    with pytest.raises(DataError, match=r"not a record .* delete it and run the row again"):
+        study.record(row, tiny, 0)
+
+
+def test_other_code_makes_a_record_stale_and_an_equal_replay_confirms_it(tiny, runs, monkeypatch, tmp_path):
+    row = study.row("noise-white")
+    study.record(row, tiny, 0)
+    path = run.path(row, tiny, 0)
+    record = json.loads(path.read_text())
+    record["provenance"]["code"] = "0" * 64
+    files.write_json(path, record)
+    monkeypatch.setattr(records, "_confirmations", lambda: tmp_path / "confirmed.json")
+    assert run.state(row, tiny, 0) == "stale"
+    equal, what = run.replay(row, tiny, 0)
+    assert equal, what
+    assert run.state(row, tiny, 0) == "fresh"
+    record["curves"]["loss"][0] += 1e-6
+    files.write_json(path, record)
+    assert run.replay(row, tiny, 0)[0] is False
+
+
+def test_code_hash_ignores_docstrings_and_positions_and_sees_the_rest(monkeypatch, tmp_path):
+    source = 'from . import rng\n\ndef f(x):\n    """Old words."""\n    return x + 1\n'
+
+    def digest(text):
+        import ast
+
+        return ast.dump(records._without_docstrings(ast.parse(text)))
+
+    assert digest(source) == digest(source.replace("Old words.", "New words.").replace("\n\n", "\n\n\n# why\n"))
+    assert digest(source) != digest(source.replace("x + 1", "x + 2"))
+
+
+def test_code_hash_follows_the_rows_own_generator_alone(monkeypatch):
+    leaves, noise = records.code_hash("dead_leaves-mixed"), records.code_hash("noise-white")
+    assert leaves != noise and leaves == records.code_hash("dead_leaves-squares") and len(leaves) == 64
+
+
+def fake(row, seed, right, n=2000):
+    """A record of which the first ``right`` test images are right."""
+    flags = np.arange(n) < right
+    return {
+        "row": row, "spec": {"seed": seed, "data": {"test_sha256": "t"}},
+        "results": {"fc6_linear": {"top1": right / n, "n": n, "correct": records.pack(flags)}},
+    }  # fmt: skip
+
+
+CLAIM = {"id": "x", "text": "a beats b", "source": "s", "compare": ["a > b"]}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "verdict"),
+    [((1000, 1010, 990), (800, 820, 790), "supported"), ((800, 820, 790), (1000, 1010, 990), "contradicted"), ((900, 820, 990), (890, 830, 975), "undecided")],
+)
+def test_verdicts_follow_the_paired_difference(a, b, verdict):
+    found = [fake(row, seed, right) for row, values in (("a", a), ("b", b)) for seed, right in enumerate(values)]
+    claim = claims.evaluate([CLAIM], found)[0]
+    assert claim.verdict == verdict and claim.comparisons[0].difference.seeds == 3
+    assert claim.comparisons[0].difference.mean == pytest.approx((sum(a) - sum(b)) / 6000)
+
+
+def test_a_missing_row_is_not_tested_and_one_contradiction_decides():
+    found = [fake("a", 0, 1000), fake("b", 0, 500)]
+    two = {**CLAIM, "id": "two", "compare": ["a > b", "a > c"]}
+    against = {**CLAIM, "id": "against", "compare": ["a > b", "b > a"]}
+    assert [c.verdict for c in claims.evaluate([two, against, CLAIM], found)] == ["not tested", "contradicted", "supported"]
+
+
+def test_only_common_seeds_are_compared():
+    found = [fake("a", 0, 1000), fake("a", 1, 1000), fake("b", 1, 900)]
+    assert claims.evaluate([CLAIM], found)[0].comparisons[0].difference.seeds == 1
+
+
+def test_records_of_different_test_sets_are_not_averaged():
+    other = fake("a", 1, 900)
+    other["spec"]["data"]["test_sha256"] = "u"
+    with pytest.raises(DataError, match="their test sets differ"):
+        claims.outcomes([fake("a", 0, 900), other])
+
+
+def test_packed_outcomes_come_back():
+    flags = np.random.default_rng(0).uniform(size=1003) < 0.4
+    assert np.array_equal(records.unpack(records.pack(flags), 1003), flags)
+
+
+def test_claims_name_rows_of_the_study_and_chapters_that_exist():
+    for claim in claims.read():
+        for rule in claim["compare"]:
+            a, b = (side.strip() for side in rule.split(">"))
+            assert a in study.rows() and b in study.rows()
+        for chapter in claim["chapters"]:
+            assert (files.root() / "notebooks" / f"{chapter}.py").exists()
+
+
+def test_profiles_hold_no_field_that_nobody_knows():
+    for name in profiles.NAMES:
+        if name in ("smoke", "cpu"):
+            assert study.resolve(name).name == name
+
+
+def test_committed_records_are_whole():
+    for path in (files.root() / "results" / "records").rglob("*.json"):
+        record = records.read(path)
+        assert path.name == f"{record['row']}-s{record['spec']['seed']}.json" and path.parent.name == record["profile"]
+        assert record["row"] in study.rows()
