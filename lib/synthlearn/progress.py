@@ -17,3 +17,8 @@ def bar(total: int, description: str, unit: str = "it") -> Any:
         handle = getattr(sys.stderr, "_original_stdstream_copy", None)
         terminal = None if handle is None else open(handle, "w", closefd=False)  # noqa: SIM115  (the kernel owns the handle)
     return tqdm(total=total, desc=description, unit=unit, file=terminal, disable=terminal is None, delay=1, mininterval=0.5, dynamic_ncols=True)
+
+
+def say(line: str) -> None:
+    """Print a line above the bars."""
+    tqdm.write(line)

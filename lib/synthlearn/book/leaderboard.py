@@ -1,12 +1,13 @@
-"""The pages that show committed records alone: ranks, agreement with the paper, the paper's own table."""
+"""The pages that show committed results alone: ranks, agreement with the paper, the paper's own table, speeds."""
 
 import html
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from .. import stats
+from .. import files, stats
 from ..study import Profile, claims, records, rows
 from ..study.rows import row as row_by_name
 from . import figures
@@ -108,3 +109,54 @@ def thumbnails(found: Records, floor: str = "random", ceiling: str = "real", siz
     said = ", ".join(f"{row_by_name(name).title} {percent(mean)} %" for name, mean in shown.items())
     alt = f"Sources on an axis of accuracy between the random encoder ({percent(low)} %) and real images ({percent(high)} %): {said}."
     return figures.Shown(f'<figure class="synthlearn"><div class="axis" role="img" aria-label="{html.escape(alt)}">{lines}</div></figure>', alt)
+
+
+def measurements() -> list[dict[str, Any]]:
+    """The committed benchmark files, one per machine."""
+    return [json.loads(path.read_text()) for path in sorted((files.root() / "results" / "benchmarks").glob("*.json"))]
+
+
+def benchmark_figures() -> figures.Shown:
+    """Ratios to the reference loops on a logarithmic axis, a panel per machine."""
+    found = measurements()
+    if not found:
+        return table(["state"], [["no committed measurement yet"]], "make bench")
+    colours = {"dead_leaves": "dead_leaves", "fractals": "fractals", "noise": "noise"}
+    shown = []
+    for machine in found:
+        figure, axis = figures.new(height=0.36 * len(machine["rows"]) + 1)
+        for i, row in enumerate(machine["rows"]):
+            colour = figures.COLOURS[colours.get(row["what"].split("-")[0], "real")]
+            low, middle, high = row["ratio"]
+            axis.plot([low, high], [i, i], color=colour, linewidth=2.5)
+            axis.plot(middle, i, "o", color=colour, markersize=8)
+            if row["goal"]:
+                axis.plot(row["goal"], i, "|", color=figures.INK, markersize=14)
+        axis.axvline(1, color=figures.INK, linewidth=1, alpha=0.6)
+        axis.set_xscale("log")
+        axis.set_yticks(range(len(machine["rows"])), [row["what"] for row in machine["rows"]])
+        axis.invert_yaxis()
+        axis.set_xlabel(f"times as fast as the reference loop, {machine['device']}, {machine['threads']} threads")
+        said = "; ".join(f"{row['what']} {row['ratio'][1]:.1f} times {row['against']}" for row in machine["rows"])
+        shown.append(figures.svg(figure, f"Speed ratios on {machine['device']}: {said}.", "Marks: median over turns; bars: least to largest; ticks: goals."))
+    return figures.Shown("".join(s.content for s in shown), " ".join(s.alt for s in shown))
+
+
+def benchmark_tables() -> figures.Shown:
+    """All measurements with their spread."""
+    shown = []
+    for machine in measurements():
+        body = []
+        for row in machine["rows"]:
+            low, middle, high = row["ratio"]
+            goal = "–" if row["goal"] is None else f"{row['goal']:g} × {'✓' if middle >= row['goal'] else '✗ missed'}"
+            ratio = f"{middle:.2g} × <small>[{low:.2g}, {high:.2g}]</small>"
+            body.append([html.escape(row["what"]), f"{row['ours'][1]:,.0f}", f"<code>{row['against']}</code> {row['reference'][1]:,.1f}", ratio, goal])
+        step = machine["training"]
+        share = f"{100 * step['share_of_peak']:.0f} % of a matrix product's {step['matmul_peak'] / 1e9:,.0f} GFLOP/s"
+        body.append([html.escape(step["what"]), f"{step['views_per_second'][1]:,.0f} views", "–", share, "–"])
+        where = (
+            f"{machine['device']}, {machine['threads']} threads, torch {machine['torch']}, {machine['date']}, commit {machine['commit']}; pictures of 128 px."
+        )
+        shown.append(table(["what", "ours, per second", "reference, per second", "ratio [least, largest]", "goal"], body, where))
+    return figures.Shown("".join(s.content for s in shown), " ".join(s.alt for s in shown))

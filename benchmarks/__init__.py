@@ -1,0 +1,1 @@
+"""Speeds as ratios to reference loops, measured in one run: ``python -m benchmarks``."""

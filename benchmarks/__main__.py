@@ -1,0 +1,191 @@
+"""Measure everything against its reference loop, in turns, and write the ratios: ``python -m benchmarks [--repeats 5]``."""
+
+import argparse
+import datetime
+import os
+import platform
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
+
+import synthlearn as sl
+from synthlearn import files, losses, progress, rng
+from synthlearn.augment import Augmentation
+from synthlearn.encoders import SmallAlexNet
+from synthlearn.generators import fractals as fr
+from synthlearn.study.run import commit, device_name
+
+from . import reference
+
+SIZE = 128
+Case = tuple[str, str, Callable[[], int], Callable[[], int], float | None]
+
+
+def generator_case(name: str, loop: Callable[[int], Any], ours: int, theirs: int, goal: float | None, device: str, **options: Any) -> Case:
+    """Name, name of the reference, a call of ours and one of theirs that return how many pictures they made, and the goal for the ratio."""
+    source = sl.generator(name, **options)
+    counter = iter(range(0, 1 << 40, ours))
+
+    def mine() -> int:
+        start = next(counter)
+        source.sample(torch.arange(start, start + ours), SIZE, device=device)
+        return ours
+
+    def reference_loop() -> int:
+        for i in range(theirs):
+            loop(i)
+        return theirs
+
+    label = name + "".join(f", {value}" for value in options.values())
+    return label, loop.__name__, mine, reference_loop, goal
+
+
+def cases(device: str) -> list[Case]:
+    """All pairs."""
+    random = np.random.default_rng(0)
+    systems, p = fr.fractaldb_systems(fr.categories(64), 0)
+    tamed, weights, _ = fr.sigma_systems(rng.key("bench", torch.arange(64)))
+
+    def opencv_loop(shape: str) -> Callable[[int], Any]:
+        def opencv_leaves(i: int) -> Any:
+            return reference.opencv_leaves(shape, SIZE, random)
+
+        return opencv_leaves
+
+    def python_fractal(i: int) -> Any:
+        used = p[i % 64] > 0
+        return reference.python_fractal(systems[i % 64][used].double().numpy(), p[i % 64][used].double().numpy(), SIZE, 100_000, random)
+
+    def numba_fractal(i: int) -> Any:
+        used = weights[i % 64] > 0
+        return reference.numba_fractal(tamed[i % 64][used].double().numpy(), weights[i % 64][used].double().numpy(), SIZE, 100_000, i)
+
+    def numpy_noise(i: int) -> Any:
+        return reference.numpy_noise(SIZE, random)
+
+    scale = 1 if device == "cpu" else 64
+    return [
+        generator_case("dead_leaves-squares", opencv_loop("square"), 96 * scale, 96, 1.5, device),
+        generator_case("dead_leaves-oriented", opencv_loop("oriented"), 96 * scale, 96, 1.5, device),
+        generator_case("dead_leaves-mixed", opencv_loop("mixed"), 96 * scale, 96, 1.5, device),
+        generator_case("fractals-fractaldb", python_fractal, 48 * scale, 1, 100, device),
+        generator_case("fractals-fractaldb", numba_fractal, 48 * scale, 48, None, device, mode="point"),
+        generator_case("fractals-sigma", numba_fractal, 256 * scale, 128, None, device),
+        generator_case("noise-white", numpy_noise, 256 * scale, 256, None, device),
+        *(view_case(variant, size, crop, goal, device) for variant, goal in (("exact", 1.8), ("linear", 3.0)) for size, crop in ((48, 32), (128, 64))),
+    ]  # fmt: skip
+
+
+def view_case(variant: str, size: int, crop: int, goal: float, device: str) -> Case:
+    """Batched views against torchvision's pipeline on PIL images."""
+    images = sl.generator("dead_leaves-mixed").sample(range(256), size).to(device)
+    pictures = [Image.fromarray(x.permute(1, 2, 0).cpu().numpy()) for x in images]
+    ours, theirs = Augmentation(crop, 0.2, variant=variant), reference.pil_views(crop, 0.2)
+    keys = rng.key("bench", torch.arange(256), device=device)
+
+    def mine() -> int:
+        ours(images, keys)
+        return 256
+
+    def pil_views() -> int:
+        for picture in pictures:
+            theirs(picture)
+        return 256
+
+    return f"views, {variant}, {size} → {crop} px", "pil_views", mine, pil_views, goal
+
+
+def timed(call: Callable[[], int], device: str) -> float:
+    """Things per second of one call."""
+    began = time.perf_counter()
+    n = call()
+    if device != "cpu":
+        torch.cuda.synchronize()
+    return n / (time.perf_counter() - began)
+
+
+def matmul_peak(device: str) -> float:
+    """FLOP/s of a large matrix product in the precision of training, best of five."""
+    n, kind = (2048, torch.float32) if device == "cpu" else (8192, torch.bfloat16)
+    a = torch.randn(n, n, device=device, dtype=kind)
+
+    def product() -> int:
+        a @ a
+        return 1
+
+    product()
+    return 2 * n**3 * max(timed(product, device) for _ in range(5))
+
+
+def training(device: str, repeats: int) -> dict[str, Any]:
+    """Views per second of forward, loss, backward and update, and the share of the matrix product's peak that its arithmetic makes."""
+    width, crop, batch = (0.25, 32, 256) if device == "cpu" else (1.0, 64, 768)
+    encoder = SmallAlexNet(width, crop).to(device).train().to(memory_format=torch.channels_last)
+    optimiser = torch.optim.SGD(encoder.parameters(), 0.01, momentum=0.9, weight_decay=1e-4)
+    x = torch.randn(batch, 3, crop, crop, device=device).contiguous(memory_format=torch.channels_last)
+    method = losses.AlignUniform()
+    forward = encoder if device == "cpu" else torch.compile(encoder)
+
+    def step() -> int:
+        with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
+            outputs = [forward(x), forward(x)]
+        loss, _ = method([z.float() for z in outputs])
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        return 2 * batch
+
+    with FlopCounterMode(display=False) as counter:
+        step()
+    for _ in range(3):
+        step()
+    speeds = [timed(step, device) for _ in range(max(repeats, 5))]
+    peak = matmul_peak(device)
+    per_view = counter.get_total_flops() / (2 * batch)
+    return {
+        "what": f"training step, width {width:g}, {crop} px, batch {batch}", "views_per_second": spread(speeds), "flop_per_view": per_view,
+        "matmul_peak": peak, "share_of_peak": float(np.median(speeds)) * per_view / peak,
+    }  # fmt: skip
+
+
+def spread(values: list[float]) -> list[float]:
+    """Least, median, largest."""
+    return [float(np.min(values)), float(np.median(values)), float(np.max(values))]
+
+
+def main() -> None:
+    """Run all cases and write ``results/benchmarks/<device>.json``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5, help="turns of ours and theirs per case")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of ours on a CPU; the reference loops use one")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    every, rows = cases(args.device), []
+    with progress.bar(len(every) + 1, "benchmarks", "case") as shown:
+        for name, against, ours, theirs, goal in every:
+            ours(), theirs()  # warm up and compile
+            pairs = [(timed(ours, args.device), timed(theirs, "cpu")) for _ in range(args.repeats)]
+            row = {"what": name, "against": against, "ours": spread([a for a, _ in pairs]), "reference": spread([b for _, b in pairs])}
+            rows.append({**row, "ratio": spread([a / b for a, b in pairs]), "goal": goal})
+            low, middle, high = rows[-1]["ratio"]
+            progress.say(f"{name:36s} {rows[-1]['ours'][1]:9.0f}/s   {middle:7.1f} × {against} [{low:.1f}, {high:.1f}]" + (f"   goal {goal:g}" if goal else ""))
+            shown.update()
+        step = training(args.device, args.repeats)
+        progress.say(f"{step['what']}: {step['views_per_second'][1]:.0f} views/s, {100 * step['share_of_peak']:.0f} % of the matrix product's peak")
+        shown.update()
+    name = device_name(args.device)
+    slug = "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")
+    where = {"device": name, "threads": args.threads, "torch": torch.__version__, "python": platform.python_version(), "commit": commit()}
+    path = files.root() / "results" / "benchmarks" / f"{slug}.json"
+    files.write_json(path, {"rows": rows, "training": step, "date": datetime.date.today().isoformat(), **where})
+    print(path.relative_to(files.root()))
+
+
+if __name__ == "__main__":
+    main()
