@@ -17,7 +17,7 @@ from .leaderboard import (
 from .parameters import parameters
 
 __all__ = [
-    "accuracy_figure", "agreement", "baseline", "benchmark_figures", "benchmark_tables", "contact_sheet", "first_layer", "labelled", "law_table", "laws", "leaderboard", "new", "parameters",
-    "provenance", "published_table", "ranked", "results", "sensitivity", "stored", "stored_verdicts", "styles", "svg", "table", "thumbnails", "training",
-    "verdict_counts", "verdicts",
+    "accuracy_figure", "agreement", "baseline", "benchmark_figures", "benchmark_tables", "contact_sheet", "first_layer", "labelled", "law_table", "laws",
+    "leaderboard", "new", "parameters", "provenance", "published_table", "ranked", "results", "sensitivity", "stored", "stored_verdicts", "styles", "svg",
+    "table", "thumbnails", "training", "verdict_counts", "verdicts",
 ]  # fmt: skip
