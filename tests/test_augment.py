@@ -10,9 +10,8 @@ from scipy import stats
 
 from synthlearn import rng
 from synthlearn.augment import Augmentation, crop_windows, jitter, linear_jitter, resized_crop
-from synthlearn.encoders import MEAN, STD
 from synthlearn.errors import ParameterError
-from synthlearn.image import luma
+from synthlearn.image import MEAN, STD, luma
 from synthlearn.vision import torchvision
 
 functional = torchvision.transforms.functional

@@ -86,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
         p.add_argument("--profile", default="cpu", help="smoke, cpu, gpu or paper")
         p.add_argument("--row", action="append", help="only this row; may be given several times")
         p.add_argument("--seed", type=int, help="only this seed")
+    p.add_argument("--measure", action="store_true", help="measure kept encoders again too")
     return top
 
 
@@ -181,7 +182,7 @@ def _verify(args: argparse.Namespace) -> int:
     failed = 0
     for row, profile, seed in _selected(args):
         if run.path(row, profile, seed).exists():
-            equal, what = run.replay(row, profile, seed)
+            equal, what = run.replay(row, profile, seed, args.measure)
             failed += not equal
             print(f"{'equal' if equal else 'DIFFERS'}  {row.name} seed {seed}: {what}", flush=True)
     return int(failed > 0)

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from . import rng
-from .encoders import MEAN, STD
 from .errors import ParameterError
-from .image import LUMA, luma, shift_hue, triangle_weights
+from .image import LUMA, MEAN, STD, luma, shift_hue, triangle_weights
 
 TRIES = 10  # of a crop that fits, then the whole image
 RATIO = (3 / 4, 4 / 3)

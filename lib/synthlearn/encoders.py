@@ -13,11 +13,11 @@ from torch.nn import functional
 
 from . import files, rng
 from .errors import CheckpointError, ParameterError
+from .image import MEAN, STD
 
 CHANNELS, FC, OUT = (96, 192, 384, 384, 192), 4096, 128  # the authors' code
 POOLED = (0, 1, 4)  # blocks that end in a max-pool 3×3, stride 2
 INIT_STD = 0.02
-MEAN, STD = (0.44087801806139126, 0.42790631331699347, 0.3867879370752931), (0.26826768628079806, 0.2610450402318512, 0.26866836876860795)  # STL-10's
 
 
 class Encoder(nn.Module):

@@ -11,6 +11,7 @@ import importlib
 import importlib.metadata
 import pkgutil
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import torch
@@ -45,7 +46,11 @@ class Options:
 
 
 class Generator:
-    """A deterministic source of pictures. Subclasses set the class attributes and implement :meth:`paint`."""
+    """A deterministic source of pictures. Subclasses set the class attributes and implement :meth:`paint`.
+
+    The random integers are the same on every device; floating-point rounding may move a GPU's picture off a CPU's by half a level
+    on average (tested where there is a GPU). On one kind of processor pictures are equal to the bit.
+    """
 
     Options: ClassVar[type[Options]] = Options
     revision: ClassVar[int] = 1  # raised whenever the pictures change
@@ -93,9 +98,21 @@ class Generator:
         out = torch.empty((len(index), 3, size, size), dtype=torch.uint8, device=device)
         chunk = self.chunk(canvas, device)
         keys = rng.key(self.name.split("-")[0], seed, index, device=device)
-        for start in range(0, len(index), chunk):
+
+        def work(start: int) -> None:
             part = slice(start, start + chunk)
-            out[part] = area_resize(self.paint(keys[part], index[part], canvas, seed), size)
+            with torch.no_grad():  # a setting of each thread
+                out[part] = area_resize(self.paint(keys[part], index[part], canvas, seed), size)
+
+        starts, threads = range(0, len(index), chunk), torch.get_num_threads()
+        if device == "cpu" and threads > 1 and len(starts) > 1:
+            # Chunks side by side, each on one thread: scatters, which are most of the work, do not use several threads themselves.
+            with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as workers:
+                list(workers.map(work, starts))
+            torch.set_num_threads(threads)  # the workers' setting reaches some of torch's libraries for all threads
+        else:
+            for start in starts:
+                work(start)
         return out
 
     def chunk(self, canvas: int, device: str) -> int:

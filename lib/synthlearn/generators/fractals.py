@@ -6,6 +6,7 @@ published renderers is one long chain per picture. Ours runs many short orbits s
 """
 
 import math
+import threading
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, ClassVar
@@ -380,13 +381,14 @@ class SigmaFractals(Generator):
     def __init__(self, name: str, options: Any) -> None:
         super().__init__(name, options)
         self._memo: dict[tuple, Tensor] = {}
+        self._lock = threading.Lock()
 
     def renderings(self, numbers: Tensor, size: int, seed: int) -> Tensor:
         """Densities of the renderings ``numbers`` (n,), as bytes: uint8 (n, size, size)."""
         label = [(int(i), size, seed, str(numbers.device)) for i in numbers]
-        missing = [i for i in dict.fromkeys(label) if i not in self._memo]
-        while len(self._memo) > 4 * FRACTAL_CACHE:
-            self._memo.pop(next(iter(self._memo)))
+        with self._lock:  # chunks may be painted side by side
+            found = {i: self._memo[i] for i in set(label) if i in self._memo}
+        missing = sorted(set(label) - found.keys())
         for start in range(0, len(missing), 32):
             part = missing[start : start + 32]
             keys = rng.key("sigma-rendering", seed, torch.tensor([i[0] for i in part]), device=numbers.device)
@@ -395,8 +397,12 @@ class SigmaFractals(Generator):
             points = sigma_points(systems, probabilities, keys, self.options.points)
             density = sigma_density(points, size, rng.integers(rng.fold(keys, 1), 0, 2, (3, 3)).bool())
             # A pixel with any point keeps at least 1 of 255: black means "no point".
-            self._memo |= dict(zip(part, (density * 255).ceil().byte(), strict=True))
-        return torch.stack([self._memo[i] for i in label])
+            found |= dict(zip(part, (density * 255).ceil().byte(), strict=True))
+        with self._lock:
+            self._memo |= {i: found[i] for i in missing}
+            while len(self._memo) > 4 * FRACTAL_CACHE:
+                self._memo.pop(next(iter(self._memo)))
+        return torch.stack([found[i] for i in label])
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         most = self.options.instances

@@ -6,8 +6,9 @@ import tomllib
 from functools import cache
 from typing import Any
 
-from .. import datasets, encoders, files, stream
+from .. import datasets, files, stream
 from ..errors import ParameterError
+from ..image import MEAN, STD
 from ..losses import METHODS
 from .profiles import Profile, check
 
@@ -86,6 +87,6 @@ def spec(row: Row, profile: Profile, seed: int) -> dict[str, Any]:
         described["method"] = {"name": "align_uniform", **dataclasses.asdict(METHODS["align_uniform"]())}
         described["augmentation"] = dataclasses.asdict(p.augmenter())
         described["optimisation"] = {**dataclasses.asdict(p.optimisation()), "momentum": 0.9}
-        described["normalisation"] = encoders.MEAN + encoders.STD
+        described["normalisation"] = MEAN + STD
         described["numerics"] = {"device": p.device.split(":")[0], "threads": p.threads}
     return described

@@ -19,6 +19,7 @@ from .profiles import Profile
 from .rows import Row, rows, spec
 
 REPLAY_POINTS = 3  # of the recorded curve, that a replay must meet
+REPLAY_PICTURES = 50  # of a kept pool, that are made again
 
 
 def path(row: Row, profile: Profile, seed: int) -> Path:
@@ -177,11 +178,13 @@ def commit() -> str:
         return "unknown"
 
 
-def replay(row: Row, profile: Profile, seed: int) -> tuple[bool, str]:
+def replay(row: Row, profile: Profile, seed: int, measure: bool = False) -> tuple[bool, str]:
     """Run the first steps of a recorded row again under the code at hand; (equal to the bit, what was compared).
 
-    A trained row is replayed to the third point of its recorded curve, and measured again if its encoder is still there; an
+    A trained row is replayed to the third point of its recorded curve, and with ``measure`` its kept encoder is measured again; an
     untrained one is run whole. Equality confirms the record.
+
+    Raises: CheckpointError if ``measure`` is asked for and the encoder is gone.
     """
     described, found, p = spec(row, profile, seed), records.read(path(row, profile, seed)), row.profile(profile)
     if files.digest(described) != found["id"]:
@@ -190,13 +193,17 @@ def replay(row: Row, profile: Profile, seed: int) -> tuple[bool, str]:
     again: dict[str, Any] = {}
     recorded: dict[str, Any] = {}
     if row.trained:
-        images = stream.pool(row.source(p), p.n_images, p.image_size, seed, p.device)
+        source = row.source(p)
+        images = stream.pool(source, p.n_images, p.image_size, seed, p.device)
+        probed = torch.arange(0, p.n_images, max(1, p.n_images // REPLAY_PICTURES))
+        again["pictures"] = bool(torch.equal(source.sample(probed, p.image_size, seed, p.device), images[probed]))
+        recorded["pictures"] = True
         encoder = encoders.SmallAlexNet(p.width, p.crop, seed).to(p.device)
         last = found["curves"]["step"][:REPLAY_POINTS][-1]
         curves = train.pretrain(images, encoder, METHODS["align_uniform"](), p.augmenter(), p.optimisation(), seed, until=last).curves
         again["loss"], recorded["loss"] = curves["loss"], found["curves"]["loss"][: len(curves["loss"])]
-    measured = None if row.trained and not encoder_file(found["id"]).exists() else _measure(row, p, seed, encoder_file(found["id"]))
-    if measured is not None:
+    if measure or not row.trained:
+        measured = _measure(row, p, seed, encoder_file(found["id"]))
         again |= {name: round(m.top1, 6) for name, m in measured.items()}
         recorded |= {name: r["top1"] for name, r in found["results"].items()}
     equal = again == recorded
