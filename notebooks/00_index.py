@@ -16,14 +16,14 @@
 #
 # **Can a vision model learn without real pictures, and which synthetic pictures teach best?**
 #
-# Two papers said yes: procedural noise {cite:p}`baradad2021`, and samples of a text-to-image model {cite:p}`tian2023`. This book runs their
-# experiments again, small enough for one person and one evening, exact enough that it could have contradicted them. Every number
-# comes from a committed record and a command; nothing is typed by hand.
+# Two papers said yes, of procedural noise {cite:p}`baradad2021` and of a text-to-image model's samples {cite:p}`tian2023`. This book runs the first
+# again, small enough for one evening, exact enough to contradict it; the second is to follow. Every number comes from a committed
+# record and a command.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "remove-input"]
 profile: str = "smoke"  # only decides the settings of the run; the page shows all committed records
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 import synthlearn as sl
 
 p = sl.book.parameters(globals())
@@ -32,17 +32,17 @@ found = {name: mine for name, mine in sl.book.stored("cpu").items() if "." not i
 # %% [markdown]
 # ## The answer so far
 #
-# Each source trained the same network by the same settings; then a linear classifier on the frozen network named real images. Left end: the least
-# useful source; the marks: the random encoder, and the same network trained on real images.
+# Each source trained the same network by the same settings; then a linear classifier on the frozen network named real images (CIFAR-10).
+# Dashed: the untrained network, and the same network trained on real images.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 sl.book.thumbnails(found)
 
-# %% tags=["hide-input"]
-sl.book.stored_verdicts("90_leaderboard", found, sl.study.resolve("cpu"))
+# %% tags=["remove-input"]
+sl.book.stored_verdicts("90_leaderboard", found, sl.study.resolve("cpu"), evidence=False)
 
 # %% [markdown]
-# The [leaderboard](90_leaderboard) has every number with its interval, beside the paper's.
+# The [leaderboard](90_leaderboard) has the evidence, and every number with its interval, beside the paper's.
 #
 # ## How to read it
 #
@@ -75,5 +75,5 @@ sl.book.stored_verdicts("90_leaderboard", found, sl.study.resolve("cpu"))
 # papermill notebooks/04_fractals.ipynb out.ipynb -p epochs 200
 # ```
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 sl.book.provenance(sl.study.resolve("cpu"), found)

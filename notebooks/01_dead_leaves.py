@@ -18,7 +18,7 @@
 # Nothing in such a picture is an object. Yet it has what photographs have: edges, occlusion, and sizes without a typical scale.
 # **Is that enough to teach an encoder to see?**
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
 epochs: int | None = None  # None: the profile's value
 n_images: int | None = None

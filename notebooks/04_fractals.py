@@ -17,7 +17,7 @@
 # A handful of affine maps, applied in random order to one point, draws ferns, crystals and clouds: an *iterated function system*.
 # Every system is a category for free. **Do pictures of such attractors teach an encoder to see?**
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
 epochs: int | None = None  # None: the profile's value
 n_images: int | None = None

@@ -17,7 +17,7 @@
 # A number means little alone. **How far does one get with no training, with no encoder, with no structure, and with real images?**
 # These five rows frame every other chapter.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
 epochs: int | None = None  # None: the profile's value
 n_images: int | None = None

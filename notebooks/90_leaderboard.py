@@ -17,10 +17,10 @@
 # Every row with a committed record, by protocol, beside the paper's number. **Which synthetic pictures teach best, and is the order the paper's?**
 # Nothing on this page is typed: it is computed from `results/records`.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "remove-input"]
 profile: str = "smoke"  # only decides the settings of the run; the page shows all committed records
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 import synthlearn as sl
 
 p = sl.book.parameters(globals())
@@ -33,12 +33,12 @@ found = sl.book.stored("cpu")
 # Profile *cpu*: ten thousand pictures of 48 px, a quarter-width network, ten epochs, about six minutes of one core per run; probe on
 # CIFAR-10 (first 1,000 training images of each class, all 10,000 test images).
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 main = {name: mine for name, mine in found.items() if "." not in name}
 ranked = sl.book.ranked(main)
 sl.book.accuracy_figure(ranked, study)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 sl.book.leaderboard(ranked, study)
 
 # %% [markdown]
@@ -47,7 +47,7 @@ sl.book.leaderboard(ranked, study)
 # Ranks of the synthetic sets and baselines that both have. Our own ranks are not perfectly reliable either: the last number says how well one
 # half of the test images predicts the ranks on the other half, and no correlation with anything can be expected above its root.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 sl.book.agreement(main)
 
 # %% [markdown]
@@ -55,7 +55,7 @@ sl.book.agreement(main)
 #
 # The paper's claims that these rows can test. A verdict needs a paired difference that Holm's procedure calls clear.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 sl.book.stored_verdicts("90_leaderboard", main, study)
 
 # %% [markdown]
@@ -63,8 +63,8 @@ sl.book.stored_verdicts("90_leaderboard", main, study)
 #
 # Full scale, other data, other budget: never to be compared number by number with ours, only in order and in size of effect.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 sl.book.published_table()
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 sl.book.provenance(study, found)

@@ -17,10 +17,10 @@
 # **How fast are the generators, the views and the training step, and against what?** Ratios to a named reference loop, both measured in turns in one run;
 # absolute speeds differ from machine to machine by a factor of two. The reference loops are in `benchmarks/reference.py`; the command is `make bench`.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "remove-input"]
 profile: str = "smoke"  # changes nothing here: the page shows the committed measurements
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 import synthlearn as sl
 
 p = sl.book.parameters(globals())
@@ -31,10 +31,10 @@ p = sl.book.parameters(globals())
 # A vertical line marks equal speed. A goal, where one was set beforehand, is a tick. Ours computes whole batches with all threads; the reference
 # loops make one picture after the other on one thread.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 sl.book.benchmark_figures()
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 sl.book.benchmark_tables()
 
 # %% [markdown]

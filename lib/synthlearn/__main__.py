@@ -146,10 +146,12 @@ def _probe(args: argparse.Namespace) -> int:
     size = encoder.options["input_size"]
     train, test = (datasets.load(args.data, split, round(size * probe.RESIZE)) for split in datasets.SPLITS)
     measured = probe.measure(encoder, train.first(args.per_class), test, args.seed)
-    name, first = next(iter(measured.items()))
-    low, high = stats.wilson(int(first.correct.sum()), len(test))
-    found = {"encoder": args.encoder, "data": test.name, "metric": name, "n": len(test), "top1": first.top1, "low": low, "high": high}
-    print(json.dumps(found | {"all": {k: m.top1 for k, m in measured.items()}}))
+    every = {}
+    for name, m in measured.items():
+        low, high = stats.wilson(int(m.correct.sum()), len(test))
+        every[name] = {"top1": m.top1, "low": low, "high": high}
+    first = next(iter(every))
+    print(json.dumps({"encoder": args.encoder, "data": test.name, "n": len(test), "metric": first, **every[first], "all": every}))
     return 0
 
 

@@ -19,5 +19,5 @@ from .parameters import parameters
 __all__ = [
     "accuracy_figure", "agreement", "baseline", "benchmark_figures", "benchmark_tables", "contact_sheet", "first_layer", "labelled", "law_table", "laws",
     "leaderboard", "new", "parameters", "provenance", "published_table", "ranked", "results", "sensitivity", "stored", "stored_verdicts", "styles", "svg",
-    "table", "thumbnails", "training", "verdict_counts", "verdicts",
+    "table", "thumbnails", "training", "verdicts",
 ]  # fmt: skip

@@ -57,9 +57,14 @@ def baseline(profile: Profile, name: str = "random") -> list[dict[str, Any]]:
     return [run.record(row, profile, seed) for seed in range(row.profile(profile).seeds)]
 
 
-def estimate(found: Sequence[dict[str, Any]]) -> stats.Estimate:
-    """Mean top-1 of one row over its seeds, with its interval."""
-    return stats.bootstrap(claims.outcomes(found))
+def estimate(found: Sequence[dict[str, Any]], name: str | None = None) -> stats.Estimate:
+    """Mean top-1 of one row over its seeds, with its interval; by the main measurement or another by name."""
+    return stats.bootstrap(claims.outcomes(found, name))
+
+
+def secondary(found: Sequence[dict[str, Any]]) -> list[str]:
+    """Cells of the further measurements, a dash where a row has none."""
+    return [interval(estimate(found, name)) if name in found[0]["results"] else "–" for name in SECONDARY]
 
 
 def results(found: Records, profile: Profile) -> figures.Shown:
@@ -70,9 +75,8 @@ def results(found: Records, profile: Profile) -> figures.Shown:
         row, e = row_by_name(name), estimate(mine)
         gain = claims.difference({r["spec"]["seed"]: r for r in mine}, random)
         entry = paper.get(row.published or "")
-        others = [percent(np.mean([r["results"][m]["top1"] for r in mine])) if m in mine[0]["results"] else "–" for m in SECONDARY]
         cells = [html.escape(row.title), interval(e), "–" if name == "random" else points(gain)]
-        body.append([*cells, *others, str(e.seeds), f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–"])
+        body.append([*cells, *secondary(mine), str(e.seeds), f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–"])
     n = claims.metric(next(iter(found.values()))[0])["n"]
     return table(
         ["source", "fc6 linear, %", "gain over random", "fc7", "fc6 kNN", "fc6, BN re-estimated", "seeds", "the paper's, %"],
@@ -141,17 +145,26 @@ def verdicts(chapter: str, found: Records, profile: Profile) -> figures.Shown:
     return claim_table(claims.evaluate(told, [r for mine in known.values() for r in mine]), profile)
 
 
-def claim_table(judged: Sequence[claims.Claim], profile: Profile) -> figures.Shown:
-    """Claims with verdict and evidence."""
+def claim_table(judged: Sequence[claims.Claim], profile: Profile, evidence: bool = True) -> figures.Shown:
+    """Claims with verdict, and the evidence if it is wanted."""
     body = []
     for claim in judged:
-        evidence = "<br>".join(f"{html.escape(c.a)} − {html.escape(c.b)}: {points(c.difference) if c.difference else 'no record'}" for c in claim.comparisons)
+        differences = "<br>".join(
+            f"{html.escape(c.a)} − {html.escape(c.b)}: {points(c.difference) if c.difference else 'no record'}" for c in claim.comparisons
+        )
         seeds = min((c.difference.seeds for c in claim.comparisons if c.difference), default=0)
         mark = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}[claim.verdict]
-        body.append([html.escape(claim.text), f"<b class='{claim.verdict.replace(' ', '-')}'>{mark} {claim.verdict}</b>", evidence, str(seeds)])
+        body.append(
+            [
+                html.escape(claim.text),
+                f"<b class='{claim.verdict.replace(' ', '-')}'>{mark} {claim.verdict}</b>",
+                *([differences] if evidence else []),
+                str(seeds),
+            ]
+        )
     smoke = "the smoke profile: tiny runs that only show that the path works; no verdict stands on them"
     note = smoke if profile.name == "smoke" else f"profile {profile.name}"
-    header = ["claim", "verdict", "evidence: difference in points, 95 % interval", "seeds"]
+    header = ["claim", "verdict", *(["evidence: difference in points, 95 % interval"] if evidence else []), "seeds"]
     return table(header, body, f"Computed from the records by Holm's rule over this table; {note}.")
 
 

@@ -2,7 +2,6 @@
 
 import html
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from .. import files, stats
 from ..study import Profile, claims, records, rows
 from ..study.rows import row as row_by_name
 from . import figures
-from .chapter import SECONDARY, Records, claim_table, estimate, interval, percent, published, table
+from .chapter import Records, claim_table, estimate, interval, percent, published, secondary, table
 
 
 def stored(profile: str) -> Records:
@@ -32,12 +31,11 @@ def leaderboard(found: Records, profile: Profile) -> figures.Shown:
     paper, body, command = published(), [], f"python -m synthlearn run --profile {profile.name} --row"
     for name, mine in found.items():
         row = row_by_name(name)
-        others = [percent(np.mean([r["results"][m]["top1"] for r in mine])) if m in mine[0]["results"] else "–" for m in SECONDARY]
         entry = paper.get(row.published or "")
         minutes = np.mean([r["cost"]["wall_seconds"] for r in mine]) / 60
         seeds = ", ".join(str(r["spec"]["seed"]) for r in mine)
         body.append([
-            f"<span class='dot' style='background:{figures.COLOURS[row.family]}'></span>{html.escape(row.title)}", interval(estimate(mine)), *others,
+            f"<span class='dot' style='background:{figures.COLOURS[row.family]}'></span>{html.escape(row.title)}", interval(estimate(mine)), *secondary(mine),
             f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–", f"{minutes:.1f}", f"<code>{command} {name}</code> ({seeds})",
         ])  # fmt: skip
     header = ["source", "fc6 linear, %", "fc7", "fc6 kNN", "fc6, BN re-estimated", "the paper's, %", "minutes", "command (seeds)"]
@@ -62,17 +60,10 @@ def agreement(found: Records) -> figures.Shown:
     return table(["source", "our rank", "the paper's rank"], body, note)
 
 
-def stored_verdicts(chapter: str, found: Records, profile: Profile) -> figures.Shown:
-    """The claims of a page judged by committed records alone; rows without one are not tested."""
+def stored_verdicts(chapter: str, found: Records, profile: Profile, evidence: bool = True) -> figures.Shown:
+    """The claims of a page judged by committed records alone, with or without the evidence; rows without a record are not tested."""
     told = [claim for claim in claims.read() if chapter in claim["chapters"]]
-    return claim_table(claims.evaluate(told, [r for mine in found.values() for r in mine]), profile)
-
-
-def verdict_counts(found: Records) -> str:
-    """One sentence: how many of the claims the committed records support, contradict, leave undecided or do not test."""
-    judged: Sequence[claims.Claim] = claims.evaluate(claims.read(), [r for mine in found.values() for r in mine])
-    counts = {verdict: sum(claim.verdict == verdict for claim in judged) for verdict in claims.VERDICTS}
-    return f"Of {len(judged)} claims: " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items()) + "."
+    return claim_table(claims.evaluate(told, [r for mine in found.values() for r in mine]), profile, evidence)
 
 
 def published_table() -> figures.Shown:
@@ -105,7 +96,7 @@ def thumbnails(found: Records, floor: str = "random", ceiling: str = "real", siz
     lines = "".join(
         f"<div class='source' style='left:{100 * (x - ends) / span:.1f}%;--level:{i % 3}'>{img}<span>{text}</span></div>"
         for i, (x, img, text) in enumerate(cells)
-    ) + "".join(f"<div class='mark' style='left:{100 * (x - ends) / span:.1f}%'><span>{text}<br><b>{percent(x)} %</b></span></div>" for x, _, text in marks)
+    ) + "".join(f"<div class='bound' style='left:{100 * (x - ends) / span:.1f}%'><span>{text}<br><b>{percent(x)} %</b></span></div>" for x, _, text in marks)
     said = ", ".join(f"{row_by_name(name).title} {percent(mean)} %" for name, mean in shown.items())
     alt = f"Sources on an axis of accuracy between the random encoder ({percent(low)} %) and real images ({percent(high)} %): {said}."
     return figures.Shown(f'<figure class="synthlearn"><div class="axis" role="img" aria-label="{html.escape(alt)}">{lines}</div></figure>', alt)

@@ -2,7 +2,6 @@
 
 import sys
 import types
-import typing
 from typing import Any
 
 import torch
@@ -25,7 +24,7 @@ def parameters(namespace: dict[str, Any]) -> Profile:
     Raises: ParameterError (or DataError for a missing set) naming the parameter, the value and what is allowed.
     """
     _show_messages_alone()
-    declared = typing.get_type_hints(types.SimpleNamespace(__annotations__=namespace.get("__annotations__", {})))
+    declared = namespace.get("__annotations__", {}).keys()
     hidden = _hidden_names()
     given = {
         name: value

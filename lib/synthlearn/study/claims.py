@@ -41,12 +41,13 @@ def metric(record: dict[str, Any]) -> dict[str, Any]:
     return record["results"].get(PRIMARY) or record["results"]["linear"]
 
 
-def outcomes(found: Sequence[dict[str, Any]]) -> np.ndarray:
-    """Which test images were right: bool (seeds, images). Raises DataError when the records' test sets differ."""
+def outcomes(found: Sequence[dict[str, Any]], name: str | None = None) -> np.ndarray:
+    """Which test images were right by a measurement (None: the main one): bool (seeds, images). Raises DataError when the records' test sets differ."""
     sets = {r["spec"]["data"]["test_sha256"] for r in found}
     if len(sets) != 1:
         raise DataError(f"records of {found[0]['row']}: their test sets differ, they cannot be averaged; run the row again")
-    return np.stack([records.unpack(metric(r)["correct"], metric(r)["n"]) for r in found])
+    measured = [r["results"][name] if name else metric(r) for r in found]
+    return np.stack([records.unpack(m["correct"], m["n"]) for m in measured])
 
 
 def by_row(found: Sequence[dict[str, Any]]) -> dict[str, dict[int, dict[str, Any]]]:
