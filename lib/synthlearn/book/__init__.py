@@ -12,7 +12,6 @@ from .leaderboard import (
     stored,
     stored_verdicts,
     thumbnails,
-    verdict_counts,
 )
 from .parameters import parameters
 
