@@ -57,6 +57,19 @@ def test_chunks_do_not_change_pictures(name, monkeypatch):
     assert torch.equal(light(name).sample(range(7), 32), whole)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_threads_do_not_change_pictures(name, monkeypatch):
+    alone = light(name).sample(range(9), 32)
+    g = light(name)
+    monkeypatch.setattr(type(g), "chunk", lambda self, canvas, device: 2)
+    torch.set_num_threads(3)
+    try:
+        assert torch.equal(g.sample(range(9), 32), alone)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(1)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.parametrize("name", NAMES)
 def test_gpu_gives_the_same_pictures_up_to_rounding(name):

@@ -146,22 +146,15 @@ def verdicts(chapter: str, found: Records, profile: Profile) -> figures.Shown:
 
 
 def claim_table(judged: Sequence[claims.Claim], profile: Profile, evidence: bool = True) -> figures.Shown:
-    """Claims with verdict, and the evidence if it is wanted."""
+    """Claims with source and verdict, and the evidence if it is wanted."""
     body = []
     for claim in judged:
-        differences = "<br>".join(
-            f"{html.escape(c.a)} − {html.escape(c.b)}: {points(c.difference) if c.difference else 'no record'}" for c in claim.comparisons
-        )
+        pairs = [f"{html.escape(c.a)} − {html.escape(c.b)}: {points(c.difference) if c.difference else 'no record'}" for c in claim.comparisons]
         seeds = min((c.difference.seeds for c in claim.comparisons if c.difference), default=0)
         mark = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}[claim.verdict]
-        body.append(
-            [
-                html.escape(claim.text),
-                f"<b class='{claim.verdict.replace(' ', '-')}'>{mark} {claim.verdict}</b>",
-                *([differences] if evidence else []),
-                str(seeds),
-            ]
-        )
+        told = f"{html.escape(claim.text)}<br><small>{html.escape(claim.source)}</small>"
+        verdict = f"<b class='{claim.verdict.replace(' ', '-')}'>{mark} {claim.verdict}</b>"
+        body.append([told, verdict, *(["<br>".join(pairs)] if evidence else []), str(seeds)])
     smoke = "the smoke profile: tiny runs that only show that the path works; no verdict stands on them"
     note = smoke if profile.name == "smoke" else f"profile {profile.name}"
     header = ["claim", "verdict", *(["evidence: difference in points, 95 % interval"] if evidence else []), "seeds"]
