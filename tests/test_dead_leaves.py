@@ -55,7 +55,7 @@ def test_leaves_equal_opencvs_but_for_outline_ties(shape):
 def test_cover_equals_painting_the_spans_one_after_the_other():
     keys = rng.key("test", 2, torch.arange(2))
     top, painted = dl.cover(keys, "mixed", 32)
-    image, leaf, row, left, right = dl.leaf_spans(keys, "mixed", 32, dl.FIRST_LEAVES)
+    image, leaf, row, left, right = dl.leaf_spans(keys, "mixed", 32, dl.TRIED[0])
     for i in range(2):
         canvas = torch.full((32, 32), -1)
         mine = image == i

@@ -20,7 +20,7 @@ from .base import Generator, Options, register
 
 RADIUS_MIN, RADIUS_MAX, GRID, SIGMA = 0.03, 1.0, 200, 3.0  # fractions of the image; density ∝ r^-σ − 1 on the grid
 MAX_LEAVES = 5000
-FIRST_LEAVES = 2048  # enough for nine images in ten; the others are painted again with all MAX_LEAVES
+TRIED = (2048, 3072, MAX_LEAVES)  # 2,048 leaves are enough for nine pictures in ten; the others are painted again with more
 SHAPES = ("circle", "square", "oriented", "rectangle", "triangle", "quadrilateral")
 DRAWS = 10  # uniforms per leaf: shape, radius, colour 3, centre 2, angles 4 (the first also turns squares and rectangles), less one: the shape shares none
 _NEVER = 1 << 20
@@ -77,11 +77,14 @@ def leaf_colours(keys: Tensor, top: Tensor) -> Tensor:
 
 def cover(keys: Tensor, shape: str, size: int, limit: int = MAX_LEAVES) -> tuple[Tensor, Tensor]:
     """Which leaf shows at each pixel, int32 (n, size, size), and how many leaves were painted, int64 (n,)."""
-    first = min(FIRST_LEAVES, limit)
-    top, painted, done = _cover(keys, shape, size, first)
-    rest = torch.nonzero(~done).flatten() if first < limit else done.new_empty(0, dtype=torch.int64)
-    if len(rest):
-        top[rest], painted[rest], _ = _cover(keys[rest], shape, size, limit)
+    n, todo = len(keys), torch.arange(len(keys), device=keys.device)
+    top = torch.empty((n, size, size), dtype=torch.int32, device=keys.device)
+    painted = torch.empty(n, dtype=torch.int64, device=keys.device)
+    for leaves in sorted({min(tried, limit) for tried in TRIED}):
+        top[todo], painted[todo], done = _cover(keys[todo], shape, size, leaves)
+        todo = todo[~done]
+        if not len(todo):
+            break
     return top, painted
 
 

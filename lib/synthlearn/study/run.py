@@ -28,7 +28,7 @@ def path(row: Row, profile: Profile, seed: int) -> Path:
 
 
 def state(row: Row, profile: Profile, seed: int) -> str:
-    """ "fresh", "stale" (another spec or other code) or "missing"."""
+    """Whether a record is "fresh", "stale" (of another spec or other code) or "missing"."""
     where = path(row, profile, seed)
     if not where.exists():
         return "missing"
@@ -97,7 +97,7 @@ def _make(row: Row, p: Profile, seed: int, described: dict[str, Any]) -> dict[st
         "peak_mb": peak_memory(p.device),
     }
     made["provenance"] = origin
-    attempts.unlink()
+    attempts.unlink(missing_ok=True)  # another process may have made the same row
     return made
 
 
