@@ -92,10 +92,10 @@ sl.book.results(plain, p)
 # ## Does the order depend on the settings?
 #
 # The settings are the same for all sets, chosen before their results were seen. One check: the milder colour jitter that SimCLR made common
-# (hue 0.1 instead of the noise paper's 0.4, on 80 % of the views), one seed.
+# (hue 0.1 instead of the noise paper's 0.4, on 80 % of the views), one seed. The random encoder sees no views and stays as it is.
 
 # %% tags=["hide-input"]
-sl.book.sensitivity(p, ("noise-white", "dead_leaves-mixed", "real"), "mild")
+sl.book.sensitivity(p, ("dead_leaves-mixed", "real"), "mild")
 
 # %% [markdown]
 # ## Verdict
