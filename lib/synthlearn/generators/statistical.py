@@ -116,25 +116,30 @@ def match_histogram(x: Tensor, model: ColourModel) -> Tensor:
 
 
 def spectrum(keys: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Amplitudes 1/(|f_x|^s_x + |f_y|^s_y) on the half plane of a real transform, float (n, size, size/2 + 1), zero at frequency 0; and s, (n,)."""
+    """Amplitudes ∝ 1/(|f_x|^s_x + |f_y|^s_y) on the half plane of a real transform, zero at frequency 0, scaled to unit variance; and s.
+
+    keys: int64 (n,); size: even. Returns float (n, size, size/2 + 1) and (n,).
+    """
     s = rng.uniform(rng.fold(keys, 6), (), *SLOPE)
     d = SLOPE_SPREAD * rng.normal(rng.fold(keys, 7))
     fy = torch.fft.fftfreq(size, device=keys.device).abs()
     fx = torch.fft.rfftfreq(size, device=keys.device).abs()
     amplitude = 1 / (EPSILON + fx ** (s + d)[:, None, None] + fy[:, None] ** (s - d)[:, None, None])
     amplitude[:, 0, 0] = 0
-    return amplitude, s
+    energy = amplitude.square()
+    total = energy[..., 0].sum(1) + energy[..., -1].sum(1) + 2 * energy[..., 1:-1].sum((1, 2))  # of the whole plane
+    return amplitude * (size**2 / total.sqrt())[:, None, None], s
 
 
 def impose_spectrum(x: Tensor, amplitude: Tensor) -> Tensor:
     """Keep the phases, mean and standard deviation of each channel of (n, 3, h, w), replace its amplitudes."""
-    mean, std = x.mean((2, 3), keepdim=True), x.std((2, 3), keepdim=True, correction=0)
-    f = torch.fft.rfft2(x - mean)
+    mean = x.mean((2, 3), keepdim=True)
+    centred = x - mean
+    std = centred.square().mean((2, 3), keepdim=True).sqrt()
+    f = torch.fft.rfft2(centred)
     size = f.abs()
     phase = torch.where(size > 0, f / size.clamp_min(1e-30), torch.ones((), dtype=f.dtype, device=f.device))
-    y = torch.fft.irfft2(amplitude[:, None] * phase, s=x.shape[-2:])
-    y = y - y.mean((2, 3), keepdim=True)
-    return y * (std / y.std((2, 3), keepdim=True, correction=0).clamp_min(1e-12)) + mean
+    return torch.fft.irfft2(amplitude[:, None] * phase, s=x.shape[-2:]) * std + mean
 
 
 @dataclass(frozen=True)
