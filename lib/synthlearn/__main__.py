@@ -160,7 +160,11 @@ def _run(args: argparse.Namespace) -> int:
 
     for row, profile, seed in _selected(args):
         found = run.record(row, profile, seed)
-        print(f"{row.name} seed {seed}: " + ", ".join(f"{k} {100 * v['top1']:.2f} %" for k, v in found["results"].items()), flush=True)
+        print(
+            f"{row.name} seed {seed}: "
+            + ", ".join(f"{k} {100 * v['top1']:.1f} % [{100 * v['low']:.1f}, {100 * v['high']:.1f}]" for k, v in found["results"].items()),
+            flush=True,
+        )
     return 0
 
 

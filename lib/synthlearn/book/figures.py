@@ -76,7 +76,8 @@ def image_tag(pixels: np.ndarray, alt: str, scale: int = 1) -> str:
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG", optimize=True)
     data = base64.b64encode(stream.getvalue()).decode()
-    size = f'width="{pixels.shape[1] * scale}"' + (' class="pixels dark-light"' if scale > 1 else ' class="dark-light"')
+    kind = "pixels dark-light" if scale > 1 else "dark-light"  # the theme puts a box behind other pictures in the dark
+    size = f'width="{pixels.shape[1] * scale}" class="{kind}"'
     return f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt, quote=True)}" {size}>'
 
 

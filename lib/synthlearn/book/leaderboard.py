@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import files, stats
+from ..generators import generator
 from ..study import Profile, claims, records, rows
 from ..study.rows import row as row_by_name
 from . import figures
@@ -78,28 +79,32 @@ def published_table() -> figures.Shown:
     )
 
 
-def thumbnails(found: Records, floor: str = "random", ceiling: str = "real", size: int = 72) -> figures.Shown:
-    """Every source as a thumbnail on an axis of accuracy, from the random encoder to real images."""
-    from ..generators import generator
-
-    shown = {name: estimate(mine).mean for name, mine in found.items() if row_by_name(name).kind == "generator" and "." not in name}
-    if not shown or floor not in found or ceiling not in found:
+def thumbnails(found: Records, size: int = 56) -> figures.Shown:
+    """Every generator as a thumbnail on an axis of accuracy, best first, with its interval; the random encoder and real images as lines."""
+    shown = {name: estimate(mine) for name, mine in found.items() if row_by_name(name).kind == "generator" and "." not in name}
+    bounds: dict[str, stats.Estimate] = {name: estimate(found[name]) for name in ("random", "real") if name in found}
+    if not shown or len(bounds) < 2:
         return table(["state"], [["no committed records yet"]], "The study's records are not there: make study PROFILE=cpu.")
-    low, high = estimate(found[floor]).mean, estimate(found[ceiling]).mean
-    cells, ends = [], min(low, *shown.values())
-    span = high - ends
-    for name, mean in sorted(shown.items(), key=lambda item: item[1]):
-        picture = generator(name).sample([3], size=size)[0].permute(1, 2, 0).numpy()
-        title = row_by_name(name).title
-        cells.append((mean, figures.image_tag(picture, f"{title}: {percent(mean)} %"), f"{html.escape(title)}<br><b>{percent(mean)} %</b>"))
-    marks = [(low, "", "random encoder"), (high, "", "real images")]
-    lines = "".join(
-        f"<div class='source' style='left:{100 * (x - ends) / span:.1f}%;--level:{i % 3}'>{img}<span>{text}</span></div>"
-        for i, (x, img, text) in enumerate(cells)
-    ) + "".join(f"<div class='bound' style='left:{100 * (x - ends) / span:.1f}%'><span>{text}<br><b>{percent(x)} %</b></span></div>" for x, _, text in marks)
-    said = ", ".join(f"{row_by_name(name).title} {percent(mean)} %" for name, mean in shown.items())
-    alt = f"Sources on an axis of accuracy between the random encoder ({percent(low)} %) and real images ({percent(high)} %): {said}."
-    return figures.Shown(f'<figure class="synthlearn"><div class="axis" role="img" aria-label="{html.escape(alt)}">{lines}</div></figure>', alt)
+    every = {**shown, **bounds}
+    least, largest = min(e.low for e in every.values()), max(e.high for e in every.values())
+
+    def x(value: float) -> float:
+        return 100 * (value - least) / (largest - least)
+
+    def label(name: str, e: stats.Estimate) -> str:
+        side = f"right:calc({100 - x(e.low):.1f}% + 0.7rem)" if x(e.mean) > 45 else f"left:calc({x(e.high):.1f}% + 0.7rem)"
+        return f"<span style='{side}'>{html.escape(row_by_name(name).title)}<br><b>{percent(e.mean)} %</b> [{percent(e.low)}, {percent(e.high)}]</span>"
+
+    lines = []
+    for name, e in bounds.items():
+        lines.append(f"<div class='bound' style='left:{x(e.mean):.1f}%'></div><div class='line heading'>{label(name, e)}</div>")
+    for name, e in sorted(shown.items(), key=lambda item: -item[1].mean):
+        picture = figures.image_tag(generator(name).sample([3], size=size)[0].permute(1, 2, 0).numpy(), row_by_name(name).title)
+        bar = f"<div class='interval' style='left:{x(e.low):.1f}%;width:{x(e.high) - x(e.low):.1f}%'></div>"
+        lines.append(f"<div class='line'>{bar}<div class='source' style='left:{x(e.mean):.1f}%'>{picture}</div>{label(name, e)}</div>")
+    said = ", ".join(f"{row_by_name(name).title} {percent(e.mean)} %" for name, e in every.items())
+    alt = f"Sources on an axis of accuracy: {said}."
+    return figures.Shown(f'<figure class="synthlearn"><div class="axis" role="img" aria-label="{html.escape(alt)}">{"".join(lines)}</div></figure>', alt)
 
 
 def measurements() -> list[dict[str, Any]]:
