@@ -35,7 +35,7 @@ p = sl.book.parameters(globals())
 # %% [markdown]
 # ## What the rows see
 #
-# Above: white noise, every pixel independent. Below: photographs of the probe's own training set, the upper bound.
+# Above: white noise, every pixel independent. Below: images of the probe's own training set, the upper bound.
 
 # %% tags=["hide-input"]
 import torch

@@ -30,7 +30,7 @@ found = sl.book.stored("cpu")
 # %% [markdown]
 # ## The study on a laptop
 #
-# Profile *cpu*: ten thousand pictures of 48 px, a quarter-width network, ten epochs, about six minutes of one core per run; probe on
+# Profile *cpu*: ten thousand pictures of 48 px, a quarter-width network, ten epochs; probe on
 # CIFAR-10 (first 1,000 training images of each class, all 10,000 test images).
 
 # %% tags=["remove-input"]
