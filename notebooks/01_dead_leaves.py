@@ -107,6 +107,9 @@ sl.book.accuracy_figure(plain, p)
 # %% tags=["hide-input"]
 sl.book.results(plain, p)
 
+# %% tags=["hide-input"]
+sl.book.gains(plain, p)
+
 # %% [markdown]
 # ## Verdict
 

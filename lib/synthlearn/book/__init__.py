@@ -1,6 +1,6 @@
 """What chapters need: strict parameters, figures, tables and verdicts from records."""
 
-from .chapter import accuracy_figure, baseline, first_layer, law_table, laws, provenance, results, sensitivity, styles, table, training, verdicts
+from .chapter import accuracy_figure, baseline, first_layer, gains, law_table, laws, provenance, results, sensitivity, styles, table, training, verdicts
 from .figures import contact_sheet, labelled, new, svg
 from .leaderboard import (
     agreement,
@@ -16,7 +16,7 @@ from .leaderboard import (
 from .parameters import parameters
 
 __all__ = [
-    "accuracy_figure", "agreement", "baseline", "benchmark_figures", "benchmark_tables", "contact_sheet", "first_layer", "labelled", "law_table", "laws",
-    "leaderboard", "new", "parameters", "provenance", "published_table", "ranked", "results", "sensitivity", "stored", "stored_verdicts", "styles", "svg",
-    "table", "thumbnails", "training", "verdicts",
+    "accuracy_figure", "agreement", "baseline", "benchmark_figures", "benchmark_tables", "contact_sheet", "first_layer", "gains", "labelled",
+    "law_table", "laws", "leaderboard", "new", "parameters", "provenance", "published_table", "ranked", "results", "sensitivity", "stored",
+    "stored_verdicts", "styles", "svg", "table", "thumbnails", "training", "verdicts",
 ]  # fmt: skip

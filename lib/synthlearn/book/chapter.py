@@ -86,6 +86,25 @@ def results(found: Records, profile: Profile) -> figures.Shown:
     )
 
 
+def gains(found: Records, profile: Profile) -> figures.Shown:
+    """Gain over the random encoder by every measurement: bootstrap interval over seeds × images, and Student's over the seeds' paired differences."""
+    random = {r["spec"]["seed"]: r for r in found.get("random") or baseline(profile)}
+    body = []
+    for name, mine in found.items():
+        records = {r["spec"]["seed"]: r for r in mine}
+        for measurement in (claims.PRIMARY, *SECONDARY):
+            if name == "random" or measurement not in mine[0]["results"]:
+                continue
+            e = claims.difference(records, random, measurement)
+            apart = np.array(
+                [records[s]["results"][measurement]["top1"] - random[s]["results"][measurement]["top1"] for s in sorted(records.keys() & random.keys())]
+            )
+            student = "–" if len(apart) < 2 else "[{:+.1f}, {:+.1f}]".format(*(100 * x for x in stats.paired_t(apart)[1:]))
+            body.append([html.escape(row_by_name(name).title), measurement.replace("_", " "), points(e), student, " ".join(f"{100 * x:+.1f}" for x in apart)])
+    header = ["source", "measurement", "gain over random: bootstrap", "Student's, over seeds", "each seed"]
+    return table(header, body, "Paired: the same seed is the same initial encoder and the same held-out part. 95 % intervals, in points.")
+
+
 def accuracy_figure(found: Records, profile: Profile) -> figures.Shown:
     """The same numbers as a picture."""
     paper, lines = published(), []

@@ -58,12 +58,12 @@ def by_row(found: Sequence[dict[str, Any]]) -> dict[str, dict[int, dict[str, Any
     return table
 
 
-def difference(a: dict[int, dict[str, Any]], b: dict[int, dict[str, Any]]) -> stats.Estimate:
-    """Paired difference a − b over the seeds that both have (seed → record)."""
+def difference(a: dict[int, dict[str, Any]], b: dict[int, dict[str, Any]], name: str | None = None) -> stats.Estimate:
+    """Paired difference a − b over the seeds that both have (seed → record), by the main measurement or another by name."""
     seeds = sorted(a.keys() & b.keys())
     if not seeds:
         raise DataError("rows without a common seed cannot be compared; run both for the same seeds")
-    x, y = outcomes([a[s] for s in seeds]), outcomes([b[s] for s in seeds])
+    x, y = outcomes([a[s] for s in seeds], name), outcomes([b[s] for s in seeds], name)
     return stats.bootstrap(x.astype(float) - y.astype(float))
 
 
