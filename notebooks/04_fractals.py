@@ -135,8 +135,8 @@ sl.book.gains(found, p)
 # %% [markdown]
 # The paper used FractalDB's released pictures; ours are made anew by the same law, from other random numbers, hence other categories.
 # Its pictures are grey stipple on black: far from photographs in brightness and colour. The encoder's batch-norm statistics are those of its own
-# pre-training pictures; the last column re-estimates them on the probe's training images, without labels, to show how much of a set's result
-# hangs on that.
+# pre-training pictures; the rows *fc6 linear bn* re-estimate them on the probe's training images, without labels, to show how much of a set's
+# result hangs on that.
 #
 # ## Verdict
 
