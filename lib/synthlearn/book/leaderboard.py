@@ -146,7 +146,7 @@ def benchmark_tables() -> figures.Shown:
         for row in machine["rows"]:
             low, middle, high = row["ratio"]
             goal = "–" if row["goal"] is None else f"{row['goal']:g} × {'✓' if middle >= row['goal'] else '✗ missed'}"
-            ratio = f"{middle:.2g} × <small>[{low:.2g}, {high:.2g}]</small>"
+            ratio = f"{middle:.3g} × <small>[{low:.3g}, {high:.3g}]</small>"
             body.append([html.escape(row["what"]), f"{row['ours'][1]:,.0f}", f"<code>{row['against']}</code> {row['reference'][1]:,.1f}", ratio, goal])
         step = machine["training"]
         share = f"{100 * step['share_of_peak']:.0f} % of a matrix product's {step['matmul_peak'] / 1e9:,.0f} GFLOP/s"
