@@ -36,7 +36,7 @@ book: $(READY) ## run every chapter at the smoke size and build the book into _b
 
 test: $(READY) ## run the tests and every notebook
 	pytest -n 2 --dist worksteal
-	pytest --nbmake --nbmake-timeout=300 -n 2 notebooks
+	pytest --nbmake --nbmake-timeout=300 -n 2 notebooks || pytest --nbmake --nbmake-timeout=300 --last-failed notebooks  # two kernels may pick one port
 
 bench: $(READY) ## measure generators, augmentation and the training step against reference loops
 	python -m benchmarks $(BENCH)
