@@ -24,7 +24,6 @@ from ..image import to_tiles
 # Okabe and Ito's colours, readable for colour-blind eyes and on light and dark ground; one per family
 COLOURS = {"dead_leaves": "#E69F00", "fractals": "#009E73", "noise": "#999999", "baseline": "#56B4E9", "real": "#D55E00", "statistical": "#CC79A7"}
 INK = "#123456"  # stands for the page's text colour until the SVG is written
-MUTED = 0.35
 _numbers = itertools.count(1)
 STYLE: dict[Any, Any] = {
     **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none"),
