@@ -1,17 +1,44 @@
 """Laws of image sets: one image in, one number out, the same estimators for the papers' sets and ours."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from scipy import sparse
+from scipy import ndimage, sparse
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 
 def _grey(images: Tensor) -> Tensor:
     return images.double().mean(1)
+
+
+def _kurtosis(x: Tensor) -> Tensor:
+    """m4/m2² about the mean of each row of (n, m)."""
+    x = x - x.mean(1, keepdim=True)
+    return x.pow(4).mean(1) / x.pow(2).mean(1).square().clamp_min(1e-12)
+
+
+def mean(images: Tensor) -> Tensor:
+    """Mean over pixels and channels: (n, 3, h, w) → float64 (n,)."""
+    return images.double().mean((1, 2, 3))
+
+
+def deviation(images: Tensor) -> Tensor:
+    """Standard deviation over pixels and channels: (n, 3, h, w) → float64 (n,)."""
+    return images.double().flatten(1).std(1, correction=0)
+
+
+def chroma(images: Tensor) -> Tensor:
+    """Mean absolute difference of the channels from their mean: (n, 3, h, w) → float64 (n,)."""
+    return (images.double() - _grey(images)[:, None]).abs().mean((1, 2, 3))
+
+
+def gradient(images: Tensor) -> Tensor:
+    """Mean length of the grey gradient by forward differences: (n, 3, h, w) → float64 (n,)."""
+    g = _grey(images)
+    return torch.hypot(g.diff(dim=-1)[:, :-1], g.diff(dim=-2)[..., :-1]).mean((1, 2))
 
 
 def edge_fraction(images: Tensor) -> Tensor:
@@ -32,9 +59,7 @@ def mean_step(images: Tensor) -> Tensor:
 
 def step_kurtosis(images: Tensor) -> Tensor:
     """Kurtosis of grey differences between horizontal neighbours (3 = Gaussian): (n, 3, h, w) → float64 (n,)."""
-    d = _grey(images).diff(dim=-1).flatten(1)
-    d = d - d.mean(1, keepdim=True)
-    return d.pow(4).mean(1) / d.pow(2).mean(1).square().clamp_min(1e-12)
+    return _kurtosis(_grey(images).diff(dim=-1).flatten(1))
 
 
 def neighbour_correlation(images: Tensor, distance: int = 1) -> Tensor:
@@ -63,6 +88,31 @@ def spectrum_slope(images: Tensor, top: float = 0.25) -> Tensor:
     return (y * x).sum(1) / x.square().sum()
 
 
+def band_kurtosis(images: Tensor, scale: int = 1) -> Tensor:
+    """Kurtosis of the grey picture blurred by σ = scale minus blurred by 2·scale pixels (3 = Gaussian): (n, 3, h, w) → float64 (n,)."""
+    fine, coarse = (torch.from_numpy(ndimage.gaussian_filter(_grey(images).numpy(), (0, s, s))) for s in (scale, 2 * scale))
+    return _kurtosis((fine - coarse).flatten(1))
+
+
+def energy_variation(images: Tensor) -> Tensor:
+    """Local energy: squared horizontal grey steps, averaged over 16×16 blocks, standard deviation over mean of the blocks: (n, 3, s, s) → float64 (n,)."""
+    d = _grey(images).diff(dim=-1)
+    energy = torch.cat((d, d[..., -1:]), -1).square()
+    blocks = torch.nn.functional.avg_pool2d(energy[:, None], 16).flatten(1)
+    return blocks.std(1, correction=0) / blocks.mean(1).clamp_min(1e-12)
+
+
+def border_gradient(images: Tensor) -> Tensor:
+    """Energy of grey differences within 2 px of the border over that of the whole picture (1: borders are like the rest): (n, 3, s, s) → float64 (n,)."""
+    g = _grey(images)
+    energy = g.diff(dim=-1)[:, :-1].square() + g.diff(dim=-2)[..., :-1].square()
+    s = energy.shape[-1]
+    place = torch.arange(s)
+    distance = torch.minimum(place, s - 1 - place)
+    outer = torch.minimum(distance[:, None], distance) < 2
+    return energy[:, outer].mean(1) / energy.mean((1, 2)).clamp_min(1e-12)
+
+
 def regions(images: Tensor) -> list[np.ndarray]:
     """Areas in pixels of the 4-connected regions of exactly equal RGB, per image of uint8 (n, 3, h, w)."""
     found = []
@@ -76,7 +126,16 @@ def regions(images: Tensor) -> list[np.ndarray]:
 
 
 # Laws of a picture that need nothing but the picture, by the names of book/laws.toml
-LAWS = {
+LAWS: dict[str, Callable[[Tensor], Tensor]] = {
+    "mean": mean,
+    "deviation": deviation,
+    "chroma": chroma,
+    "gradient": gradient,
+    "band_kurtosis": band_kurtosis,
+    "coarse_kurtosis": lambda images: band_kurtosis(images, 4),
+    "energy_variation": energy_variation,
+    "border_gradient": border_gradient,
+    "far_correlation": lambda images: neighbour_correlation(images, 8),
     "regions": lambda images: torch.tensor([float(len(areas)) for areas in regions(images)], dtype=torch.float64),
     "edge_fraction": edge_fraction,
     "constant_fraction": constant_fraction,

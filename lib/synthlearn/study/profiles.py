@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import math
 import tomllib
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -89,16 +90,21 @@ def check(name: str, value: Any) -> Any:
     return value
 
 
+@cache
+def defaults(name: str) -> Profile:
+    """A profile as written. Raises ParameterError for an unknown one."""
+    if name not in NAMES:
+        raise ParameterError(f"profile = {name!r}: must be one of {', '.join(NAMES)}")
+    table = tomllib.loads((resources.files(__package__) / "profiles.toml").read_text())[name]
+    return Profile(name=name, **{field: check(field, value) for field, value in table.items()})
+
+
 def resolve(name: str = "smoke", **overrides: Any) -> Profile:
     """A profile by name, some of its fields replaced; everything is checked, data set and device included.
 
     Raises: ParameterError for an unknown profile, field, value or device; DataError when the data set is not here.
     """
-    if name not in NAMES:
-        raise ParameterError(f"profile = {name!r}: must be one of {', '.join(NAMES)}")
-    table = tomllib.loads((resources.files(__package__) / "profiles.toml").read_text())[name]
-    fields = {field: check(field, value) for field, value in {**table, **overrides}.items()}
-    profile = Profile(name=name, **fields)
+    profile = dataclasses.replace(defaults(name), **{field: check(field, value) for field, value in overrides.items()})
     if profile.crop > profile.image_size:
         raise ParameterError(f"crop = {profile.crop}: larger than the images (image_size = {profile.image_size}); lower crop or raise image_size")
     check_device(profile.device)
@@ -108,5 +114,4 @@ def resolve(name: str = "smoke", **overrides: Any) -> Profile:
 
 def is_study(profile: Profile) -> bool:
     """True if the profile is one of the study's own, nothing overridden: its records are committed."""
-    table = tomllib.loads((resources.files(__package__) / "profiles.toml").read_text())[profile.name]
-    return profile.name != "smoke" and all(getattr(profile, field) == value for field, value in dataclasses.asdict(Profile(name=profile.name, **table)).items())
+    return profile.name != "smoke" and profile == defaults(profile.name)

@@ -4,13 +4,14 @@ import dataclasses
 import difflib
 import tomllib
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from .. import datasets, files, stream
 from ..errors import ParameterError
 from ..image import MEAN, STD
 from ..losses import METHODS
-from .profiles import Profile, check
+from .profiles import Profile, check, defaults
 
 KINDS = ("generator", "real", "random", "raw_pixels", "mean_colours")
 MEASUREMENT = {"resize": "70/64", "probe": "lbfgs-l2-held-out-20%", "knn": 20}
@@ -19,8 +20,11 @@ TRAINED = ("generator", "real")
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One row: name, kind of source, title and family for the book, the chapter that tells it, its name in the paper's table, and
-    profile fields that differ (sensitivity rows)."""
+    """One row: name, kind of source, title and family for the book, the chapter that tells it, its name in the paper's table, and what differs:
+
+    needs: the row whose trained encoder the source looks into. overrides: profile fields of a sensitivity row.
+    settings: by profile, options of the generator and profile fields that this source takes there; a field that the caller has changed stays.
+    """
 
     name: str
     kind: str
@@ -28,7 +32,9 @@ class Row:
     family: str
     chapter: str
     published: str | None = None
+    needs: str | None = None
     overrides: tuple[tuple[str, Any], ...] = ()
+    settings: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     @property
     def trained(self) -> bool:
@@ -37,11 +43,33 @@ class Row:
 
     def profile(self, profile: Profile) -> Profile:
         """The profile with this row's own fields."""
-        return dataclasses.replace(profile, **dict(self.overrides))
+        usual = defaults(profile.name)
+        own = {k: v for k, v in self.settings.get(profile.name, {}).items() if k != "options" and getattr(profile, k) == getattr(usual, k)}
+        return dataclasses.replace(profile, **own, **dict(self.overrides))
 
-    def source(self, profile: Profile) -> stream.Source:
-        """The source of images of a trained row."""
-        return stream.source("real", profile.data) if self.kind == "real" else stream.source("generator", self.name.split(".")[0])
+    def needed(self, profile: Profile, seed: int) -> str | None:
+        """Record id of the encoder that the source needs."""
+        return files.digest(spec(row(self.needs), profile, seed)) if self.needs else None
+
+    def source(self, profile: Profile, seed: int) -> stream.Source:
+        """The source of images of a trained row; what it needs is looked for under ``runs/encoders``."""
+        needed = self.needed(profile, seed)
+        return self._source(profile, {"encoder": str(encoder_file(needed))} if needed else {})
+
+    def source_spec(self, profile: Profile, seed: int) -> dict[str, Any]:
+        """What decides the source's pictures; an encoder by its record, whether it is here or not."""
+        needed = self.needed(profile, seed)
+        return self._source(profile, {"encoder": needed} if needed else {}).spec()
+
+    def _source(self, profile: Profile, more: dict[str, Any]) -> stream.Source:
+        if self.kind == "real":
+            return stream.source("real", profile.data)
+        return stream.source("generator", self.name.split(".")[0], {**self.settings.get(profile.name, {}).get("options", {}), **more})
+
+
+def encoder_file(identity: str) -> Path:
+    """Where the trained encoder of a record is kept, for chapters and sources that look into it and for replays."""
+    return files.runs() / "encoders" / f"{identity[:24]}.safetensors"
 
 
 @cache
@@ -50,11 +78,16 @@ def rows() -> dict[str, Row]:
     table = tomllib.loads((files.root() / "workflow" / "study.toml").read_text())
     found: dict[str, Row] = {}
     for name, entry in table.items():
+        settings = entry.pop("settings", {})
+        for fields in settings.values():
+            for key, value in fields.items():
+                if key != "options":
+                    check(key, value)
         variants = {key: value for key, value in entry.items() if isinstance(value, dict)}
         base = {key: value for key, value in entry.items() if key not in variants}
         if base.get("kind") not in KINDS:
             raise ParameterError(f"workflow/study.toml: row {name!r} has kind {base.get('kind')!r}, allowed are {', '.join(KINDS)}")
-        found[name] = Row(name=name, **base)
+        found[name] = Row(name=name, settings=settings, **base)
         for variant, fields in variants.items():
             overrides = tuple((key, check(key, value)) for key, value in fields["overrides"].items())
             found[f"{name}.{variant}"] = dataclasses.replace(found[name], name=f"{name}.{variant}", published=None, overrides=overrides)
@@ -83,7 +116,7 @@ def spec(row: Row, profile: Profile, seed: int) -> dict[str, Any]:
     if row.kind == "random" or row.trained:
         described["encoder"] = {"name": "SmallAlexNet", "width": p.width, "input_size": p.crop}
     if row.trained:
-        described["source"] = {**row.source(p).spec(), "n_images": p.n_images, "image_size": p.image_size}
+        described["source"] = {**row.source_spec(profile, seed), "n_images": p.n_images, "image_size": p.image_size}
         described["method"] = {"name": "align_uniform", **dataclasses.asdict(METHODS["align_uniform"]())}
         described["augmentation"] = dataclasses.asdict(p.augmenter())
         described["optimisation"] = {**dataclasses.asdict(p.optimisation()), "momentum": 0.9}

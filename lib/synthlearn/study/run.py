@@ -16,7 +16,7 @@ from .. import datasets, encoders, files, probe, stats, stream, train
 from ..losses import METHODS
 from . import records
 from .profiles import Profile
-from .rows import Row, rows, spec
+from .rows import Row, encoder_file, rows, spec
 
 REPLAY_POINTS = 3  # of the recorded curve, that a replay must meet
 REPLAY_PICTURES = 50  # of a kept pool, that are made again
@@ -47,7 +47,9 @@ def record(row: Row, profile: Profile, seed: int) -> dict[str, Any]:
         if records.fresh(found, described):
             return found
     torch.set_num_threads(profile.threads)
-    made = _make(row, row.profile(profile), seed, described)
+    if row.needs:  # before the clock starts: it is another row
+        trained_encoder(rows()[row.needs], profile, seed)
+    made = _make(row, profile, seed, described)
     records.write(where, made)
     return records.read(where)
 
@@ -63,12 +65,35 @@ def checkpoint(identity: str) -> Path:
     return files.runs() / "checkpoints" / f"{identity[:24]}.safetensors"
 
 
-def encoder_file(identity: str) -> Path:
-    """Where the trained encoder of a record is kept, for chapters that look into it and for replays."""
-    return files.runs() / "encoders" / f"{identity[:24]}.safetensors"
+def trained_encoder(row: Row, profile: Profile, seed: int) -> Path:
+    """The file of a row's trained encoder; where it is gone, the row is trained again, which gives the same one on the same kind of machine."""
+    identity = record(row, profile, seed)["id"]
+    if not encoder_file(identity).exists():
+        _pretrain(row, profile, seed, identity)
+    return encoder_file(identity)
 
 
-def _make(row: Row, p: Profile, seed: int, described: dict[str, Any]) -> dict[str, Any]:
+def _source(row: Row, profile: Profile, seed: int) -> stream.Source:
+    """The row's source, with the encoder that it needs at hand."""
+    if row.needs:
+        trained_encoder(rows()[row.needs], profile, seed)
+    return row.source(profile, seed)
+
+
+def _pretrain(row: Row, profile: Profile, seed: int, identity: str) -> tuple[train.Trained, float]:
+    """Train a row's encoder and keep it: (curves, seconds that the pictures took)."""
+    p = row.profile(profile)
+    source, began = _source(row, profile, seed), time.perf_counter()
+    encoder = encoders.SmallAlexNet(p.width, p.crop, seed).to(p.device)
+    images = stream.pool(source, p.n_images, p.image_size, seed, p.device)
+    pool_seconds = time.perf_counter() - began
+    trained = train.pretrain(images, encoder, METHODS["align_uniform"](), p.augmenter(), p.optimisation(), seed, checkpoint(identity), identity)
+    encoders.save(encoder_file(identity), encoder, {"record": identity})
+    return trained, pool_seconds
+
+
+def _make(row: Row, profile: Profile, seed: int, described: dict[str, Any]) -> dict[str, Any]:
+    p = row.profile(profile)
     origin = provenance(described, p)  # before the run: the code may be edited while it lasts
     began, cpu, identity = time.perf_counter(), time.process_time(), files.digest(described)
     attempts = files.runs() / "attempts" / identity[:24]
@@ -78,13 +103,10 @@ def _make(row: Row, p: Profile, seed: int, described: dict[str, Any]) -> dict[st
         log.write(datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds") + "\n")
     made: dict[str, Any] = {"id": identity, "row": row.name, "profile": p.name, "spec": described, "curves": {}, "cost": {"failed_tries": tries}}
     if row.trained:
-        encoder = encoders.SmallAlexNet(p.width, p.crop, seed).to(p.device)
-        images = stream.pool(row.source(p), p.n_images, p.image_size, seed, p.device)
-        made["cost"] |= {"images": len(images), "pool_seconds": round(time.perf_counter() - began, 1)}
-        trained = train.pretrain(images, encoder, METHODS["align_uniform"](), p.augmenter(), p.optimisation(), seed, checkpoint(identity), identity)
+        trained, pool_seconds = _pretrain(row, profile, seed, identity)
         made["curves"] = trained.curves
-        made["cost"] |= {"train_seconds": round(trained.seconds, 1), "resumed": trained.resumed, "views": 2 * p.n_images * p.epochs}
-        encoders.save(encoder_file(identity), encoder, {"record": identity})
+        made["cost"] |= {"images": p.n_images, "pool_seconds": round(pool_seconds, 1), "train_seconds": round(trained.seconds, 1)}
+        made["cost"] |= {"resumed": trained.resumed, "views": 2 * p.n_images * p.epochs}
     if row.trained or row.kind == "random":
         made["filters"] = filters(_encoder(row, p, seed, encoder_file(identity)))
     started = time.perf_counter()
@@ -193,7 +215,7 @@ def replay(row: Row, profile: Profile, seed: int, measure: bool = False) -> tupl
     again: dict[str, Any] = {}
     recorded: dict[str, Any] = {}
     if row.trained:
-        source = row.source(p)
+        source = _source(row, profile, seed)
         images = stream.pool(source, p.n_images, p.image_size, seed, p.device)
         probed = torch.arange(0, p.n_images, max(1, p.n_images // REPLAY_PICTURES))
         again["pictures"] = bool(torch.equal(source.sample(probed, p.image_size, seed, p.device), images[probed]))
