@@ -10,13 +10,15 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .. import rng
+from .. import pyramid, rng
 from .base import Generator, Options, register
 
 ROUNDS = 10
 SLOPE, SLOPE_SPREAD = (0.5, 3.5), 0.05  # of the amplitude, per axis s ± d
 COLOURS, LEAST_SHARE = (3, 22), 0.001
 BLUR, GRAIN, BINS = 10, 10.0, 256
+BANDS, SHAPE = 4, (0.4, 0.8)  # of the pyramid's scale; of a band's generalised Gaussian
+GRID, WAVELET_BINS = 200.0, 801
 EPSILON = 2.2e-16
 
 
@@ -66,7 +68,7 @@ def colour_model(keys: Tensor, size: int, palette: str = "clipped") -> ColourMod
     axes = axes * torch.where(largest < 0, -1.0, 1.0)  # an eigenvector's sign is free: fix it, so that all devices agree
     channels = (centred @ axes).transpose(1, 2)
     low, high = channels.amin(2), channels.amax(2)
-    return ColourModel(mean, axes, low, high, _cumulative(channels, low, high))
+    return ColourModel(mean, axes, low, high, _cumulative(_bin(channels, low, high, BINS)[0], BINS))
 
 
 def _box_blur(x: Tensor, side: Tensor) -> Tensor:
@@ -85,34 +87,44 @@ def _box_blur(x: Tensor, side: Tensor) -> Tensor:
     return x
 
 
-def _bin(x: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Number of the bin, int64, and position in it, in [0, 1], of values (n, c, m) over their range."""
-    scaled = (x - low[..., None]) / (high - low).clamp_min(1e-6)[..., None] * BINS
-    number = scaled.long().clamp(0, BINS - 1)
-    return number, (scaled - number).clamp(0, 1)
+def _bin(x: Tensor, low: Tensor, high: Tensor, bins: int) -> tuple[Tensor, Tensor]:
+    """Number of the bin, int64, and position in it, in [0, 1], of values (…, m) over a range each."""
+    scaled = (x - low[..., None]) / (high - low).clamp_min(1e-6)[..., None] * bins
+    number = scaled.long().clamp_(0, bins - 1)
+    return number, scaled.sub_(number).clamp_(0, 1)
 
 
-def _cumulative(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Distribution of values (n, c, m) at the edges of their bins: (n, c, 257), from 0 to 1. Empty bins get 1e-8 of the mean count, as in the code."""
-    number, _ = _bin(x, low, high)
-    counts = torch.zeros((*x.shape[:2], BINS), dtype=torch.float64, device=x.device)
-    counts.scatter_add_(2, number, torch.ones((), dtype=torch.float64, device=x.device).expand(number.shape))
-    counts += 1e-8 * x.shape[2] / BINS
-    total = counts.cumsum(2)
-    return torch.cat((torch.zeros_like(total[..., :1]), total / total[..., -1:]), 2)
+def _cumulative(number: Tensor, bins: int) -> Tensor:
+    """Distribution at the edges of the bins of values with these bin numbers (…, m): float64 (…, bins + 1), from 0 to 1. Empty bins get 1e-8 of
+    the mean count, as in the code."""
+    rows = number.flatten(0, -2)
+    row = torch.arange(len(rows), device=number.device)[:, None] * bins
+    counts = torch.bincount((rows + row).flatten(), minlength=len(rows) * bins).view(*number.shape[:-1], bins).double()
+    counts += 1e-8 * number.shape[-1] / bins
+    return _normalised(counts)
 
 
-def match_histogram(x: Tensor, model: ColourModel) -> Tensor:
-    """Give each channel of (n, 3, m) the model's histogram: a monotone map, linear between bin edges."""
-    low, high = x.amin(2), x.amax(2)
-    edges = _cumulative(x, low, high)
-    # the model's values at the source's edges, by linear interpolation in its distribution
-    right = torch.searchsorted(model.cumulative, edges.contiguous()).clamp(1, BINS)
-    a, b = model.cumulative.gather(2, right - 1), model.cumulative.gather(2, right)
-    position = (right - 1 + ((edges - a) / (b - a)).clamp(0, 1)) / BINS
-    values = (model.low[..., None] + position * (model.high - model.low)[..., None]).float()
-    number, inside = _bin(x, low, high)
-    return torch.lerp(values.gather(2, number), values.gather(2, number + 1), inside)
+def _normalised(counts: Tensor) -> Tensor:
+    total = counts.cumsum(-1)
+    return torch.cat((torch.zeros_like(total[..., :1]), total / total[..., -1:]), -1)
+
+
+def match_histogram(x: Tensor, low: Tensor, high: Tensor, cumulative: Tensor) -> Tensor:
+    """Give values a distribution: a monotone map, linear between the edges of as many equal bins of the values' own range as the target has.
+
+    x: float (…, m); low, high (…): range of the target; cumulative: float64 (…, bins + 1), its distribution at the edges of its bins.
+    """
+    bins = cumulative.shape[-1] - 1
+    number, inside = _bin(x, x.amin(-1), x.amax(-1), bins)
+    edges = _cumulative(number, bins)
+    # the target's values at the source's edges, by linear interpolation in its distribution
+    right = torch.searchsorted(cumulative, edges.contiguous()).clamp_(1, bins)
+    a, b = cumulative.gather(-1, right - 1), cumulative.gather(-1, right)
+    position = (right - 1 + ((edges - a) / (b - a)).clamp(0, 1)) / bins
+    values = (low[..., None] + position * (high - low)[..., None]).float().flatten()
+    row = torch.arange(x[..., 0].numel(), device=x.device).view(*x.shape[:-1], 1) * (bins + 1)
+    at = number.add_(row)
+    return torch.lerp(values.take(at), values.take(at + 1), inside)
 
 
 def spectrum(keys: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -143,6 +155,44 @@ def impose_spectrum(x: Tensor, amplitude: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
+class WaveletModel:
+    """Distributions of the bands of a steerable pyramid, high-pass first, then 4 per scale, finest first.
+
+    cumulative: float64 (n, 3, bands, 802), at the edges of 801 bins of ± GRID; std: (n, 3, bands).
+    """
+
+    cumulative: Tensor
+    std: Tensor
+
+
+def wavelet_model(keys: Tensor, scales: int) -> WaveletModel:
+    """Draw generalised Gaussians exp(−|x/s|^ρ), ρ ~ U(0.4, 0.8), on a grid of −200 … 200; s = 4^(picture's rows / band's rows)."""
+    rho = rng.uniform(rng.fold(keys, 8), (3, 1 + BANDS * scales), *SHAPE).double()
+    scale = 4.0 ** torch.tensor([1, *(2**k for k in range(scales) for _ in range(BANDS))], dtype=torch.float64, device=keys.device)
+    x = torch.linspace(-GRID, GRID, WAVELET_BINS, dtype=torch.float64, device=keys.device)
+    h = torch.exp(-((x.abs() / scale[:, None]) ** rho[..., None]))
+    std = ((h * x.square()).sum(-1) / h.sum(-1)).sqrt().float()
+    return WaveletModel(_normalised(h + 1e-8 * h.mean(-1, keepdim=True)), std)
+
+
+def impose_wavelets(x: Tensor, model: WaveletModel, borders: str) -> Tensor:
+    """Give every band of each channel of (n, 3, h, h) its distribution, mean 0 and standard deviation; the low-pass residual stays."""
+    scales = (model.std.shape[2] - 1) // BANDS
+    high, bands, low = pyramid.analyse(x.flatten(0, 1), scales, borders)
+    matched, first = [], 0
+    for band in (high[:, None], *bands):
+        part = slice(first, first + band.shape[1])
+        first = part.stop
+        std, cumulative = model.std[:, :, part].flatten(0, 1), model.cumulative[:, :, part].flatten(0, 1)
+        edge = torch.full_like(std, GRID * (1 + 1 / (WAVELET_BINS - 1)))  # bins are centred on the grid
+        y = match_histogram(band.flatten(2), -edge, edge, cumulative.contiguous())
+        y -= y.mean(2, keepdim=True)
+        y *= (std / y.square().mean(2).sqrt())[..., None]
+        matched.append(y.view_as(band))
+    return pyramid.synthesise(matched[0][:, 0], matched[1:], low, borders).view_as(x)
+
+
+@dataclass(frozen=True)
 class StatisticalOptions(Options):
     """``color``: impose the colour model's histograms as well; ``palette``: see :func:`colour_model`."""
 
@@ -156,17 +206,58 @@ class StatisticalOptions(Options):
 class Statistical(Generator):
     """Noise with a random power spectrum, 1/f^s per axis with s from 0.5 to 3.5, in the colours of a random palette."""
 
-    Options = StatisticalOptions
+    Options: ClassVar[type[Options]] = StatisticalOptions
     work_bytes = 4 << 20
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
-        model = colour_model(rng.fold(keys, 0), size, self.options.palette)
-        amplitude, _ = spectrum(keys, size)
-        x = 256 * rng.uniform(rng.fold(keys, 1), (3, size, size))
-        for _ in range(ROUNDS if self.options.color else 1):  # imposing a spectrum twice changes nothing
+        rounds = ROUNDS if self.options.color else 1  # imposing a spectrum twice changes nothing
+        return impose(keys, size, rounds, True, None, self.options.color, self.options.palette)
+
+
+@dataclass(frozen=True)
+class WaveletOptions(StatisticalOptions):
+    """``spectrum``: impose a power spectrum as well; ``borders``: how the pyramid goes on beyond them, as in the authors' published pictures
+    ("reflect") or "circular"; ``color`` and ``palette`` as for the sets without wavelets."""
+
+    spectrum: bool = False
+    borders: str = "reflect"
+    allowed: ClassVar = {"palette": ("clipped", "all"), "borders": ("reflect", "circular")}
+
+
+@register("stat-wmm")
+@register("stat-spectrum_color_wmm", spectrum=True, color=True)
+class Wavelets(Statistical):
+    """Noise with the wavelet marginals of photographs: many responses near zero, few large ones; with spectrum and colours too if asked for."""
+
+    Options = WaveletOptions
+    work_bytes = 8 << 20
+
+    def scene_size(self, size: int) -> int:
+        canvas = super().scene_size(size)
+        step = 1 << pyramid.height(canvas)
+        return -(-canvas // step) * step
+
+    def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
+        o = self.options
+        return impose(keys, size, ROUNDS, o.spectrum, o.borders, o.color, o.palette)
+
+
+def impose(keys: Tensor, size: int, rounds: int, with_spectrum: bool, borders: str | None, color: bool, palette: str) -> Tensor:
+    """Start from white noise and impose statistics in turns: spectrum, wavelet marginals (borders is not None), colours; uint8 (n, 3, size, size)."""
+    model = colour_model(rng.fold(keys, 0), size, palette)
+    amplitude, _ = spectrum(keys, size)
+    wavelets = wavelet_model(keys, pyramid.height(size)) if borders else None
+    x = 256 * rng.uniform(rng.fold(keys, 1), (3, size, size))
+    for _ in range(rounds):
+        if with_spectrum:
             x = impose_spectrum(x, amplitude)
-            if self.options.color:
-                x = match_histogram(x.flatten(2), model).view_as(x)
-        rgb = (model.axes @ x.flatten(2) + model.mean[..., None]).view_as(x)
-        rgb = rgb - rgb.amin((1, 2, 3), keepdim=True)
-        return (255 * rgb / rgb.amax((1, 2, 3), keepdim=True)).add_(0.5).clamp_(0, 255).byte()
+        if borders and wavelets:
+            x = impose_wavelets(x, wavelets, borders)
+        if color:
+            x = match_histogram(x.flatten(2), model.low, model.high, model.cumulative).view_as(x)
+    axes = model.axes
+    if not color:  # channels keep the noise's mean of 128, so the sign of an axis, free in the code, shifts the colours: draw it
+        axes = axes * torch.where(rng.uniform(rng.fold(keys, 9), (1, 3)) < 0.5, -1.0, 1.0)
+    rgb = (axes @ x.flatten(2) + model.mean[..., None]).view_as(x)
+    rgb = rgb - rgb.amin((1, 2, 3), keepdim=True)
+    return (255 * rgb / rgb.amax((1, 2, 3), keepdim=True)).add_(0.5).clamp_(0, 255).byte()
