@@ -2,10 +2,8 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch.nn import functional
 
 import synthlearn as sl

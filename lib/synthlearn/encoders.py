@@ -85,10 +85,10 @@ class SmallAlexNet(Encoder):
             x = block(x)
             if f"conv{i + 1}" in taps:
                 found[f"conv{i + 1}"] = x.mean((2, 3))
-        x = self.fc6(x.flatten(1))
-        found["fc6"] = x
+        if {"fc6", "fc7"} & set(taps):  # the convolutions alone take pictures of any size
+            found["fc6"] = self.fc6(x.flatten(1))
         if "fc7" in taps:
-            found["fc7"] = self.fc7(x)
+            found["fc7"] = self.fc7(found["fc6"])
         return {tap: found[tap] for tap in taps}
 
     def forward(self, x: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .. import rng
+from ..errors import ParameterError
 from .base import Generator, Options, register
 
 SIDE = 256  # pixels at which the paper's networks paint
@@ -156,6 +157,13 @@ class StyleGANOptions(Options):
     images_per_network: int = 400
     allowed: ClassVar = {"kernels": ("free", "signs", "oriented"), "noise": ("none", "pink", "envelope", "envelope_bank")}
     at_least: ClassVar = {"width": 1 / 64, "images_per_network": 1}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kernels == "free" and (self.noise != "none" or self.bias_low or self.bias_high):
+            raise ParameterError(
+                'option kernels = "free": such networks have neither noise nor biases; leave noise, bias_low and bias_high, or tie the kernels'
+            )
 
 
 @register("stylegan-random")

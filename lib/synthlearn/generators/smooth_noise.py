@@ -1,0 +1,61 @@
+"""Baselines between nothing and structure: one colour per picture, and Perlin's noise."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from .. import rng
+from .base import Generator, Options, register
+
+
+@register("noise-uniform_color")
+class UniformColour(Generator):
+    """One uniform colour per picture: the floor of what a picture can teach."""
+
+    scene = 0
+
+    def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
+        return rng.integers(keys, 0, 256, (3,)).byte()[..., None, None].expand(-1, -1, size, size).contiguous()
+
+
+@dataclass(frozen=True)
+class PerlinOptions(Options):
+    """``cells``: lattice cells along a side in the coarsest octave; ``octaves``: each has twice the cells and ``persistence`` times the height."""
+
+    cells: int = 4
+    octaves: int = 4
+    persistence: float = 0.5
+    at_least: ClassVar = {"cells": 1, "octaves": 1, "persistence": 0.0}
+
+
+@register("noise-perlin")
+class Perlin(Generator):
+    """Gradient noise (Perlin 1985, with the quintic fade of 2002) in every channel, octaves added, stretched over 0 … 255."""
+
+    Options = PerlinOptions
+    scene = 0
+
+    def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
+        o = self.options
+        x = sum(o.persistence**k * gradient_noise(rng.fold(keys, k), 3, o.cells * 2**k, size) for k in range(o.octaves))
+        low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
+        return ((x - low) / (high - low).clamp_min(1e-12) * 255).add_(0.5).byte()
+
+
+def gradient_noise(keys: Tensor, channels: int, cells: int, size: int) -> Tensor:
+    """Perlin's noise, zero at the lattice's points: float (n, channels, size, size) of keys (n,)."""
+    angle = rng.uniform(keys, (channels, cells + 1, cells + 1), 0, 2 * math.pi)
+    place = (torch.arange(size, device=keys.device) + 0.5) * cells / size
+    cell = place.long()
+    inside = place - cell
+    fade = inside**3 * (inside * (inside * 6 - 15) + 10)
+    corner = []
+    for dy in (0, 1):
+        for dx in (0, 1):
+            a = angle[:, :, cell + dy][..., cell + dx]
+            corner.append(torch.cos(a) * (inside - dx) + torch.sin(a) * (inside - dy)[:, None])
+    top, bottom = torch.lerp(corner[0], corner[1], fade), torch.lerp(corner[2], corner[3], fade)
+    return torch.lerp(top, bottom, fade[:, None])

@@ -1,0 +1,75 @@
+"""Dead leaves with textures: every leaf shows a statistical picture instead of one colour ("Learning to See by Looking at Noise", 2021)."""
+
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from .. import files, progress, rng
+from ..errors import CheckpointError
+from .base import Generator, Options, generator, register
+from .dead_leaves import SHAPES, cover
+
+SOURCE = "stat-spectrum_color_wmm"
+PART = 50  # textures in a file
+_one_at_a_time = threading.Lock()  # chunks side by side would each fill the bank
+
+
+@dataclass(frozen=True)
+class TexturedLeavesOptions(Options):
+    """``shape``: as for plain dead leaves; turned squares fit the authors' published pictures best, their README says mixed.
+    ``textures``: size of the bank that leaves draw from, with replacement."""
+
+    shape: str = "oriented"
+    textures: int = 10_000
+    allowed: ClassVar = {"shape": (*SHAPES, "mixed")}
+    at_least: ClassVar = {"textures": 1}
+
+
+@register("dead_leaves-textures")
+class TexturedLeaves(Generator):
+    """Dead leaves, each a window onto a texture drawn from a bank of spectrum, colour and wavelet pictures; the texture lies still, the leaf only shows it."""
+
+    Options = TexturedLeavesOptions
+    work_bytes = 8 << 20
+
+    def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
+        top, _ = cover(keys, self.options.shape, size)
+        # which texture a leaf shows is a function of picture and leaf, like a colour
+        which = rng.integers(rng.fold(keys, 1)[:, None, None] + top, 0, self.options.textures)
+        with _one_at_a_time:
+            textures = bank(self.options.textures, size, seed)
+        pixel = torch.arange(size * size).view(size, size)
+        flat = which.cpu() * size * size + pixel
+        return torch.stack([channel.take(flat) for channel in textures], 1).to(keys.device)
+
+
+@lru_cache(maxsize=2)
+def bank(n: int, size: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Red, green and blue of the first ``n`` textures of a seed: uint8 (n, size, size) each; kept under ``runs/textures``, in parts, and read back."""
+    source = generator(SOURCE)
+    parts = []
+    described = {**source.spec(), "size": size, "seed": seed}
+    folder = files.runs() / "textures" / files.digest(described)[:16]
+    with progress.bar(n, "textures", "image") as shown:
+        for start in range(0, n, PART):
+            path = folder / f"{start:06d}.safetensors"
+            part = _read(path)
+            if part is None:
+                part = source.sample(range(start, start + PART), size, seed)
+                files.save_tensors(path, {"images": part}, {"kind": "textures", **described})
+            parts.append(part)
+            shown.update(min(PART, n - start))
+    red, green, blue = torch.cat(parts)[:n].unbind(1)
+    return red.contiguous(), green.contiguous(), blue.contiguous()
+
+
+def _read(path: Path) -> Tensor | None:
+    try:
+        return files.load_tensors(path)[0]["images"]
+    except CheckpointError:  # missing or damaged: make it again
+        return None
