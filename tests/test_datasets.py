@@ -155,12 +155,3 @@ def test_real_images_take_turns_by_class():
     assert {p.numpy().tobytes() for p in x[:10]} == firsts
     with pytest.raises(DataError, match="holds 1000 training images, 1001 are asked for"):
         source.sample([1000], 48)
-
-
-def test_pools_are_cached_and_a_damaged_one_is_made_again(runs):
-    source = stream.source("generator", "noise-white")
-    first = stream.pool(source, 10, 16)
-    path = next((runs / "pools").iterdir())
-    path.write_bytes(path.read_bytes()[:30])
-    assert torch.equal(stream.pool(source, 10, 16), first)
-    assert not torch.equal(stream.pool(source, 10, 16, seed=1), first)

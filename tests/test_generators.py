@@ -1,6 +1,7 @@
 """The contract of generators, over the whole registry."""
 
 import dataclasses
+import json
 
 import pytest
 import torch
@@ -8,31 +9,46 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import synthlearn as sl
+from synthlearn import metrics, rng
 from synthlearn.errors import ParameterError
-from synthlearn.generators import base
+from synthlearn.generators import smooth_noise
 
 NAMES = sl.generators.names()
-LIGHT = {"points": 4000}  # fractals with fewer points: the contract is the same
+SMALL = {"encoder": "small", "width": 1 / 32, "steps": 2}
+# The contract is the same for fractals of fewer points, narrower networks, fewer textures and steps.
+LIGHT = {
+    "fractals-fractaldb": {"points": 4000}, "fractals-sigma": {"points": 4000}, "dead_leaves-textures": {"textures": 5},
+    "stylegan-random": {"width": 1 / 32}, "stylegan-highfreq": {"width": 1 / 32}, "stylegan-sparse": {"width": 1 / 32}, "stylegan-oriented": {"width": 1 / 32},
+    "feature_vis-random": SMALL, "feature_vis-dead_leaves": SMALL, "mixture": {"parts": {"noise-white": 1, "dead_leaves-squares": 2}},
+}  # fmt: skip
 
 
 def light(name):
-    return sl.generator(name, **{k: v for k, v in LIGHT.items() if k in base.default_options(name)})
+    return sl.generator(name, **LIGHT.get(name, {}))
 
 
-def test_the_first_issue_s_names_are_there():
-    assert {"dead_leaves-squares", "dead_leaves-oriented", "dead_leaves-mixed", "fractals-fractaldb", "fractals-sigma", "noise-white"} <= set(NAMES)
+def test_every_set_of_the_paper_is_there_and_the_baselines():
+    paper = {
+        "dead_leaves": ("squares", "oriented", "mixed", "textures"), "stat": ("spectrum", "wmm", "spectrum_color", "spectrum_color_wmm"),
+        "stylegan": ("random", "highfreq", "sparse", "oriented"), "feature_vis": ("random", "dead_leaves"), "fractals": ("fractaldb", "sigma"),
+        "noise": ("white", "uniform_color", "perlin"),
+    }  # fmt: skip
+    assert {f"{family}-{kind}" for family, kinds in paper.items() for kind in kinds} | {"mixture"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("size", [32, 48, 128])
+@pytest.mark.parametrize("size", [32, 48, 100, 256])
 def test_pictures_are_uint8_of_the_asked_size(name, size):
     x = light(name).sample([3, 0], size)
     assert x.shape == (2, 3, size, size) and x.dtype == torch.uint8
-    assert float(x.float().std()) > 1  # not constant
+    if name == "noise-uniform_color":
+        assert bool((x == x[..., :1, :1]).all())
+    else:
+        assert float(x.float().std((2, 3)).amax(1).min()) > 1  # no constant picture
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(indices=st.lists(st.integers(0, 10_000), min_size=1, max_size=5), seed=st.integers(0, 5))
 def test_a_picture_does_not_depend_on_its_batch(name, indices, seed):
     g = light(name)
@@ -72,17 +88,40 @@ def test_threads_do_not_change_pictures(name, monkeypatch):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.parametrize("name", NAMES)
-def test_gpu_gives_the_same_pictures_up_to_rounding(name):
-    a, b = light(name).sample(range(8), 64), light(name).sample(range(8), 64, device="cuda").cpu()
-    assert float((a.int() - b.int()).abs().float().mean()) < 0.5  # an orbit's last bits move single points to the next pixel
+def test_gpu_gives_the_same_pictures_up_to_rounding_or_the_same_laws(name):
+    n = 32
+    a, b = light(name).sample(range(n), 64), light(name).sample(range(n), 64, device="cuda").cpu()
+    if name.startswith(("feature_vis", "stylegan", "stat")):  # rounding grows with every step, layer or round: of these the laws agree
+        for law in ("deviation", "mean_step", "neighbour_correlation"):
+            mine, theirs = metrics.LAWS[law](a), metrics.LAWS[law](b)
+            assert abs(float(mine.median() - theirs.median())) <= metrics.tolerance(mine.quantile(torch.tensor([0.25, 0.5, 0.75]).double()).tolist(), n, n), law
+    else:
+        assert float((a.int() - b.int()).abs().float().mean()) < 0.5  # an orbit's last bits move single points to the next pixel
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_spec_names_everything_that_decides_a_picture(name):
     g = light(name)
-    assert g.spec() == {"generator": name, "options": dataclasses.asdict(g.options), "revision": g.revision}
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        g.options.__class__.__setattr__(g.options, next(iter(dataclasses.asdict(g.options)), "x"), 1)
+    assert {"generator": name, "options": dataclasses.asdict(g.options), "revision": g.revision}.items() <= g.spec().items()
+    assert json.loads(json.dumps(g.spec())) == g.spec()
+    for field in dataclasses.fields(g.options):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(g.options, field.name, getattr(g.options, field.name))
+
+
+def test_a_mixture_takes_its_parts_pictures_by_weight():
+    parts = {"noise-white": 1, "noise-uniform_color": 3}
+    g = sl.generator("mixture", parts=parts)
+    x, own = g.sample(range(400), 16), {name: sl.generator(name).sample(range(400), 16) for name in parts}
+    flat = torch.stack([(x == pictures).flatten(1).all(1) for pictures in own.values()])
+    assert bool((flat.sum(0) == 1).all()) and float(flat[1].float().mean()) == pytest.approx(0.75, abs=0.07)
+
+
+def test_perlin_noise_vanishes_on_its_lattice_and_is_smooth():
+    size, cells = 256, 4
+    x = smooth_noise.gradient_noise(rng.key("perlin", torch.arange(3)), 1, cells, size)[:, 0]
+    near = torch.arange(1, cells) * size // cells  # half a pixel from a lattice line
+    assert float(x[:, near][:, :, near].abs().max()) < 0.05 < float(x.std()) and float(x.diff(dim=2).abs().max()) < 4 * cells / size
 
 
 @pytest.mark.parametrize(
@@ -93,6 +132,13 @@ def test_spec_names_everything_that_decides_a_picture(name):
         (lambda: sl.generator("dead_leaves-mixed", shape="hexagon"), r"option shape = 'hexagon': must be one of 'circle'"),
         (lambda: sl.generator("fractals-sigma", points="many"), r"option points = 'many': must be of type int"),
         (lambda: sl.generator("fractals-sigma", points=3), r"option points = 3: must be at least 16"),
+        (lambda: sl.generator("mixture"), r"generator 'mixture' needs the option 'parts'"),
+        (lambda: sl.generator("mixture", parts={}), r"option parts = \{\}: name at least one generator"),
+        (lambda: sl.generator("mixture", parts={"noise-white": 0}), r"option parts\['noise-white'\] = 0: weights must be numbers above 0"),
+        (lambda: sl.generator("mixture", parts={"noise-whit": 1}), r"unknown generator 'noise-whit': did you mean 'noise-white'"),
+        (lambda: sl.generator("stylegan-random", noise="pink"), r'kernels = "free": such networks have neither noise nor biases'),
+        (lambda: sl.generator("feature_vis-dead_leaves"), r"generator 'feature_vis-dead_leaves' needs the option 'encoder'"),
+        (lambda: sl.generator("feature_vis-random", encoder="nofile").sample([0], 32), r"option encoder = 'nofile': no such file; give an encoder's file"),
         (lambda: sl.generator("noise-white").sample([0], size=4), r"size = 4: must be a whole number from 8 to 1024"),
         (lambda: sl.generator("noise-white").sample([-1]), r"index -1: indices must be 0 or more"),
         (lambda: sl.generator("noise-white").sample([0], device="cuda:77"), r"device = 'cuda:77': not on this machine; present: cpu"),

@@ -6,11 +6,11 @@ from types import ModuleType
 from . import generators, losses
 from .generators import generator
 
-__all__ = ["book", "generator", "generators", "losses", "study"]
+__all__ = ["book", "generator", "generators", "losses", "stream", "study"]
 
 
 def __getattr__(name: str) -> ModuleType:
-    """``sl.study`` and ``sl.book`` on first use: they bring matplotlib and scipy, which a user of the generators need not load."""
-    if name in ("study", "book"):
+    """``sl.stream``, ``sl.study`` and ``sl.book`` on first use: they bring torchvision, matplotlib and scipy, which a user of the generators need not load."""
+    if name in ("study", "book", "stream"):
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -129,7 +129,7 @@ def _pretrain(args: argparse.Namespace) -> int:
     kind, name = next((k, getattr(args, k)) for k in ("generator", "folder", "real") if getattr(args, k))
     source = stream.source(kind, name, dict(args.option))
     torch.set_num_threads(profile.threads)
-    images = stream.pool(source, profile.n_images, profile.image_size, args.seed, profile.device)
+    images = stream.feed(source, profile.n_images, profile.image_size, args.seed, profile.device, profile.refresh)
     encoder = encoders.SmallAlexNet(profile.width, profile.crop, args.seed)
     described = {"source": source.spec(), "profile": {**profile.__dict__}, "seed": args.seed}
     trained = train.pretrain(images, encoder, METHODS["align_uniform"](), profile.augmenter(), profile.optimisation(), args.seed,

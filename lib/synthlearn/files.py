@@ -1,19 +1,23 @@
 """Files: where things live, atomic writes, checksums, and tensors without pickle."""
 
 import contextlib
+import fcntl
 import hashlib
 import json
+import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
-from .errors import CheckpointError, DataError
+from .errors import CheckpointError, DataError, SynthlearnError
 
 
 def root() -> Path:
@@ -96,3 +100,56 @@ def load_tensors(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], di
         raise CheckpointError(f"{path}: no such file") from error
     except (safetensors.SafetensorError, json.JSONDecodeError, OSError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file ({error}); delete it and run the command again") from error
+
+
+def grow_tensor(path: Path, name: str, shape: tuple[int, ...], header: dict[str, Any], part: Callable[[int], Tensor]) -> None:
+    """Write a uint8 tensor that need not fit in memory to a safetensors file, its rows in parts: ``part(start)`` gives rows from ``start`` on.
+
+    A call that is cut off leaves its rows in ``path`` + ".partial" (locked while it runs), and the next call goes on from there.
+    Raises: DataError when the disk refuses; nothing stays behind then.
+    """
+    row = math.prod(shape[1:])
+    described = {"__metadata__": {"synthlearn": json.dumps(header, sort_keys=True)}, name: {"dtype": "U8", "shape": shape, "data_offsets": [0, row * shape[0]]}}
+    text = json.dumps(described).encode()
+    text += b" " * (-len(text) % 8)
+    start = 8 + len(text)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(partial, "a+b") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)  # another process may be making it: wait, and find it done
+            if path.exists():
+                return
+            stream.seek(0)
+            if stream.read(start) != len(text).to_bytes(8, "little") + text:
+                stream.truncate(0)
+                stream.write(len(text).to_bytes(8, "little") + text)
+                stream.flush()
+            done = (os.fstat(stream.fileno()).st_size - start) // row
+            stream.truncate(start + done * row)
+            while done < shape[0]:
+                rows = part(done).cpu().contiguous()
+                stream.write(rows.numpy().tobytes())
+                stream.flush()
+                done += len(rows)
+            partial.replace(path)
+    except SynthlearnError:  # there are no such rows: nothing to go on from
+        partial.unlink(missing_ok=True)
+        raise
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise DataError(f"cannot write {path}: {error.strerror or error}; free some space or choose another folder") from error
+
+
+def map_tensor(path: Path, name: str) -> Tensor:
+    """A uint8 tensor of a safetensors file, mapped: pages are read when they are needed. Raises CheckpointError on a damaged or foreign file."""
+    try:
+        with open(path, "rb") as stream:
+            size = int.from_bytes(stream.read(8), "little")
+            entry = json.loads(stream.read(min(size, 1 << 20)))[name]
+        low, high = entry["data_offsets"]
+        if entry["dtype"] != "U8" or 8 + size + high > path.stat().st_size or high - low != math.prod(entry["shape"]):
+            raise CheckpointError(f"{path}: {name} is cut off or not of bytes; delete it and run the command again")
+        return torch.from_numpy(np.memmap(path, np.uint8, "c", 8 + size + low, tuple(entry["shape"])))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: not a readable safetensors file ({error!r}); delete it and run the command again") from error

@@ -1,5 +1,12 @@
-"""From a source of images to a pool of them on the training device."""
+"""From a source of images to batches of training: a fixed pool, one that is refreshed, or a stream that never repeats.
 
+All are one rule. Slot j of n holds, in epoch e, picture j + n·⌊e·r + φ_j⌋ of the source, where r is the share of the pool that is new in every
+epoch and φ_j spreads the changes over the slots: r = 0 is a fixed pool, r = 1 a stream without repetition. What a run sees at a step is a
+function of (seed, epoch, slot), so a run that goes on after an interruption sees the same pictures.
+"""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import torch
@@ -7,10 +14,12 @@ from torch import Tensor
 
 from . import files, progress
 from .datasets import Folder, RealImages
-from .errors import CheckpointError
+from .errors import CheckpointError, ParameterError
 from .generators import generator
 
 CHUNK = 256
+GOLDEN = 0.6180339887498949  # multiples of it, mod 1, fill [0, 1) evenly at any count
+Step = tuple[int, int, Tensor]  # step, epoch, slots
 
 
 class Source(Protocol):
@@ -35,25 +44,113 @@ def source(kind: str, name: str, options: dict[str, Any] | None = None) -> Sourc
 
 
 def pool(source: Source, n: int, size: int, seed: int = 0, device: str = "cpu") -> Tensor:
-    """The first ``n`` pictures of a source: uint8 (n, 3, s, s) on ``device``.
+    """The first ``n`` pictures of a source, made once and kept under ``runs/pools``; a call that was cut off goes on where it stopped.
 
-    On a CPU they are kept under ``runs/pools`` and read back by the next call with the same arguments.
+    Returns: uint8 (n, 3, s, s) on the CPU, mapped from its file, so that a pool may be larger than the memory.
+    Raises: DataError when the disk refuses.
     """
     key = files.digest({"source": source.spec(), "n": n, "size": size, "seed": seed})
     path = files.runs() / "pools" / f"{source.name.replace(':', '-').replace('/', '-')}-{key[:16]}.safetensors"
-    keep = device == "cpu"
-    if keep and path.exists():
+    if path.exists():
         try:
-            return files.load_tensors(path)[0]["images"]
+            return files.map_tensor(path, "images")
         except CheckpointError:  # damaged: make it again
             path.unlink()
-    parts = []
+    first = source.sample(torch.arange(1), size, seed, device)  # a real set keeps its own side
     with progress.bar(n, f"images of {source.name}", "image") as shown:
-        for start in range(0, n, CHUNK):
-            part = source.sample(torch.arange(start, min(start + CHUNK, n)), size, seed, device)
-            parts.append(part)
-            shown.update(len(part))
-    images = torch.cat(parts)
-    if keep:
-        files.save_tensors(path, {"images": images}, {"kind": "pool"})
-    return images
+
+        def part(start: int) -> Tensor:
+            shown.update(start - shown.n)
+            return source.sample(torch.arange(start, min(start + CHUNK, n)), size, seed, device)
+
+        files.grow_tensor(path, "images", (n, *first.shape[1:]), {"kind": "pool"}, part)
+        shown.update(n - shown.n)
+    return files.map_tensor(path, "images")
+
+
+class Feed:
+    """Batches of training by (epoch, slots); ``n`` slots make an epoch."""
+
+    def __init__(self, n: int, device: str) -> None:
+        self.n, self.device = n, torch.device(device)
+
+    def batch(self, epoch: int, slots: Tensor) -> Tensor:
+        """Pictures of the slots (b,) in an epoch: uint8 (b, 3, s, s) on the training device."""
+        raise NotImplementedError
+
+    def ahead(self, plan: Iterable[Step]) -> Iterator[tuple[Step, Tensor]]:
+        """Steps with their pictures, in order. On a GPU the next batch is made in a stream of its own while the current one trains."""
+        if self.device.type != "cuda":
+            for step in plan:
+                yield step, self.batch(*step[1:])
+            return
+        side = torch.cuda.Stream(self.device)
+
+        def make(step: Step) -> tuple[Step, Tensor, torch.cuda.Event]:
+            with torch.cuda.stream(side):
+                return step, self.batch(*step[1:]), side.record_event()
+
+        with ThreadPoolExecutor(1) as worker:
+            waiting = None
+            for step in plan:
+                ready, waiting = waiting, worker.submit(make, step)
+                if ready is not None:
+                    yield self._arrived(*ready.result())
+            if waiting is not None:
+                yield self._arrived(*waiting.result())
+
+    def _arrived(self, step: Step, pictures: Tensor, event: Any) -> tuple[Step, Tensor]:
+        here = torch.cuda.current_stream(self.device)
+        here.wait_event(event)
+        pictures.record_stream(here)
+        return step, pictures
+
+
+class Pool(Feed):
+    """A fixed pool: uint8 (n, 3, s, s), on the training device if it fits there, else on the CPU or mapped from disk."""
+
+    def __init__(self, images: Tensor, device: str = "cpu") -> None:
+        super().__init__(len(images), device)
+        fits = self.device.type == "cuda" and images.numel() < torch.cuda.mem_get_info(self.device)[0] // 2
+        self.images = images.to(self.device) if fits else images
+
+    def batch(self, epoch: int, slots: Tensor) -> Tensor:
+        """As of any feed; the epoch changes nothing."""
+        return self.images[slots.to(self.images.device)].to(self.device)
+
+
+class Changing(Feed):
+    """A pool of which a share is replaced in every epoch (1: a stream); pictures are made when they are first asked for."""
+
+    def __init__(self, source: Source, n: int, size: int, seed: int, device: str, refresh: float) -> None:
+        super().__init__(n, device)
+        if not 0 < refresh <= 1:
+            raise ParameterError(f"refresh = {refresh}: must be above 0 and at most 1, the share of the pool that is new in every epoch; 0 is a fixed pool")
+        self.source, self.size, self.seed, self.refresh = source, size, seed, refresh
+        self.held = torch.full((n,), -1)  # which replacement a slot holds
+        self.images: Tensor | None = None  # a stream has no use for a pool
+
+    def replacements(self, epoch: int, slots: Tensor) -> Tensor:
+        """How often slots (b,) have been replaced up to an epoch, int64 (b,)."""
+        return (epoch * self.refresh + (slots.double() * GOLDEN) % 1).floor().long()
+
+    def batch(self, epoch: int, slots: Tensor) -> Tensor:
+        """As of any feed; pictures that the pool does not hold yet are made."""
+        slots = slots.cpu()
+        wanted = self.replacements(epoch, slots)
+        stale = self.held[slots] != wanted if self.refresh < 1 else torch.ones(len(slots), dtype=torch.bool)
+        made = self.source.sample((slots + self.n * wanted)[stale], self.size, self.seed, str(self.device)) if bool(stale.any()) else None
+        if self.refresh == 1 and made is not None:
+            return made
+        if made is not None:
+            if self.images is None:
+                self.images = torch.empty((self.n, *made.shape[1:]), dtype=torch.uint8, device=self.device)
+            self.images[slots[stale].to(self.device)] = made
+            self.held[slots[stale]] = wanted[stale]
+        assert self.images is not None
+        return self.images[slots.to(self.device)]
+
+
+def feed(source: Source, n: int, size: int, seed: int = 0, device: str = "cpu", refresh: float = 0.0) -> Feed:
+    """The pictures of a training: a fixed pool of ``n`` (refresh 0), one of which a share is new in every epoch, or a stream (refresh 1)."""
+    return Changing(source, n, size, seed, device, refresh) if refresh else Pool(pool(source, n, size, seed, device), device)

@@ -2,9 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ WARM_UP = 0.2  # share of a one-cycle schedule that climbs
 STEP_EPOCHS = (155 / 200, 170 / 200, 185 / 200)  # of a step schedule: × 0.1 after each (the noise paper: 155, 170, 185 of 200)
 CHECKPOINT_SECONDS = 20.0
 CURVE_POINTS = 200
+Step = tuple[int, int, Tensor]  # step, epoch, slots
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,29 @@ def learning_rate(step: int, steps: int, o: Optimisation) -> float:
     return peak * 0.5 * (1 + math.cos(math.pi * (share - WARM_UP) / (1 - WARM_UP)))
 
 
+class Feed(Protocol):
+    """Where batches come from: ``n`` slots an epoch, and the pictures of each step of a plan (see :mod:`synthlearn.stream`)."""
+
+    n: int
+    device: torch.device
+
+    def ahead(self, plan: Iterable[Step]) -> Iterator[tuple[Step, Tensor]]:
+        """The plan's steps, each with uint8 (b, 3, h, w) for its slots."""
+        ...
+
+
+def plan(n: int, o: Optimisation, seed: int, device: torch.device, steps: Iterable[int]) -> Iterator[Step]:
+    """Epoch and slots of each step: every epoch is a new order of the n slots, a function of (seed, epoch)."""
+    per_epoch, order, of_epoch = o.steps_per_epoch(n), torch.empty(0), -1
+    for step in steps:
+        epoch, batch = divmod(step, per_epoch)
+        if epoch != of_epoch:
+            order, of_epoch = rng.permutation(rng.key("order", seed, epoch, device=device), n), epoch
+        yield step, epoch, order[batch * o.batch_size : (batch + 1) * o.batch_size]
+
+
 def pretrain(
-    images: Tensor,
+    images: Tensor | Feed,
     encoder: Encoder,
     method: AlignUniform,
     augmentation: Augmentation,
@@ -77,7 +100,7 @@ def pretrain(
     """Train ``encoder`` in place.
 
     Args:
-        images: uint8 (n, 3, h, w) on the training device.
+        images: uint8 (n, 3, h, w) on the training device, or a feed of such.
         method: a loss over the encoder's outputs for ``method.views`` views of each image.
         seed: of the order of images and of the views. Both are functions of (seed, epoch, image): nothing random is kept.
         checkpoint: file to continue from if it exists, written about every 20 seconds and removed at the end.
@@ -87,12 +110,11 @@ def pretrain(
 
     Raises: CheckpointError if the checkpoint is damaged or belongs to another run; TrainingDiverged if the loss is not finite.
     """
-    device, n, began = images.device, len(images), time.perf_counter()
+    device, n, began = images.device, len(images) if isinstance(images, Tensor) else images.n, time.perf_counter()
     encoder.to(device).train()
     encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     optimiser = torch.optim.SGD(encoder.parameters(), lr=0.0, momentum=MOMENTUM, weight_decay=o.weight_decay)
-    per_epoch = o.steps_per_epoch(n)
-    steps = o.epochs * per_epoch
+    steps = o.epochs * o.steps_per_epoch(n)
     every = max(1, math.ceil(steps / CURVE_POINTS))
     start, resumed, spent = 0, 0, 0.0
     curves: dict[str, list[float]] = {"step": []}
@@ -101,17 +123,15 @@ def pretrain(
         resumed += 1
     forward = torch.compile(encoder) if device.type == "cuda" else encoder
     saved = time.perf_counter()
-    order, recent = torch.empty(0), []
+    recent: list[dict[str, Tensor]] = []
+    planned = plan(n, o, seed, device, range(start, min(steps, until or steps)))
+    batches = ((step, images[step[2]]) for step in planned) if isinstance(images, Tensor) else images.ahead(planned)
     with progress.bar(steps, "training", "step") as shown:
         shown.update(start)
-        for step in range(start, min(steps, until or steps)):
-            epoch, batch = divmod(step, per_epoch)
-            if batch == 0 or not len(order):
-                order = rng.permutation(rng.key("order", seed, epoch, device=device), n)
-            index = order[batch * o.batch_size : (batch + 1) * o.batch_size]
+        for (step, epoch, index), batch in batches:
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(step, steps, o)
-            loss, terms = _step(images[index], index, forward, encoder, method, augmentation, o, rng.key("views", seed, epoch, device=device))
+            loss, terms = _step(batch, index, forward, encoder, method, augmentation, o, rng.key("views", seed, epoch, device=device))
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()

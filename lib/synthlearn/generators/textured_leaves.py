@@ -57,14 +57,15 @@ def bank(n: int, size: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     folder = files.runs() / "textures" / files.digest(described)[:16]
     with progress.bar(n, "textures", "image") as shown:
         for start in range(0, n, PART):
-            path = folder / f"{start:06d}.safetensors"
+            stop = min(start + PART, n)
+            path = folder / f"{start:06d}-{stop:06d}.safetensors"
             part = _read(path)
             if part is None:
-                part = source.sample(range(start, start + PART), size, seed)
+                part = source.sample(range(start, stop), size, seed)
                 files.save_tensors(path, {"images": part}, {"kind": "textures", **described})
             parts.append(part)
-            shown.update(min(PART, n - start))
-    red, green, blue = torch.cat(parts)[:n].unbind(1)
+            shown.update(stop - start)
+    red, green, blue = torch.cat(parts).unbind(1)
     return red.contiguous(), green.contiguous(), blue.contiguous()
 
 

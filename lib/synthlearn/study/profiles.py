@@ -19,7 +19,7 @@ NAMES = ("smoke", "cpu", "gpu", "paper")
 BOUNDS: dict[str, tuple[float, float]] = {
     "n_images": (2, 10_000_000), "image_size": (32, 1024), "crop": (32, 512), "scale_min": (0.01, 1), "jitter": (0, 1), "hue": (0, 0.5), "jitter_p": (0, 1),
     "width": (1 / 32, 4), "epochs": (1, 100_000), "batch_size": (2, 100_000), "lr": (1e-9, 100), "weight_decay": (0, 1), "per_class": (0, 10_000_000),
-    "seeds": (1, 1000), "threads": (1, 1024),
+    "refresh": (0, 1), "seeds": (1, 1000), "threads": (1, 1024),
 }  # fmt: skip
 CHOICES = {"schedule": ("onecycle", "step"), "precision": ("fp32", "bf16"), "augmentation": ("exact", "linear")}
 
@@ -31,6 +31,7 @@ class Profile:
     n_images, image_size: pictures to pre-train on and their side in pixels. crop: side of a view; scale_min: least area of a crop.
     jitter, hue, jitter_p, augmentation: see :class:`synthlearn.augment.Augmentation`. width: of the encoder.
     epochs, batch_size, lr (per 256 images), schedule, weight_decay, precision: see :class:`synthlearn.train.Optimisation`.
+    refresh: share of the pictures that is new in every epoch, 0: a fixed pool, 1: a stream that never repeats.
     data, per_class: real set of the probe, and how many of its training images of each class (0: all).
     seeds: how many; threads: of one run on a CPU; device: "cpu", "cuda" ….
     """
@@ -54,6 +55,7 @@ class Profile:
     weight_decay: float = 1e-4
     precision: str = "fp32"
     per_class: int = 0
+    refresh: float = 0.0
     threads: int = 1
     device: str = "cpu"
 

@@ -117,6 +117,8 @@ def spec(row: Row, profile: Profile, seed: int) -> dict[str, Any]:
         described["encoder"] = {"name": "SmallAlexNet", "width": p.width, "input_size": p.crop}
     if row.trained:
         described["source"] = {**row.source_spec(profile, seed), "n_images": p.n_images, "image_size": p.image_size}
+        if p.refresh:
+            described["source"]["refresh"] = p.refresh
         described["method"] = {"name": "align_uniform", **dataclasses.asdict(METHODS["align_uniform"]())}
         described["augmentation"] = dataclasses.asdict(p.augmenter())
         described["optimisation"] = {**dataclasses.asdict(p.optimisation()), "momentum": 0.9}

@@ -85,7 +85,7 @@ def _pretrain(row: Row, profile: Profile, seed: int, identity: str) -> tuple[tra
     p = row.profile(profile)
     source, began = _source(row, profile, seed), time.perf_counter()
     encoder = encoders.SmallAlexNet(p.width, p.crop, seed).to(p.device)
-    images = stream.pool(source, p.n_images, p.image_size, seed, p.device)
+    images = stream.feed(source, p.n_images, p.image_size, seed, p.device, p.refresh)
     pool_seconds = time.perf_counter() - began
     trained = train.pretrain(images, encoder, METHODS["align_uniform"](), p.augmenter(), p.optimisation(), seed, checkpoint(identity), identity)
     encoders.save(encoder_file(identity), encoder, {"record": identity})
@@ -216,10 +216,11 @@ def replay(row: Row, profile: Profile, seed: int, measure: bool = False) -> tupl
     recorded: dict[str, Any] = {}
     if row.trained:
         source = _source(row, profile, seed)
-        images = stream.pool(source, p.n_images, p.image_size, seed, p.device)
-        probed = torch.arange(0, p.n_images, max(1, p.n_images // REPLAY_PICTURES))
-        again["pictures"] = bool(torch.equal(source.sample(probed, p.image_size, seed, p.device), images[probed]))
-        recorded["pictures"] = True
+        images = stream.feed(source, p.n_images, p.image_size, seed, p.device, p.refresh)
+        if not p.refresh:  # else they are made anew anyway
+            probed = torch.arange(0, p.n_images, max(1, p.n_images // REPLAY_PICTURES))
+            again["pictures"] = bool(torch.equal(source.sample(probed, p.image_size, seed, p.device), images.batch(0, probed)))
+            recorded["pictures"] = True
         encoder = encoders.SmallAlexNet(p.width, p.crop, seed).to(p.device)
         last = found["curves"]["step"][:REPLAY_POINTS][-1]
         curves = train.pretrain(images, encoder, METHODS["align_uniform"](), p.augmenter(), p.optimisation(), seed, until=last).curves

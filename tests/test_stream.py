@@ -1,0 +1,155 @@
+"""Pools, refreshed pools and streams: what a run sees, bounded memory, and going on after an interruption."""
+
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+
+from synthlearn import augment, encoders, files, losses, rng, stream, train
+from synthlearn.errors import ParameterError
+
+WHITE = stream.source("generator", "noise-white")
+
+
+def test_pools_are_cached_and_a_damaged_one_is_made_again(runs):
+    first = stream.pool(WHITE, 10, 16).clone()
+    path = next((runs / "pools").glob("*.safetensors"))
+    assert torch.equal(files.load_tensors(path)[0]["images"], first)  # an ordinary safetensors file
+    path.write_bytes(path.read_bytes()[:200])
+    assert torch.equal(stream.pool(WHITE, 10, 16), first)
+    assert not torch.equal(stream.pool(WHITE, 10, 16, seed=1), first)
+
+
+def test_a_killed_pool_goes_on_where_it_stopped(runs):
+    script = f"""
+        import os, signal
+        from synthlearn import stream
+        from synthlearn.generators import noise
+        paint = noise.WhiteNoise.paint
+        made = []
+        def dying(self, keys, indices, size, seed):
+            made.extend(indices.tolist())
+            if len(made) > {stream.CHUNK} * 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return paint(self, keys, indices, size, seed)
+        noise.WhiteNoise.paint = dying
+        stream.pool(stream.source("generator", "noise-white"), 1000, 8)
+    """
+    dead = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True)
+    assert dead.returncode == -signal.SIGKILL
+    (partial,) = (runs / "pools").glob("*.partial")
+    rows = partial.stat().st_size // (3 * 8 * 8)
+    assert rows >= stream.CHUNK
+    asked = []
+
+    class Watched:
+        name, spec = WHITE.name, WHITE.spec
+
+        def sample(self, indices, size, seed, device):
+            asked.extend(indices.tolist())
+            return WHITE.sample(indices, size, seed, device)
+
+    whole = stream.pool(Watched(), 1000, 8)
+    assert torch.equal(whole, WHITE.sample(range(1000), 8)) and min(asked[1:]) >= stream.CHUNK  # the first is a probe of the shape
+    assert not list((runs / "pools").glob("*.partial"))
+
+
+def test_a_full_disk_leaves_nothing_behind(runs):
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+
+    script = 'from synthlearn import stream; stream.pool(stream.source("generator", "noise-white"), 2000, 16)'
+    failed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, preexec_fn=limit)
+    assert failed.returncode and "DataError: cannot write" in failed.stderr
+    assert not list((runs / "pools").iterdir())
+
+
+def test_a_pool_is_mapped_not_read(runs):
+    stream.pool(WHITE, 1500, 64)
+    script = """
+        import resource, torch
+        from synthlearn import stream
+        source = stream.source("generator", "noise-white")
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        feed = stream.feed(source, 1500, 64)
+        x = feed.batch(0, torch.tensor([3, 1400]))
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, x.shape)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True)
+    assert int(done.stdout.split()[0]) < 9_000  # kB, of 18 MB
+
+
+def test_a_stream_never_repeats_and_a_pool_always_does(runs):
+    slots = torch.arange(20)
+    fresh, fixed = stream.feed(WHITE, 20, 8, refresh=1.0), stream.feed(WHITE, 20, 8)
+    epochs = [fresh.batch(e, slots) for e in range(3)]
+    for e, x in enumerate(epochs):
+        assert torch.equal(x, WHITE.sample(slots + 20 * e, 8)) and torch.equal(fixed.batch(e, slots), epochs[0])
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.75])
+def test_a_refreshed_pool_changes_the_asked_share_in_every_epoch(share):
+    n = 400
+    feed = stream.feed(WHITE, n, 8, refresh=share)
+    before = feed.batch(0, torch.arange(n)).clone()
+    for epoch in range(1, 6):
+        now = feed.batch(epoch, torch.arange(n)).clone()
+        assert float((now != before).flatten(1).any(1).float().mean()) == pytest.approx(share, abs=0.01)
+        before = now
+    # in another order, in parts, and after a fresh start: the same pictures
+    again = stream.feed(WHITE, n, 8, refresh=share)
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(0))
+    parts = torch.cat([again.batch(5, part) for part in order.split(64)])
+    assert torch.equal(parts, before[order])
+
+
+def test_refreshing_more_than_all_is_refused():
+    with pytest.raises(ParameterError, match=r"refresh = 1\.5: must be above 0 and at most 1"):
+        stream.feed(WHITE, 4, 8, refresh=1.5)
+
+
+@pytest.mark.parametrize("refresh", [0.5, 1.0])
+def test_training_from_a_stream_goes_on_at_the_same_picture(refresh, tmp_path, runs):
+    o = train.Optimisation(3, 8)
+
+    def trained(checkpoint=None, stop=None):
+        def interrupt(step):
+            if step == stop:
+                raise KeyboardInterrupt
+
+        encoder = encoders.SmallAlexNet(1 / 16, 32)
+        feed = stream.feed(WHITE, 24, 32, refresh=refresh)
+        train.pretrain(feed, encoder, losses.METHODS["align_uniform"](), augment.Augmentation(32, 0.2), o, 0, checkpoint, "x", interrupt)
+        return encoder.state_dict()
+
+    whole = trained()
+    checkpoint = tmp_path / "c.safetensors"
+    train.CHECKPOINT_SECONDS, seconds = 0.0, train.CHECKPOINT_SECONDS
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            trained(checkpoint, 5)
+    finally:
+        train.CHECKPOINT_SECONDS = seconds
+    assert checkpoint.exists()
+    resumed = trained(checkpoint)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_batches_made_ahead_on_a_gpu_are_those_of_the_plan():
+    feed = stream.feed(WHITE, 64, 16, device="cuda", refresh=1.0)
+    plan = list(train.plan(64, train.Optimisation(2, 16), 0, torch.device("cuda"), range(8)))
+    for (step, epoch, slots), images in feed.ahead(plan):
+        assert torch.equal(images.cpu(), WHITE.sample(slots.cpu() + 64 * epoch, 16)), step
+
+
+def test_keys_of_the_plan_are_those_of_the_order():
+    o = train.Optimisation(2, 4)
+    steps = list(train.plan(10, o, 3, torch.device("cpu"), range(6)))
+    assert [s for s, _, _ in steps] == list(range(6)) and [e for _, e, _ in steps] == [0, 0, 0, 1, 1, 1]
+    assert torch.equal(torch.cat([slots for _, e, slots in steps if e == 1]), rng.permutation(rng.key("order", 3, 1), 10))
