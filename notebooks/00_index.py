@@ -36,7 +36,7 @@ found = {name: mine for name, mine in sl.book.stored("cpu").items() if "." not i
 # Dashed: the untrained network, and the same network trained on real images.
 
 # %% tags=["remove-input"]
-sl.book.thumbnails(found)
+sl.book.thumbnails(found, p)
 
 # %% tags=["remove-input"]
 sl.book.stored_verdicts("90_leaderboard", found, sl.study.resolve("cpu"), evidence=False)
@@ -52,10 +52,30 @@ sl.book.stored_verdicts("90_leaderboard", found, sl.study.resolve("cpu"), eviden
 # :link-type: doc
 # Overlapping shapes: edges, occlusion, no typical scale.
 # :::
+# :::{grid-item-card} Statistical models
+# :link: 02_statistical
+# :link-type: doc
+# Noise with the spectrum, the edges and the colours of photographs.
+# :::
+# :::{grid-item-card} Random StyleGANs
+# :link: 03_stylegan
+# :link-type: doc
+# What an untrained generator paints.
+# :::
 # :::{grid-item-card} Fractals
 # :link: 04_fractals
 # :link-type: doc
 # Iterated function systems, unconstrained and tamed.
+# :::
+# :::{grid-item-card} Feature visualisations
+# :link: 05_feature_vis
+# :link-type: doc
+# Pictures that excite a network's units.
+# :::
+# :::{grid-item-card} Gallery
+# :link: 06_gallery
+# :link-type: doc
+# All generators on one page.
 # :::
 # :::{grid-item-card} Baselines
 # :link: 07_baselines

@@ -14,8 +14,8 @@
 # %% [markdown]
 # # Baselines
 #
-# A number means little alone. **How far does one get with no training, with no encoder, with no structure, and with real images?**
-# These five rows frame every other chapter.
+# A number means little alone. **How far does one get with no training, with no encoder, with no structure, and with real images?** These five
+# rows frame every other chapter.
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
@@ -35,7 +35,8 @@ p = sl.book.parameters(globals())
 # %% [markdown]
 # ## What the rows see
 #
-# Above: white noise, every pixel independent. Below: images of the probe's own training set, the upper bound.
+# Rows: one uniform colour per picture, the floor; white noise, every pixel independent; Perlin's gradient noise {cite:p}`perlin1985`, smooth
+# but without edges; and images of the probe's own training set, the upper bound.
 
 # %% tags=["hide-input"]
 import torch
@@ -43,17 +44,17 @@ import torch
 from synthlearn import datasets
 from synthlearn.image import resize
 
-noise = sl.generator("noise-white").sample(range(8), size=48)
+noise = [sl.generator(f"noise-{kind}").sample(range(8), size=48) for kind in ("uniform_color", "white", "perlin")]
 real = resize(datasets.RealImages(p.data).sample(range(8), size=48), 48)
-sl.book.contact_sheet(torch.cat((noise, real)), alt=f"Eight pictures of white noise above eight real images of {p.data}.")
+sl.book.contact_sheet(torch.cat((*noise, real)), alt=f"Rows of eight: single colours, white noise, coloured clouds, real images of {p.data}.")
 
 # %% [markdown]
 # ## How the measurement works
 #
-# Two classifiers without an encoder read the **mean colour** (three numbers) and the **raw pixels**. The **random encoder** is our network as it
-# was initialised; a linear layer on its fc6 is surprisingly good. White noise and real images then train the same network by the
-# same settings as every other set. The picture shows how the classifier's strength of regularisation is chosen: on a fifth of the
-# *training* images, never on test images.
+# Two classifiers without an encoder read the **mean colour** (three numbers) and the **raw pixels**. The **random encoder** is our network as
+# it was initialised; a linear layer on its fc6 is surprisingly good. The noises and real images then train the same network by the same
+# settings as every other set. The picture shows how the classifier's strength of regularisation is chosen: on a fifth of the *training*
+# images, never on test images.
 
 # %% tags=["hide-input"]
 found = sl.study.chapter("07_baselines", p)
@@ -92,7 +93,8 @@ sl.book.results(plain, p)
 # ## How much do the settings matter?
 #
 # The settings are the same for all sets, chosen before their results were seen. One check: the milder colour jitter that SimCLR made common
-# (hue 0.1 instead of the noise paper's 0.4, on 80 % of the views) for dead leaves, one seed. The random encoder sees no views and stays as it is.
+# (hue 0.1 instead of the noise paper's 0.4, on 80 % of the views) for dead leaves, one seed. The random encoder sees no views and stays as it
+# is.
 
 # %% tags=["hide-input"]
 sl.book.sensitivity(p, ("dead_leaves-mixed",), "mild")

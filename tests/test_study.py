@@ -157,10 +157,12 @@ def test_verdicts_follow_the_paired_difference(a, b, verdict):
 
 
 def test_a_missing_row_is_not_tested_and_one_contradiction_decides():
-    found = [fake("a", 0, 1000), fake("b", 0, 500)]
+    found = [fake(row, seed, right) for row, right in (("a", 1000), ("b", 500)) for seed in range(2)]
     two = {**CLAIM, "id": "two", "compare": ["a > b", "a > c"]}
     against = {**CLAIM, "id": "against", "compare": ["a > b", "b > a"]}
     assert [c.verdict for c in claims.evaluate([two, against, CLAIM], found)] == ["not tested", "contradicted", "supported"]
+    one_seed = [r for r in found if r["spec"]["seed"] == 0]
+    assert [c.verdict for c in claims.evaluate([two, against, CLAIM], one_seed)] == ["not tested", "undecided", "undecided"]
 
 
 def test_only_common_seeds_are_compared():

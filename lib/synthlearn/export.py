@@ -30,7 +30,8 @@ def write(generator: Generator, n: int, size: int, seed: int, out: Path, form: s
     """Write pictures 0 … n − 1.
 
     Args:
-        out: folder; what a call before this one has finished stays and is not made again, and ``generator.json`` and a data card, ``README.md``, say what it holds.
+        out: folder; what a call before this one has finished stays and is not made again. ``generator.json`` and a data card, ``README.md``,
+            say what it holds.
         form: "imagefolder" → ``out/train/NAME/00000000.png``; "webdataset" → ``out/shard-00000.tar`` of 1,000 PNG files each.
 
     Returns: one line that says what is there. Raises: ParameterError for n < 1 or when ``out`` holds another set; DataError when the disk refuses.

@@ -70,20 +70,26 @@ def neighbour_correlation(images: Tensor, distance: int = 1) -> Tensor:
     return (a * b).sum(1) / (a.square().sum(1) * b.square().sum(1)).sqrt().clamp_min(1e-12)
 
 
-def spectrum_slope(images: Tensor, top: float = 0.25) -> Tensor:
-    """Slope of log radial power on log frequency, Hann window, frequencies from 4 up to top·s, exclusive: (n, 3, s, s) → float64 (n,).
-
-    White noise has 0, photographs about −2.
-    """
+def radial_power(images: Tensor, window: bool = True) -> tuple[Tensor, Tensor]:
+    """Mean grey power at whole frequencies 1 … s/2 − 1, Hann window or none: (n, 3, s, s) → frequencies (k,), float64 power (n, k)."""
     g = _grey(images)
     s = g.shape[-1]
-    window = torch.hann_window(s, periodic=False, dtype=torch.float64)
-    power = torch.fft.fft2((g - g.mean((1, 2), keepdim=True)) * torch.outer(window, window)).abs().square()
+    w = torch.hann_window(s, periodic=False, dtype=torch.float64) if window else torch.ones(s, dtype=torch.float64)
+    power = torch.fft.fft2((g - g.mean((1, 2), keepdim=True)) * torch.outer(w, w)).abs().square()
     f = torch.fft.fftfreq(s, dtype=torch.float64) * s
     radius = torch.hypot(f[:, None], f).round().long()
-    k = torch.arange(4, round(s * top))
-    mean = torch.stack([power[:, radius == int(r)].mean(1) for r in k], 1)
-    x, y = k.double().log(), (mean + 1e-12).log()
+    k = torch.arange(1, s // 2)
+    return k, torch.stack([power[:, radius == int(r)].mean(1) for r in k], 1)
+
+
+def spectrum_slope(images: Tensor, top: float = 0.25, window: bool = True) -> Tensor:
+    """Slope of log radial power on log frequency, frequencies from 4 up to top·s, exclusive: (n, 3, s, s) → float64 (n,).
+
+    White noise has 0, photographs about −2. Periodic pictures need no window.
+    """
+    k, power = radial_power(images, window)
+    chosen = slice(3, round(images.shape[-1] * top) - 1)
+    x, y = k[chosen].double().log(), (power[:, chosen] + 1e-12).log()
     x = x - x.mean()
     return (y * x).sum(1) / x.square().sum()
 

@@ -1,11 +1,28 @@
 """What chapters need: strict parameters, figures, tables and verdicts from records."""
 
-from .chapter import accuracy_figure, baseline, first_layer, gains, law_table, laws, provenance, results, sensitivity, styles, table, training, verdicts
-from .figures import contact_sheet, labelled, new, svg
+from .chapter import (
+    accuracy_figure,
+    baseline,
+    check_table,
+    first_layer,
+    gains,
+    law_table,
+    laws,
+    measure,
+    provenance,
+    results,
+    sensitivity,
+    styles,
+    table,
+    training,
+    verdicts,
+)
+from .figures import COLOURS, contact_sheet, labelled, new, svg
 from .leaderboard import (
     agreement,
     benchmark_figures,
     benchmark_tables,
+    gallery,
     leaderboard,
     published_table,
     ranked,
@@ -16,7 +33,35 @@ from .leaderboard import (
 from .parameters import parameters
 
 __all__ = [
-    "accuracy_figure", "agreement", "baseline", "benchmark_figures", "benchmark_tables", "contact_sheet", "first_layer", "gains", "labelled",
-    "law_table", "laws", "leaderboard", "new", "parameters", "provenance", "published_table", "ranked", "results", "sensitivity", "stored",
-    "stored_verdicts", "styles", "svg", "table", "thumbnails", "training", "verdicts",
+    "COLOURS",
+    "accuracy_figure",
+    "agreement",
+    "baseline",
+    "benchmark_figures",
+    "benchmark_tables",
+    "check_table",
+    "contact_sheet",
+    "first_layer",
+    "gains",
+    "gallery",
+    "labelled",
+    "law_table",
+    "laws",
+    "leaderboard",
+    "measure",
+    "new",
+    "parameters",
+    "provenance",
+    "published_table",
+    "ranked",
+    "results",
+    "sensitivity",
+    "stored",
+    "stored_verdicts",
+    "styles",
+    "svg",
+    "table",
+    "thumbnails",
+    "training",
+    "verdicts",
 ]  # fmt: skip

@@ -215,23 +215,45 @@ def sensitivity(profile: Profile, names: Sequence[str], variant: str) -> figures
     return table(["source", "study's settings, %", f"{changed}, %"], body, "Top-1 with Wilson intervals over test images, one seed each.")
 
 
-def law_table(reference: dict[str, Any], measured: dict[str, dict[str, Tensor]]) -> figures.Shown:
+def measure(reference: dict[str, Any], pictures: Tensor, **more: Tensor) -> dict[str, Tensor]:
+    """The laws that a variant of ``book/laws.toml`` names, of our pictures uint8 (n, 3, s, s): law → values (n,). ``more``: values of others."""
+    return {law: more[law] if law in more else metrics.LAWS[law](pictures) for law in reference if law != "n"}
+
+
+def law_table(reference: dict[str, Any], measured: dict[str, dict[str, Tensor]], theirs: str = "authors' code") -> figures.Shown:
     """Laws of the authors' pictures beside ours, with tolerance and a pass mark.
 
-    reference: a family of ``book/laws.toml`` (n, and variant → law → quartiles); measured: variant → law → values of our images.
+    reference: a family of ``book/laws.toml`` (variant → n and law → quartiles); measured: variant → law → values of our images.
+    theirs: whose figures they are, as the column's title.
     """
+    body, met = [], 0
+    for variant, found in measured.items():
+        for law, values in found.items():
+            target, median = reference[variant][law], float(values.double().median())
+            allowed = metrics.tolerance(target, len(values), reference[variant]["n"])
+            inside = abs(median - target[1]) <= allowed
+            met += inside
+            cells = [f"{target[1]:g} <small>[{target[0]:g}, {target[2]:g}]</small>", f"{median:.4g}", f"± {allowed:.2g}"]
+            body.append([variant.replace("_", " "), law.replace("_", " "), *cells, "✓" if inside else "✗ outside"])
+    counts = ", ".join(f"{variant.replace('_', ' ')} {len(next(iter(found.values())))} of {reference[variant]['n']}" for variant, found in measured.items())
+    header = ["set", "law", f"{theirs}: median [quartiles]", "ours: median", "tolerance", "met"]
+    return table(
+        header,
+        body,
+        f"{met} of {len(body)} laws met. Pictures, ours of theirs: {counts}. Tolerance: three standard errors of the difference of medians plus 2 %.",
+    )
+
+
+def check_table(reference: dict[str, Any], measured: dict[str, float], theirs: str = "published") -> figures.Shown:
+    """Single figures beside ours, with tolerance and a pass mark. reference: a table of ``book/laws.toml``, name → value, tolerance, what."""
     body = []
-    for variant, laws in measured.items():
-        for law, values in laws.items():
-            theirs, median = reference[variant][law], float(values.double().median())
-            allowed = metrics.tolerance(theirs, len(values), reference["n"])
-            cells = [f"{theirs[1]:g} <small>[{theirs[0]:g}, {theirs[2]:g}]</small>", f"{median:.4g}", f"± {allowed:.2g}"]
-            body.append([variant, law.replace("_", " "), *cells, "✓" if abs(median - theirs[1]) <= allowed else "✗ outside"])
-    n = len(next(iter(next(iter(measured.values())).values())))
-    header = ["set", "law", "authors' code: median [quartiles]", "ours: median", "tolerance", "met"]
-    return table(header, body, f"Laws at 128 px; {reference['n']} images of the authors' code, {n} of ours; tolerance: three standard errors plus 2 %.")
+    for name, ours in measured.items():
+        target = reference[name]
+        inside = abs(ours - target["value"]) <= target["tolerance"]
+        body.append([target["what"], f"{target['value']:.4g}", f"{ours:.4g}", f"± {target['tolerance']:g}", "✓" if inside else "✗ outside"])
+    return table(["law", theirs, "ours", "tolerance", "met"], body, f"{sum('✓' in line[-1] for line in body)} of {len(body)} laws met.")
 
 
 def laws(family: str) -> dict[str, Any]:
-    """Measured laws of the authors' sets: a table of ``book/laws.toml``."""
+    """Laws of a family: a table of ``book/laws.toml``."""
     return tomllib.loads((files.root() / "book" / "laws.toml").read_text(encoding="utf-8"))[family]

@@ -22,7 +22,10 @@ from ..errors import ParameterError
 from ..image import to_tiles
 
 # Okabe and Ito's colours, readable for colour-blind eyes and on light and dark ground; one per family
-COLOURS = {"dead_leaves": "#E69F00", "fractals": "#009E73", "noise": "#999999", "baseline": "#56B4E9", "real": "#D55E00", "statistical": "#CC79A7"}
+COLOURS = {
+    "dead_leaves": "#E69F00", "fractals": "#009E73", "noise": "#999999", "baseline": "#56B4E9", "real": "#D55E00", "statistical": "#CC79A7",
+    "stylegan": "#0072B2", "feature_vis": "#B8A800",
+}  # fmt: skip
 INK = "#123456"  # stands for the page's text colour until the SVG is written
 _numbers = itertools.count(1)
 STYLE: dict[Any, Any] = {

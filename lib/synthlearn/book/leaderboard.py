@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from .. import files, stats
-from ..generators import generator
-from ..study import Profile, claims, records, rows
+from ..generators import generator_class
+from ..image import to_tiles
+from ..study import Profile, claims, records, rows, run
 from ..study.rows import row as row_by_name
 from . import figures
 from .chapter import Records, claim_table, estimate, interval, percent, published, secondary, table
@@ -79,8 +80,8 @@ def published_table() -> figures.Shown:
     )
 
 
-def thumbnails(found: Records, size: int = 56) -> figures.Shown:
-    """Every generator as a thumbnail on an axis of accuracy, best first, with its interval; the random encoder and real images as lines."""
+def thumbnails(found: Records, profile: Profile, size: int = 56) -> figures.Shown:
+    """Every generator as a thumbnail, as the profile makes it, on an axis of accuracy, best first; the random encoder and real images as lines."""
     shown = {name: estimate(mine) for name, mine in found.items() if row_by_name(name).kind == "generator" and "." not in name}
     bounds: dict[str, stats.Estimate] = {name: estimate(found[name]) for name in ("random", "real") if name in found}
     if not shown or len(bounds) < 2:
@@ -99,12 +100,29 @@ def thumbnails(found: Records, size: int = 56) -> figures.Shown:
     for name, e in bounds.items():
         lines.append(f"<div class='bound' style='left:{x(e.mean):.1f}%'></div><div class='line heading'>{label(name, e)}</div>")
     for name, e in sorted(shown.items(), key=lambda item: -item[1].mean):
-        picture = figures.image_tag(generator(name).sample([3], size=size)[0].permute(1, 2, 0).numpy(), row_by_name(name).title)
+        picture = figures.image_tag(
+            run.source_of(row_by_name(name), profile, 0).sample([3], size, 0, "cpu")[0].permute(1, 2, 0).numpy(), row_by_name(name).title
+        )
         bar = f"<div class='interval' style='left:{x(e.low):.1f}%;width:{x(e.high) - x(e.low):.1f}%'></div>"
         lines.append(f"<div class='line'>{bar}<div class='source' style='left:{x(e.mean):.1f}%'>{picture}</div>{label(name, e)}</div>")
     said = ", ".join(f"{row_by_name(name).title} {percent(e.mean)} %" for name, e in every.items())
     alt = f"Sources on an axis of accuracy: {said}."
     return figures.Shown(f'<figure class="synthlearn"><div class="axis" role="img" aria-label="{html.escape(alt)}">{"".join(lines)}</div></figure>', alt)
+
+
+def gallery(found: Records, profile: Profile, n: int = 8, size: int = 96) -> figures.Shown:
+    """Every generator of the study: a sheet of ``n`` pictures as the profile makes them, what it is, its accuracy and its measured speed."""
+    speeds = {row["what"]: row["ours"][1] for machine in measurements() for row in machine["rows"]}
+    tiles = []
+    for row in sorted((row for row in rows().values() if row.kind == "generator" and "." not in row.name), key=lambda row: (row.family, row.name)):
+        pictures = run.source_of(row, profile, 0).sample(range(n), size, 0, "cpu")
+        what = (generator_class(row.name).__doc__ or "").strip().splitlines()[0]
+        told = [f"{interval(estimate(found[row.name]))} %"] if row.name in found else ["no record yet"]
+        told += [f"{speeds[row.name]:,.0f} pictures/s at 128 px"] if row.name in speeds else []
+        image = figures.image_tag(to_tiles(pictures, n).numpy(), f"{n} pictures of {row.title}")
+        head = f"<a href='{row.chapter}.html'><b>{html.escape(row.title)}</b></a> <code>{html.escape(row.name)}</code>"
+        tiles.append(f"<figure class='synthlearn'>{image}<figcaption>{head} · {' · '.join(told)}<br>{html.escape(what)}</figcaption></figure>")
+    return figures.Shown("".join(tiles), f"Sheets of {len(tiles)} generators with accuracy and speed.")
 
 
 def measurements() -> list[dict[str, Any]]:

@@ -22,18 +22,17 @@ RADIUS_MIN, RADIUS_MAX, GRID, SIGMA = 0.03, 1.0, 200, 3.0  # fractions of the im
 MAX_LEAVES = 5000
 TRIED = (2048, 3072, MAX_LEAVES)  # 2,048 leaves are enough for nine pictures in ten; the others are painted again with more
 SHAPES = ("circle", "square", "oriented", "rectangle", "triangle", "quadrilateral")
-DRAWS = 10  # uniforms per leaf: shape, radius, colour 3, centre 2, angles 4 (the first also turns squares and rectangles), less one: the shape shares none
 _NEVER = 1 << 20
 
 
 def radius_grid() -> tuple[Tensor, Tensor]:
     """The 200 radii as fractions of the image, and their exact probabilities under the nearest-value rule: float64 (200,) each."""
     r = torch.linspace(RADIUS_MIN, RADIUS_MAX, GRID, dtype=torch.float64)
-    edges = _radius_edges()
+    edges = radius_edges()
     return r, torch.diff(edges, prepend=torch.zeros(1), append=torch.ones(1))
 
 
-def _radius_edges() -> Tensor:
+def radius_edges() -> Tensor:
     """u up to the k-th edge takes radius k: half way between neighbouring values of the cumulative sum."""
     r = torch.linspace(RADIUS_MIN, RADIUS_MAX, GRID, dtype=torch.float64)
     cumulative = torch.cumsum(r**-SIGMA - 1, 0)
@@ -123,7 +122,7 @@ def _push_down(table: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
 def leaf_spans(keys: Tensor, shape: str, size: int, leaves: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """All row spans of the first ``leaves`` leaves: (image, leaf, row, left, right), int64 but for leaf (int32); ends included, inside the picture."""
     u = rng.uniform(rng.fold(keys, 0), (leaves, 8)).flatten(0, 1)
-    radius = radius_grid()[0].to(u.device, torch.float32)[torch.bucketize(u[:, 0].contiguous(), _radius_edges().to(u.device, torch.float32))]
+    radius = radius_grid()[0].to(u.device, torch.float32)[torch.bucketize(u[:, 0].contiguous(), radius_edges().to(u.device, torch.float32))]
     radius = (radius * size).long().clamp_min_(1)
     centre = (u[:, 1:3] * size).long()
     kind = (u[:, 3] * len(SHAPES)).long() if shape == "mixed" else torch.full_like(radius, SHAPES.index(shape))

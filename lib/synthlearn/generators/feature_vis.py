@@ -140,22 +140,27 @@ def units_of(encoder: str, width: float, seed: int, device: str) -> tuple[Units,
 
     Raises: ParameterError if ``encoder`` is neither a name nor a file; CheckpointError if the file holds no encoder.
     """
-    network: nn.Module
+    if encoder != "resnet50" and encoder != "small" and not Path(encoder).is_file():
+        raise ParameterError(
+            f"option encoder = {encoder!r}: no such file; give an encoder's file, as `python -m synthlearn pretrain` writes it, or 'resnet50' or 'small'"
+        )
+    constants: tuple[tuple[float, ...], tuple[float, ...]] = (IMAGENET_MEAN, IMAGENET_STD)
     if encoder == "resnet50":
-        network, constants, read = _random_resnet50(seed), (IMAGENET_MEAN, IMAGENET_STD), nn.Module.__call__
+        network = _random_resnet50(seed)
+        read: Units = network
     else:
-        if encoder != "small" and not Path(encoder).is_file():
-            raise ParameterError(
-                f"option encoder = {encoder!r}: no such file; give an encoder's file, as `python -m synthlearn pretrain` writes it, or 'resnet50' or 'small'"
-            )
-        small = encoders.SmallAlexNet(width, seed=seed).eval() if encoder == "small" else encoders.load(encoder)
+        small = encoders.SmallAlexNet(width, seed=seed) if encoder == "small" else encoders.load(encoder)
         tap = "conv5" if "conv5" in small.taps else small.taps[-1]
-        network, constants, read = small, small.normalisation, lambda net, x: net.features(x, (tap,))[tap]
+        network, constants = small, small.normalisation
+
+        def read(x: Tensor) -> Tensor:
+            return small.features(x, (tap,))[tap]
+
     network.to(device).eval().requires_grad_(False)
     mean, std = (torch.tensor(values, device=device)[:, None, None] for values in constants)
 
     def activations(x: Tensor) -> Tensor:
-        return read(network, (x - mean) / std)
+        return read((x - mean) / std)
 
     with torch.no_grad():
         return activations, activations(torch.zeros(1, 3, 64, 64, device=device)).shape[1]

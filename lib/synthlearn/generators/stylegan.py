@@ -191,7 +191,7 @@ class StyleGAN(Generator):
                 out[chosen] = free_synthesis(shared, keys[chosen], size, o.width)
             else:
                 out[chosen] = tied_synthesis(shared, keys[chosen], torch.tensor(key, device=keys.device), size, o)
-        return _to_photographic(out, keys)
+        return to_photographic(out, keys)
 
 
 def styles(shared: Network, keys: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -221,7 +221,7 @@ def free_synthesis(shared: Network, keys: Tensor, side: int, width: float) -> Te
     convolutions, painters = styles(shared, keys)
     pictures = []
     for i in range(len(keys)):
-        x, image = shared.constant[None], None
+        x, image = shared.constant[None], torch.zeros(1, 3, 2, 2, device=keys.device)
         for number, (layer, style, kernel) in enumerate(zip(layers(side, width), convolutions, shared.kernels, strict=True)):
             s = style[i : i + 1]
             gain = torch.rsqrt(s.square() @ kernel.square().sum((2, 3)).T + EPSILON)[..., None, None]
@@ -233,8 +233,7 @@ def free_synthesis(shared: Network, keys: Tensor, side: int, width: float) -> Te
             x = functional.relu(x * gain) * GAIN
             if not layer.up:
                 block = number // 2
-                colour = ((shared.rgb[block] * painters[block][i]) @ x.flatten(2)).view(1, 3, layer.side, layer.side)
-                image = colour if image is None else upsample(image) + colour
+                image = upsample(image) + ((shared.rgb[block] * painters[block][i]) @ x.flatten(2)).view(1, 3, layer.side, layer.side)
         pictures.append(image)
     return torch.cat(pictures)
 
@@ -291,7 +290,7 @@ def tied_synthesis(shared: Network, keys: Tensor, net: Tensor, side: int, o: Sty
     noise = shared_noise(keys, side) if o.noise == "envelope" else None
     plan = layers(side, o.width)
     draws = [draw_layer(i, layer, keys, net, noise, o) for i, layer in enumerate(plan)]
-    image = None
+    image = torch.zeros(len(keys), 3, 2, 2, device=keys.device)
     taps = torch.einsum("ni,niyx,ihw->nyxhw", convolutions[0], draws[0].kernel, shared.constant)  # what the first layer adds at each of its nine taps
     for number, (layer, draw) in enumerate(zip(plan, draws, strict=True)):
         norm = (convolutions[number].square() * draw.kernel.square().sum((2, 3))).sum(1)
@@ -304,9 +303,8 @@ def tied_synthesis(shared: Network, keys: Tensor, net: Tensor, side: int, o: Sty
             readers.append((convolutions[number + 1][..., None, None] * draws[number + 1].kernel).flatten(2).transpose(1, 2))
         read = read_channels(single, draw, torch.cat(readers, 1))
         if not layer.up:
-            image = read[:, :3] if image is None else upsample(image) + read[:, :3]
+            image = upsample(image) + read[:, :3]
         taps = read[:, -9:].unflatten(1, (3, 3)) if number + 1 < len(plan) else taps
-    assert image is not None
     return image
 
 
@@ -316,7 +314,11 @@ def _assemble(taps: Tensor, up: bool) -> Tensor:
     n, _, _, h, w = taps.shape
     if not up:
         padded = functional.pad(taps, (1, 1, 1, 1))
-        return sum(padded[:, y, x, y : y + h, x : x + w] for y in range(3) for x in range(3))
+        total = torch.zeros_like(taps[:, 0, 0])
+        for y in range(3):
+            for x in range(3):
+                total += padded[:, y, x, y : y + h, x : x + w]
+        return total
     out = taps.new_zeros(n, 2 * h + 3, 2 * w + 3)
     for y in range(3):
         for x in range(3):
@@ -345,7 +347,7 @@ def read_channels(single: Tensor, draw: Draw, weights: Tensor) -> Tensor:
     return read.transpose(1, 2).reshape(n, k, *single.shape[1:])
 
 
-def _to_photographic(x: Tensor, keys: Tensor) -> Tensor:
+def to_photographic(x: Tensor, keys: Tensor) -> Tensor:
     """Give every channel of (n, 3, h, w) a drawn mean and contrast, clip to [0, 1], cut to bytes."""
     z = rng.normal(rng.fold(keys, 2), (2, 3))
     mean, spread, std, std_spread = (torch.tensor(t, device=x.device) for t in (MEAN, MEAN_SPREAD, STD, STD_SPREAD))

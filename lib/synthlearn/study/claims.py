@@ -12,6 +12,7 @@ from ..errors import DataError
 from . import records
 
 PRIMARY = "fc6_linear"
+LEAST_SEEDS = 2  # one seed says nothing of how far seeds lie apart
 VERDICTS = ("supported", "contradicted", "undecided", "not tested")
 
 
@@ -73,7 +74,8 @@ def read(path: str = "book/claims.toml") -> list[dict[str, Any]]:
 
 
 def evaluate(claims: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]) -> list[Claim]:
-    """Verdicts over records of one profile. All comparisons of the call are one family: Holm at 5 % decides which are more than chance."""
+    """Verdicts over records of one profile. All comparisons of the call are one family: Holm at 5 % decides which are more than chance.
+    A comparison over a single seed stays undecided."""
     table = by_row(found)
     pairs = [(claim["id"], *(side.strip() for side in rule.split(">"))) for claim in claims for rule in claim["compare"]]
     differences = [difference(table[a], table[b]) if a in table and b in table else None for _, a, b in pairs]
@@ -82,7 +84,8 @@ def evaluate(claims: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]) 
     comparisons: dict[str, list[Comparison]] = {claim["id"]: [] for claim in claims}
     for i, (claim, a, b) in enumerate(pairs):
         d = differences[i]
-        verdict = "not tested" if d is None else "undecided" if not clear[i] else "supported" if d.mean > 0 else "contradicted"
+        decided = d is not None and clear[i] and d.seeds >= LEAST_SEEDS
+        verdict = "not tested" if d is None else "undecided" if not decided else "supported" if d.mean > 0 else "contradicted"
         comparisons[claim].append(Comparison(a, b, d, verdict))
     return [Claim(c["id"], c["text"], c["source"], tuple(comparisons[c["id"]]), _overall([x.verdict for x in comparisons[c["id"]]])) for c in claims]
 

@@ -73,7 +73,7 @@ def trained_encoder(row: Row, profile: Profile, seed: int) -> Path:
     return encoder_file(identity)
 
 
-def _source(row: Row, profile: Profile, seed: int) -> stream.Source:
+def source_of(row: Row, profile: Profile, seed: int) -> stream.Source:
     """The row's source, with the encoder that it needs at hand."""
     if row.needs:
         trained_encoder(rows()[row.needs], profile, seed)
@@ -83,7 +83,7 @@ def _source(row: Row, profile: Profile, seed: int) -> stream.Source:
 def _pretrain(row: Row, profile: Profile, seed: int, identity: str) -> tuple[train.Trained, float]:
     """Train a row's encoder and keep it: (curves, seconds that the pictures took)."""
     p = row.profile(profile)
-    source, began = _source(row, profile, seed), time.perf_counter()
+    source, began = source_of(row, profile, seed), time.perf_counter()
     encoder = encoders.SmallAlexNet(p.width, p.crop, seed).to(p.device)
     images = stream.feed(source, p.n_images, p.image_size, seed, p.device, p.refresh)
     pool_seconds = time.perf_counter() - began
@@ -215,7 +215,7 @@ def replay(row: Row, profile: Profile, seed: int, measure: bool = False) -> tupl
     again: dict[str, Any] = {}
     recorded: dict[str, Any] = {}
     if row.trained:
-        source = _source(row, profile, seed)
+        source = source_of(row, profile, seed)
         images = stream.feed(source, p.n_images, p.image_size, seed, p.device, p.refresh)
         if not p.refresh:  # else they are made anew anyway
             probed = torch.arange(0, p.n_images, max(1, p.n_images // REPLAY_PICTURES))

@@ -1,0 +1,131 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Feature visualisations
+#
+# Ask a network what excites one of its units, and climb: the picture that results shows edges, textures and parts, though nobody drew them.
+# Such pictures can train the next network. **Do they teach more than the data of the network that they came from?**
+
+# %% tags=["parameters", "hide-input"]
+profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
+epochs: int | None = None  # None: the profile's value
+n_images: int | None = None
+batch_size: int | None = None
+width: float | None = None
+seeds: int | None = None
+data: str | None = None  # digits, cifar10-20k … or a folder with train/ and test/
+device: str | None = None
+
+# %% tags=["hide-input"]
+import synthlearn as sl
+
+p = sl.book.parameters(globals())
+
+# %% [markdown]
+# ## Pictures that excite a unit
+#
+# First row: of a **random** network. Second row: of a network that was trained on **dead leaves** by this book {cite:p}`baradad2021`.
+
+# %% tags=["hide-input"]
+import torch
+
+ROWS = [sl.study.row(f"feature_vis-{kind}") for kind in ("random", "dead_leaves")]
+sources = [sl.study.source_of(row, p, 0) for row in ROWS]
+sheet = torch.cat([source.sample(range(8), size=48) for source in sources])
+sl.book.contact_sheet(
+    sheet.repeat_interleave(2, 2).repeat_interleave(2, 3), alt="Two rows of eight optimised pictures: mottled textures above; curved edges and spots below."
+)
+
+# %% [markdown]
+# ## How it works
+#
+# A picture is the sigmoid of a Fourier series in decorrelated colours. Its coefficients start as weak 1/f noise and follow the gradient of
+# one or two units of the last convolution, averaged over the picture {cite:p}`olah2017`. Between steps the picture is shifted, shrunk and
+# turned a little, so that no pixel pattern can cheat. Below, one picture of each network over its steps, and how much it excites its unit.
+
+# %% tags=["hide-input"]
+from synthlearn import rng
+from synthlearn.generators import feature_vis as fv
+
+figure, axis = sl.book.new(height=2.6)
+panels, steps = {}, max(4, sources[0].options.steps)
+every = steps // 4
+for source, row in zip(sources, ROWS, strict=True):
+    o = source.options
+    network, count = fv.units_of(o.encoder, o.width, 0, "cpu")
+    chosen, key = fv.unit_list(torch.tensor([2, 2]), count), rng.key("feature_vis", 0, torch.tensor([2, 2]))
+    with torch.no_grad():
+        stages = source.optimise(network, chosen, key, 64, steps, every)[:, 0]
+        excited = network(stages.float() / 255).gather(1, chosen[:1].expand(len(stages), -1)).mean(1)
+    panels |= {f"{row.title.split(', ')[1]}, step {min(i * every, steps)}": x for i, x in enumerate(stages)}
+    axis.plot([min(i * every, steps) for i in range(len(stages))], excited / excited[-1], "o-", label=row.title)
+axis.set_xlabel("step")
+axis.set_ylabel("activation, share of the last")
+axis.legend(labelcolor="linecolor")
+sl.book.labelled(panels, alt="One picture per network at five stages: noise first, then marks that repeat, then strong structure.")
+
+# %% tags=["hide-input"]
+sl.book.svg(figure, alt="Activation of the unit over the steps of the optimisation, rising for both networks.")
+
+# %% [markdown]
+# The paper looks into a ResNet-50 at 256 pixels, which takes 4 TFLOP per picture. That is here too, as `sl.generator("feature_vis-random")`.
+# The profiles *smoke* and *cpu* look into our small encoder at 48 pixels, with half the steps and 2,000 pictures seen five times as often
+# ([deviations](../book/deviations)); the second row's encoder is that of the row *dead leaves, mixed* of the same seed. What can be checked
+# is on [the page of laws](85_laws_feature_vis).
+
+# %% [markdown]
+# ## Training
+#
+# All sets alike: alignment and uniformity on two random views {cite:p}`wang2020`, no labels.
+
+# %% tags=["hide-input"]
+found = sl.study.chapter("05_feature_vis", p)
+sl.book.training(found)
+
+# %% tags=["hide-input"]
+sl.book.first_layer({**found, "random": sl.book.baseline(p)})
+
+# %% [markdown]
+# ## Result
+#
+# The encoder is frozen; a linear classifier on its fc6 features learns to name real images.
+
+# %% tags=["hide-input"]
+sl.book.accuracy_figure(found, p)
+
+# %% tags=["hide-input"]
+sl.book.results(found, p)
+
+# %% tags=["hide-input"]
+sl.book.gains(found, p)
+
+# %% [markdown]
+# ## Verdict
+
+# %% tags=["hide-input"]
+sl.book.verdicts("05_feature_vis", found, p)
+
+# %% [markdown]
+# ## Try it yourself
+#
+# ```bash
+# papermill notebooks/05_feature_vis.ipynb out.ipynb -p epochs 20
+# python -m synthlearn pretrain --generator dead_leaves-mixed --out leaves.safetensors
+# python -m synthlearn generate --generator feature_vis-dead_leaves --option encoder=leaves.safetensors --n 16 --size 64 --out features
+# ```
+#
+# One knob worth turning: `--option steps=512`.
+
+# %% tags=["hide-input"]
+sl.book.provenance(p, found)

@@ -1,0 +1,35 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Gallery
+#
+# **What do all the sets look like?** Eight pictures of each generator of the study, with what its pictures taught (top-1 of a linear
+# classifier on CIFAR-10, profile *cpu*) and how fast they are made. The picture titles lead to the chapters.
+
+# %% tags=["parameters", "remove-input"]
+profile: str = "smoke"  # decides how the pictures are made; accuracies are the committed ones of cpu
+
+# %% tags=["hide-input"]
+import synthlearn as sl
+
+p = sl.book.parameters(globals())
+
+# %% tags=["remove-input"]
+found = sl.book.stored("cpu")
+sl.book.gallery(found, p)
+
+# %% [markdown]
+# Pictures are functions of generator, options, seed and index: `sl.generator("stylegan-oriented").sample([3], size=128)` is the fourth
+# picture of its row, on any machine. `python -m synthlearn generate` writes a set to disk, with a data card; the pictures are ours and free
+# of rights (CC0).
