@@ -2,8 +2,11 @@
 
 import argparse
 import datetime
+import json
 import os
 import platform
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,16 +21,18 @@ from synthlearn import files, losses, progress, rng
 from synthlearn.augment import Augmentation
 from synthlearn.encoders import SmallAlexNet
 from synthlearn.generators import fractals as fr
+from synthlearn.generators import stylegan as sg
 from synthlearn.study.run import commit, device_name
 
 from . import reference
 
 SIZE = 128
-Case = tuple[str, str, Callable[[], int], Callable[[], int], float | None]
+Case = tuple[str, str, Callable[[], int], Callable[[], int], float | None, Callable[[], int] | None]
 
 
 def generator_case(name: str, loop: Callable[[int], Any], ours: int, theirs: int, goal: float | None, device: str, **options: Any) -> Case:
-    """Name, name of the reference, a call of ours and one of theirs that return how many pictures they made, and the goal for the ratio."""
+    """Name, name of the reference, a call of ours and one of theirs that return how many pictures they made, the goal for the ratio, and what
+    tells the memory that ours takes."""
     source = sl.generator(name, **options)
     counter = iter(range(0, 1 << 40, ours))
 
@@ -42,7 +47,7 @@ def generator_case(name: str, loop: Callable[[int], Any], ours: int, theirs: int
         return theirs
 
     label = name + "".join(f", {value}" for value in options.values())
-    return label, loop.__name__, mine, reference_loop, goal
+    return label, loop.__name__, mine, reference_loop, goal, lambda: memory(name, options, ours)
 
 
 def cases(device: str) -> list[Case]:
@@ -68,11 +73,42 @@ def cases(device: str) -> list[Case]:
     def numpy_noise(i: int) -> Any:
         return reference.numpy_noise(SIZE, random)
 
+    def statistics(spectrum: bool, wavelets: bool, color: bool) -> Callable[[int], Any]:
+        def numpy_statistics(i: int) -> Any:
+            return reference.numpy_statistics(spectrum, wavelets, color, SIZE, random)
+
+        return numpy_statistics
+
+    textures = random.integers(0, 256, (100, SIZE, SIZE, 3), dtype=np.uint8)
+
+    def masked_textures(i: int) -> Any:
+        return reference.masked_textures(textures, SIZE, random)
+
+    def stylegan(kind: str) -> Callable[[int], Any]:
+        o = sl.generator(f"stylegan-{kind}").options
+        net = rng.key("bench")
+        shared = sg.network(int(net), sg.SIDE, o.width, o.kernels == "free", "cpu")
+
+        def full_stylegan(i: int) -> Any:
+            keys = rng.key("bench", torch.tensor([i]))
+            with torch.no_grad():
+                return reference.full_stylegan(shared, keys, net, sg.SIDE, o)
+
+        return full_stylegan
+
     scale = 1 if device == "cpu" else 64
     return [
         generator_case("dead_leaves-squares", opencv_loop("square"), 96 * scale, 96, 1.5, device),
         generator_case("dead_leaves-oriented", opencv_loop("oriented"), 96 * scale, 96, 1.5, device),
         generator_case("dead_leaves-mixed", opencv_loop("mixed"), 96 * scale, 96, 1.5, device),
+        generator_case("dead_leaves-textures", masked_textures, 96 * scale, 24, 10, device, textures=100),
+        generator_case("stat-spectrum", statistics(True, False, False), 128 * scale, 8, 4, device),
+        generator_case("stat-spectrum_color", statistics(True, False, True), 64 * scale, 8, 4, device),
+        generator_case("stat-wmm", statistics(False, True, False), 32 * scale, 2, 3, device),
+        generator_case("stat-spectrum_color_wmm", statistics(True, True, True), 32 * scale, 2, 3, device),
+        generator_case("stylegan-highfreq", stylegan("highfreq"), 16 * scale, 1, 10, device),
+        generator_case("stylegan-sparse", stylegan("sparse"), 16 * scale, 1, 10, device),
+        generator_case("stylegan-oriented", stylegan("oriented"), 16 * scale, 1, 10, device),
         generator_case("fractals-fractaldb", python_fractal, 48 * scale, 1, 100, device),
         generator_case("fractals-fractaldb", numba_fractal, 48 * scale, 48, None, device, mode="point"),
         generator_case("fractals-sigma", numba_fractal, 256 * scale, 128, None, device),
@@ -97,7 +133,19 @@ def view_case(variant: str, size: int, crop: int, goal: float, device: str) -> C
             theirs(picture)
         return 256
 
-    return f"views, {variant}, {size} → {crop} px", "pil_views", mine, pil_views, goal
+    return f"views, {variant}, {size} → {crop} px", "pil_views", mine, pil_views, goal, None
+
+
+def memory(name: str, options: dict[str, Any], n: int) -> int:
+    """MB that a fresh process needs more to make ``n`` pictures of 128 px on a CPU than to make none."""
+    script = (
+        "import resource, sys, json, torch, synthlearn as sl; torch.set_num_threads(int(sys.argv[3]));"
+        "g = sl.generator(sys.argv[1], **json.loads(sys.argv[2]));"
+        f"before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; g.sample(range({n}), {SIZE});"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, name, json.dumps(options), str(torch.get_num_threads())], capture_output=True, text=True, check=True)
+    return int(done.stdout) >> 10
 
 
 def timed(call: Callable[[], int], device: str) -> float:
@@ -168,11 +216,11 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     every, rows = cases(args.device), []
     with progress.bar(len(every) + 1, "benchmarks", "case") as shown:
-        for name, against, ours, theirs, goal in every:
+        for name, against, ours, theirs, goal, needs in every:
             ours(), theirs()  # warm up and compile
             pairs = [(timed(ours, args.device), timed(theirs, "cpu")) for _ in range(args.repeats)]
             row = {"what": name, "against": against, "ours": spread([a for a, _ in pairs]), "reference": spread([b for _, b in pairs])}
-            rows.append({**row, "ratio": spread([a / b for a, b in pairs]), "goal": goal})
+            rows.append({**row, "ratio": spread([a / b for a, b in pairs]), "goal": goal, "memory_mb": needs() if needs and args.device == "cpu" else None})
             low, middle, high = rows[-1]["ratio"]
             progress.say(f"{name:36s} {rows[-1]['ours'][1]:9.0f}/s   {middle:7.1f} × {against} [{low:.1f}, {high:.1f}]" + (f"   goal {goal:g}" if goal else ""))
             shown.update()

@@ -2,7 +2,9 @@
 
 ``opencv_leaves`` is a sensible loop: OpenCV's fills, cover tested every 200 leaves (the published code tests it after every leaf
 and is some fifty times slower). ``python_fractal`` is the published way: a Python loop over points with a paste each.
-``numba_fractal`` is a compiled chaos game, as published for sigma fractals. ``pil_views`` is torchvision's pipeline on PIL images.
+``numba_fractal`` is a compiled chaos game, as published for sigma fractals. ``numpy_statistics`` follows the authors' MATLAB with NumPy and
+pyrtools. ``masked_textures`` fills textured leaves the published way, a pass over the picture for every leaf. ``full_stylegan`` is the whole network
+with all its channels, as a deep-learning library would run it. ``pil_views`` is torchvision's pipeline on PIL images.
 """
 
 import math
@@ -10,9 +12,16 @@ import math
 import cv2
 import numba
 import numpy as np
+import torch
 from PIL import Image
+from pyrtools.pyramids import SteerablePyramidSpace
+from scipy import ndimage
+from torch import Tensor
+from torch.nn import functional
 
+from synthlearn import pyramid, rng
 from synthlearn.generators import dead_leaves as dl
+from synthlearn.generators import stylegan as sg
 from synthlearn.vision import torchvision
 
 COVER_EVERY = 200
@@ -108,6 +117,105 @@ def numba_fractal(systems: np.ndarray, probabilities: np.ndarray, size: int, poi
     value = image / image.max()
     hsv = np.stack(((255 * value).astype(np.uint8), np.full_like(value, 180, np.uint8), np.full_like(value, 200, np.uint8)), 2)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * (value > 0)[..., None].astype(np.uint8)
+
+
+def _matched(x: np.ndarray, cumulative: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Values with another distribution: a piecewise linear map between the edges of equal bins."""
+    counts, own = np.histogram(x, len(edges) - 1)
+    counts = counts + 1e-8 * counts.mean()
+    return np.interp(x, own, np.interp(np.concatenate(([0], counts.cumsum())) / counts.sum(), cumulative, edges))
+
+
+def _band(band: np.ndarray, rows: int, random: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Distribution at the grid's edges, and standard deviation, that a band of this many rows is to have."""
+    x = np.linspace(-200, 200, 801)
+    h = np.exp(-((np.abs(x) / 4.0 ** (rows / len(band))) ** random.uniform(0.4, 0.8)))
+    return np.concatenate(([0], h.cumsum())) / h.sum(), float(np.sqrt((h * x * x).sum() / h.sum()))
+
+
+def numpy_statistics(spectrum: bool, wavelets: bool, color: bool, size: int, random: np.random.Generator) -> np.ndarray:
+    """One statistical picture, uint8 (size, size, 3): ten rounds, channel by channel, in NumPy; the pyramid by pyrtools."""
+    n = 3 + int(20 * random.random())
+    share = 0.001 + random.random(n)
+    palette = random.random((n, 3))[np.sort(random.choice(n, size * size, p=share / share.sum()))].reshape(size, size, 3) * 256
+    side = 1 + int(10 * random.random())
+    palette = np.stack([ndimage.uniform_filter(palette[..., c], side, mode="constant") for c in range(3)], 2) + 10 * random.random((size, size, 3))
+    pixels = 256 * (palette - palette.min()) / np.ptp(palette)
+    mean = pixels.reshape(-1, 3).mean(0)
+    axes = np.linalg.eigh(np.cov(pixels.reshape(-1, 3).T))[1][:, ::-1]
+    channels = (pixels.reshape(-1, 3) - mean) @ axes
+    histograms = []
+    for channel in channels.T:
+        counts, edges = np.histogram(channel, 256)
+        histograms.append((np.concatenate(([0], (counts + 1e-8 * counts.mean()).cumsum())) / (counts.sum() + 2.56e-6 * counts.mean()), edges))
+    s, d = random.uniform(0.5, 3.5), random.normal(0, 0.05)
+    f = np.abs(np.fft.fftfreq(size))
+    amplitude = 1 / (2.2e-16 + f ** (s + d) + f[:, None] ** (s - d))
+    amplitude[0, 0] = 0
+    x = 256 * random.random((3, size, size))
+    scales = pyramid.height(size)
+    targets: list[dict] = [{} for _ in range(3)]
+    for _ in range(10):
+        if spectrum:
+            for c in range(3):
+                m, sd = x[c].mean(), x[c].std()
+                y = np.fft.ifft2(amplitude * np.exp(1j * np.angle(np.fft.fft2(x[c] - m)))).real
+                x[c] = (y - y.mean()) / y.std() * sd + m
+        if wavelets:
+            for c in range(3):
+                pyr = SteerablePyramidSpace(x[c], order=3, height=scales, edge_type="reflect1")
+                for name, band in pyr.pyr_coeffs.items():
+                    if name != "residual_lowpass":
+                        cumulative, sd = targets[c].setdefault(name, _band(band, size, random))
+                        y = _matched(band.ravel(), cumulative, np.linspace(-200.25, 200.25, 802)).reshape(band.shape)
+                        pyr.pyr_coeffs[name] = (y - y.mean()) / y.std() * sd
+                x[c] = pyr.recon_pyr()
+        if color:
+            for c in range(3):
+                x[c] = _matched(x[c].ravel(), *histograms[c]).reshape(size, size)
+    rgb = (axes @ x.reshape(3, -1)).T.reshape(size, size, 3) + mean
+    rgb -= rgb.min()
+    return (255 * rgb / rgb.max()).round().astype(np.uint8)
+
+
+def masked_textures(textures: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """One picture of textured leaves, uint8 (size, size, 3): leaves as by ``opencv_leaves``, then one pass over the picture for every colour."""
+    canvas = opencv_leaves("oriented", size, rng)
+    code = canvas.astype(np.int32) @ np.array([65536, 256, 1])
+    out = np.empty_like(canvas)
+    for leaf in np.unique(code):
+        mask = code == leaf
+        out[mask] = textures[rng.integers(len(textures))][mask]
+    return out
+
+
+def full_stylegan(shared: sg.Network, keys: Tensor, net: Tensor, side: int, o: sg.StyleGANOptions) -> Tensor:
+    """Random StyleGANs with tied kernels, all channels held: RGB maps (n, 3, side, side), one modulated convolution after the other, picture by picture."""
+    convolutions, painters = sg.styles(shared, keys)
+    noise = sg.shared_noise(keys, side) if o.noise == "envelope" else None
+    filter4 = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64 * 4
+    pictures = []
+    for i in range(len(keys)):
+        x, image = shared.constant[None], torch.zeros(1, 3, 2, 2)
+        for number, layer in enumerate(sg.layers(side, o.width)):
+            draw = sg.draw_layer(number, layer, keys[i : i + 1], net, noise and {r: maps[i : i + 1] for r, maps in noise.items()}, o)
+            kernel = draw.sign[0][:, None, None, None] * draw.kernel[0][None]
+            modulated = kernel * convolutions[number][i][None, :, None, None]
+            modulated = modulated / (modulated.square().sum((1, 2, 3), keepdim=True) + 1e-8).sqrt()
+            if layer.up:
+                x = functional.conv_transpose2d(x, modulated.transpose(0, 1), stride=2)
+                x = functional.conv2d(functional.pad(x, (1, 1, 1, 1)).transpose(0, 1), filter4[None, None]).transpose(0, 1)
+            else:
+                x = functional.conv2d(x, modulated, padding=1)
+            x = functional.relu(x + draw.noise[:, None] + draw.bias[0][None, :, None, None]) * math.sqrt(2)
+            if not layer.up:
+                weight = rng.normal(rng.fold(keys[i], 10 + number // 2), (3, layer.outputs)) * painters[number // 2][i]
+                zeros = torch.zeros(1, 3, layer.side, layer.side)
+                zeros[..., ::2, ::2] = image
+                image = functional.conv2d(functional.pad(zeros, (2, 1, 2, 1)).transpose(0, 1), filter4[None, None]).transpose(0, 1)
+                image = image + functional.conv2d(x, weight[:, :, None, None])
+        pictures.append(image)
+    return torch.cat(pictures)
 
 
 def numpy_noise(size: int, rng: np.random.Generator) -> np.ndarray:

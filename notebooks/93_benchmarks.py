@@ -40,8 +40,10 @@ sl.book.benchmark_tables()
 # %% [markdown]
 # ## What the reference loops are
 #
-# *opencv_leaves*: parameters drawn 200 leaves at a time, OpenCV's fills, cover tested every 200 leaves; about fifty times faster than the published
-# code, which tests the whole picture after every leaf. *python_fractal*: the published way, a Python loop over 100,000 points with a paste each.
-# *numba_fractal*: a compiled chaos game of 100,000 points with count and colour, one fractal per picture; our sigma pictures hold up to five
-# fractals on a background and draw one new fractal per two pictures. *numpy_noise*: NumPy's own generator, which need not give the same picture in
-# any batch. *pil_views*: torchvision's pipeline on PIL images.
+# *opencv_leaves*: parameters drawn 200 leaves at a time, OpenCV's fills, cover tested every 200 leaves; about fifty times faster than the
+# published code, which tests the whole picture after every leaf. *python_fractal*: the published way, a Python loop over 100,000 points with
+# a paste each. *numba_fractal*: a compiled chaos game of 100,000 points with count and colour, one fractal per picture; our sigma pictures
+# hold up to five fractals on a background and draw one new fractal per two pictures. *numpy_noise*: NumPy's own generator, which need not
+# give the same picture in any batch. *masked_textures*: leaves as by *opencv_leaves*, then a pass over the picture for every leaf, as
+# published. *numpy_statistics*: the authors' MATLAB channel by channel in NumPy, with pyrtools' pyramid. *full_stylegan*: the same network
+# with all its channels at 256 px. *pil_views*: torchvision's pipeline on PIL images.

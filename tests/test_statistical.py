@@ -108,3 +108,40 @@ def test_the_clipped_palette_never_shows_the_last_colour():
     assert int(count.min()) == 3 and int(count.max()) == 22
     a, b = st.colour_model(keys, 16), st.colour_model(keys, 16, "all")
     assert not torch.allclose(a.mean, b.mean) and torch.isfinite(a.mean).all()
+
+
+def test_wavelet_models_are_the_generalised_gaussians_of_the_description():
+    keys = rng.key("wavelets", torch.arange(3))
+    model = st.wavelet_model(keys, 3)
+    rho = rng.uniform(rng.fold(keys, 8), (3, 13), 0.4, 0.8).double().numpy()
+    x = np.arange(-200, 200.25, 0.5)
+    for band, scale in ((0, 4), (1, 4), (5, 16), (12, 256)):
+        h = np.exp(-((np.abs(x) / scale) ** rho[1, 2, band]))
+        assert float(model.std[1, 2, band]) == pytest.approx(np.sqrt((h * x**2).sum() / h.sum()), rel=1e-5)
+        assert np.allclose(model.cumulative[1, 2, band], np.concatenate(([0], h.cumsum())) / h.sum(), atol=1e-7)
+
+
+def test_imposed_bands_have_their_spread_and_shape():
+    keys = rng.key("bands", torch.arange(2))
+    model = st.wavelet_model(keys, 1)
+    seen = []
+    whole = st.pyramid.synthesise
+
+    def watched(high, bands, low, borders):
+        seen.extend((high, *bands))
+        return whole(high, bands, low, borders)
+
+    st.pyramid.synthesise = watched
+    try:
+        st.impose_wavelets(256 * rng.uniform(keys, (3, 48, 48)), model, "reflect")
+    finally:
+        st.pyramid.synthesise = whole
+    assert torch.allclose(seen[0].flatten(1).std(1, correction=0), model.std[:, :, 0].flatten(), rtol=1e-4)
+    assert torch.allclose(seen[1].flatten(2).std(2, correction=0), model.std[:, :, 1:].flatten(0, 1), rtol=1e-4)
+    fourth = (seen[0].flatten(1) / seen[0].flatten(1).std(1, keepdim=True)).pow(4).mean(1)
+    assert float(fourth.min()) > 5  # heavier tails than a Gaussian's 3
+
+
+def test_mirrored_borders_are_quiet_and_periodic_ones_are_not():
+    quiet, even = (metrics.border_gradient(sl.generator("stat-wmm", borders=b).sample(range(24), 128)).median() for b in ("reflect", "circular"))
+    assert float(quiet) < 0.65 and float(even) > 0.9

@@ -1,47 +1,19 @@
 """Random StyleGANs: the single-map shortcut against the full network, kernels, noise, and the output law."""
 
-import math
+import tomllib
 
+import numpy as np
 import pytest
 import torch
-from torch.nn import functional
+from benchmarks import reference
+from PIL import Image
 
 import synthlearn as sl
-from synthlearn import rng
+from synthlearn import files, metrics, rng
 from synthlearn.generators import stylegan as sg
 
+LAWS = tomllib.loads((files.root() / "book" / "laws.toml").read_text())["stylegan"]
 WIDTH = 1 / 16
-
-
-def full_network(shared, keys, net, side, o):
-    """The modulated, demodulated convolutions on all channels, written out: (n, 3, side, side) without any shortcut."""
-    convolutions, painters = sg.styles(shared, keys)
-    noise = sg.shared_noise(keys, side) if o.noise == "envelope" else None
-    filter4 = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64 * 4
-    pictures = []
-    for i in range(len(keys)):
-        x, image = shared.constant[None], None
-        for number, layer in enumerate(sg.layers(side, o.width)):
-            draw = sg.draw_layer(number, layer, keys[i : i + 1], net, noise and {r: x[i : i + 1] for r, x in noise.items()}, o)
-            kernel = draw.sign[0][:, None, None, None] * draw.kernel[0][None]
-            modulated = kernel * convolutions[number][i][None, :, None, None]
-            modulated = modulated / (modulated.square().sum((1, 2, 3), keepdim=True) + 1e-8).sqrt()
-            if layer.up:
-                x = functional.conv_transpose2d(x, modulated.transpose(0, 1), stride=2)
-                x = functional.conv2d(functional.pad(x, (1, 1, 1, 1)).transpose(0, 1), filter4[None, None]).transpose(0, 1)
-            else:
-                x = functional.conv2d(x, modulated, padding=1)
-            x = functional.relu(x + draw.noise[:, None] + draw.bias[0][None, :, None, None]) * math.sqrt(2)
-            if not layer.up:
-                weight = rng.normal(rng.fold(keys[i], 10 + number // 2), (3, layer.outputs)) * painters[number // 2][i]
-                colour = functional.conv2d(x, weight[:, :, None, None])
-                if image is not None:
-                    zeros = torch.zeros(1, 3, layer.side, layer.side)
-                    zeros[..., ::2, ::2] = image
-                    image = functional.conv2d(functional.pad(zeros, (2, 1, 2, 1)).transpose(0, 1), filter4[None, None]).transpose(0, 1)
-                image = colour if image is None else image + colour
-        pictures.append(image)
-    return torch.cat(pictures)
 
 
 @pytest.mark.parametrize("kind", ["highfreq", "sparse", "oriented"])
@@ -50,5 +22,70 @@ def test_single_map_shortcut_equals_the_full_network(kind):
     net = rng.key("net")
     shared = sg.network(int(net), 64, o.width, False, "cpu")
     keys = rng.key("shortcut", torch.arange(3))
-    fast, slow = sg.tied_synthesis(shared, keys, net, 64, o), full_network(shared, keys, net, 64, o)
+    fast, slow = sg.tied_synthesis(shared, keys, net, 64, o), reference.full_stylegan(shared, keys, net, 64, o)
     assert float((fast - slow).abs().max()) < 2e-4 * float(slow.abs().max())
+
+
+@pytest.mark.parametrize("kind", ["highfreq", "sparse", "oriented"])
+def test_set_meets_the_laws_of_the_authors_code(kind):
+    n, laws = 48, LAWS[kind]
+    images = sl.generator(f"stylegan-{kind}", images_per_network=8).sample(range(n), 256, seed=1)
+    for law, quartiles in laws.items():
+        if law != "n":
+            assert abs(float(metrics.LAWS[law](images).median()) - quartiles[1]) <= metrics.tolerance(quartiles, n, laws["n"]), law
+
+
+def test_free_networks_meet_the_laws_at_an_eighth_of_the_width():
+    n, laws = 16, LAWS["random"]
+    images = sl.generator("stylegan-random", images_per_network=2, width=0.125).sample(range(n), 256, seed=3)
+    for law in ("deviation", "mean_step", "step_kurtosis", "energy_variation", "chroma"):
+        assert abs(float(metrics.LAWS[law](images).median()) - laws[law][1]) <= metrics.tolerance(laws[law], n, laws["n"]), law
+
+
+def test_banks_hold_the_kernels_of_the_description():
+    signs, oriented = sg.sign_kernels(), sg.oriented_kernels()
+    assert signs.shape == oriented.shape == (40, 3, 3) and len(signs.flatten(1).unique(dim=0)) == 32
+    norms = signs.square().sum((1, 2))
+    assert set(norms[:16].tolist()) == {6, 8, 9}
+    assert set(norms[16:32].tolist()) == {9} and norms[32:36].tolist() == norms[36:].tolist() == [1, 9, 5, 9]
+    assert torch.equal(oriented[:20], -oriented[20:])
+    assert torch.allclose(oriented[:16].sum((1, 2)), torch.zeros(16), atol=1e-5)
+    assert torch.allclose(oriented[:4].square().sum((1, 2)), torch.tensor([6, 4.586, 4, 4.586]), atol=2e-3)
+    assert torch.allclose(oriented[8:12].square().sum((1, 2)), torch.tensor([8, 3.926, 5.638, 3.926]), atol=2e-3)
+    assert torch.allclose(oriented[1], torch.tensor([[0.541, -0.383, -1], [0.924, 0, -0.924], [1, 0.383, -0.541]]), atol=1e-3)
+    assert torch.allclose(oriented[9], torch.tensor([[-0.183, -0.5, 0.734], [0.582, -1.266, 0.582], [0.734, -0.5, -0.183]]), atol=1e-3)
+
+
+def test_pink_noise_has_its_slope_and_no_mean():
+    keys = rng.key("pink", torch.arange(32))
+    x = sg.pink_noise(keys, 256)
+    slope = metrics.spectrum_slope(x[:, None].expand(-1, 3, -1, -1))
+    assert float((slope / rng.uniform(rng.fold(keys, 0), (), 0.5, 1.5) + 2).abs().median()) < 0.06
+    assert float(x.mean((1, 2)).abs().max()) < 1e-5
+
+
+def test_the_whole_period_of_pink_noise_has_exactly_its_amplitudes(monkeypatch):
+    keys, side = rng.key("exact", torch.arange(2)), 16
+    f = torch.fft.irfft2
+    kept = []
+    monkeypatch.setattr(torch.fft, "irfft2", lambda *a, **k: kept.append(f(*a, **k)) or kept[-1])
+    sg.pink_noise(keys, side)
+    amplitude = torch.fft.fft2(kept[0]).abs()
+    k = torch.fft.fftfreq(side + 1, 1 / (side + 1))
+    radius = torch.hypot(k[:, None], k)
+    radius[0, 0] = 1
+    want = radius ** -rng.uniform(rng.fold(keys, 0), (), 0.5, 1.5)[:, None, None]
+    want[:, 0, 0] = 0
+    assert torch.allclose(amplitude, want, atol=1e-4)
+
+
+def test_envelope_is_enlarged_as_pil_does():
+    small = np.random.default_rng(0).normal(size=(4, 4)).astype(np.float32)
+    theirs = np.asarray(Image.fromarray(small).resize((64, 64), Image.Resampling.LANCZOS))
+    enlarge = sg._lanczos(64)
+    assert np.allclose(enlarge @ torch.from_numpy(small) @ enlarge.T, theirs, atol=1e-4)
+
+
+def test_pictures_of_one_network_share_it_and_others_do_not():
+    near, far = (sl.generator("stylegan-random", width=1 / 16, images_per_network=n).sample(range(2), 64) for n in (2, 1))
+    assert torch.equal(near[0], far[0]) and not torch.equal(near[1], far[1])

@@ -135,7 +135,7 @@ def benchmark_figures() -> figures.Shown:
     found = measurements()
     if not found:
         return table(["state"], [["no committed measurement yet"]], "make bench")
-    colours = {"dead_leaves": "dead_leaves", "fractals": "fractals", "noise": "noise"}
+    colours = {"dead_leaves": "dead_leaves", "fractals": "fractals", "noise": "noise", "stat": "statistical", "stylegan": "stylegan"}
     shown = []
     for machine in found:
         figure, axis = figures.new(height=0.36 * len(machine["rows"]) + 1)
@@ -165,12 +165,13 @@ def benchmark_tables() -> figures.Shown:
             low, middle, high = row["ratio"]
             goal = "–" if row["goal"] is None else f"{row['goal']:g} × {'✓' if middle >= row['goal'] else '✗ missed'}"
             ratio = f"{middle:.3g} × <small>[{low:.3g}, {high:.3g}]</small>"
-            body.append([html.escape(row["what"]), f"{row['ours'][1]:,.0f}", f"<code>{row['against']}</code> {row['reference'][1]:,.1f}", ratio, goal])
+            needs = f"{row['memory_mb']:,}" if row.get("memory_mb") else "–"
+            body.append([html.escape(row["what"]), f"{row['ours'][1]:,.0f}", f"<code>{row['against']}</code> {row['reference'][1]:,.1f}", ratio, goal, needs])
         step = machine["training"]
         share = f"{100 * step['share_of_peak']:.0f} % of a matrix product's {step['matmul_peak'] / 1e9:,.0f} GFLOP/s"
-        body.append([html.escape(step["what"]), f"{step['views_per_second'][1]:,.0f} views", "–", share, "–"])
+        body.append([html.escape(step["what"]), f"{step['views_per_second'][1]:,.0f} views", "–", share, "–", "–"])
         where = (
             f"{machine['device']}, {machine['threads']} threads, torch {machine['torch']}, {machine['date']}, commit {machine['commit']}; pictures of 128 px."
         )
-        shown.append(table(["what", "ours, per second", "reference, per second", "ratio [least, largest]", "goal"], body, where))
+        shown.append(table(["what", "ours, per second", "reference, per second", "ratio [least, largest]", "goal", "memory of ours, MB"], body, where))
     return figures.Shown("".join(s.content for s in shown), " ".join(s.alt for s in shown))

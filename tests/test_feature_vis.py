@@ -1,0 +1,87 @@
+"""Feature visualisations: the order of units, the parametrisation, the moves, and that pictures excite their units."""
+
+import itertools
+
+import pytest
+import torch
+
+import synthlearn as sl
+from synthlearn import encoders, rng
+from synthlearn.generators import feature_vis as fv
+
+
+@pytest.mark.parametrize("units", [2, 5, 9])
+def test_units_come_alone_then_in_pairs_in_lexical_order(units):
+    want = [(u, u) for u in range(units)] + list(itertools.combinations(range(units), 2))
+    assert [tuple(pair) for pair in fv.unit_list(torch.arange(2 * len(want)), units).tolist()] == want * 2
+
+
+def test_pictures_are_a_fourier_series_in_decorrelated_colours():
+    z = rng.normal(rng.key("series"), (1, 3, 8, 5, 2)).squeeze(0)[None]
+    got = torch.logit(fv.picture(z))
+    colour = torch.tensor(fv.COLOUR) / torch.tensor(fv.COLOUR).norm(dim=0).max()
+    assert float(torch.tensor(fv.COLOUR).norm(dim=0).max()) == pytest.approx(0.4620, abs=1e-4)
+    f = torch.hypot(torch.fft.fftfreq(8)[:, None], torch.fft.rfftfreq(8)).clamp_min(1 / 8)
+    channels = torch.fft.irfft2(torch.view_as_complex(z) / f, s=(8, 8), norm="ortho") / 4
+    want = sum(colour[:, c, None, None] * channels[0, c] for c in range(3))
+    assert torch.allclose(got[0], want, atol=1e-5)
+
+
+def test_without_moves_the_transform_is_a_reduction_with_a_grey_rim(monkeypatch):
+    monkeypatch.setattr(fv, "ZOOM", (1.0,))
+    monkeypatch.setattr(fv, "TURNS", 0)
+    monkeypatch.setattr(fv, "SHIFT_FIRST", 0)
+    monkeypatch.setattr(fv, "SHIFT_LAST", 0)
+    x = torch.zeros(1, 3, 256, 256)
+    y = fv.transform(x, rng.key("still", torch.arange(1)))
+    assert y.shape == x.shape and float(y[0, 0, 0, 0]) == 0.5 and float(y[0, 0, 128, 128]) == 0
+    assert int((y[0, 0, 128] > 0.25).sum()) == pytest.approx(2 * 12 * 256 / 280, abs=2)
+
+
+def test_moves_are_small_and_differ_by_key():
+    ramp = torch.linspace(0, 1, 128).expand(64, 3, 128, 128)
+    moved = fv.transform(ramp, rng.key("moves", torch.arange(64)))
+    centre = moved[:, 0, 64, 64]
+    assert len(centre.unique()) > 20 and float((centre - 0.5).abs().max()) < 0.06
+
+
+def test_units_are_excited_and_steps_zero_is_the_start():
+    g = sl.generator("feature_vis-random", encoder="small", width=0.125, steps=24)
+    network, count = fv.units_of("small", 0.125, 0, "cpu")
+    index = torch.arange(6)
+    chosen, keys = fv.unit_list(index, count), rng.key("feature_vis", 0, index)
+    stages = g.optimise(network, chosen, keys, 48, 24, 12)
+    assert stages.shape == (3, 6, 3, 48, 48) and torch.equal(stages[-1], g.sample(index, 48))
+    with torch.no_grad():
+        first, last = (network(x.float() / 255).gather(1, chosen).sum(1) for x in (stages[0], stages[-1]))
+    assert bool((last > first).all())
+    assert int(stages.amin((2, 3, 4)).max()) == 0 and int(stages.amax((2, 3, 4)).min()) == 255
+
+
+def test_adam_climbs_as_torchs_does():
+    g = sl.generator("feature_vis-random", encoder="small", width=1 / 16, steps=8)
+    network, _ = fv.units_of("small", 1 / 16, 0, "cpu")
+    keys, chosen = rng.key("adam", torch.arange(4)), torch.tensor([[1, 2]] * 4)
+    z = (fv.START * rng.normal(rng.fold(keys, 0), (3, 32, 17, 2))).requires_grad_(True)
+    adam = torch.optim.Adam([z], lr=fv.LEARNING_RATE)
+    for step in range(8):
+        adam.zero_grad()
+        (-network(fv.transform(fv.picture(z), rng.fold(keys, 1, step))).gather(1, chosen).sum() / 2).backward()
+        adam.step()
+    want = fv._stretch(fv.picture(z.detach()))
+    assert float((want.int() - g.optimise(network, chosen, keys, 32, 8).int()).abs().float().mean()) < 0.5
+
+
+def test_an_encoders_file_is_named_by_its_record_not_its_path(tmp_path):
+    for name in ("a", "b"):
+        encoders.save(tmp_path / name, encoders.SmallAlexNet(1 / 16, 32), {"record": "f" * 64})
+    specs = [sl.generator("feature_vis-dead_leaves", encoder=str(tmp_path / name)).spec() for name in ("a", "b")]
+    assert specs[0] == specs[1] and specs[0]["options"]["encoder"] == "f" * 64
+
+
+def test_resnet_has_2048_units_and_the_usual_spread():
+    network = fv._random_resnet50(0)
+    stem = network.conv1.weight
+    assert float(stem.detach().std()) == pytest.approx((2 / (64 * 49)) ** 0.5, rel=0.03)
+    _, units = fv.units_of("resnet50", 1.0, 0, "cpu")
+    assert units == 2048
