@@ -21,7 +21,7 @@ from .. import encoders, files, rng
 from ..errors import ParameterError
 from .base import Generator, Options, register
 
-BLOCK = 4
+BLOCK = 8
 SIDE = 256  # at which pads and shifts are stated
 START, LEARNING_RATE, BETAS, ADAM_EPSILON = 0.01, 0.05, (0.9, 0.999), 1e-8
 PAD, SHIFT_FIRST, SHIFT_LAST = 12, 8, 4
@@ -156,11 +156,11 @@ def units_of(encoder: str, width: float, seed: int, device: str) -> tuple[Units,
         def read(x: Tensor) -> Tensor:
             return small.features(x, (tap,))[tap]
 
-    network.to(device).eval().requires_grad_(False)
+    network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]  # torch's stubs lack it
     mean, std = (torch.tensor(values, device=device)[:, None, None] for values in constants)
 
     def activations(x: Tensor) -> Tensor:
-        return read((x - mean) / std)
+        return read(((x - mean) / std).contiguous(memory_format=torch.channels_last))
 
     with torch.no_grad():
         return activations, activations(torch.zeros(1, 3, 64, 64, device=device)).shape[1]
