@@ -92,7 +92,7 @@ sl.book.labelled(maps, alt="Three maps of pink noise, and three in which an enve
 # %% [markdown]
 # With such kernels all channels of a layer are one map, seen through different signs and biases: ReLU(± M + noise + b). So a channel's
 # successor is a piecewise linear function of two numbers per pixel, and our networks look it up in a table and never hold their 512 channels.
-# The result is that of the full network, to rounding, and some thirty times faster. Below, one picture of *oriented* grows from 8 to 256
+# The result is that of the full network, to rounding, [many times faster](93_benchmarks). Below, one picture of *oriented* grows from 8 to 256
 # pixels.
 
 # %% tags=["hide-input"]

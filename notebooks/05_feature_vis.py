@@ -68,11 +68,11 @@ for source, row in zip(sources, ROWS, strict=True):
     with torch.no_grad():
         stages = source.optimise(network, chosen, key, 64, steps, every)[:, 0]
         excited = network(stages.float() / 255).gather(1, chosen[:1].expand(len(stages), -1)).mean(1)
-    panels |= {f"{row.title.split(', ')[1]}, step {min(i * every, steps)}": x for i, x in enumerate(stages)}
+    panels |= {f"{row.title.split(', ')[1]}, step {min(i * every, steps)}": x.repeat_interleave(2, 1).repeat_interleave(2, 2) for i, x in enumerate(stages)}
     axis.plot([min(i * every, steps) for i in range(len(stages))], excited / excited[-1], "o-", label=row.title)
 axis.set_xlabel("step")
 axis.set_ylabel("activation, share of the last")
-axis.legend(labelcolor="linecolor")
+axis.legend(frameon=False, labelcolor="linecolor")
 sl.book.labelled(panels, alt="One picture per network at five stages: noise first, then marks that repeat, then strong structure.")
 
 # %% tags=["hide-input"]

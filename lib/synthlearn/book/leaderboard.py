@@ -116,7 +116,7 @@ def gallery(found: Records, profile: Profile, n: int = 8, size: int = 96) -> fig
     tiles = []
     for row in sorted((row for row in rows().values() if row.kind == "generator" and "." not in row.name), key=lambda row: (row.family, row.name)):
         pictures = run.source_of(row, profile, 0).sample(range(n), size, 0, "cpu")
-        what = (generator_class(row.name).__doc__ or "").strip().splitlines()[0]
+        what = (generator_class(row.name).__doc__ or "").strip().splitlines()[0].replace("``", "")
         told = [f"{interval(estimate(found[row.name]))} %"] if row.name in found else ["no record yet"]
         told += [f"{speeds[row.name]:,.0f} pictures/s at 128 px"] if row.name in speeds else []
         image = figures.image_tag(to_tiles(pictures, n).numpy(), f"{n} pictures of {row.title}")

@@ -61,7 +61,7 @@ class FeatureVis(Generator):
 
     Options = FeatureVisOptions
     scene = 0  # pads and shifts follow the picture's size
-    work_bytes = 1 << 30
+    work_bytes = 64 << 20
 
     def spec(self) -> dict[str, Any]:
         described = super().spec()
@@ -69,6 +69,10 @@ class FeatureVis(Generator):
         if path.is_file():  # what is in the file, not where it is
             described["options"]["encoder"] = files.load_tensors(path)[1].get("record") or files.sha256(path)
         return described
+
+    def chunk(self, canvas: int, device: str) -> int:
+        """As of any generator, in whole blocks."""
+        return -(-super().chunk(canvas, device) // BLOCK) * BLOCK
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         network, count = units_of(self.options.encoder, self.options.width, seed, str(keys.device))
