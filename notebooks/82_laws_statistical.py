@@ -58,7 +58,7 @@ once = st.impose_spectrum(noise, amplitude)
 slope = metrics.spectrum_slope(once[:, :1].expand(-1, 3, -1, -1), window=False)
 rough = s < 2.5
 axes = st.colour_model(key[:8], 64).axes
-planes = rng.normal(key[:4], (128, 128))
+planes = rng.normal(key, (128, 128))
 high, _, low = pyramid.analyse(planes, 3)
 found = {
     "slope": float((slope / s)[rough].median()),
