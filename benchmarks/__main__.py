@@ -20,7 +20,8 @@ import synthlearn as sl
 from synthlearn import files, losses, progress, rng
 from synthlearn.augment import Augmentation
 from synthlearn.encoders import SmallAlexNet
-from synthlearn.generators import fractals as fr
+from synthlearn.generators import fractaldb as fr
+from synthlearn.generators import sigma_fractals
 from synthlearn.generators import stylegan as sg
 from synthlearn.study.run import commit, device_name
 
@@ -54,7 +55,7 @@ def cases(device: str) -> list[Case]:
     """All pairs."""
     random = np.random.default_rng(0)
     systems, p = fr.fractaldb_systems(fr.categories(64), 0)
-    tamed, weights, _ = fr.sigma_systems(rng.key("bench", torch.arange(64)))
+    tamed, weights, _ = sigma_fractals.sigma_systems(rng.key("bench", torch.arange(64)))
 
     def opencv_loop(shape: str) -> Callable[[int], Any]:
         def opencv_leaves(i: int) -> Any:

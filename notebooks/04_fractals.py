@@ -54,7 +54,7 @@ sl.book.contact_sheet(sheet, alt="Eight grey stippled fractals on black, the sam
 
 # %% tags=["hide-input"]
 from synthlearn import rng
-from synthlearn.generators import fractals as fr
+from synthlearn.generators import fractaldb as fr
 
 systems, probabilities = fr.fractaldb_systems(fr.categories(9)[6:7], 0)
 key = rng.key("chapter", torch.tensor([0]))

@@ -59,7 +59,7 @@ slope = metrics.spectrum_slope(once[:, :1].expand(-1, 3, -1, -1), window=False)
 rough = s < 2.5
 axes = st.colour_model(key[:8], 64).axes
 planes = rng.normal(key, (128, 128))
-high, _, low = pyramid.analyse(planes, 3)
+high, _, low = pyramid.analyse(planes, 3, "circular")
 found = {
     "slope": float((slope / s)[rough].median()),
     "idempotent": float((st.impose_spectrum(once, amplitude) - once).abs().max()),

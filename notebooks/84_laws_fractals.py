@@ -28,7 +28,8 @@ p = sl.book.parameters(globals())
 import torch
 
 from synthlearn import rng
-from synthlearn.generators import fractals as fr
+from synthlearn.generators import fractaldb as fr
+from synthlearn.generators import sigma_fractals
 
 n = 60 if p.name == "smoke" else 240
 systems = fr.fractaldb_systems(fr.categories(n), 0)
@@ -36,7 +37,7 @@ keys = rng.key("verify", torch.arange(n))
 points = fr.draw_fractaldb(*systems, keys, 0, 128, mode="point") >= 0
 patches = fr.draw_fractaldb(*systems, keys, 0, 128) >= 0
 area = torch.nn.functional.max_pool2d(points.float()[:, None], 3, 1, 1)[:, 0]
-_, _, singular = fr.sigma_systems(rng.key("verify-sigma", torch.arange(2000)), 3)
+_, _, singular = sigma_fractals.sigma_systems(rng.key("verify-sigma", torch.arange(2000)), 3)
 scenes = sl.generator("fractals-sigma").sample(range(n))
 found = {
     "fill": float(points.float().mean()),

@@ -6,8 +6,9 @@ import torch
 from scipy import stats
 
 import synthlearn as sl
-from synthlearn import metrics, rng
-from synthlearn.generators import fractals as fr
+from synthlearn import ifs, metrics, rng
+from synthlearn.generators import fractaldb as fr
+from synthlearn.generators import sigma_fractals
 
 
 def _naive_orbit(systems, probabilities, choices, start):
@@ -25,7 +26,7 @@ def _naive_orbit(systems, probabilities, choices, start):
 def test_walk_equals_a_loop_over_points():
     systems, p = fr.fractaldb_systems(fr.categories(6), 0)
     choices = rng.uniform(rng.key("walk", 1)[None], (40, 3))
-    got = fr.walk(systems, p, choices, torch.zeros(6, 2))
+    got = ifs.walk(systems, p, choices, torch.zeros(6, 2))
     for i in range(6):
         for orbit in range(3):
             want = _naive_orbit(systems[i].double().numpy(), p[i].numpy(), choices[0, :, orbit].numpy(), (0.0, 0.0))
@@ -54,7 +55,7 @@ def test_orbits_side_by_side_fill_like_one_long_orbit():
     trials = fr.categories(40)
     systems, p = fr.fractaldb_systems(trials, 0)
     ours, drawn = fr.fractaldb_points(systems, p, 0, 100_000)
-    single = fr.walk(systems, p, rng.uniform(rng.key("single")[None], (100_000, 1)), torch.zeros(40, 2)).flatten(2)
+    single = ifs.walk(systems, p, rng.uniform(rng.key("single")[None], (100_000, 1)), torch.zeros(40, 2)).flatten(2)
 
     def fill(points, drawn):
         occupied = torch.zeros((40, 128 * 128 + 1), dtype=torch.bool).scatter_(1, fr.fractaldb_pixels(points, drawn, 128), True)
@@ -120,7 +121,7 @@ def test_modes_and_colours():
 @pytest.mark.parametrize("maps", [2, 3, 4])
 def test_sigma_factors_sum_to_alpha_and_have_the_published_means(maps):
     keys = rng.key("sigma", torch.arange(5000))
-    systems, p, singular = fr.sigma_systems(keys, maps)
+    systems, p, singular = sigma_fractals.sigma_systems(keys, maps)
     s1, s2 = singular.unbind(-1)
     alpha = (s1 + 2 * s2).sum(1)
     assert float(alpha.min()) >= (5 + maps) / 2 - 1e-9 and float(alpha.max()) <= (6 + maps) / 2 + 1e-9
@@ -134,20 +135,20 @@ def test_sigma_factors_sum_to_alpha_and_have_the_published_means(maps):
 
 def test_sigma_systems_fill_like_the_published_ones():
     keys = rng.key("sigma-fill", torch.arange(400))
-    systems, p, _ = fr.sigma_systems(keys)
-    points = fr.sigma_points(systems, p, keys, 50_000)
-    filled = (fr.sigma_density(points, 256, torch.eye(9)[4].view(3, 3).expand(400, 3, 3).bool()) > 0).float().mean((1, 2))
+    systems, p, _ = sigma_fractals.sigma_systems(keys)
+    points = sigma_fractals.sigma_points(systems, p, keys, 50_000)
+    filled = (sigma_fractals.sigma_density(points, 256, torch.eye(9)[4].view(3, 3).expand(400, 3, 3).bool()) > 0).float().mean((1, 2))
     assert float(filled.median()) == pytest.approx(0.159, abs=0.02)
 
 
 def test_sigma_hues_below_152_degrees_are_twice_as_frequent():
     byte = torch.arange(256).float()
-    angle = fr.byte_hue(byte) * 360 % 360
+    angle = sigma_fractals.byte_hue(byte) * 360 % 360
     assert float((angle < 152).float().mean()) == pytest.approx(152 / 256, abs=1e-6)
 
 
 def test_diamond_square_has_the_published_spread():
-    x = fr.diamond_square(rng.key("field", torch.arange(400)), 128)
+    x = sigma_fractals.diamond_square(rng.key("field", torch.arange(400)), 128)
     assert float(x.mean()) == pytest.approx(0.5, abs=0.03) and float(x.std()) == pytest.approx(0.28, abs=0.03)
 
 

@@ -1,0 +1,185 @@
+"""FractalDB (Kataoka et al. 2020): attractors of unconstrained affine systems in grey patches; constants from the authors' code."""
+
+from dataclasses import dataclass
+from importlib import resources
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from .. import files, rng
+from ..ifs import BURN_IN, ORBITS, walk
+from ..image import hsv_to_rgb
+from .base import Generator, Options, register
+
+MAX_MAPS = 7
+SEARCH_SIZE, SEARCH_POINTS, SEARCH_FILL, PADDING = 512, 100_000, 0.2, 6
+WEIGHT_STEPS = (-2, -1, 1, 2)  # a parameter times 1 + step·strength
+DIVERGED = 1e6
+BACK_OFF = 8  # steps dropped before the first that diverges
+KEEP_POINTS = 1000
+
+
+def fractaldb_systems(trials: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """Systems number ``trials`` (n,) of a search: maps float (n, 7, 6) and probabilities ∝ |determinant|, float (n, 7); absent maps are zero."""
+    keys = rng.key("fractaldb-search", seed, trials, device=trials.device)
+    count = rng.integers(rng.fold(keys, 0), 2, MAX_MAPS + 1)
+    systems = rng.uniform(rng.fold(keys, 1), (MAX_MAPS, 6), -1, 1)
+    present = torch.arange(MAX_MAPS, device=trials.device) < count[:, None]
+    a, b, c, d, _, _ = systems.unbind(-1)
+    weight = (a * d - b * c).abs() * present
+    return systems * present[..., None], weight / weight.sum(1, keepdim=True)
+
+
+def fractaldb_points(systems: Tensor, probabilities: Tensor, seed: int, points: int) -> tuple[Tensor, Tensor]:
+    """Orbits from the origin with one fixed sequence of choices for all pictures, in drawing order.
+
+    Returns points float (n, 2, points) whose first is the origin, and how many of them are drawn, int64 (n,): an orbit that
+    passes 1e6 ends the picture some steps earlier; if fewer than 1,000 points remain, the origin alone is drawn.
+    """
+    orbits = min(ORBITS, max(1, points // 16))
+    steps = -(-(points - 1) // orbits)
+    choices = rng.uniform(rng.key("fractaldb-orbit", seed, device=systems.device)[None], (BURN_IN + steps, orbits))
+    xy = walk(systems, probabilities, choices, systems.new_zeros(len(systems), 2))
+    finite = (xy.abs().amax((1, 3)) <= DIVERGED).cumprod(1).sum(1)  # steps before the first that diverges (NaN compares false)
+    kept = torch.where(finite == BURN_IN + steps, steps, finite - BURN_IN - BACK_OFF).clamp_min(0)
+    drawn = (kept * orbits + 1).clamp_max(points)
+    drawn = torch.where(drawn < KEEP_POINTS, torch.ones_like(drawn), drawn) if points >= KEEP_POINTS else drawn
+    xy = xy[:, :, BURN_IN:].flatten(2)[:, :, : points - 1]
+    return torch.cat((torch.zeros_like(xy[..., :1]), xy), -1), drawn
+
+
+def fractaldb_pixels(points: Tensor, drawn: Tensor, size: int, padding: int = PADDING) -> Tensor:
+    """Pixel number (row·size + column) of each point, int64 (n, points); size² for points that are not drawn.
+
+    Each axis is stretched to the window [padding, size − padding] on its own; the picture is flipped top to bottom.
+    """
+    valid = torch.arange(points.shape[-1], device=points.device) < drawn[:, None]
+    shown = torch.where(valid[:, None], points, torch.zeros((), device=points.device))  # the origin is in the window anyway
+    low, high = shown.amin(-1, keepdim=True), shown.amax(-1, keepdim=True)
+    extent = torch.where(high > low, high - low, torch.ones_like(high))
+    pixel = ((shown - low) / extent * (size - 2 * padding) + padding).long()
+    return torch.where(valid, (size - 1 - pixel[:, 1]) * size + pixel[:, 0], size * size)
+
+
+def last_point(pixels: Tensor, size: int) -> Tensor:
+    """Number of the last point drawn at each pixel, −1 where there is none: int32 (n, size, size)."""
+    n, count = pixels.shape
+    number = torch.arange(count, dtype=torch.int32, device=pixels.device).expand(n, count)
+    last = torch.full((n, size * size + 1), -1, dtype=torch.int32, device=pixels.device)
+    return last.scatter_reduce_(1, pixels, number, "amax")[:, :-1].view(n, size, size)
+
+
+def paste_patches(last: Tensor, keys: Tensor, per_point: bool = True) -> Tensor:
+    """Number of the point whose 3×3 patch shows at each pixel, −1 where black: int32 (n, size, size).
+
+    Every point pastes a 3×3 block two pixels right of and below the point's pixel minus one, zeros included; its mask is one
+    of the 511 non-empty patterns, drawn anew for each point (the authors' code) or once per picture. The last paste wins.
+    """
+    size = last.shape[-1]
+    winner, cell = torch.full_like(last, -1), torch.zeros_like(last)
+    for k in range(9):
+        dy, dx = 1 + k // 3, 1 + k % 3
+        shifted = torch.full_like(last, -1)
+        # rows count upwards in the authors' array, which is flipped afterwards: the block lies above and right of the point
+        shifted[:, : size - dy, dx:] = last[:, dy:, : size - dx]
+        newer = shifted > winner
+        winner, cell = torch.where(newer, shifted, winner), torch.where(newer, k, cell)
+    owner = winner if per_point else torch.zeros_like(winner)
+    mask = 1 + rng.integers(rng.fold(keys[:, None, None], 7, owner), 0, 511)
+    return torch.where((mask >> cell & 1).bool(), winner, -1)
+
+
+def point_colours(number: Tensor) -> Tensor:
+    """Colour by point number: hue in 128 steps, saturation and value 0.75, mirrored hue (the authors write BGR into RGB): uint8 (n, 3, h, w)."""
+    hue = (number.remainder(128)).float() / 128
+    level = torch.full_like(hue, 0.75)
+    rgb = (hsv_to_rgb(2 / 3 - hue, level, level) * 255).byte()
+    return rgb * (number >= 0).unsqueeze(1)
+
+
+def weight_vectors(strength: float) -> Tensor:
+    """The 25 factors on (a … f) of FractalDB's instances: the identity, then per parameter 1 − 2w, 1 − w, 1 + w, 1 + 2w: float (25, 6)."""
+    vectors = torch.ones(25, 6)
+    for parameter in range(6):
+        for j, step in enumerate(WEIGHT_STEPS):
+            vectors[1 + 4 * parameter + j, parameter] = 1 + step * strength
+    return vectors
+
+
+def search(count: int, seed: int, limit: int | None = None, device: str = "cpu", progress: bool = True) -> list[int]:
+    """Trial numbers of the first ``count`` systems (or of all among the first ``limit`` trials) whose points fill ≥ 0.2 of 512² pixels."""
+    accepted: list[int] = []
+    trial, batch = 0, 16
+    with tqdm(total=count, desc="category search", unit="category", disable=not progress) as bar:
+        while len(accepted) < count and (limit is None or trial < limit):
+            trials = torch.arange(trial, trial + batch if limit is None else min(trial + batch, limit), device=device)
+            trial += batch
+            points, drawn = fractaldb_points(*fractaldb_systems(trials, seed), 0, SEARCH_POINTS)
+            occupied = torch.zeros((len(trials), SEARCH_SIZE**2 + 1), dtype=torch.bool, device=device)
+            occupied.scatter_(1, fractaldb_pixels(points, drawn, SEARCH_SIZE), True)
+            fill = occupied[:, :-1].sum(1) / SEARCH_SIZE**2
+            found = trials[fill >= SEARCH_FILL].tolist()[: count - len(accepted)]
+            accepted += found
+            bar.update(len(found))
+    return accepted
+
+
+def categories(count: int, seed: int = 0) -> Tensor:
+    """Trial numbers of the categories of a search, int64 (count,). Seed 0's first 1,000 come with the library; others are searched once and cached."""
+    if seed == 0:
+        text = (resources.files(__package__) / "fractaldb_categories.txt").read_text()
+        known = [int(word) for line in text.splitlines() if not line.startswith("#") for word in line.split()]
+        if count <= len(known):
+            return torch.tensor(known[:count])
+    cache = files.runs() / "fractaldb" / f"categories-{count}-seed{seed}.txt"
+    if not cache.exists():
+        files.write_text(cache, " ".join(map(str, search(count, seed))) + "\n")
+    return torch.tensor([int(word) for word in cache.read_text().split()])
+
+
+@dataclass(frozen=True)
+class FractalDBOptions(Options):
+    """``mode``: points or 3×3 patches; ``color``: grey 127 or a hue by drawing order; ``patch``: a mask per point (the authors'
+    code) or per image; ``categories`` of the search ``search_seed``; ``weight``: strength w of the 25 instance factors
+    (0.4 in the released recipe); ``points`` per picture."""
+
+    mode: str = "patch"
+    color: bool = False
+    patch: str = "per-point"
+    categories: int = 1000
+    search_seed: int = 0
+    weight: float = 0.4
+    points: int = 100_000
+    allowed: ClassVar = {"mode": ("point", "patch"), "patch": ("per-point", "per-image")}
+    at_least: ClassVar = {"categories": 1, "points": 16, "search_seed": 0, "weight": 0.0}
+
+
+@register("fractals-fractaldb")
+class FractalDB(Generator):
+    """FractalDB instances: picture i belongs to category i mod ``categories``; factor, flips and masks are drawn per picture."""
+
+    Options = FractalDBOptions
+    work_bytes = 8 << 20
+
+    def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
+        o = self.options
+        trials = categories(o.categories, o.search_seed).to(keys.device)[indices % o.categories]
+        systems, probabilities = fractaldb_systems(trials, o.search_seed)
+        factor = rng.integers(rng.fold(keys, 1), 0, 25)
+        systems = systems * weight_vectors(o.weight).to(keys.device)[factor, None]
+        number = draw_fractaldb(systems, probabilities, keys, seed, size, o.points, o.mode, o.patch == "per-point")
+        picture = point_colours(number) if o.color else (127 * (number >= 0).byte())[:, None].expand(-1, 3, -1, -1)
+        flip = rng.integers(rng.fold(keys, 2), 0, 4)
+        picture = torch.where((flip & 1).bool()[:, None, None, None], picture.flip(2), picture)
+        return torch.where((flip & 2).bool()[:, None, None, None], picture.flip(3), picture)
+
+
+def draw_fractaldb(
+    systems: Tensor, probabilities: Tensor, keys: Tensor, seed: int, size: int, points: int = 100_000, mode: str = "patch", per_point: bool = True
+) -> Tensor:
+    """Number of the point shown at each pixel of one picture per system, −1 where black: int32 (n, size, size)."""
+    pixels = fractaldb_pixels(*fractaldb_points(systems, probabilities, seed, points), size)
+    number = last_point(pixels, size)
+    return paste_patches(number, keys, per_point) if mode == "patch" else number
