@@ -39,10 +39,11 @@ found = {name: mine for name, mine in sl.book.stored("cpu").items() if "." not i
 sl.book.thumbnails(found, p)
 
 # %% tags=["remove-input"]
-sl.book.stored_verdicts("90_leaderboard", found, sl.study.resolve("cpu"), evidence=False)
+sl.book.stored_verdicts("91_claims", found, sl.study.resolve("cpu"), evidence=False)
 
 # %% [markdown]
-# The [leaderboard](90_leaderboard) has the evidence, and every number with its interval, beside the paper's.
+# [Claims](91_claims) has the evidence, the [leaderboard](90_leaderboard) every number with its interval, beside the paper's, and the
+# [gallery](06_gallery) the pictures.
 #
 # ## How to read it
 #

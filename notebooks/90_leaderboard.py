@@ -51,14 +51,6 @@ sl.book.leaderboard(ranked, study)
 sl.book.agreement(main)
 
 # %% [markdown]
-# ## Claims
-#
-# The paper's claims that these rows can test. A verdict needs a paired difference that Holm's procedure calls clear.
-
-# %% tags=["remove-input"]
-sl.book.stored_verdicts("90_leaderboard", main, study)
-
-# %% [markdown]
 # ## The paper's own table
 #
 # Full scale, other data, other budget: never to be compared number by number with ours, only in order and in size of effect.

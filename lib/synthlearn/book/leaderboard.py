@@ -15,6 +15,9 @@ from . import figures
 from .chapter import Records, claim_table, estimate, interval, percent, published, secondary, table
 
 
+WATTS = 10  # assumed for one busy core of a server, with its share of the memory
+
+
 def stored(profile: str) -> Records:
     """All committed records of a profile by row, in the study's order; empty where there is none."""
     found: Records = {}
@@ -66,6 +69,46 @@ def stored_verdicts(chapter: str, found: Records, profile: Profile, evidence: bo
     """The claims of a page judged by committed records alone, with or without the evidence; rows without a record are not tested."""
     told = [claim for claim in claims.read() if chapter in claim["chapters"]]
     return claim_table(claims.evaluate(told, [r for mine in found.values() for r in mine]), profile, evidence)
+
+
+def costs(found: Records, profile: Profile) -> figures.Shown:
+    """What every row cost, sums over its seeds, sortable; and the total."""
+    body, total = [], np.zeros(5)
+    for name, mine in found.items():
+        cost = [r["cost"] for r in mine]
+        wall, cpu, failed = (sum(c[field] for c in cost) for field in ("wall_seconds", "cpu_seconds", "failed_tries"))
+        energy, pictures = cpu * WATTS / 3600, sum(c.get("images", 0) for c in cost)
+        total += (len(mine), pictures, wall, cpu, energy)
+        parts = " + ".join(f"{np.mean([c[field] for c in cost]) / 60:.1f}" for field in ("pool_seconds", "train_seconds", "probe_seconds") if field in cost[0])
+        numbers = [f"{wall / 60:.1f}", f"{parts}", f"{cpu / 60:.1f}", f"{energy:.1f}", f"{max(c['peak_mb'] for c in cost):,}", str(failed)]
+        command = f"<code>python -m synthlearn run --profile {profile.name} --row {html.escape(name)}</code>"
+        body.append([html.escape(row_by_name(name).title), str(len(mine)), f"{pictures:,}", *numbers, command])
+    seeds, pictures, wall, cpu, energy = total
+    note = f"In all {seeds:.0f} runs, {pictures:,.0f} pictures, {wall / 3600:.1f} hours of one core each, {cpu / 3600:.1f} processor hours, {energy:.0f} Wh. "
+    note += f"Energy is an estimate: {WATTS} W for a busy core, nothing measured."
+    header = [
+        "source",
+        "seeds",
+        "pictures",
+        "wall, min",
+        "of one seed: pictures + training + probe, min",
+        "processor, min",
+        "energy, Wh",
+        "memory, MB",
+        "failed tries",
+    ]
+    return table([*header, "command"], body, note, sortable=True)
+
+
+def machines(found: Records) -> figures.Shown:
+    """Where and with what the records were made."""
+    kinds: dict[tuple[str, ...], int] = {}
+    for r in (r for mine in found.values() for r in mine):
+        where = r["provenance"]
+        kind = (where["device"], str(where["threads"]), where["python"], where["torch"], where["date"][:10])
+        kinds[kind] = kinds.get(kind, 0) + 1
+    body = [[*(html.escape(cell) for cell in kind), str(n)] for kind, n in sorted(kinds.items())]
+    return table(["device", "threads of a run", "Python", "torch", "date", "records"], body, "Provenance of the records.")
 
 
 def published_table() -> figures.Shown:

@@ -1,0 +1,45 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Compute
+#
+# **What did the study cost, and what would it cost you?** Every row with its pictures, time, memory and an estimate of energy, from the records.
+
+# %% tags=["parameters", "remove-input"]
+profile: str = "smoke"  # only decides the settings of the run; the page shows all committed records
+
+# %% tags=["remove-input"]
+import synthlearn as sl
+
+p = sl.book.parameters(globals())
+study = sl.study.resolve("cpu")
+found = sl.book.stored("cpu")
+
+# %% [markdown]
+# ## Rows
+
+# %% tags=["remove-input"]
+sl.book.costs(found, study)
+
+# %% [markdown]
+# Pictures of a generator are made once per seed and kept; the probe costs more than a minute of each row. Times include the wait for the other core's run, with
+# which a row shares the memory, and of rows that were cut off and went on, only the last try.
+#
+# ## Machines
+
+# %% tags=["remove-input"]
+sl.book.machines(found)
+
+# %% tags=["remove-input"]
+sl.book.provenance(study, found)
