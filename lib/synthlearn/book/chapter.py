@@ -18,6 +18,7 @@ from . import figures
 
 _began = time.perf_counter()
 KEY = "Filled: ours, with 95 % intervals; dashed line: the random encoder; dotted: chance. Hollow: the paper's, on its own axis above."
+SHOWN_PAIRS = 4  # of a claim's comparisons; more are folded away
 SECONDARY = ("fc7_linear", "fc6_knn", "fc6_linear_bn")
 Records = dict[str, list[dict[str, Any]]]
 
@@ -173,7 +174,11 @@ def claim_table(judged: Sequence[claims.Claim], profile: Profile, evidence: bool
         mark = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}[claim.verdict]
         told = f"{html.escape(claim.text)}<br><small>{html.escape(claim.source)}</small>"
         verdict = f"<b class='{claim.verdict.replace(' ', '-')}'>{mark} {claim.verdict}</b>"
-        body.append([told, verdict, *(["<br>".join(pairs)] if evidence else []), str(seeds)])
+        shown = "<br>".join(pairs)
+        if len(pairs) > SHOWN_PAIRS:
+            counts = ", ".join(f"{n} {word}" for word in claims.VERDICTS if (n := sum(c.verdict == word for c in claim.comparisons)))
+            shown = f"<details><summary>{len(pairs)} comparisons: {counts}</summary>{shown}</details>"
+        body.append([told, verdict, *([shown] if evidence else []), str(seeds)])
     smoke = "the smoke profile: tiny runs that only show that the path works; no verdict stands on them"
     note = smoke if profile.name == "smoke" else f"profile {profile.name}"
     header = ["claim", "verdict", *(["evidence: difference in points, 95 % interval"] if evidence else []), "seeds"]

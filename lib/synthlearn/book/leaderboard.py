@@ -14,7 +14,6 @@ from ..study.rows import row as row_by_name
 from . import figures
 from .chapter import Records, claim_table, estimate, interval, percent, published, secondary, table
 
-
 WATTS = 10  # assumed for one busy core of a server, with its share of the memory
 
 
@@ -79,8 +78,8 @@ def costs(found: Records, profile: Profile) -> figures.Shown:
         wall, cpu, failed = (sum(c[field] for c in cost) for field in ("wall_seconds", "cpu_seconds", "failed_tries"))
         energy, pictures = cpu * WATTS / 3600, sum(c.get("images", 0) for c in cost)
         total += (len(mine), pictures, wall, cpu, energy)
-        parts = " + ".join(f"{np.mean([c[field] for c in cost]) / 60:.1f}" for field in ("pool_seconds", "train_seconds", "probe_seconds") if field in cost[0])
-        numbers = [f"{wall / 60:.1f}", f"{parts}", f"{cpu / 60:.1f}", f"{energy:.1f}", f"{max(c['peak_mb'] for c in cost):,}", str(failed)]
+        parts = [f"{np.mean([c[field] for c in cost]) / 60:.1f}" if field in cost[0] else "–" for field in ("pool_seconds", "train_seconds", "probe_seconds")]
+        numbers = [*parts, f"{wall / 60:.1f}", f"{cpu / 60:.1f}", f"{energy:.1f}", f"{max(c['peak_mb'] for c in cost):,}", str(failed)]
         command = f"<code>python -m synthlearn run --profile {profile.name} --row {html.escape(name)}</code>"
         body.append([html.escape(row_by_name(name).title), str(len(mine)), f"{pictures:,}", *numbers, command])
     seeds, pictures, wall, cpu, energy = total
