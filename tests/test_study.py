@@ -131,6 +131,9 @@ def test_code_hash_ignores_docstrings_and_positions_and_sees_the_rest(monkeypatc
 def test_code_hash_follows_the_rows_own_generator_alone(monkeypatch):
     leaves, noise = records.code_hash("dead_leaves-mixed"), records.code_hash("noise-white")
     assert leaves != noise and leaves == records.code_hash("dead_leaves-squares") and len(leaves) == 64
+    mixed = {"source": {"generator": "mixture", "parts": [{"generator": "noise-white"}]}}
+    assert records.code_of(mixed) == records.code_hash("mixture", "noise-white") != records.code_hash("mixture")
+    assert records.code_hash("dead_leaves-textures", "stat-wmm") == records.code_hash("dead_leaves-textures")
 
 
 def fake(row, seed, right, n=2000):

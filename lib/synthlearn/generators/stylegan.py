@@ -217,25 +217,24 @@ def upsample(x: Tensor) -> Tensor:
 
 
 def free_synthesis(shared: Network, keys: Tensor, side: int, width: float) -> Tensor:
-    """RGB maps (n, 3, side, side) of a network with kernels of its own; picture by picture, so that batches do not change them."""
+    """RGB maps (n, 3, side, side) of a network with kernels of its own."""
+    if keys.device.type == "cpu" and len(keys) > 1:  # picture by picture: a processor adds up in another order for other batches
+        return torch.cat([free_synthesis(shared, key, side, width) for key in keys.split(1)])
     convolutions, painters = styles(shared, keys)
-    pictures = []
-    for i in range(len(keys)):
-        x, image = shared.constant[None], torch.zeros(1, 3, 2, 2, device=keys.device)
-        for number, (layer, style, kernel) in enumerate(zip(layers(side, width), convolutions, shared.kernels, strict=True)):
-            s = style[i : i + 1]
-            gain = torch.rsqrt(s.square() @ kernel.square().sum((2, 3)).T + EPSILON)[..., None, None]
-            x = x * s[..., None, None]
-            if layer.up:
-                x = _smooth(functional.pad(functional.conv_transpose2d(x, kernel.transpose(0, 1), stride=2), (1, 1, 1, 1)))
-            else:
-                x = functional.conv2d(x, kernel, padding=1)
-            x = functional.relu(x * gain) * GAIN
-            if not layer.up:
-                block = number // 2
-                image = upsample(image) + ((shared.rgb[block] * painters[block][i]) @ x.flatten(2)).view(1, 3, layer.side, layer.side)
-        pictures.append(image)
-    return torch.cat(pictures)
+    x = shared.constant.expand(len(keys), -1, -1, -1)
+    image = torch.zeros(len(keys), 3, 2, 2, device=keys.device)
+    for number, (layer, style, kernel) in enumerate(zip(layers(side, width), convolutions, shared.kernels, strict=True)):
+        gain = torch.rsqrt(style.square() @ kernel.square().sum((2, 3)).T + EPSILON)[..., None, None]
+        x = x * style[..., None, None]
+        if layer.up:
+            x = _smooth(functional.pad(functional.conv_transpose2d(x, kernel.transpose(0, 1), stride=2), (1, 1, 1, 1)))
+        else:
+            x = functional.conv2d(x, kernel, padding=1)
+        x = functional.relu(x * gain) * GAIN
+        if not layer.up:
+            weight = shared.rgb[number // 2] * painters[number // 2][:, None]
+            image = upsample(image) + (weight @ x.flatten(2)).unflatten(2, (layer.side, layer.side))
+    return image
 
 
 @dataclass(frozen=True)

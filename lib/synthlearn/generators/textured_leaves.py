@@ -11,10 +11,11 @@ from torch import Tensor
 
 from .. import files, progress, rng
 from ..errors import CheckpointError
-from .base import Generator, Options, generator, register
+from .base import Generator, Options, register
 from .dead_leaves import SHAPES, cover
+from .statistical import WaveletOptions, Wavelets
 
-SOURCE = "stat-spectrum_color_wmm"
+SOURCE = Wavelets("stat-spectrum_color_wmm", WaveletOptions(spectrum=True, color=True))
 PART = 50  # textures in a file
 _one_at_a_time = threading.Lock()  # chunks side by side would each fill the bank
 
@@ -42,18 +43,16 @@ class TexturedLeaves(Generator):
         # which texture a leaf shows is a function of picture and leaf, like a colour
         which = rng.integers(rng.fold(keys, 1)[:, None, None] + top, 0, self.options.textures)
         with _one_at_a_time:
-            textures = bank(self.options.textures, size, seed)
-        pixel = torch.arange(size * size).view(size, size)
-        flat = which.cpu() * size * size + pixel
-        return torch.stack([channel.take(flat) for channel in textures], 1).to(keys.device)
+            textures = bank(self.options.textures, size, seed, str(keys.device))
+        flat = which * size * size + torch.arange(size * size, device=keys.device).view(size, size)
+        return torch.stack([channel.take(flat) for channel in textures], 1)
 
 
 @lru_cache(maxsize=2)
-def bank(n: int, size: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+def bank(n: int, size: int, seed: int, device: str = "cpu") -> tuple[Tensor, Tensor, Tensor]:
     """Red, green and blue of the first ``n`` textures of a seed: uint8 (n, size, size) each; kept under ``runs/textures``, in parts, and read back."""
-    source = generator(SOURCE)
     parts = []
-    described = {**source.spec(), "size": size, "seed": seed}
+    described = {**SOURCE.spec(), "size": size, "seed": seed, "device": device.split(":")[0]}  # a GPU's pictures differ in rounding
     folder = files.runs() / "textures" / files.digest(described)[:16]
     with progress.bar(n, "textures", "image") as shown:
         for start in range(0, n, PART):
@@ -61,9 +60,9 @@ def bank(n: int, size: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
             path = folder / f"{start:06d}-{stop:06d}.safetensors"
             part = _read(path)
             if part is None:
-                part = source.sample(range(start, stop), size, seed)
+                part = SOURCE.sample(range(start, stop), size, seed, device)
                 files.save_tensors(path, {"images": part}, {"kind": "textures", **described})
-            parts.append(part)
+            parts.append(part.to(device))
             shown.update(stop - start)
     red, green, blue = torch.cat(parts).unbind(1)
     return red.contiguous(), green.contiguous(), blue.contiguous()

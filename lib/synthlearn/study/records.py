@@ -83,16 +83,21 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
     return tree
 
 
+def code_of(spec: dict[str, Any]) -> str:
+    """:func:`code_hash` of a row's spec: of its source's generator, and of those that this one is made of."""
+    source = spec.get("source", {})
+    return code_hash(*(part["generator"] for part in (source, *source.get("parts", ())) if "generator" in part))
+
+
 @cache
-def code_hash(generator: str | None = None) -> str:
+def code_hash(*generators: str) -> str:
     """SHA-256 over the syntax trees of the modules that a run imports, without docstrings and positions.
 
-    The modules are those that training and measurement reach by imports, and the generator's own family; not other families.
+    The modules are those that training and measurement reach by imports, and the generators' own families; not other families.
     """
     library = __package__.rpartition(".")[0]
     waiting = [f"{library}.{name}" for name in ROOTS]
-    if generator is not None:
-        waiting.append(generator_class(generator).__module__)
+    waiting += [generator_class(name).__module__ for name in generators]
     seen: dict[str, str] = {}
     while waiting:
         name = waiting.pop()
@@ -130,5 +135,5 @@ def fresh(record: dict[str, Any], spec: dict[str, Any]) -> bool:
     """True if a record is of this spec and of the code at hand, or confirmed for it."""
     if files.digest(spec) != record["id"]:
         return False
-    code = code_hash(spec.get("source", {}).get("generator"))
+    code = code_of(spec)
     return code == record["provenance"]["code"] or code in confirmed().get(record["id"], [])

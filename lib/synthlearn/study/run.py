@@ -169,7 +169,7 @@ def provenance(described: dict[str, Any], p: Profile) -> dict[str, Any]:
     """Where and by what a record was made."""
     return {
         "commit": commit(),
-        "code": records.code_hash(described.get("source", {}).get("generator")),
+        "code": records.code_of(described),
         "device": device_name(p.device),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
@@ -231,7 +231,7 @@ def replay(row: Row, profile: Profile, seed: int, measure: bool = False) -> tupl
         recorded |= {name: r["top1"] for name, r in found["results"].items()}
     equal = again == recorded
     if equal:
-        records.confirm(found, records.code_hash(described.get("source", {}).get("generator")))
+        records.confirm(found, records.code_of(described))
     return equal, f"{again}" if equal else f"{again} against {recorded}"
 
 
