@@ -85,6 +85,34 @@ def test_the_spec_says_all_that_decides_the_result(tiny):
     assert files.digest(spec(row, dataclasses.replace(tiny, seeds=3), 0)) == base
 
 
+def test_a_rows_settings_hold_in_their_profile_and_yield_to_the_caller():
+    row = study.row("feature_vis-random")
+    smoke, cpu = study.resolve("smoke"), study.resolve("cpu")
+    assert row.profile(smoke).n_images == row.settings["smoke"]["n_images"] and row.profile(cpu).epochs == row.settings["cpu"]["epochs"]
+    assert row.profile(study.resolve("smoke", n_images=300)).n_images == 300
+    assert row.source_spec(smoke, 0)["options"]["steps"] == row.settings["smoke"]["options"]["steps"]
+
+
+def test_every_rows_settings_are_options_of_its_generator_and_fields_of_a_profile():
+    for row in study.rows().values():
+        for name, fields in row.settings.items():
+            assert row.source_spec(study.resolve(name) if name == "smoke" else profiles.defaults(name), 0) and set(fields) - {"options"} <= set(profiles.FIELDS)
+
+
+def test_a_source_that_needs_an_encoder_names_its_record_and_gets_it_back_when_it_is_lost(tiny, runs):
+    row, needed = study.row("feature_vis-dead_leaves"), study.row("dead_leaves-mixed")
+    identity = files.digest(spec(needed, tiny, 0))
+    assert row.source_spec(tiny, 0)["options"]["encoder"] == identity  # before anything is trained
+    made = study.record(row, tiny, 0)
+    path = run.encoder_file(identity)
+    assert path.exists() and run.state(needed, tiny, 0) == "fresh"
+    assert row.source(tiny, 0).spec() == row.source_spec(tiny, 0) and made["spec"]["source"]["options"]["encoder"] == identity
+    before = path.read_bytes()
+    path.unlink()
+    assert run.trained_encoder(needed, tiny, 0).read_bytes() == before
+    assert files.digest(spec(row, tiny, 1)) != files.digest(spec(row, tiny, 0)) != files.digest(spec(row, dataclasses.replace(tiny, lr=0.1), 0))
+
+
 def test_a_damaged_record_is_named(tiny, runs):
     row = study.row("mean_colours")
     study.record(row, tiny, 0)
