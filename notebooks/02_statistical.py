@@ -106,7 +106,9 @@ names = {
     "coarse, horizontal": lambda b: b[1][2][0, 2],
 }
 panels = {"noise": grey(before[0, 0]), "with wavelet marginals": grey(after[0, 0])}
-panels |= {name: grey(pick(bands["after"]).clamp(-60, 60)) for name, pick in names.items()}
+for name, pick in names.items():
+    band = grey(pick(bands["after"]).clamp(-60, 60))
+    panels[name] = band.repeat_interleave(size // band.shape[1], 1).repeat_interleave(size // band.shape[2], 2)
 sl.book.labelled(panels, alt="Noise, the picture with wavelet marginals, and four bands of it: sparse marks on grey.")
 
 # %% tags=["hide-input"]
