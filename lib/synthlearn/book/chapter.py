@@ -1,6 +1,7 @@
 """What a chapter shows of its rows: tables, verdicts, provenance; all computed from records."""
 
 import html
+import itertools
 import json
 import time
 import tomllib
@@ -136,9 +137,14 @@ def styles(found: Records) -> dict[str, tuple[str, str]]:
 def training(found: Records) -> figures.Shown:
     """Loss and its two terms over training, for the rows that were trained."""
     trained = {name: mine for name, mine in found.items() if mine[0]["curves"]}
+    lines = dict(zip(trained, itertools.cycle(figures.LINES), strict=False))  # a chapter's rows are one family: its colour would not tell them apart
     last = "; ".join(f"{row_by_name(name).title} ends at loss {np.mean([r['curves']['loss'][-1] for r in mine]):.2f}" for name, mine in trained.items())
     return figures.curves(
-        trained, ("loss", "align", "uniform"), styles(trained), f"Training curves. {last}.", "Training: the loss and its two terms, mean over seeds."
+        trained,
+        ("loss", "align", "uniform"),
+        {name: (lines[name], row_by_name(name).title) for name in trained},
+        f"Training curves. {last}.",
+        "Training: the loss and its two terms, mean over seeds.",
     )
 
 

@@ -26,6 +26,7 @@ COLOURS = {
     "dead_leaves": "#E69F00", "fractals": "#009E73", "noise": "#999999", "baseline": "#56B4E9", "real": "#D55E00", "statistical": "#CC79A7",
     "stylegan": "#0072B2", "feature_vis": "#B8A800",
 }  # fmt: skip
+LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")  # for lines of one figure
 INK = "#123456"  # stands for the page's text colour until the SVG is written
 _numbers = itertools.count(1)
 STYLE: dict[Any, Any] = {
