@@ -52,7 +52,7 @@ sl.book.contact_sheet(torch.cat((*noise, real)), alt=f"Rows of eight: single col
 # ## How the measurement works
 #
 # Two classifiers without an encoder read the **mean colour** (three numbers) and the **raw pixels**. The **random encoder** is our network as
-# it was initialised; a linear layer on its fc6 is surprisingly good. The noises and real images then train the same network by the same
+# it was initialised; a linear layer on its fc6 is surprisingly good. White noise and real images then train the same network by the same
 # settings as every other set. The picture shows how the classifier's strength of regularisation is chosen: on a fifth of the *training*
 # images, never on test images.
 
