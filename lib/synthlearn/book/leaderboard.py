@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from .. import files, stats
-from ..generators import generator_class
+from ..generators import generator, generator_class, names
 from ..image import to_tiles
 from ..study import Profile, claims, records, rows, run
 from ..study.rows import row as row_by_name
 from . import figures
 from .chapter import Records, claim_table, estimate, interval, percent, published, secondary, table
 
+EXAMPLES = {"mixture": {"parts": {"dead_leaves-mixed": 1, "stat-spectrum_color": 1, "stylegan-oriented": 1}}}  # of generators that need options
 WATTS = 10  # assumed for one busy core of a server, with its share of the memory
 
 
@@ -153,17 +154,18 @@ def thumbnails(found: Records, profile: Profile, size: int = 56) -> figures.Show
 
 
 def gallery(found: Records, profile: Profile, n: int = 8, size: int = 96) -> figures.Shown:
-    """Every generator of the study: a sheet of ``n`` pictures as the profile makes them, what it is, its accuracy and its measured speed."""
+    """Every generator: a sheet of ``n`` pictures as the profile makes them, what it is, its accuracy if it is a row, and its measured speed."""
     speeds = {row["what"]: row["ours"][1] for machine in measurements() for row in machine["rows"]}
     tiles = []
-    for row in sorted((row for row in rows().values() if row.kind == "generator" and "." not in row.name), key=lambda row: (row.family, row.name)):
-        pictures = run.source_of(row, profile, 0).sample(range(n), size, 0, "cpu")
-        what = (generator_class(row.name).__doc__ or "").strip().splitlines()[0].replace("``", "")
-        told = [f"{interval(estimate(found[row.name]))} %"] if row.name in found else ["no record yet"]
-        told += [f"{speeds[row.name]:,.0f} pictures/s at 128 px"] if row.name in speeds else []
-        image = figures.image_tag(to_tiles(pictures, n).numpy(), f"{n} pictures of {row.title}")
-        head = f"<a href='{row.chapter}.html'><b>{html.escape(row.title)}</b></a> <code>{html.escape(row.name)}</code>"
-        tiles.append(f"<figure class='synthlearn'>{image}<figcaption>{head} · {' · '.join(told)}<br>{html.escape(what)}</figcaption></figure>")
+    for name in names():
+        row = rows().get(name)
+        source = run.source_of(row, profile, 0) if row else generator(name, **EXAMPLES.get(name, {}))
+        title = f"<a href='{row.chapter}.html'><b>{html.escape(row.title)}</b></a> <code>{name}</code>" if row else f"<b><code>{name}</code></b>"
+        what = (generator_class(name).__doc__ or "").strip().splitlines()[0].replace("``", "")
+        told = [f"{interval(estimate(found[name]))} %"] if name in found else ["no row in the study" if row is None else "no record yet"]
+        told += [f"{speeds[name]:,.0f} pictures/s at 128 px"] if name in speeds else []
+        image = figures.image_tag(to_tiles(source.sample(range(n), size, 0, "cpu"), n).numpy(), f"{n} pictures of {row.title if row else name}")
+        tiles.append(f"<figure class='synthlearn'>{image}<figcaption>{' · '.join((title, *told))}<br>{html.escape(what)}</figcaption></figure>")
     return figures.Shown("".join(tiles), f"Sheets of {len(tiles)} generators with accuracy and speed.")
 
 
