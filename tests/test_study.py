@@ -8,6 +8,7 @@ import pytest
 
 from synthlearn import files, study
 from synthlearn.errors import DataError, ParameterError
+from synthlearn.generators import generator
 from synthlearn.study import claims, profiles, records, run
 from synthlearn.study.rows import spec
 
@@ -96,7 +97,8 @@ def test_a_rows_settings_hold_in_their_profile_and_yield_to_the_caller():
 def test_every_rows_settings_are_options_of_its_generator_and_fields_of_a_profile():
     for row in study.rows().values():
         for name, fields in row.settings.items():
-            assert row.source_spec(study.resolve(name) if name == "smoke" else profiles.defaults(name), 0) and set(fields) - {"options"} <= set(profiles.FIELDS)
+            assert name in profiles.NAMES and set(fields) - {"options"} <= set(profiles.FIELDS)
+            generator(row.name, **{**fields.get("options", {}), **({"encoder": "some"} if row.needs else {})})
 
 
 def test_a_source_that_needs_an_encoder_names_its_record_and_gets_it_back_when_it_is_lost(tiny, runs):
