@@ -139,11 +139,11 @@ def view_case(variant: str, size: int, crop: int, goal: float, device: str) -> C
 
 def memory(name: str, options: dict[str, Any], n: int) -> int:
     """MB that a fresh process needs more to make ``n`` pictures of 128 px on a CPU than to make none."""
+    peak = "int(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"  # ru_maxrss would begin at the parent's
     script = (
-        "import resource, sys, json, torch, synthlearn as sl; torch.set_num_threads(int(sys.argv[3]));"
-        "g = sl.generator(sys.argv[1], **json.loads(sys.argv[2]));"
-        f"before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; g.sample(range({n}), {SIZE});"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+        "import sys, json, torch, synthlearn as sl; torch.set_num_threads(int(sys.argv[3]));"
+        f"g = sl.generator(sys.argv[1], **json.loads(sys.argv[2])); g.sample([], {SIZE}); before = {peak};"
+        f"g.sample(range({n}), {SIZE}); print({peak} - before)"
     )
     done = subprocess.run([sys.executable, "-c", script, name, json.dumps(options), str(torch.get_num_threads())], capture_output=True, text=True, check=True)
     return int(done.stdout) >> 10

@@ -27,6 +27,7 @@ COLOURS = {
     "stylegan": "#0072B2", "feature_vis": "#B8A800",
 }  # fmt: skip
 LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")  # for lines of one figure
+PNG_BYTES = 20_000  # larger pictures are stored with some loss
 INK = "#123456"  # stands for the page's text colour until the SVG is written
 _numbers = itertools.count(1)
 STYLE: dict[Any, Any] = {
@@ -75,13 +76,16 @@ def svg(figure: Figure, alt: str, caption: str = "") -> Shown:
 
 
 def image_tag(pixels: np.ndarray, alt: str, scale: int = 1) -> str:
-    """An <img> of uint8 pixels (h, w, 3 or 4) as PNG inside the page, enlarged ``scale`` times by the browser."""
-    stream = io.BytesIO()
+    """An <img> of uint8 pixels (h, w, 3 or 4) inside the page, enlarged ``scale`` times by the browser: PNG, or WebP where noise would make that large."""
+    stream, form = io.BytesIO(), "png"
     Image.fromarray(pixels).save(stream, "PNG", optimize=True)
+    if stream.tell() > PNG_BYTES:
+        stream, form = io.BytesIO(), "webp"
+        Image.fromarray(pixels).save(stream, "WEBP", quality=85, method=6)
     data = base64.b64encode(stream.getvalue()).decode()
     kind = "pixels dark-light" if scale > 1 else "dark-light"  # the theme puts a box behind other pictures in the dark
     size = f'width="{pixels.shape[1] * scale}" class="{kind}"'
-    return f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt, quote=True)}" {size}>'
+    return f'<img src="data:image/{form};base64,{data}" alt="{html.escape(alt, quote=True)}" {size}>'
 
 
 def contact_sheet(images: Tensor, alt: str, caption: str = "", columns: int = 8) -> Shown:
