@@ -33,7 +33,8 @@ found = {name: mine for name, mine in sl.book.stored("cpu").items() if "." not i
 # ## The answer so far
 #
 # Each source trained the same network by the same settings; then a linear classifier on the frozen network named real images (CIFAR-10).
-# Dashed: the untrained network, and the same network trained on real images.
+# Dashed: the untrained network, and the same network trained on real images. The newer sets have one seed so far: their
+# intervals are of test images alone, and claims that need them stay undecided.
 
 # %% tags=["remove-input"]
 sl.book.thumbnails(found, p)
