@@ -58,21 +58,11 @@ from synthlearn.generators import statistical as st
 
 size, key = 128, rng.key("chapter", torch.tensor([3]))
 noise = 256 * rng.uniform(key, (3, size, size))
-f = [torch.fft.fftfreq(size).abs(), torch.fft.rfftfreq(size).abs()]
-slopes = (0.5, 1.0, 1.5, 2.5, 3.5)
-
-
-def grey(x: torch.Tensor) -> torch.Tensor:
-    x = x - x.min()
-    return (255 * x / x.max()).round().byte().expand(3, -1, -1)
-
-
 shaped = {}
-for s in slopes:
-    amplitude = 1 / (st.EPSILON + f[1] ** s + f[0][:, None] ** s)
-    amplitude[0, 0] = 0
-    shaped[s] = st.impose_spectrum(noise, amplitude[None] * size**2 / amplitude.norm())[0, 0]
-sl.book.labelled({f"s = {s}": grey(x) for s, x in shaped.items()}, alt="One noise under five spectral exponents, from grain to smooth clouds.")
+for s in (0.5, 1.0, 1.5, 2.5, 3.5):
+    slope = torch.tensor([s])
+    shaped[s] = st.impose_spectrum(noise, st.amplitudes(slope, slope, size))[0, 0]
+sl.book.labelled({f"s = {s}": sl.book.grey(x) for s, x in shaped.items()}, alt="One noise under five spectral exponents, from grain to smooth clouds.")
 
 # %% tags=["hide-input"]
 figure, axis = sl.book.new(height=2.9)
@@ -105,9 +95,9 @@ names = {
     "middle, diagonal": lambda b: b[1][1][0, 1],
     "coarse, horizontal": lambda b: b[1][2][0, 2],
 }
-panels = {"noise": grey(before[0, 0]), "with wavelet marginals": grey(after[0, 0])}
+panels = {"noise": sl.book.grey(before[0, 0]), "with wavelet marginals": sl.book.grey(after[0, 0])}
 for name, pick in names.items():
-    band = grey(pick(bands["after"]).clamp(-60, 60))
+    band = sl.book.grey(pick(bands["after"]).clamp(-60, 60))
     panels[name] = band.repeat_interleave(size // band.shape[1], 1).repeat_interleave(size // band.shape[2], 2)
 sl.book.labelled(panels, alt="Noise, the picture with wavelet marginals, and four bands of it: sparse marks on grey.")
 

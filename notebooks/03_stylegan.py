@@ -42,8 +42,7 @@ p = sl.book.parameters(globals())
 import torch
 
 KINDS = ("random", "highfreq", "sparse", "oriented")
-options = {kind: sl.study.row(f"stylegan-{kind}").settings.get(p.name, {}).get("options", {}) for kind in KINDS}
-nets = {kind: sl.generator(f"stylegan-{kind}", **{**options[kind], "images_per_network": 1}) for kind in KINDS}
+nets = {kind: sl.generator(f"stylegan-{kind}", **sl.study.row(f"stylegan-{kind}").options(p), images_per_network=1) for kind in KINDS}
 sheet = torch.cat([g.sample(range(8), size=96) for g in nets.values()])
 sl.book.contact_sheet(
     sheet, alt="Four rows of eight abstract pictures: smooth blobs; blobs under grain; patches of texture; smooth shapes with streaks of edges."
@@ -79,14 +78,8 @@ sl.book.labelled(
 # %% tags=["hide-input"]
 key = rng.key("chapter", torch.arange(3))
 
-
-def grey(x: torch.Tensor) -> torch.Tensor:
-    x = ((x / x.std()).clamp(-3, 3) + 3) / 6
-    return (255 * x).byte().expand(3, -1, -1)
-
-
-maps = {f"pink {i + 1}": grey(x) for i, x in enumerate(sg.pink_noise(key, 128))}
-maps |= {f"with envelope {i + 1}": grey(x) for i, x in enumerate(sg.enveloped_noise(key, 128))}
+maps = {f"pink {i + 1}": sl.book.grey(x) for i, x in enumerate(sg.pink_noise(key, 128))}
+maps |= {f"with envelope {i + 1}": sl.book.grey(x) for i, x in enumerate(sg.enveloped_noise(key, 128))}
 sl.book.labelled(maps, alt="Three maps of pink noise, and three in which an envelope leaves the noise in some patches.")
 
 # %% [markdown]

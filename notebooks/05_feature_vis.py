@@ -79,10 +79,10 @@ sl.book.labelled(panels, alt="One picture per network at five stages: noise firs
 sl.book.svg(figure, alt="Activation of the unit over the steps of the optimisation, rising for both networks.")
 
 # %% [markdown]
-# The paper looks into a ResNet-50 at 256 pixels, which takes 4 TFLOP per picture. That is here too, as `sl.generator("feature_vis-random")`.
-# The profiles *smoke* and *cpu* look into our small encoder at 48 pixels, with half the steps and 2,000 pictures seen five times as often
-# ([deviations](../book/deviations)); the second row's encoder is that of the row *dead leaves, mixed* of the same seed. What can be checked
-# is on [the page of laws](85_laws_feature_vis).
+# The paper looks into a ResNet-50 at 256 pixels, some 4 TFLOP per picture by arithmetic. That is here too, as
+# `sl.generator("feature_vis-random")`. The smaller profiles look into our small encoder at 48 pixels, with fewer steps; *cpu* makes 2,000
+# pictures with half the steps and sees each five times as often ([deviations](../book/deviations)). The second row's encoder is that of the
+# row *dead leaves, mixed* of the same seed. What can be checked is on [the page of laws](85_laws_feature_vis).
 
 # %% [markdown]
 # ## Training

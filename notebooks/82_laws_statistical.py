@@ -39,9 +39,9 @@ sl.book.law_table(laws, measured, "authors' law")
 # %% [markdown]
 # *Border gradient* is why the pyramid mirrors at the borders: with periodic borders it would be 1, and pictures would tile.
 #
-# One thing the law hides in a corner: without imposed colours, a picture's decorrelated channels keep the mean of the noise, so the *sign* of
-# each colour axis, which is free in an eigenvector and left to the linear-algebra library, moves the colours apart or together. With all
-# signs fixed the chroma of *spectrum* falls by a seventh, outside the tolerance; we draw the signs.
+# One thing the law hides in a corner: without imposed colours, a picture's decorrelated channels keep the mean of the noise, so the *sign*
+# of each colour axis, which is free in an eigenvector and left to the linear-algebra library, moves the colours apart or together. We draw
+# the signs.
 #
 # ## Exact properties
 

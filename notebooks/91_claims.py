@@ -37,9 +37,9 @@ sl.book.stored_verdicts("91_claims", found, study)
 # %% [markdown]
 # ## How to read a verdict
 #
-# Each line of evidence is a paired difference of top-1: the same seed is the same initial encoder and the same held-out images. Its interval comes from a
-# bootstrap over seeds and test images; Holm's procedure over the whole table decides which differences are more than chance. What would
-# settle an *undecided* one is more seeds: a seed's spread is about 1.3 points, so three seeds see differences of some 2 points, ten of 1.
+# Each line of evidence is a paired difference of top-1: the same seed is the same initial encoder and the same held-out images. Its
+# interval comes from a bootstrap over seeds and test images; Holm's procedure over the whole table decides which differences are more than
+# chance. What would settle an *undecided* one is more seeds.
 #
 # The scale is not the papers': [deviations](../book/deviations) lists how. A claim that fails here is a finding about this scale, not a refutation.
 

@@ -33,8 +33,8 @@ found = sl.book.stored("cpu")
 sl.book.costs(found, study)
 
 # %% [markdown]
-# Pictures of a generator are made once per seed and kept; the probe costs more than a minute of each row. Times include the wait for the other core's run, with
-# which a row shares the memory, and of rows that were cut off and went on, only the last try.
+# Pictures of a generator are made once per seed and kept. Times include the wait for the other run beside it, with which a row shares the
+# memory; of rows that were cut off and went on, the wall time is that of the last try.
 #
 # ## Machines
 

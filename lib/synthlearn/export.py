@@ -5,6 +5,7 @@ import hashlib
 import importlib.metadata
 import io
 import json
+import shlex
 import tarfile
 from pathlib import Path
 
@@ -59,7 +60,8 @@ def write(generator: Generator, n: int, size: int, seed: int, out: Path, form: s
 def card(generator: Generator, n: int, size: int, seed: int, form: str, out: Path) -> str:
     """A data card in Markdown: what the pictures are, how to make them again to the bit, their checksum and licence."""
     options = dataclasses.asdict(generator.options)
-    told = "".join(f" --option {name}={value}" for name, value in options.items() if not isinstance(value, dict))
+    words = {name: value if isinstance(value, str) else json.dumps(value) for name, value in options.items()}  # as the command line reads them
+    told = "".join(f" --option {shlex.quote(f'{name}={word}')}" for name, word in words.items())
     sums = hashlib.sha256()
     for path in sorted(path for pattern in ("train/**/*.png", "shard-*.tar") for path in out.glob(pattern)):
         sums.update(path.name.encode() + files.sha256(path).encode())

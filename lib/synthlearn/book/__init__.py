@@ -17,7 +17,7 @@ from .chapter import (
     training,
     verdicts,
 )
-from .figures import COLOURS, contact_sheet, labelled, new, svg
+from .figures import COLOURS, contact_sheet, grey, labelled, new, svg
 from .leaderboard import (
     agreement,
     benchmark_figures,
@@ -36,7 +36,7 @@ from .parameters import parameters
 
 __all__ = [
     "COLOURS", "accuracy_figure", "agreement", "baseline", "benchmark_figures", "benchmark_tables", "check_table", "contact_sheet", "costs",
-    "first_layer", "gains", "gallery", "labelled", "law_table", "laws", "leaderboard", "machines", "measure", "new", "parameters", "provenance",
+    "first_layer", "gains", "gallery", "grey", "labelled", "law_table", "laws", "leaderboard", "machines", "measure", "new", "parameters", "provenance",
     "published_table", "ranked", "results", "sensitivity", "stored", "stored_verdicts", "styles", "svg", "table", "thumbnails", "training",
     "verdicts",
 ]  # fmt: skip

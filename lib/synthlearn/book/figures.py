@@ -88,6 +88,12 @@ def image_tag(pixels: np.ndarray, alt: str, scale: int = 1) -> str:
     return f'<img src="data:image/{form};base64,{data}" alt="{html.escape(alt, quote=True)}" {size}>'
 
 
+def grey(x: Tensor) -> Tensor:
+    """A plane of any values, float (h, w), stretched to a grey picture: uint8 (3, h, w)."""
+    x = x - x.min()
+    return (255 * x / x.max().clamp_min(1e-12)).round().byte().expand(3, -1, -1)
+
+
 def contact_sheet(images: Tensor, alt: str, caption: str = "", columns: int = 8) -> Shown:
     """uint8 (n, 3, s, s) as one picture, row by row."""
     return _figure(image_tag(to_tiles(images, columns).numpy(), alt), alt, caption)

@@ -128,19 +128,24 @@ def match_histogram(x: Tensor, low: Tensor, high: Tensor, cumulative: Tensor) ->
 
 
 def spectrum(keys: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Amplitudes ∝ 1/(|f_x|^s_x + |f_y|^s_y) on the half plane of a real transform, zero at frequency 0, scaled to unit variance; and s.
-
-    keys: int64 (n,); size: even. Returns float (n, size, size/2 + 1) and (n,).
-    """
+    """Draw a spectrum per key, int64 (n,): its :func:`amplitudes`, and the slope s that its axes share, (n,)."""
     s = rng.uniform(rng.fold(keys, 6), (), *SLOPE)
     d = SLOPE_SPREAD * rng.normal(rng.fold(keys, 7))
-    fy = torch.fft.fftfreq(size, device=keys.device).abs()
-    fx = torch.fft.rfftfreq(size, device=keys.device).abs()
-    amplitude = 1 / (EPSILON + fx ** (s + d)[:, None, None] + fy[:, None] ** (s - d)[:, None, None])
+    return amplitudes(s + d, s - d, size), s
+
+
+def amplitudes(slope_x: Tensor, slope_y: Tensor, size: int) -> Tensor:
+    """Amplitudes ∝ 1/(|f_x|^s_x + |f_y|^s_y) on the half plane of a real transform, zero at frequency 0, scaled to unit variance.
+
+    slope_x, slope_y: float (n,); size: even. Returns float (n, size, size/2 + 1).
+    """
+    fy = torch.fft.fftfreq(size, device=slope_x.device).abs()
+    fx = torch.fft.rfftfreq(size, device=slope_x.device).abs()
+    amplitude = 1 / (EPSILON + fx ** slope_x[:, None, None] + fy[:, None] ** slope_y[:, None, None])
     amplitude[:, 0, 0] = 0
     energy = amplitude.square()
     total = energy[..., 0].sum(1) + energy[..., -1].sum(1) + 2 * energy[..., 1:-1].sum((1, 2))  # of the whole plane
-    return amplitude * (size**2 / total.sqrt())[:, None, None], s
+    return amplitude * (size**2 / total.sqrt())[:, None, None]
 
 
 def impose_spectrum(x: Tensor, amplitude: Tensor) -> Tensor:

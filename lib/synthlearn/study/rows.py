@@ -47,6 +47,10 @@ class Row:
         own = {k: v for k, v in self.settings.get(profile.name, {}).items() if k != "options" and getattr(profile, k) == getattr(usual, k)}
         return dataclasses.replace(profile, **own, **dict(self.overrides))
 
+    def options(self, profile: Profile) -> dict[str, Any]:
+        """Options of the generator in this profile, besides the encoder that it needs."""
+        return self.settings.get(profile.name, {}).get("options", {})
+
     def needed(self, profile: Profile, seed: int) -> str | None:
         """Record id of the encoder that the source needs."""
         return files.digest(spec(row(self.needs), profile, seed)) if self.needs else None
@@ -64,7 +68,7 @@ class Row:
     def _source(self, profile: Profile, more: dict[str, Any]) -> stream.Source:
         if self.kind == "real":
             return stream.source("real", profile.data)
-        return stream.source("generator", self.name.split(".")[0], {**self.settings.get(profile.name, {}).get("options", {}), **more})
+        return stream.source("generator", self.name.split(".")[0], {**self.options(profile), **more})
 
 
 def encoder_file(identity: str) -> Path:
