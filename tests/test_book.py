@@ -21,6 +21,7 @@ from synthlearn import files, study
 from synthlearn.book import build, figures, pairs
 from synthlearn.book import parameters as strict
 from synthlearn.errors import DataError, ParameterError
+from synthlearn.study import profiles
 
 ROOT = files.root()
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -271,3 +272,19 @@ def test_results_and_verdicts_are_computed_from_records(runs):
     assert f"white noise {100 * top1:.1f} %" in book.accuracy_figure(found, p).alt
     assert "seeds 0" in book.provenance(p, found).alt
     assert np.isfinite(found["random"][0]["cost"]["wall_seconds"])
+
+
+def test_a_table_has_a_cell_for_every_heading():
+    from synthlearn.book import chapter, leaderboard
+
+    assert chapter.table(["a", "b"], [["1", "2"]]).content.count("<td>") == 2
+    with pytest.raises(ValueError, match="3 cells under 2 headings"):
+        chapter.table(["a", "b"], [["1", "2", "3"]])
+    found = leaderboard.stored("cpu")
+    profile = profiles.defaults("cpu")
+    head, *lines = re.findall(r"<tr>(.*?)</tr>", leaderboard.costs(found, profile).content)
+    pictures = re.findall(r"<th[^>]*>(.*?)</th>", head).index("pictures, min")
+    seconds = {name: sum(r["cost"].get("pool_seconds", 0) for r in mine) / len(mine) for name, mine in found.items()}
+    for line, (name, mean) in zip(lines, seconds.items(), strict=True):
+        cell = re.findall(r"<td>(.*?)</td>", line)[pictures]
+        assert cell == (f"{mean / 60:.1f}" if "pool_seconds" in found[name][0]["cost"] else "–")

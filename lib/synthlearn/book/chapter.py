@@ -30,7 +30,10 @@ def published(path: str = "book/published.json") -> dict[str, dict[str, Any]]:
 
 
 def table(header: Sequence[str], body: Sequence[Sequence[str]], caption: str = "", sortable: bool = False) -> figures.Shown:
-    """An HTML table; cells may hold markup, so callers escape what is not theirs."""
+    """An HTML table; cells may hold markup, so callers escape what is not theirs. Raises ValueError if a line has not one cell per heading."""
+    for line in body:
+        if len(line) != len(header):
+            raise ValueError(f"a table's line has {len(line)} cells under {len(header)} headings: {line[0]}")
     head = "".join(f"<th scope='col'>{h}</th>" for h in header)
     lines = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in line) + "</tr>" for line in body)
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""

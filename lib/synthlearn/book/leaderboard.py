@@ -85,19 +85,9 @@ def costs(found: Records, profile: Profile) -> figures.Shown:
         body.append([html.escape(row_by_name(name).title), str(len(mine)), f"{pictures:,}", *numbers, command])
     seeds, pictures, wall, cpu, energy = total
     note = f"In all {seeds:.0f} runs, {pictures:,.0f} pictures, {wall / 3600:.1f} hours of one core each, {cpu / 3600:.1f} processor hours, {energy:.0f} Wh. "
-    note += f"Energy is an estimate: {WATTS} W for a busy core, nothing measured."
-    header = [
-        "source",
-        "seeds",
-        "pictures",
-        "wall, min",
-        "of one seed: pictures + training + probe, min",
-        "processor, min",
-        "energy, Wh",
-        "memory, MB",
-        "failed tries",
-    ]
-    return table([*header, "command"], body, note, sortable=True)
+    note += f"Energy is an estimate: {WATTS} W for a busy core, nothing measured. Minutes of pictures, training and probe are means over seeds, the rest sums."
+    header = ["source", "seeds", "pictures", "pictures, min", "training, min", "probe, min", "all, min", "processor, min", "energy, Wh", "memory, MB"]
+    return table([*header, "failed tries", "command"], body, note, sortable=True)
 
 
 def machines(found: Records) -> figures.Shown:
