@@ -275,14 +275,14 @@ def test_results_and_verdicts_are_computed_from_records(runs):
 
 
 def test_a_table_has_a_cell_for_every_heading():
-    from synthlearn.book import chapter, leaderboard
+    from synthlearn.book import costs, stored, table
 
-    assert chapter.table(["a", "b"], [["1", "2"]]).content.count("<td>") == 2
+    assert table(["a", "b"], [["1", "2"]]).content.count("<td>") == 2
     with pytest.raises(ValueError, match="3 cells under 2 headings"):
-        chapter.table(["a", "b"], [["1", "2", "3"]])
-    found = leaderboard.stored("cpu")
+        table(["a", "b"], [["1", "2", "3"]])
+    found = stored("cpu")
     profile = profiles.defaults("cpu")
-    head, *lines = re.findall(r"<tr>(.*?)</tr>", leaderboard.costs(found, profile).content)
+    head, *lines = re.findall(r"<tr>(.*?)</tr>", costs(found, profile).content)
     pictures = re.findall(r"<th[^>]*>(.*?)</th>", head).index("pictures, min")
     seconds = {name: sum(r["cost"].get("pool_seconds", 0) for r in mine) / len(mine) for name, mine in found.items()}
     for line, (name, mean) in zip(lines, seconds.items(), strict=True):

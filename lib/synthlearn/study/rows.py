@@ -94,7 +94,8 @@ def rows() -> dict[str, Row]:
         found[name] = Row(name=name, settings=settings, **base)
         for variant, fields in variants.items():
             overrides = tuple((key, check(key, value)) for key, value in fields["overrides"].items())
-            found[f"{name}.{variant}"] = dataclasses.replace(found[name], name=f"{name}.{variant}", published=None, overrides=overrides)
+            title = f"{found[name].title} ({variant})"
+            found[f"{name}.{variant}"] = dataclasses.replace(found[name], name=f"{name}.{variant}", title=title, published=None, overrides=overrides)
     return found
 
 
