@@ -17,7 +17,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 import synthlearn as sl
-from synthlearn import files, losses, progress, rng
+from synthlearn import files, methods, progress, rng
 from synthlearn.augment import Augmentation
 from synthlearn.encoders import SmallAlexNet
 from synthlearn.generators import fractaldb as fr
@@ -177,13 +177,14 @@ def training(device: str, repeats: int) -> dict[str, Any]:
     encoder = SmallAlexNet(width, crop).to(device).train().to(memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(encoder.parameters(), 0.01, momentum=0.9, weight_decay=1e-4)
     x = torch.randn(batch, 3, crop, crop, device=device).contiguous(memory_format=torch.channels_last)
-    method = losses.AlignUniform()
-    forward = encoder if device == "cpu" else torch.compile(encoder)
+    method = methods.AlignUniform(encoder)
+    if device != "cpu":
+        method.forward_encoder = torch.compile(encoder.forward)
 
     def step() -> int:
         with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
-            outputs = [forward(x), forward(x)]
-        loss, _ = method([z.float() for z in outputs])
+            outputs = method.outputs([x, x])
+        loss, _ = method.loss([z.float() for z in outputs])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()

@@ -80,7 +80,7 @@ def test_an_encoders_file_is_named_by_its_record_not_its_path(tmp_path):
 
 
 def test_resnet_has_2048_units_and_the_usual_spread():
-    network = fv._random_resnet50(0)
+    network = encoders.resnet_trunk("resnet50", 0)
     stem = network.conv1.weight
     assert float(stem.detach().std()) == pytest.approx((2 / (64 * 49)) ** 0.5, rel=0.03)
     _, units = fv.units_of("resnet50", 1.0, 0, "cpu")

@@ -10,7 +10,8 @@ from torch.nn.functional import normalize
 
 from synthlearn import rng
 from synthlearn.errors import ParameterError
-from synthlearn.losses import AlignUniform, align, uniform
+from synthlearn.losses import align, uniform
+from synthlearn.methods import AlignUniform
 
 
 def unit(seed, n, d):
@@ -64,14 +65,14 @@ def test_losses_are_invariant_under_rotation_and_order(seed):
 
 def test_gradients_are_finite_where_views_coincide():
     x = unit(3, 6, 4).float().repeat(2, 1).requires_grad_()
-    loss, terms = AlignUniform()([x, x.detach().clone().requires_grad_()])
+    loss, terms = AlignUniform(torch.nn.Identity()).loss([x, x.detach().clone().requires_grad_()])
     loss.backward()
     assert bool(torch.isfinite(x.grad).all()) and set(terms) == {"align", "uniform"}
 
 
 def test_the_method_weighs_both_terms_one():
     x, y = unit(1, 8, 4), unit(2, 8, 4)
-    assert float(AlignUniform()([x, y])[0]) == pytest.approx(float(align(x, y) + (uniform(x) + uniform(y)) / 2))
+    assert float(AlignUniform(torch.nn.Identity()).loss([x, y])[0]) == pytest.approx(float(align(x, y) + (uniform(x) + uniform(y)) / 2))
 
 
 def test_bad_shapes_are_named():

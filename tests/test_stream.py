@@ -9,7 +9,7 @@ import textwrap
 import pytest
 import torch
 
-from synthlearn import augment, encoders, files, losses, rng, stream, train
+from synthlearn import augment, encoders, files, methods, rng, stream, train
 from synthlearn.errors import ParameterError
 
 WHITE = stream.source("generator", "noise-white")
@@ -124,7 +124,7 @@ def test_training_from_a_stream_goes_on_at_the_same_picture(refresh, tmp_path, r
 
         encoder = encoders.SmallAlexNet(1 / 16, 32)
         feed = stream.feed(WHITE, 24, 32, refresh=refresh)
-        train.pretrain(feed, encoder, losses.METHODS["align_uniform"](), augment.Augmentation(32, 0.2), o, 0, checkpoint, "x", interrupt)
+        train.pretrain(feed, methods.AlignUniform(encoder), augment.Augmentation(32, 0.2), o, 0, checkpoint, "x", interrupt)
         return encoder.state_dict()
 
     whole = trained()

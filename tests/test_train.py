@@ -14,7 +14,7 @@ from synthlearn import files, train
 from synthlearn.augment import Augmentation
 from synthlearn.encoders import SmallAlexNet
 from synthlearn.errors import CheckpointError, DataError, TrainingDiverged
-from synthlearn.losses import AlignUniform
+from synthlearn.methods import AlignUniform
 from synthlearn.train import Optimisation, learning_rate
 
 SETTINGS = Optimisation(epochs=3, batch_size=16)
@@ -29,7 +29,7 @@ def images():
 
 def run(images, seed=0, **options):
     encoder = SmallAlexNet(1 / 16, 32, seed)
-    trained = train.pretrain(images, encoder, AlignUniform(), Augmentation(32), SETTINGS, seed, **options)
+    trained = train.pretrain(images, AlignUniform(encoder), Augmentation(32), SETTINGS, seed, **options)
     return encoder, trained
 
 
@@ -111,7 +111,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
             if slow and step == 5:
                 Path(out / "ready").touch()
                 time.sleep(60)
-        train.pretrain(sl.generator("noise-white").sample(range(40), 40), encoder, sl.losses.AlignUniform(), Augmentation(32),
+        train.pretrain(sl.generator("noise-white").sample(range(40), 40), sl.methods.AlignUniform(encoder), Augmentation(32),
                        train.Optimisation(3, 16), 0, out / "checkpoint", "x", hook)
         save(out / "encoder.safetensors", encoder, {})
         """)
@@ -180,5 +180,5 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 def test_divergence_stops_the_run_with_the_step(images):
     o = Optimisation(epochs=3, batch_size=16, lr=1e9)
-    with pytest.raises(TrainingDiverged, match=r"at step \d+: training diverged; lower lr"):
-        train.pretrain(images, SmallAlexNet(1 / 16, 32), AlignUniform(), Augmentation(32), o)
+    with pytest.raises(TrainingDiverged, match=r"at step \d+, where lr was \S+: training diverged; try a lr three times lower"):
+        train.pretrain(images, AlignUniform(SmallAlexNet(1 / 16, 32)), Augmentation(32), o)

@@ -3,10 +3,10 @@
 import importlib
 from types import ModuleType
 
-from . import generators, losses
+from . import generators, losses, methods
 from .generators import generator
 
-__all__ = ["book", "generator", "generators", "losses", "stream", "study"]
+__all__ = ["book", "generator", "generators", "losses", "methods", "stream", "study"]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -12,6 +12,7 @@ EXAMPLES = """examples:
   python -m synthlearn list
   python -m synthlearn generate --generator dead_leaves-mixed --n 100 --out leaves
   python -m synthlearn pretrain --generator fractals-sigma --profile smoke --out encoder.safetensors
+  accelerate launch --num_processes 8 -m synthlearn pretrain --row dead_leaves-mixed --profile gpu --out encoder.safetensors
   python -m synthlearn probe --encoder encoder.safetensors --data digits
   python -m synthlearn run --profile cpu --row real --seed 0
   python -m synthlearn status --profile cpu
@@ -55,10 +56,14 @@ def parser() -> argparse.ArgumentParser:
     where = p.add_mutually_exclusive_group(required=True)
     where.add_argument("--generator", metavar="NAME", help="see `list`")
     where.add_argument("--folder", metavar="DIR", help="any folder of pictures")
-    where.add_argument("--real", metavar="SET", help="the training images of a real set, labels hidden")
+    where.add_argument("--real", metavar="SET", help="the training images of a real set, labels hidden unless the method needs them")
+    where.add_argument("--row", metavar="ROW", help="a row of the study, with all its settings")
     p.add_argument("--option", type=option, action="append", default=[], metavar="NAME=VALUE", help="an option of the generator")
+    p.add_argument("--method-option", type=option, action="append", default=[], metavar="NAME=VALUE", help="an option of the method, as in temperature=0.2")
     p.add_argument("--profile", default="smoke", help="smoke, cpu, gpu or paper")
-    p.add_argument("--set", type=option, action="append", default=[], metavar="FIELD=VALUE", help="replace a field of the profile, as in epochs=20")
+    p.add_argument(
+        "--set", type=option, action="append", default=[], metavar="FIELD=VALUE", help="replace a field of the profile, as in epochs=20 or method=simclr"
+    )
     p.add_argument("--seed", type=int, default=0, help="of the initial weights, the pictures and the views")
     p.add_argument(
         "--out", type=Path, required=True, metavar="FILE.safetensors", help="where the encoder goes; an interrupted run goes on from FILE.checkpoint"
@@ -122,20 +127,30 @@ def _generate(args: argparse.Namespace) -> int:
 def _pretrain(args: argparse.Namespace) -> int:
     import torch
 
-    from . import encoders, files, stream, study, train
-    from .losses import METHODS
+    from . import distributed, encoders, files, stream, study, train
 
     profile = study.resolve(args.profile, **dict(args.set))
-    kind, name = next((k, getattr(args, k)) for k in ("generator", "folder", "real") if getattr(args, k))
-    source = stream.source(kind, name, dict(args.option))
-    torch.set_num_threads(profile.threads)
-    images = stream.feed(source, profile.n_images, profile.image_size, args.seed, profile.device, profile.refresh)
-    encoder = encoders.SmallAlexNet(profile.width, profile.crop, args.seed)
-    described = {"source": source.spec(), "profile": {**profile.__dict__}, "seed": args.seed}
-    trained = train.pretrain(images, encoder, METHODS["align_uniform"](), profile.augmenter(), profile.optimisation(), args.seed,
-                             args.out.with_suffix(".checkpoint"), files.digest(described))  # fmt: skip
-    encoders.save(args.out, encoder, {"training": described})
-    print(f"{args.out}: {trained.seconds:.1f} s, loss {trained.curves['loss'][-1]:.3f}")
+    if args.row:
+        row = study.row(args.row)
+    else:
+        kind, name = next((k, getattr(args, k)) for k in ("generator", "folder", "real") if getattr(args, k))
+        row = study.Row(name, kind, name, "", "", origin=name, own_options=dict(args.option), method_options=dict(args.method_option))
+    p = row.profile(profile)
+    torch.set_num_threads(p.threads)
+    distributed.start()
+    if distributed.first():  # makes what the others then find
+        source = study.source_of(row, profile, args.seed)
+        stream.feed(source, p.n_images, p.image_size, args.seed, p.device, p.refresh)
+    distributed.wait()
+    source = study.source_of(row, profile, args.seed)
+    images = stream.feed(source, p.n_images, p.image_size, args.seed, p.device, p.refresh)
+    method, labels = study.method_of(row, p, args.seed, source)
+    described = {"source": source.spec(), "profile": {**p.__dict__}, "method_options": row.method_options, "seed": args.seed}
+    trained = train.pretrain(images, method, p.augmenter(), p.optimisation(), args.seed, args.out.with_suffix(".checkpoint"), files.digest(described),
+                             labels=labels)  # fmt: skip
+    if distributed.first():
+        encoders.save(args.out, method.encoder, {"training": described})
+        print(f"{args.out}: {trained.seconds:.1f} s, loss {trained.curves['loss'][-1]:.3f}")
     return 0
 
 

@@ -272,13 +272,23 @@ class RealImages:
         s is the smaller of ``size`` and the set's own side, but at least 32 where ``size`` is.
         """
         source = load(self.data, "train", size)
-        order = torch.argsort(_turn(source.labels), stable=True)
+        order = _turns(source)
         index = torch.as_tensor([int(i) for i in indices])
         if len(index) and int(index.max()) >= len(source):
             raise DataError(f"{self.data}: holds {len(source)} training images, {int(index.max()) + 1} are asked for; lower n_images")
         images = source.images[order[index]]
         own = min(images.shape[-2:])
         return resize(images, min(size, max(own, LEAST_SIDE))).to(device)
+
+    def labels(self, indices: Iterable[int]) -> Tensor:
+        """Classes of images by index, int64 (n,)."""
+        source = load(self.data, "train")
+        return source.labels[_turns(source)[torch.as_tensor([int(i) for i in indices])]]
+
+
+def _turns(images: ImageSet) -> Tensor:
+    """Order in which classes take turns."""
+    return torch.argsort(_turn(images.labels), stable=True)
 
 
 def _turn(labels: Tensor) -> Tensor:

@@ -18,14 +18,26 @@ from .image import MEAN, STD
 CHANNELS, FC, OUT = (96, 192, 384, 384, 192), 4096, 128  # the authors' code
 POOLED = (0, 1, 4)  # blocks that end in a max-pool 3×3, stride 2
 INIT_STD = 0.02
+SMALL_ALEXNET, RESNETS = "SmallAlexNet", {"resnet18": 512, "resnet50": 2048}  # encoders that can be trained; pooled units
 
 
 class Encoder(nn.Module):
-    """What every encoder offers: names of its taps, the input normalisation (mean, std), options with at least ``input_size``, and features."""
+    """What every encoder offers: names of its taps, the input normalisation (mean, std), options with at least ``input_size``, and features.
+
+    One that can be trained also has ``forward``, unit vectors of ``output_size`` numbers; ``embed``, what comes before the projection,
+    of ``embedding_size`` numbers; and ``first_layer``, the weights (channels, 3, k, k) that see the picture.
+    """
 
     taps: tuple[str, ...]
     normalisation: tuple[tuple[float, ...], tuple[float, ...]]
     options: dict[str, Any]
+    output_size: int
+    embedding_size: int
+    first_layer: Tensor
+
+    def embed(self, x: Tensor) -> Tensor:
+        """The embedding (n, embedding_size) of normalised float (n, 3, s, s), with gradient."""
+        raise NotImplementedError
 
     def features(self, x: Tensor, taps: tuple[str, ...]) -> dict[str, Tensor]:
         """Named activations (n, d) of normalised float (n, 3, s, s)."""
@@ -65,6 +77,7 @@ class SmallAlexNet(Encoder):
         self.fc6 = nn.Sequential(nn.Linear(channels[-1] * side**2, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU())
         self.fc7 = nn.Sequential(nn.Linear(hidden, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU())
         self.fc8 = nn.Linear(hidden, OUT)
+        self.embedding_size, self.output_size = hidden, OUT
         self.initialise(seed)
 
     @torch.no_grad()
@@ -91,11 +104,78 @@ class SmallAlexNet(Encoder):
             found["fc7"] = self.fc7(found["fc6"])
         return {tap: found[tap] for tap in taps}
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Unit vectors (n, 128) of normalised float (n, 3, s, s)."""
+    @property
+    def first_layer(self) -> Tensor:  # type: ignore[override]  # computed here, an attribute to those who read it
+        """Weights of the first convolution, (channels, 3, 3, 3)."""
+        return next(self.conv[0].parameters())
+
+    def embed(self, x: Tensor) -> Tensor:
+        """As of any encoder: fc7."""
         for block in self.conv:
             x = block(x)
-        return functional.normalize(self.fc8(self.fc7(self.fc6(x.flatten(1)))), dim=1)
+        return self.fc7(self.fc6(x.flatten(1)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Unit vectors (n, 128) of normalised float (n, 3, s, s)."""
+        return functional.normalize(self.fc8(self.embed(x)), dim=1)
+
+
+def resnet_trunk(name: str, seed: int) -> nn.Module:
+    """torchvision's ResNet up to its pooled units, with weights as by its default initialisation but from counted random numbers."""
+    models = importlib.import_module(".vision", __package__).torchvision.models  # slow to import, and only needed here
+    network = models.get_model(name, weights=None)
+    network.fc = nn.Identity()
+    for number, layer in enumerate(module for module in network.modules() if isinstance(module, nn.Conv2d)):
+        fan_out = layer.out_channels * layer.kernel_size[0] ** 2
+        layer.weight.data = rng.normal(rng.key(name, seed, number), tuple(layer.weight.shape)) * math.sqrt(2 / fan_out)
+    return network
+
+
+class ResNet(Encoder):
+    """A ResNet with MoCo v2's head, Linear–ReLU–Linear to unit vectors of 128 numbers; its one tap is ``pooled``, before the head.
+
+    Args:
+        name: "resnet18" or "resnet50".
+        input_size: side of the input in pixels.
+        seed: of the initial weights, by counter-based numbers.
+    """
+
+    taps = ("pooled",)
+    normalisation = (MEAN, STD)
+    output_size = OUT
+
+    def __init__(self, name: str = "resnet50", input_size: int = 224, seed: int = 0) -> None:
+        super().__init__()
+        if name not in RESNETS:
+            raise ParameterError(f"encoder = {name!r}: must be one of {', '.join((SMALL_ALEXNET, *RESNETS))}")
+        self.options = {"name": name, "input_size": input_size}
+        self.trunk: Any = resnet_trunk(name, seed)
+        self.embedding_size = RESNETS[name]
+        self.head = nn.Sequential(nn.Linear(self.embedding_size, self.embedding_size), nn.ReLU(), nn.Linear(self.embedding_size, OUT))
+        with torch.no_grad():
+            for number in (0, 2):
+                layer = self.head[number]
+                assert isinstance(layer, nn.Linear)
+                bound = layer.in_features**-0.5  # as torch's own
+                layer.weight.copy_(rng.uniform(rng.key(f"{name}-head", seed, number), tuple(layer.weight.shape), -bound, bound))
+                layer.bias.zero_()
+
+    @property
+    def first_layer(self) -> Tensor:  # type: ignore[override]
+        """Weights of the first convolution, (64, 3, 7, 7)."""
+        return self.trunk.conv1.weight
+
+    def features(self, x: Tensor, taps: tuple[str, ...] = ("pooled",)) -> dict[str, Tensor]:
+        """Pooled features of normalised float (n, 3, s, s): {"pooled": (n, 512 or 2048)}."""
+        return {"pooled": self.trunk(x)}
+
+    def embed(self, x: Tensor) -> Tensor:
+        """As of any encoder: the pooled features."""
+        return self.trunk(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Unit vectors (n, 128) of normalised float (n, 3, s, s)."""
+        return functional.normalize(self.head(self.trunk(x)), dim=1)
 
 
 class Timm(Encoder):
@@ -141,9 +221,19 @@ def batch_statistics_only(module: nn.Module) -> Iterator[None]:
             norm.track_running_stats = True
 
 
-def save(path: Path, encoder: SmallAlexNet, header: dict[str, Any]) -> None:
-    """Write an encoder as safetensors with a JSON header: options, input normalisation, and ``header`` (what trained it)."""
-    described = {"encoder": "SmallAlexNet", "options": encoder.options, "normalisation": encoder.normalisation, **header}
+def describe(name: str, width: float, input_size: int) -> dict[str, Any]:
+    """An encoder for a record: its name and what decides its shape."""
+    return {"name": name, "width": width, "input_size": input_size} if name == SMALL_ALEXNET else {"name": name, "input_size": input_size}
+
+
+def build(name: str, width: float, input_size: int, seed: int) -> SmallAlexNet | ResNet:
+    """An untrained encoder by name; ``width`` is the SmallAlexNet's. Raises ParameterError for an unknown name or a size that cannot be built."""
+    return SmallAlexNet(width, input_size, seed) if name == SMALL_ALEXNET else ResNet(name, input_size, seed)
+
+
+def save(path: Path, encoder: Encoder, header: dict[str, Any]) -> None:
+    """Write an encoder as safetensors with a JSON header: kind, options, input normalisation, and ``header`` (what trained it)."""
+    described = {"encoder": type(encoder).__name__, "options": encoder.options, "normalisation": encoder.normalisation, **header}
     files.save_tensors(path, encoder.state_dict(), described)
 
 
@@ -151,7 +241,8 @@ def load(what: str, width: float = 0.25, input_size: int = 32, seed: int = 0) ->
     """An encoder by name, in eval mode.
 
     Args:
-        what: a file written by ``pretrain``, "random" (SmallAlexNet of ``width``, ``input_size`` and ``seed``), or "timm:NAME[@FILE]".
+        what: a file written by ``pretrain``, a ``.pt`` or ``.pth`` file of the authors' released SmallAlexNets, "random" (SmallAlexNet of
+            ``width``, ``input_size`` and ``seed``), or "timm:NAME[@FILE]".
 
     Raises: CheckpointError if the file is missing, damaged, foreign, or does not fit its own header; ParameterError for an unknown model.
     """
@@ -160,12 +251,44 @@ def load(what: str, width: float = 0.25, input_size: int = 32, seed: int = 0) ->
     if what.startswith("timm:"):
         name, _, weights = what.removeprefix("timm:").partition("@")
         return Timm(name, weights or None).eval()
+    if what.endswith((".pt", ".pth")):
+        return _released(Path(what)).eval()
     tensors, header = files.load_tensors(Path(what))
-    if header.get("encoder") != "SmallAlexNet":
+    kinds = {"SmallAlexNet": SmallAlexNet, "ResNet": ResNet}
+    if header.get("encoder") not in kinds:
         raise CheckpointError(f"{what}: holds no encoder (its header says {header.get('encoder')!r}); make one with `python -m synthlearn pretrain`")
-    encoder = SmallAlexNet(**header["options"])
+    encoder = kinds[header["encoder"]](**header["options"])
     restore(encoder, tensors, what)
     return encoder.eval()
+
+
+def _released(path: Path) -> SmallAlexNet:
+    """The authors' SmallAlexNet from its state dict, read without running any code of the file.
+
+    Their blocks are ours, in the same order under other names; width and input size follow from the shapes. Raises CheckpointError.
+    """
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a file that is missing, damaged, or holds more than tensors
+        raise CheckpointError(f"{path}: not a state dict of tensors ({type(error).__name__}); give the .pth file of a released encoder") from error
+    found = found.get("state_dict", found) if isinstance(found, dict) else {}
+    tensors = [t for t in found.values() if isinstance(t, Tensor)]
+    try:
+        width = len(tensors[0]) / CHANNELS[0]
+        last = next(i for i, t in enumerate(tensors) if t.ndim == 2)
+        side = math.isqrt(tensors[last].shape[1] // round(CHANNELS[-1] * width))
+        encoder = SmallAlexNet(width, 8 * side + 8)  # three times (s − 3)//2 + 1
+        return _renamed(encoder, tensors, path)
+    except (IndexError, StopIteration, ParameterError) as error:
+        raise CheckpointError(f"{path}: not a SmallAlexNet (five convolutions and three linear layers); give the .pth file of a released encoder") from error
+
+
+def _renamed(encoder: SmallAlexNet, tensors: list[Tensor], path: Path) -> SmallAlexNet:
+    names = list(encoder.state_dict())
+    if len(names) != len(tensors):
+        raise CheckpointError(f"{path}: has {len(tensors)} tensors, a SmallAlexNet {len(names)}; give the .pth file of a released encoder")
+    restore(encoder, dict(zip(names, tensors, strict=True)), path)
+    return encoder
 
 
 def restore(module: nn.Module, tensors: dict[str, Tensor], path: str | Path) -> None:

@@ -1,10 +1,8 @@
-"""Losses as pure functions on tensors, and the methods that draw views for them."""
-
-from dataclasses import dataclass
-from typing import ClassVar
+"""Losses as pure functions on tensors; :mod:`synthlearn.methods` draws the views for them."""
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .errors import ParameterError
 
@@ -43,20 +41,68 @@ def uniform(x: Tensor, t: float = 2) -> Tensor:
     return torch.pdist(x.float()).square().mul(-t).exp().mean().log()
 
 
-@dataclass(frozen=True)
-class AlignUniform:
-    """align + (uniform of each view)/2, both weights 1, as the noise paper trains ("Learning to See …", small scale)."""
+def nt_xent(x: Tensor, y: Tensor, temperature: float = 0.5) -> Tensor:
+    """SimCLR's loss: each of the 2n rows must find its partner among the 2n − 1 others. Chen et al. 2020, eq. 1; mean over rows.
 
-    views: ClassVar[int] = 2
-    name: ClassVar[str] = "align_uniform"
-    alpha: float = 2.0
-    t: float = 2.0
+    Args:
+        x, y: float (n, d), rows of unit length: two views of the same n images.
+        temperature: of the softmax over cosines.
 
-    def __call__(self, outputs: list[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss of two views' outputs, each float (n, d) of unit rows: (scalar, its two terms by name)."""
-        x, y = outputs
-        a, u = align(x, y, self.alpha), (uniform(x, self.t) + uniform(y, self.t)) / 2
-        return a + u, {"align": a.detach(), "uniform": u.detach()}
+    Returns: scalar ≥ 0; log(2n − 1) when all rows are equal.
+    Raises: ParameterError if the shapes differ or are not (n, d).
+    """
+    _check(x, 1)
+    if x.shape != y.shape:
+        raise ParameterError(f"views of shapes {tuple(x.shape)} and {tuple(y.shape)}: must be equal")
+    n, z = len(x), torch.cat((x, y)).float()
+    partner = (torch.arange(2 * n, device=z.device) + n) % (2 * n)
+    return functional.cross_entropy(_others(z, temperature), partner)
 
 
-METHODS = {"align_uniform": AlignUniform}
+def sup_con(z: Tensor, labels: Tensor, temperature: float = 0.1, mean: str = "out") -> Tensor:
+    """Supervised contrastive loss: each row must find the rows of its class among all others. Khosla et al. 2020, eq. 2 ("out") and 3 ("in").
+
+    Args:
+        z: float (n, d), rows of unit length, all views together.
+        labels: int64 (n,). Rows without another one of their class are left out of the mean.
+        temperature: of the softmax over cosines; the loss is not multiplied by anything (the reference code does, by temperature/0.07).
+        mean: over a row's positives, "out"side or "in"side the logarithm; out ≥ in.
+
+    Returns: scalar ≥ 0.
+    Raises: ParameterError if the shapes disagree, for another ``mean``, or when no row has a positive.
+    """
+    _check(z, 2)
+    if labels.shape != z.shape[:1]:
+        raise ParameterError(f"labels of shape {tuple(labels.shape)} for {len(z)} rows: must be ({len(z)},)")
+    if mean not in ("out", "in"):
+        raise ParameterError(f"mean = {mean!r}: must be 'out' or 'in'")
+    positive = (labels[:, None] == labels) & ~torch.eye(len(z), dtype=torch.bool, device=z.device)
+    count = positive.sum(1)
+    if not bool(count.any()):
+        raise ParameterError(f"{len(z)} rows of {len(z)} classes: no row has another one of its class; raise the batch or the views per image")
+    log_p = _others(z.float(), temperature).log_softmax(1)
+    kept = count > 0
+    log_p, positive, count = log_p[kept], positive[kept], count[kept]
+    if mean == "out":
+        return (-log_p.masked_fill(~positive, 0).sum(1) / count).mean()
+    return (count.log() - log_p.masked_fill(~positive, float("-inf")).logsumexp(1)).mean()
+
+
+def info_nce(q: Tensor, k: Tensor, queue: Tensor, temperature: float = 0.2) -> Tensor:
+    """MoCo's loss: each query must find its key among the keys of a queue. He et al. 2020, eq. 1; mean over queries.
+
+    Args:
+        q, k: float (n, d), rows of unit length: queries and the keys of the same images.
+        queue: float (K, d), rows of unit length: keys of other images.
+        temperature: of the softmax over cosines.
+
+    Returns: scalar ≥ 0; log(K + 1) when all logits are equal.
+    """
+    q = q.float()
+    logits = torch.cat(((q * k).sum(1, keepdim=True), q @ queue.T), 1) / temperature
+    return functional.cross_entropy(logits, torch.zeros(len(q), dtype=torch.int64, device=q.device))
+
+
+def _others(z: Tensor, temperature: float) -> Tensor:
+    """Cosines of unit rows over the temperature, a row with itself excluded: (n, n)."""
+    return (z @ z.T / temperature).masked_fill(torch.eye(len(z), dtype=torch.bool, device=z.device), float("-inf"))

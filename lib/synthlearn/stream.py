@@ -43,6 +43,14 @@ def source(kind: str, name: str, options: dict[str, Any] | None = None) -> Sourc
     return Folder(name) if kind == "folder" else RealImages(name)
 
 
+def labels(source: Source, n: int) -> Tensor:
+    """Classes of a source's first ``n`` pictures, int64 (n,). Raises ParameterError for one that has none."""
+    classes = getattr(source, "labels", None)
+    if classes is None:
+        raise ParameterError(f"{source.name}: its pictures have no classes; a labelled method needs a source that has them (fractals-fractaldb, a real set)")
+    return classes(torch.arange(n))
+
+
 def pool(source: Source, n: int, size: int, seed: int = 0, device: str = "cpu") -> Tensor:
     """The first ``n`` pictures of a source, made once and kept under ``runs/pools``; a call that was cut off goes on where it stopped.
 

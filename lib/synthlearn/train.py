@@ -1,4 +1,4 @@
-"""The one training loop: a pool of images, a method's views, an encoder, SGD; resumable to the bit on a CPU."""
+"""The one training loop: a feed of images, a method over its views, SGD; resumable to the bit on a CPU; on several processes as on one."""
 
 import math
 import time
@@ -10,11 +10,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from . import encoders, files, progress, rng
+from . import distributed, encoders, files, progress, rng
 from .augment import Augmentation
-from .encoders import Encoder
-from .errors import CheckpointError, TrainingDiverged
-from .losses import AlignUniform
+from .errors import CheckpointError, ParameterError, TrainingDiverged
+from .methods import Method
 
 MOMENTUM = 0.9
 WARM_UP = 0.2  # share of a one-cycle schedule that climbs
@@ -87,8 +86,7 @@ def plan(n: int, o: Optimisation, seed: int, device: torch.device, steps: Iterab
 
 def pretrain(
     images: Tensor | Feed,
-    encoder: Encoder,
-    method: AlignUniform,
+    method: Method,
     augmentation: Augmentation,
     o: Optimisation,
     seed: int = 0,
@@ -96,32 +94,41 @@ def pretrain(
     identity: str = "",
     on_step: Callable[[int], None] | None = None,
     until: int | None = None,
+    labels: Tensor | None = None,
 ) -> Trained:
-    """Train ``encoder`` in place.
+    """Train a method's encoder in place. Under ``accelerate launch`` every process takes its share of each batch, see :mod:`synthlearn.distributed`.
 
     Args:
         images: uint8 (n, 3, h, w) on the training device, or a feed of such.
-        method: a loss over the encoder's outputs for ``method.views`` views of each image.
+        method: a loss over ``method.views`` views of each image, with the encoder inside.
         seed: of the order of images and of the views. Both are functions of (seed, epoch, image): nothing random is kept.
         checkpoint: file to continue from if it exists, written about every 20 seconds and removed at the end.
         identity: what a checkpoint must say it belongs to (the id of the row's spec).
         on_step: called with the number of finished steps, for tests and progress.
         until: stop after this many steps, without finishing (to replay the start of a recorded run).
+        labels: class of each slot, int64 (n,), for a labelled method.
 
-    Raises: CheckpointError if the checkpoint is damaged or belongs to another run; TrainingDiverged if the loss is not finite.
+    Raises: CheckpointError if the checkpoint is damaged or belongs to another run; TrainingDiverged if the loss is not finite;
+        ParameterError if a labelled method has no labels.
     """
+    if method.labelled and labels is None:
+        raise ParameterError(f"{type(method).__name__}: needs the classes of a fixed pool; choose a source that has classes, and refresh = 0")
+    distributed.check_batches(len(images) if isinstance(images, Tensor) else images.n, o.batch_size)
     device, n, began = images.device, len(images) if isinstance(images, Tensor) else images.n, time.perf_counter()
-    encoder.to(device).train()
-    encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-    optimiser = torch.optim.SGD(encoder.parameters(), lr=0.0, momentum=MOMENTUM, weight_decay=o.weight_decay)
+    method.to(device).train()
+    method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    distributed.synchronise_statistics(method)
+    trained = [p for p in method.parameters() if p.requires_grad]
+    optimiser = torch.optim.SGD(trained, lr=0.0, momentum=MOMENTUM, weight_decay=o.weight_decay)
     steps = o.epochs * o.steps_per_epoch(n)
     every = max(1, math.ceil(steps / CURVE_POINTS))
     start, resumed, spent = 0, 0, 0.0
     curves: dict[str, list[float]] = {"step": []}
     if checkpoint is not None and checkpoint.exists():
-        start, resumed, curves, spent = _restore(checkpoint, encoder, optimiser, identity)
+        start, resumed, curves, spent = _restore(checkpoint, method, optimiser, identity)
         resumed += 1
-    forward = torch.compile(encoder) if device.type == "cuda" else encoder
+    if device.type == "cuda":
+        method.forward_encoder = torch.compile(method.encoder.forward)
     saved = time.perf_counter()
     recent: list[dict[str, Tensor]] = []
     planned = plan(n, o, seed, device, range(start, min(steps, until or steps)))
@@ -131,44 +138,41 @@ def pretrain(
         for (step, epoch, index), batch in batches:
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(step, steps, o)
-            loss, terms = _step(batch, index, forward, encoder, method, augmentation, o, rng.key("views", seed, epoch, device=device))
+            chosen = None if labels is None else labels[index.to(labels.device)].to(device)
+            loss, terms = _step(batch, index, chosen, method, augmentation, o, rng.key("views", seed, epoch, device=device))
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
+            distributed.add_gradients(trained)
             optimiser.step()
             recent.append({"loss": loss.detach(), **terms})
             if (step + 1) % every == 0 or step + 1 == steps:
-                _log(curves, step, recent, checkpoint)
+                _log(curves, step, recent, checkpoint, optimiser.param_groups[0]["lr"])
                 recent = []
                 shown.set_postfix(loss=f"{curves['loss'][-1]:.3f}", refresh=False)
             shown.update()
-            if checkpoint is not None and not recent and time.perf_counter() - saved > CHECKPOINT_SECONDS:
-                _save(checkpoint, encoder, optimiser, step + 1, resumed, curves, spent + time.perf_counter() - began, identity)
+            if checkpoint is not None and distributed.first() and not recent and time.perf_counter() - saved > CHECKPOINT_SECONDS:
+                _save(checkpoint, method, optimiser, step + 1, resumed, curves, spent + time.perf_counter() - began, identity)
                 saved = time.perf_counter()
             if on_step is not None:
                 on_step(step + 1)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
-    encoder.eval()
+    method.eval()
     return Trained(curves, spent + time.perf_counter() - began, resumed)
 
 
 def _step(
-    batch: Tensor, index: Tensor, forward: Callable, encoder: Encoder, method: AlignUniform, augmentation: Augmentation, o: Optimisation, keys: Tensor
+    batch: Tensor, index: Tensor, labels: Tensor | None, method: Method, augmentation: Augmentation, o: Optimisation, keys: Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Loss of one batch. Each view is a forward pass of its own, so batch statistics are per view; the first view's alone enter the running ones."""
-    outputs = []
-    for view in range(method.views):
-        x = augmentation(batch, rng.fold(keys, index, view))
-        with torch.autocast(batch.device.type, torch.bfloat16, enabled=o.precision == "bf16"):
-            if view == 0:
-                outputs.append(forward(x))
-            else:
-                with encoders.batch_statistics_only(encoder):
-                    outputs.append(forward(x))
-    return method([z.float() for z in outputs])
+    """Loss of one batch: this process's share of the views goes through the network, the loss sees all of them."""
+    part = distributed.share(len(batch))
+    with torch.autocast(batch.device.type, torch.bfloat16, enabled=o.precision == "bf16"):
+        outputs = method.outputs([augmentation(batch[part], rng.fold(keys, index[part], view)) for view in range(method.views)])
+    labels = None if labels is None else distributed.gather(labels[part])
+    return method.loss([distributed.gather(z.float()) for z in outputs], labels)
 
 
-def _log(curves: dict[str, list[float]], step: int, recent: list[dict[str, Tensor]], checkpoint: Path | None) -> None:
+def _log(curves: dict[str, list[float]], step: int, recent: list[dict[str, Tensor]], checkpoint: Path | None, lr: float) -> None:
     """Append the means since the last point. Raises TrainingDiverged."""
     curves["step"].append(step + 1)
     for name in recent[0]:
@@ -176,25 +180,28 @@ def _log(curves: dict[str, list[float]], step: int, recent: list[dict[str, Tenso
         if not math.isfinite(value):
             if checkpoint is not None:
                 checkpoint.unlink(missing_ok=True)
-            raise TrainingDiverged(f"{name} = {value} at step {step + 1}: training diverged; lower lr or raise batch_size")
+            raise TrainingDiverged(
+                f"{name} = {value} at step {step + 1}, where lr was {lr:.3g}: training diverged; try a lr three times lower, a larger batch_size, or "
+                f"precision = 'fp32' (-p lr …, --set lr=…)"
+            )
         curves.setdefault(name, []).append(round(value, 6))
 
 
-def _save(path: Path, encoder: Encoder, optimiser: torch.optim.Optimizer, step: int, resumed: int, curves: dict, seconds: float, identity: str) -> None:
-    tensors = {f"encoder.{k}": v for k, v in encoder.state_dict().items()}
-    for i, p in enumerate(encoder.parameters()):
+def _save(path: Path, method: Method, optimiser: torch.optim.Optimizer, step: int, resumed: int, curves: dict, seconds: float, identity: str) -> None:
+    tensors = {f"method.{k}": v for k, v in method.state_dict().items()}
+    for i, p in enumerate(optimiser.param_groups[0]["params"]):
         momentum = optimiser.state[p].get("momentum_buffer")
         if momentum is not None:
             tensors[f"momentum.{i}"] = momentum
     files.save_tensors(path, tensors, {"kind": "checkpoint", "step": step, "resumed": resumed, "curves": curves, "seconds": seconds, "identity": identity})
 
 
-def _restore(path: Path, encoder: Encoder, optimiser: torch.optim.Optimizer, identity: str) -> tuple[int, int, dict[str, list[float]], float]:
+def _restore(path: Path, method: Method, optimiser: torch.optim.Optimizer, identity: str) -> tuple[int, int, dict[str, list[float]], float]:
     tensors, header = files.load_tensors(path)
     if header.get("kind") != "checkpoint" or header["identity"] != identity:
         raise CheckpointError(f"{path}: belongs to another run ({header.get('identity', '?')[:12]}, not {identity[:12]}); delete it to start over")
-    encoders.restore(encoder, {k.removeprefix("encoder."): v for k, v in tensors.items() if k.startswith("encoder.")}, path)
-    for i, p in enumerate(encoder.parameters()):
+    encoders.restore(method, {k.removeprefix("method."): v for k, v in tensors.items() if k.startswith("method.")}, path)
+    for i, p in enumerate(optimiser.param_groups[0]["params"]):
         if f"momentum.{i}" in tensors:
             optimiser.state[p]["momentum_buffer"] = tensors[f"momentum.{i}"].to(p.device)
     return header["step"], header["resumed"], header["curves"], header["seconds"]

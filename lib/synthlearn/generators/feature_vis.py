@@ -5,8 +5,6 @@ the sum of one or two pooled units while the picture is moved, shrunk and turned
 The network is a random ResNet-50, or any encoder of this project from its file.
 """
 
-import importlib
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from .. import encoders, files, rng
@@ -150,7 +148,7 @@ def units_of(encoder: str, width: float, seed: int, device: str) -> tuple[Units,
         )
     constants: tuple[tuple[float, ...], tuple[float, ...]] = (IMAGENET_MEAN, IMAGENET_STD)
     if encoder == "resnet50":
-        network = _random_resnet50(seed)
+        network = encoders.resnet_trunk("resnet50", seed)
         read: Units = network
     else:
         small = encoders.SmallAlexNet(width, seed=seed) if encoder == "small" else encoders.load(encoder)
@@ -168,14 +166,3 @@ def units_of(encoder: str, width: float, seed: int, device: str) -> tuple[Units,
 
     with torch.no_grad():
         return activations, activations(torch.zeros(1, 3, 64, 64, device=device)).shape[1]
-
-
-def _random_resnet50(seed: int) -> nn.Module:
-    """torchvision's ResNet-50 up to its 2,048 pooled units, with weights as by its default initialisation but from counted random numbers."""
-    models = importlib.import_module("synthlearn.vision").torchvision.models  # slow to import, and only needed here
-    network = models.resnet50(weights=None)
-    network.fc = nn.Identity()
-    for number, layer in enumerate(module for module in network.modules() if isinstance(module, nn.Conv2d)):
-        fan_out = layer.out_channels * layer.kernel_size[0] ** 2
-        layer.weight.data = rng.normal(rng.key("resnet50", seed, number), tuple(layer.weight.shape)) * math.sqrt(2 / fan_out)
-    return network

@@ -163,9 +163,13 @@ class FractalDB(Generator):
     Options = FractalDBOptions
     work_bytes = 8 << 20
 
+    def labels(self, indices: Tensor) -> Tensor:
+        """Categories of pictures by index, int64 (n,)."""
+        return indices % self.options.categories
+
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         o = self.options
-        trials = categories(o.categories, o.search_seed).to(keys.device)[indices % o.categories]
+        trials = categories(o.categories, o.search_seed).to(keys.device)[self.labels(indices)]
         systems, probabilities = fractaldb_systems(trials, o.search_seed)
         factor = rng.integers(rng.fold(keys, 1), 0, 25)
         systems = systems * weight_vectors(o.weight).to(keys.device)[factor, None]

@@ -4,6 +4,6 @@ from .claims import metric
 from .profiles import Profile, resolve
 from .records import read_all
 from .rows import Row, row, rows
-from .run import chapter, record, source_of, trained_encoder
+from .run import chapter, method_of, record, source_of, trained_encoder
 
-__all__ = ["Profile", "Row", "chapter", "metric", "read_all", "record", "resolve", "row", "rows", "source_of", "trained_encoder"]
+__all__ = ["Profile", "Row", "chapter", "method_of", "metric", "read_all", "record", "resolve", "row", "rows", "source_of", "trained_encoder"]

@@ -38,8 +38,9 @@ class Claim:
 
 
 def metric(record: dict[str, Any]) -> dict[str, Any]:
-    """The record's main measurement: fc6 for encoders, the features themselves for baselines without one."""
-    return record["results"].get(PRIMARY) or record["results"]["linear"]
+    """The record's main measurement: fc6 of the small encoder, pooled features of others, the features themselves for baselines without one."""
+    results = record["results"]
+    return results.get(PRIMARY) or results.get("pooled_linear") or results["linear"]
 
 
 def outcomes(found: Sequence[dict[str, Any]], name: str | None = None) -> np.ndarray:

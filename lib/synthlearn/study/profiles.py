@@ -10,8 +10,10 @@ from typing import Any
 
 from .. import datasets
 from ..augment import Augmentation
+from ..encoders import RESNETS, SMALL_ALEXNET
 from ..errors import ParameterError
 from ..generators.base import check_device
+from ..methods import METHODS
 from ..train import Optimisation
 
 NAMES = ("smoke", "cpu", "gpu", "paper")
@@ -21,7 +23,13 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "width": (1 / 32, 4), "epochs": (1, 100_000), "batch_size": (2, 100_000), "lr": (1e-9, 100), "weight_decay": (0, 1), "per_class": (0, 10_000_000),
     "refresh": (0, 1), "seeds": (1, 1000), "threads": (1, 1024),
 }  # fmt: skip
-CHOICES = {"schedule": ("onecycle", "step"), "precision": ("fp32", "bf16"), "augmentation": ("exact", "linear")}
+CHOICES = {
+    "schedule": ("onecycle", "step"),
+    "precision": ("fp32", "bf16"),
+    "augmentation": ("exact", "linear"),
+    "method": tuple(METHODS),
+    "encoder": (SMALL_ALEXNET, *RESNETS),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +37,8 @@ class Profile:
     """Settings of a run. Fields:
 
     n_images, image_size: pictures to pre-train on and their side in pixels. crop: side of a view; scale_min: least area of a crop.
-    jitter, hue, jitter_p, augmentation: see :class:`synthlearn.augment.Augmentation`. width: of the encoder.
+    jitter, hue, jitter_p, augmentation: see :class:`synthlearn.augment.Augmentation`. method: see :mod:`synthlearn.methods`.
+    encoder: SmallAlexNet, resnet18 or resnet50; width: of the SmallAlexNet.
     epochs, batch_size, lr (per 256 images), schedule, weight_decay, precision: see :class:`synthlearn.train.Optimisation`.
     refresh: share of the pictures that is new in every epoch, 0: a fixed pool, 1: a stream that never repeats.
     data, per_class: real set of the probe, and how many of its training images of each class (0: all).
@@ -45,6 +54,8 @@ class Profile:
     batch_size: int
     data: str
     seeds: int
+    method: str = "align_uniform"
+    encoder: str = SMALL_ALEXNET
     scale_min: float = 0.2
     jitter: float = 0.4
     hue: float = 0.4

@@ -18,7 +18,7 @@ from .profiles import Profile, is_study
 SCHEMA = 1
 # These move bytes and messages, not numbers: a record does not depend on them.
 NEUTRAL = {"errors", "files", "progress", "vision"}
-ROOTS = ("train", "probe", "stream", "encoders", "losses", "augment", "datasets")
+ROOTS = ("train", "probe", "stream", "methods", "augment", "datasets")
 
 
 def folder(profile: Profile) -> Path:

@@ -7,22 +7,24 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .. import datasets, files, stream
+from .. import datasets, encoders, files, methods, stream
 from ..errors import ParameterError
 from ..image import MEAN, STD
-from ..losses import METHODS
 from .profiles import Profile, check, defaults
 
 KINDS = ("generator", "real", "random", "raw_pixels", "mean_colours")
 MEASUREMENT = {"resize": "70/64", "probe": "lbfgs-l2-held-out-20%", "knn": 20}
 TRAINED = ("generator", "real")
+TABLES = ("settings", "options", "method_options", "overrides")  # of a row; other tables inside it are its variants
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
     """One row: name, kind of source, title and family for the book, the chapter that tells it, its name in the paper's table, and what differs:
 
-    needs: the row whose trained encoder the source looks into. overrides: profile fields of a sensitivity row.
+    origin: name of the generator, folder or set where it is not the row's (the profile's data). own_options: of the generator, in every profile.
+    method_options: of the method.
+    needs: the row whose trained encoder the source looks into. overrides: profile fields of a variant.
     settings: by profile, options of the generator and profile fields that this source takes there; a field that the caller has changed stays.
     """
 
@@ -32,7 +34,10 @@ class Row:
     family: str
     chapter: str
     published: str | None = None
+    origin: str | None = None
     needs: str | None = None
+    own_options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    method_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     overrides: tuple[tuple[str, Any], ...] = ()
     settings: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
@@ -45,11 +50,11 @@ class Row:
         """The profile with this row's own fields."""
         usual = defaults(profile.name)
         own = {k: v for k, v in self.settings.get(profile.name, {}).items() if k != "options" and getattr(profile, k) == getattr(usual, k)}
-        return dataclasses.replace(profile, **own, **dict(self.overrides))
+        return dataclasses.replace(profile, **{**own, **dict(self.overrides)})
 
     def options(self, profile: Profile) -> dict[str, Any]:
         """Options of the generator in this profile, besides the encoder that it needs."""
-        return self.settings.get(profile.name, {}).get("options", {})
+        return {**self.own_options, **self.settings.get(profile.name, {}).get("options", {})}
 
     def needed(self, profile: Profile, seed: int) -> str | None:
         """Record id of the encoder that the source needs."""
@@ -66,9 +71,8 @@ class Row:
         return self._source(profile, {"encoder": needed} if needed else {}).spec()
 
     def _source(self, profile: Profile, more: dict[str, Any]) -> stream.Source:
-        if self.kind == "real":
-            return stream.source("real", profile.data)
-        return stream.source("generator", self.name.split(".")[0], {**self.options(profile), **more})
+        usual = self.name.split(".")[0] if self.kind == "generator" else profile.data
+        return stream.source(self.kind, self.origin or usual, {**self.options(profile), **more})
 
 
 def encoder_file(identity: str) -> Path:
@@ -82,21 +86,27 @@ def rows() -> dict[str, Row]:
     table = tomllib.loads((files.root() / "workflow" / "study.toml").read_text())
     found: dict[str, Row] = {}
     for name, entry in table.items():
-        settings = entry.pop("settings", {})
-        for fields in settings.values():
-            for key, value in fields.items():
-                if key != "options":
-                    check(key, value)
-        variants = {key: value for key, value in entry.items() if isinstance(value, dict)}
-        base = {key: value for key, value in entry.items() if key not in variants}
-        if base.get("kind") not in KINDS:
-            raise ParameterError(f"workflow/study.toml: row {name!r} has kind {base.get('kind')!r}, allowed are {', '.join(KINDS)}")
-        found[name] = Row(name=name, settings=settings, **base)
+        variants = {key: value for key, value in entry.items() if isinstance(value, dict) and key not in TABLES}
+        found[name] = _row(name, {key: value for key, value in entry.items() if key not in variants})
         for variant, fields in variants.items():
-            overrides = tuple((key, check(key, value)) for key, value in fields["overrides"].items())
-            title = f"{found[name].title} ({variant})"
-            found[f"{name}.{variant}"] = dataclasses.replace(found[name], name=f"{name}.{variant}", title=title, published=None, overrides=overrides)
+            title = f"{found[name].title}, {fields.pop('title', variant)}"
+            kept = {key: value for key, value in entry.items() if key not in variants and key not in ("published", "settings")}
+            settings = entry.get("settings", {}) | fields.pop("settings", {})
+            found[f"{name}.{variant}"] = _row(f"{name}.{variant}", {**kept, **fields, "settings": settings, "title": title})
     return found
+
+
+def _row(name: str, entry: dict[str, Any]) -> Row:
+    """A row from its entry in the file. Raises ParameterError for a kind or profile field that does not exist."""
+    if entry.get("kind") not in KINDS:
+        raise ParameterError(f"workflow/study.toml: row {name!r} has kind {entry.get('kind')!r}, allowed are {', '.join(KINDS)}")
+    for fields in entry.get("settings", {}).values():
+        for key, value in fields.items():
+            if key != "options":
+                check(key, value)
+    own = {key: value for key, value in entry.items() if key not in ("options", "overrides")}
+    overrides = tuple((key, check(key, value)) for key, value in entry.get("overrides", {}).items())
+    return Row(name=name, own_options=entry.get("options", {}), overrides=overrides, **own)
 
 
 def row(name: str) -> Row:
@@ -119,12 +129,12 @@ def spec(row: Row, profile: Profile, seed: int) -> dict[str, Any]:
         "seed": seed,
     }
     if row.kind == "random" or row.trained:
-        described["encoder"] = {"name": "SmallAlexNet", "width": p.width, "input_size": p.crop}
+        described["encoder"] = encoders.describe(p.encoder, p.width, p.crop)
     if row.trained:
         described["source"] = {**row.source_spec(profile, seed), "n_images": p.n_images, "image_size": p.image_size}
         if p.refresh:
             described["source"]["refresh"] = p.refresh
-        described["method"] = {"name": "align_uniform", **dataclasses.asdict(METHODS["align_uniform"]())}
+        described["method"] = methods.spec(p.method, row.method_options)
         described["augmentation"] = dataclasses.asdict(p.augmenter())
         described["optimisation"] = {**dataclasses.asdict(p.optimisation()), "momentum": 0.9}
         described["normalisation"] = MEAN + STD

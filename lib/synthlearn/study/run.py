@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from .. import datasets, encoders, files, probe, stats, stream, train
-from ..losses import METHODS
+from .. import datasets, encoders, files, methods, probe, stats, stream, train
 from . import records
 from .profiles import Profile
 from .rows import Row, encoder_file, rows, spec
@@ -84,12 +84,20 @@ def _pretrain(row: Row, profile: Profile, seed: int, identity: str) -> tuple[tra
     """Train a row's encoder and keep it: (curves, seconds that the pictures took)."""
     p = row.profile(profile)
     source, began = source_of(row, profile, seed), time.perf_counter()
-    encoder = encoders.SmallAlexNet(p.width, p.crop, seed).to(p.device)
     images = stream.feed(source, p.n_images, p.image_size, seed, p.device, p.refresh)
     pool_seconds = time.perf_counter() - began
-    trained = train.pretrain(images, encoder, METHODS["align_uniform"](), p.augmenter(), p.optimisation(), seed, checkpoint(identity), identity)
-    encoders.save(encoder_file(identity), encoder, {"record": identity})
+    method, labels = method_of(row, p, seed, source)
+    trained = train.pretrain(images, method, p.augmenter(), p.optimisation(), seed, checkpoint(identity), identity, labels=labels)
+    encoders.save(encoder_file(identity), method.encoder, {"record": identity})
     return trained, pool_seconds
+
+
+def method_of(row: Row, p: Profile, seed: int, source: stream.Source) -> tuple[methods.Method, Tensor | None]:
+    """A row's method over a new encoder, and the classes of its pool where the method needs them."""
+    kind = methods.METHODS[p.method]
+    labels = stream.labels(source, p.n_images) if kind.labelled and not p.refresh else None
+    encoder = encoders.build(p.encoder, p.width, p.crop, seed).to(p.device)
+    return kind(encoder, row.method_options, 0 if labels is None else int(labels.max()) + 1, seed), labels
 
 
 def _make(row: Row, profile: Profile, seed: int, described: dict[str, Any]) -> dict[str, Any]:
@@ -106,7 +114,7 @@ def _make(row: Row, profile: Profile, seed: int, described: dict[str, Any]) -> d
         trained, pool_seconds = _pretrain(row, profile, seed, identity)
         made["curves"] = trained.curves
         made["cost"] |= {"images": p.n_images, "pool_seconds": round(pool_seconds, 1), "train_seconds": round(trained.seconds, 1)}
-        made["cost"] |= {"resumed": trained.resumed, "views": 2 * p.n_images * p.epochs}
+        made["cost"] |= {"resumed": trained.resumed, "views": methods.METHODS[p.method].views * p.n_images * p.epochs}
     if row.trained or row.kind == "random":
         made["filters"] = filters(_encoder(row, p, seed, encoder_file(identity)))
     started = time.perf_counter()
@@ -123,10 +131,9 @@ def _make(row: Row, profile: Profile, seed: int, described: dict[str, Any]) -> d
     return made
 
 
-def _encoder(row: Row, p: Profile, seed: int, trained: Path) -> encoders.SmallAlexNet:
+def _encoder(row: Row, p: Profile, seed: int, trained: Path) -> encoders.Encoder:
     """The row's encoder: read from the file that training left, or untrained."""
-    encoder = encoders.load(str(trained)) if row.trained else encoders.SmallAlexNet(p.width, p.crop, seed)
-    assert isinstance(encoder, encoders.SmallAlexNet)
+    encoder = encoders.load(str(trained)) if row.trained else encoders.build(p.encoder, p.width, p.crop, seed)
     return encoder.to(p.device)
 
 
@@ -147,14 +154,14 @@ def _result(m: probe.Measured) -> dict[str, Any]:
     return found if m.l2 is None else {**found, "l2": m.l2}
 
 
-def filters(encoder: encoders.SmallAlexNet) -> dict[str, Any]:
+def filters(encoder: encoders.Encoder) -> dict[str, Any]:
     """First-layer weights as base64 float16 with their shape."""
-    weight = next(encoder.conv[0].parameters()).detach().cpu().numpy().astype(np.float16)
+    weight = encoder.first_layer.detach().cpu().numpy().astype(np.float16)
     return {"shape": list(weight.shape), "float16": base64.b64encode(weight.tobytes()).decode()}
 
 
 def read_filters(found: dict[str, Any]) -> np.ndarray:
-    """First-layer weights of a record, float32 (channels, 3, 3, 3)."""
+    """First-layer weights of a record, float32 (channels, 3, k, k)."""
     return np.frombuffer(base64.b64decode(found["filters"]["float16"]), np.float16).reshape(found["filters"]["shape"]).astype(np.float32)
 
 
@@ -221,9 +228,9 @@ def replay(row: Row, profile: Profile, seed: int, measure: bool = False) -> tupl
             probed = torch.arange(0, p.n_images, max(1, p.n_images // REPLAY_PICTURES))
             again["pictures"] = bool(torch.equal(source.sample(probed, p.image_size, seed, p.device), images.batch(0, probed)))
             recorded["pictures"] = True
-        encoder = encoders.SmallAlexNet(p.width, p.crop, seed).to(p.device)
+        method, labels = method_of(row, p, seed, source)
         last = found["curves"]["step"][:REPLAY_POINTS][-1]
-        curves = train.pretrain(images, encoder, METHODS["align_uniform"](), p.augmenter(), p.optimisation(), seed, until=last).curves
+        curves = train.pretrain(images, method, p.augmenter(), p.optimisation(), seed, until=last, labels=labels).curves
         again["loss"], recorded["loss"] = curves["loss"], found["curves"]["loss"][: len(curves["loss"])]
     if measure or not row.trained:
         measured = _measure(row, p, seed, encoder_file(found["id"]))

@@ -1,0 +1,222 @@
+"""Methods: which views of a batch go through which networks, and the loss over what comes out. The training loop is the same for all.
+
+A method is a module that holds the encoder and whatever else it trains or keeps (a classifier, a second encoder, a queue), so that a
+checkpoint of the method is a checkpoint of the run. Its options are a frozen dataclass, as a generator's.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from . import losses, rng
+from .encoders import Encoder, batch_statistics_only
+from .errors import ParameterError
+
+
+class Method(nn.Module):
+    """A loss over views. ``views`` of each image are drawn; ``labelled`` methods need the images' classes.
+
+    Args:
+        encoder: what is trained.
+        options: of the method's ``Options``; defaults where they are left out.
+        classes: number of classes of a labelled method.
+        seed: of what else the method initialises.
+
+    Raises: ParameterError for an unknown option, or for no classes where they are needed.
+    """
+
+    Options: ClassVar[Any]
+    views: ClassVar[int] = 2
+    labelled: ClassVar[bool] = False
+
+    def __init__(self, encoder: Encoder, options: dict[str, Any] | None = None, classes: int = 0, seed: int = 0) -> None:
+        super().__init__()
+        self.encoder, self.seed = encoder, seed
+        self.o: Any = self.Options(**(options or {}))
+        self.forward_encoder: Callable[[Tensor], Tensor] = encoder.forward  # replaced by a compiled one on a GPU
+        if self.labelled and classes < 2:
+            raise ParameterError(f"classes = {classes}: this method needs the classes of the images; choose a source that has them (FractalDB, a real set)")
+
+    def outputs(self, views: list[Tensor]) -> list[Tensor]:
+        """What the loss reads, from normalised views, float (n, 3, s, s) each.
+
+        Each view is a forward pass of its own, so batch statistics are per view; the first view's alone enter the running ones (authors' code).
+        """
+        found = [self.forward_encoder(views[0])]
+        for view in views[1:]:
+            with batch_statistics_only(self.encoder):
+                found.append(self.forward_encoder(view))
+        return found
+
+    def loss(self, outputs: list[Tensor], labels: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The scalar to minimise and its parts by name, of float32 outputs and int64 labels (n,)."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class AlignUniformOptions:
+    """``alpha``: exponent of alignment; ``t``: sharpness of uniformity; ``uniform_weight``: of uniformity, alignment's is 1."""
+
+    alpha: float = 2.0
+    t: float = 2.0
+    uniform_weight: float = 1.0
+
+
+class AlignUniform(Method):
+    """align + uniform_weight · (uniform of each view)/2: as the noise paper trains ("Learning to See …", small scale)."""
+
+    Options = AlignUniformOptions
+
+    def loss(self, outputs: list[Tensor], labels: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """As of any method; parts: align, uniform."""
+        x, y = outputs
+        a, u = losses.align(x, y, self.o.alpha), (losses.uniform(x, self.o.t) + losses.uniform(y, self.o.t)) / 2
+        return a + self.o.uniform_weight * u, {"align": a.detach(), "uniform": u.detach()}
+
+
+@dataclass(frozen=True)
+class SimCLROptions:
+    """``temperature``: 0.5 for short schedules (Chen et al. 2020 on CIFAR-10)."""
+
+    temperature: float = 0.5
+
+
+class SimCLR(Method):
+    """NT-Xent over two views (Chen et al. 2020)."""
+
+    Options = SimCLROptions
+
+    def loss(self, outputs: list[Tensor], labels: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """As of any method; parts: align, uniform."""
+        x, y = outputs
+        return losses.nt_xent(x, y, self.o.temperature), {"align": losses.align(x, y).detach(), "uniform": losses.uniform(x).detach()}
+
+
+@dataclass(frozen=True)
+class SupConOptions:
+    """``temperature``: Khosla et al. 2020's."""
+
+    temperature: float = 0.1
+
+
+class SupCon(Method):
+    """Supervised contrastive loss, "out" form: all views of a class are positives of each other (Khosla et al. 2020)."""
+
+    Options = SupConOptions
+    labelled = True
+
+    def loss(self, outputs: list[Tensor], labels: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """As of any method; parts: align."""
+        assert labels is not None
+        x, y = outputs
+        return losses.sup_con(torch.cat((x, y)), labels.repeat(2), self.o.temperature), {"align": losses.align(x, y).detach()}
+
+
+@dataclass(frozen=True)
+class SupervisedOptions:
+    """None: cross-entropy without smoothing."""
+
+
+class Supervised(Method):
+    """Cross-entropy over the classes, by a linear layer on the encoder's embedding that is dropped afterwards (Kataoka et al. 2020). One view."""
+
+    Options = SupervisedOptions
+    views = 1
+    labelled = True
+
+    def __init__(self, encoder: Encoder, options: dict[str, Any] | None = None, classes: int = 0, seed: int = 0) -> None:
+        super().__init__(encoder, options, classes, seed)
+        self.head = nn.Linear(encoder.embedding_size, classes)
+        with torch.no_grad():
+            self.head.weight.copy_(rng.normal(rng.key("head", seed), (classes, encoder.embedding_size)) * 0.02)
+            self.head.bias.zero_()
+
+    def outputs(self, views: list[Tensor]) -> list[Tensor]:
+        """Logits of the one view, (n, classes)."""
+        return [self.head(self.encoder.embed(views[0]))]
+
+    def loss(self, outputs: list[Tensor], labels: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """As of any method; parts: accuracy on the batch."""
+        assert labels is not None
+        (logits,) = outputs
+        return functional.cross_entropy(logits, labels), {"accuracy": (logits.argmax(1) == labels).float().mean()}
+
+
+@dataclass(frozen=True)
+class MoCoOptions:
+    """``temperature`` as in v2; ``queue``: keys kept (65,536 at full scale); ``momentum`` of the key encoder (0.999 at full scale: with a few hundred
+    steps it would stay at its start); ``group``: images that share batch statistics, the keys' shuffled."""
+
+    temperature: float = 0.2
+    queue: int = 4096
+    momentum: float = 0.99
+    group: int = 32
+
+
+class MoCo(Method):
+    """MoCo v2 (Chen et al. 2020): queries must find their keys, made by a slowly following copy of the encoder, among those of earlier batches.
+
+    Batch statistics are per group, over shuffled keys: within one group a query and its key would share them, which gives the pair away.
+    """
+
+    Options = MoCoOptions
+    queue: Tensor
+    written: Tensor
+
+    def __init__(self, encoder: Encoder, options: dict[str, Any] | None = None, classes: int = 0, seed: int = 0) -> None:
+        super().__init__(encoder, options, classes, seed)
+        self.key_encoder = copy.deepcopy(encoder).requires_grad_(False)
+        start = functional.normalize(rng.normal(rng.key("queue", seed), (self.o.queue, encoder.output_size)), dim=1)
+        self.register_buffer("queue", start)
+        self.register_buffer("written", torch.zeros((), dtype=torch.int64))  # keys so far: the next goes to written mod queue
+
+    def outputs(self, views: list[Tensor]) -> list[Tensor]:
+        """Queries of the first view and keys of the second, after the key encoder has followed."""
+        with torch.no_grad():
+            for slow, fast in zip(self.key_encoder.parameters(), self.encoder.parameters(), strict=True):
+                slow.lerp_(fast, 1 - self.o.momentum)
+            n = len(views[1])
+            order = rng.permutation(rng.key("shuffle", self.seed, int(self.written)), n).to(views[1].device)
+            keys = torch.cat([self.key_encoder(part) for part in self._groups(views[1][order])])
+            keys = torch.empty_like(keys).index_copy_(0, order, keys)
+        return [torch.cat([self.forward_encoder(part) for part in self._groups(views[0])]), keys]
+
+    def _groups(self, x: Tensor) -> tuple[Tensor, ...]:
+        return x.chunk(max(1, len(x) // self.o.group))  # none smaller than a group
+
+    def loss(self, outputs: list[Tensor], labels: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss against the queue as it is; the keys then take the place of the oldest."""
+        q, k = outputs
+        value = losses.info_nce(q, k, self.queue, self.o.temperature)
+        with torch.no_grad():
+            place = (self.written + torch.arange(len(k), device=k.device)) % self.o.queue
+            self.queue = self.queue.index_copy(0, place, k.detach())
+            self.written += len(k)
+        return value, {"align": losses.align(q, k).detach(), "uniform": losses.uniform(q).detach()}
+
+
+METHODS: dict[str, type[Method]] = {"align_uniform": AlignUniform, "simclr": SimCLR, "supcon": SupCon, "supervised": Supervised, "moco": MoCo}
+
+
+def spec(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """A method with all its options, for a record. Raises ParameterError naming an unknown method or option.
+
+    A ``uniform_weight`` of 1 is left out: it is older than the option, and so are most records.
+    """
+    if name not in METHODS:
+        raise ParameterError(f"method = {name!r}: must be one of {', '.join(METHODS)}")
+    known = METHODS[name].Options.__dataclass_fields__
+    for option, value in options.items():
+        if option not in known:
+            raise ParameterError(f"unknown option {option!r} of method {name!r}: allowed are {', '.join(known) or 'none'}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise ParameterError(f"option {option} = {value!r} of method {name!r}: must be a number of 0 or more")
+    described = {"name": name, **asdict(METHODS[name].Options(**options))}
+    if described.get("uniform_weight") == 1:
+        del described["uniform_weight"]
+    return described
