@@ -110,7 +110,7 @@ def test_features_do_not_depend_on_the_order_of_extraction():
 def test_reestimated_statistics_are_the_images_own():
     encoder, images = SmallAlexNet(0.125, 32), load("digits", "train").images[:400]
     fresh = probe.reestimated(encoder, images)
-    x = next(iter(probe._batches(encoder, images)))
+    x = next(iter(probe.batches(encoder, images)))
     response = encoder.conv[0][0](x)
     assert torch.allclose(fresh.conv[0][1].running_mean, response.mean((0, 2, 3)), atol=1e-4)
     assert float(encoder.conv[0][1].running_mean.abs().max()) == 0  # the encoder itself is left alone

@@ -84,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
 
     for name, text in (
         ("run", "run rows of the study that have no fresh record"),
+        ("measure", "make the further measurements of trained encoders that are not fresh: transfer, layers, few_shot, fine_tuning, properties"),
         ("status", "show which records are fresh, stale or missing"),
         ("verify", "replay recorded rows under the code at hand and confirm those that are equal to the bit"),
     ):
@@ -91,6 +92,8 @@ def parser() -> argparse.ArgumentParser:
         p.add_argument("--profile", default="cpu", help="smoke, cpu, gpu or paper")
         p.add_argument("--row", action="append", help="only this row; may be given several times")
         p.add_argument("--seed", type=int, help="only this seed")
+        if name != "run":
+            p.add_argument("--what", action="append", help="only this further measurement, and no rows; may be given several times")
     p.add_argument("--measure", action="store_true", help="measure kept encoders again too")
     return top
 
@@ -101,6 +104,19 @@ def _selected(args: argparse.Namespace) -> list[tuple[Any, Any, int]]:
     profile = study.resolve(args.profile)
     chosen = [study.row(name) for name in args.row] if args.row else list(study.rows().values())
     return [(row, profile, seed) for row in chosen for seed in range(row.profile(profile).seeds) if args.seed in (None, seed)]
+
+
+def _measurements(args: argparse.Namespace) -> list[tuple[str, Any, Any, int]]:
+    """The planned further measurements that the arguments select."""
+    from . import study
+    from .study import measurements
+
+    profile = study.resolve(args.profile)
+    for name in args.what or ():
+        if name not in measurements.plans():
+            raise ParameterError(f"--what {name}: must be one of {', '.join(measurements.plans())}")
+    return [(what, row, profile, seed) for what in args.what or measurements.plans() for row, seed in measurements.planned(what, profile)
+            if args.seed in (None, seed) and (not args.row or row.name in args.row)]  # fmt: skip
 
 
 def _list() -> int:
@@ -183,12 +199,27 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _measure(args: argparse.Namespace) -> int:
+    from .study import measurements
+
+    for what, row, profile, seed in _measurements(args):
+        found = measurements.measurement(what, row, profile, seed)["results"]
+        print(
+            f"{what} of {row.name} seed {seed}: " + ", ".join(f"{name} {part.get('top1', part.get('value')):.3f}" for name, part in found.items()), flush=True
+        )
+    return 0
+
+
 def _status(args: argparse.Namespace) -> int:
-    from .study import run
+    from .study import measurements, run
 
     counts = {"fresh": 0, "stale": 0, "missing": 0}
     seconds = 0.0
-    for row, profile, seed in _selected(args):
+    for what, row, profile, seed in _measurements(args):
+        state = measurements.state(what, row, profile, seed)
+        counts[state] += 1
+        print(f"{state:8s} {what} of {row.name} seed {seed}")
+    for row, profile, seed in [] if args.what else _selected(args):
         state = run.state(row, profile, seed)
         counts[state] += 1
         seconds += run.estimate(row, profile) * (state != "fresh")
@@ -198,10 +229,15 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from .study import run
+    from .study import measurements, run
 
     failed = 0
-    for row, profile, seed in _selected(args):
+    for name, row, profile, seed in _measurements(args):
+        if measurements.path(name, row, profile, seed).exists():
+            equal, what = measurements.replay(name, row, profile, seed)
+            failed += not equal
+            print(f"{'equal' if equal else 'DIFFERS'}  {name} of {row.name} seed {seed}: {what}", flush=True)
+    for row, profile, seed in [] if args.what else _selected(args):
         if run.path(row, profile, seed).exists():
             equal, what = run.replay(row, profile, seed, args.measure)
             failed += not equal
@@ -212,7 +248,7 @@ def _verify(args: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; the exit status: 0, 1 for a failure, 2 for wrong use."""
     args = parser().parse_args(argv)
-    handlers = {"generate": _generate, "pretrain": _pretrain, "probe": _probe, "run": _run, "status": _status, "verify": _verify}
+    handlers = {"generate": _generate, "pretrain": _pretrain, "probe": _probe, "run": _run, "measure": _measure, "status": _status, "verify": _verify}
     try:
         return _list() if args.command == "list" else handlers[args.command](args)
     except SynthlearnError as error:

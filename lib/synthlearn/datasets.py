@@ -49,7 +49,7 @@ class ImageSet:
         """The first ``per_class`` images of each class in their order; 0 means all."""
         if not per_class:
             return self
-        keep = _turn(self.labels) < per_class
+        keep = turn(self.labels) < per_class
         return replace(self, images=self.images[keep], labels=self.labels[keep])
 
 
@@ -117,6 +117,11 @@ def _finish(name: str, split: str, pixels: np.ndarray, labels: Iterable[int], cl
     digest = hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
     images = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
     return ImageSet(name, split, images, torch.as_tensor(np.asarray(labels), dtype=torch.int64), tuple(classes), digest)
+
+
+def from_tensor(name: str, split: str, images: Tensor, labels: Tensor, classes: Iterable[str]) -> ImageSet:
+    """An ImageSet of uint8 (n, 3, h, w) and int64 labels (n,)."""
+    return _finish(name, split, images.permute(0, 2, 3, 1).numpy(), labels.numpy(), classes)
 
 
 def _cached(name: str, split: str, version: str, read: Any) -> ImageSet:
@@ -272,7 +277,7 @@ class RealImages:
         s is the smaller of ``size`` and the set's own side, but at least 32 where ``size`` is.
         """
         source = load(self.data, "train", size)
-        order = _turns(source)
+        order = _order(source)
         index = torch.as_tensor([int(i) for i in indices])
         if len(index) and int(index.max()) >= len(source):
             raise DataError(f"{self.data}: holds {len(source)} training images, {int(index.max()) + 1} are asked for; lower n_images")
@@ -283,14 +288,14 @@ class RealImages:
     def labels(self, indices: Iterable[int]) -> Tensor:
         """Classes of images by index, int64 (n,)."""
         source = load(self.data, "train")
-        return source.labels[_turns(source)[torch.as_tensor([int(i) for i in indices])]]
+        return source.labels[_order(source)[torch.as_tensor([int(i) for i in indices])]]
 
 
-def _turns(images: ImageSet) -> Tensor:
+def _order(images: ImageSet) -> Tensor:
     """Order in which classes take turns."""
-    return torch.argsort(_turn(images.labels), stable=True)
+    return torch.argsort(turn(images.labels), stable=True)
 
 
-def _turn(labels: Tensor) -> Tensor:
+def turn(labels: Tensor) -> Tensor:
     """How many images of the same class come before each image: int64 (n,)."""
     return (torch.nn.functional.one_hot(labels).cumsum(0).gather(1, labels[:, None]))[:, 0] - 1

@@ -42,7 +42,7 @@ def centre_view(images: Tensor, size: int) -> Tensor:
     return resize(images, large)[..., margin : margin + size, margin : margin + size]
 
 
-def _batches(encoder: Encoder, images: Tensor) -> Iterator[Tensor]:
+def batches(encoder: Encoder, images: Tensor) -> Iterator[Tensor]:
     """Normalised float views of the encoder's input size, by batches, on the encoder's device."""
     device = next(encoder.parameters()).device
     mean, std = (torch.tensor(c, device=device).view(3, 1, 1) for c in encoder.normalisation)
@@ -56,7 +56,7 @@ def _batches(encoder: Encoder, images: Tensor) -> Iterator[Tensor]:
 def features(encoder: Encoder, images: Tensor, taps: tuple[str, ...]) -> dict[str, Tensor]:
     """Frozen features of uint8 (n, 3, h, w): tap → float32 (n, d) on the encoder's device. The encoder is put in eval mode."""
     encoder.eval()
-    parts = [encoder.features(x, taps) for x in _batches(encoder, images)]
+    parts = [encoder.features(x, taps) for x in batches(encoder, images)]
     return {tap: torch.cat([part[tap].float() for part in parts]) for tap in taps}
 
 
@@ -68,7 +68,7 @@ def reestimated(encoder: Encoder, images: Tensor) -> Encoder:
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.reset_running_stats()
             module.momentum = None  # a plain average over batches
-    for x in _batches(fresh, images):
+    for x in batches(fresh, images):
         if len(x) > 1:
             fresh(x)
     return fresh.eval()
@@ -119,8 +119,8 @@ class Problem:
     def __init__(self, train: Tensor, labels: Tensor, classes: int) -> None:
         self.standardise = Standardise(train)
         z = self.standardise(train)
-        variance, self.axes = torch.linalg.eigh(z.T.double() @ z.double() / len(z))
-        self.variance, self.axes = variance.clamp_min(0).float(), self.axes.float()
+        variance, axes = _principal(z.double())
+        self.variance, self.axes = variance.clamp_min(0).float(), axes.float()
         self.z, self.labels, self.classes = z @ self.axes, labels, classes
 
     def fit(self, l2: float, start: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
@@ -152,6 +152,17 @@ class Problem:
         """Most likely class of raw features (n, d): int64 (n,)."""
         weight, bias = solution
         return torch.addmm(bias, self.standardise(features), self.axes @ weight).argmax(1)
+
+
+def _principal(z: Tensor) -> tuple[Tensor, Tensor]:
+    """Variances (r,) and axes (d, r) of float64 (n, d); with fewer rows than dimensions only the axes that the rows span, where any solution lies."""
+    n, d = z.shape
+    if n >= d:
+        return torch.linalg.eigh(z.T @ z / n)
+    variance, u = torch.linalg.eigh(z @ z.T / n)
+    kept = variance > 1e-10 * variance.max()
+    variance = variance[kept]
+    return variance, z.T @ (u[:, kept] / (n * variance).sqrt())
 
 
 def choose_l2(train: Tensor, labels: Tensor, classes: int, seed: int) -> float:

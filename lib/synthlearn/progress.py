@@ -6,7 +6,7 @@ from typing import Any
 from tqdm import tqdm
 
 
-def bar(total: int, description: str, unit: str = "it") -> Any:
+def bar(total: int | None, description: str, unit: str = "it") -> Any:
     """A tqdm bar on the terminal.
 
     In a notebook kernel it writes to the terminal that started the kernel (papermill's, Jupyter's), never into the notebook:

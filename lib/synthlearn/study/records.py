@@ -21,9 +21,9 @@ NEUTRAL = {"errors", "files", "progress", "vision"}
 ROOTS = ("train", "probe", "stream", "methods", "augment", "datasets")
 
 
-def folder(profile: Profile) -> Path:
-    """Where records of a profile live: ``results/records`` for the study's own, else ``runs/records`` (smoke, overridden fields)."""
-    return (files.root() / "results" if is_study(profile) else files.runs()) / "records" / profile.name
+def folder(profile: Profile, kind: str = "records") -> Path:
+    """Where records (or "measurements") of a profile live: in ``results`` for the study's own, else in ``runs`` (smoke, overridden fields)."""
+    return (files.root() / "results" if is_study(profile) else files.runs()) / kind / profile.name
 
 
 def pack(flags: np.ndarray) -> str:
@@ -84,19 +84,20 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
 
 
 def code_of(spec: dict[str, Any]) -> str:
-    """:func:`code_hash` of a row's spec: of its source's generator, and of those that this one is made of."""
+    """:func:`code_hash` of a record's spec: of its source's generator, and of those that this one is made of; of the modules that a measurement names."""
     source = spec.get("source", {})
-    return code_hash(*(part["generator"] for part in (source, *source.get("parts", ())) if "generator" in part))
+    generators = (part["generator"] for part in (source, *source.get("parts", ())) if "generator" in part)
+    return code_hash(*generators, roots=tuple(spec.get("modules", ROOTS)))
 
 
 @cache
-def code_hash(*generators: str) -> str:
+def code_hash(*generators: str, roots: tuple[str, ...] = ROOTS) -> str:
     """SHA-256 over the syntax trees of the modules that a run imports, without docstrings and positions.
 
-    The modules are those that training and measurement reach by imports, and the generators' own families; not other families.
+    The modules are those that ``roots`` reach by imports, and the generators' own families; not other families.
     """
     library = __package__.rpartition(".")[0]
-    waiting = [f"{library}.{name}" for name in ROOTS]
+    waiting = [f"{library}.{name}" for name in roots]
     waiting += [generator_class(name).__module__ for name in generators]
     seen: dict[str, str] = {}
     while waiting:

@@ -116,7 +116,7 @@ def _make(row: Row, profile: Profile, seed: int, described: dict[str, Any]) -> d
         made["cost"] |= {"images": p.n_images, "pool_seconds": round(pool_seconds, 1), "train_seconds": round(trained.seconds, 1)}
         made["cost"] |= {"resumed": trained.resumed, "views": methods.METHODS[p.method].views * p.n_images * p.epochs}
     if row.trained or row.kind == "random":
-        made["filters"] = filters(_encoder(row, p, seed, encoder_file(identity)))
+        made["filters"] = filters(encoder_of(row, p, seed, encoder_file(identity)))
     started = time.perf_counter()
     measured = _measure(row, p, seed, encoder_file(identity))
     made["cost"]["probe_seconds"] = round(time.perf_counter() - started, 1)
@@ -131,7 +131,7 @@ def _make(row: Row, profile: Profile, seed: int, described: dict[str, Any]) -> d
     return made
 
 
-def _encoder(row: Row, p: Profile, seed: int, trained: Path) -> encoders.Encoder:
+def encoder_of(row: Row, p: Profile, seed: int, trained: Path) -> encoders.Encoder:
     """The row's encoder: read from the file that training left, or untrained."""
     encoder = encoders.load(str(trained)) if row.trained else encoders.build(p.encoder, p.width, p.crop, seed)
     return encoder.to(p.device)
@@ -144,7 +144,7 @@ def _measure(row: Row, p: Profile, seed: int, trained: Path) -> dict[str, probe.
     if row.kind in ("raw_pixels", "mean_colours"):
         read = probe.mean_colours if row.kind == "mean_colours" else lambda images: probe.raw_pixels(images, p.crop)
         return {"linear": probe.linear(read(labelled.images), labelled.labels, read(test.images), test.labels, len(test.classes), seed)}
-    return probe.measure(_encoder(row, p, seed, trained), labelled, test, seed)
+    return probe.measure(encoder_of(row, p, seed, trained), labelled, test, seed)
 
 
 def _result(m: probe.Measured) -> dict[str, Any]:

@@ -1,0 +1,215 @@
+"""Further measurements of trained encoders and of their images, one JSON file each, planned in ``workflow/measurements.toml``."""
+
+import dataclasses
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import datasets, encoders, files, probe, progress, properties, stream, tasks, transfer
+from ..datasets import ImageSet
+from ..errors import ParameterError
+from ..image import resize
+from ..transfer import Part
+from . import records, run
+from .profiles import Profile
+from .rows import Row, row, spec
+
+REFERENCE, REFERENCE_TAP = "real", "conv5"  # the encoder in whose features properties are measured; few numbers, so that 2,000 images are enough
+RIDGE = 1e-3  # of the log volume, of the mean eigenvalue of the real images
+IMAGES = 2000  # of each set, for properties
+FEW, LENGTHS = 100, (5, 20)  # fine-tuning: training images per class, epochs
+FEW_SMOKE, LENGTHS_SMOKE = 10, (1, 2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is measured on which rows: ``rows`` of the study's profiles, ``smoke`` of the smoke profile; ``seeds`` of each."""
+
+    rows: tuple[str, ...]
+    smoke: tuple[str, ...]
+    seeds: int = 1
+
+
+@cache
+def plans() -> dict[str, Plan]:
+    """The plans by name, as written. Raises ParameterError for an unknown measurement or row."""
+    table = tomllib.loads((files.root() / "workflow" / "measurements.toml").read_text())
+    for name, entry in table.items():
+        if name not in MEASUREMENTS:
+            raise ParameterError(f"workflow/measurements.toml: {name!r} is not a measurement; allowed are {', '.join(MEASUREMENTS)}")
+        for each in (*entry["rows"], *entry["smoke"]):
+            row(each)
+    return {name: Plan(tuple(entry["rows"]), tuple(entry["smoke"]), entry.get("seeds", 1)) for name, entry in table.items()}
+
+
+def planned(what: str, profile: Profile) -> list[tuple[Row, int]]:
+    """Rows and seeds of a measurement in a profile."""
+    plan = plans()[what]
+    return [
+        (row(name), seed) for name in (plan.smoke if profile.name == "smoke" else plan.rows) for seed in range(1 if profile.name == "smoke" else plan.seeds)
+    ]
+
+
+def _encoder(row: Row, profile: Profile, seed: int) -> encoders.Encoder | None:
+    """The row's encoder; None for raw pixels."""
+    if row.kind == "raw_pixels":
+        return None
+    p = row.profile(profile)
+    trained = run.trained_encoder(row, profile, seed) if row.trained else Path()
+    return run.encoder_of(row, p, seed, trained)
+
+
+def _probed(p: Profile) -> tuple[ImageSet, ImageSet]:
+    return datasets.load(p.data, "train", p.crop).first(p.per_class), datasets.load(p.data, "test", p.crop)
+
+
+def _suite(row: Row, profile: Profile, seed: int) -> Iterator[Part]:
+    chosen = tasks.suite() if profile.name != "smoke" else {"specialised": ["digits"], "structured": ["position"]}
+    yield from transfer.suite(_encoder(row, profile, seed), chosen, profile.crop, seed)
+
+
+def _layers(row: Row, profile: Profile, seed: int) -> Iterator[Part]:
+    encoder = _encoder(row, profile, seed)
+    assert encoder is not None
+    yield from transfer.layers(encoder, *_probed(profile), seed)
+
+
+def _few_shot(row: Row, profile: Profile, seed: int) -> Iterator[Part]:
+    encoder = _encoder(row, profile, seed)
+    assert encoder is not None
+    yield from transfer.few_shot(encoder, *_probed(profile), seed)
+
+
+def _fine_tuning(row: Row, profile: Profile, seed: int) -> Iterator[Part]:
+    encoder, (training, test) = _encoder(row, profile, seed), _probed(profile)
+    assert encoder is not None
+    few, lengths = (FEW_SMOKE, LENGTHS_SMOKE) if profile.name == "smoke" else (FEW, LENGTHS)
+    yield from transfer.fine_tuning(encoder, training.first(few), test, lengths, seed, profile.device)
+
+
+def _properties(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
+    """Properties of the pictures that the row trains on against test images of the probe's set, and those of as many other test images beside them."""
+    p = row_.profile(profile)
+    reference = _encoder(row(REFERENCE), profile, 0)
+    assert reference is not None
+    n = min(IMAGES, p.n_images)
+    pictures = stream.pool(run.source_of(row_, profile, seed), p.n_images, p.image_size, seed, p.device)[:n]
+    test = datasets.load(p.data, "test", p.crop).images[: 2 * n]
+    if min(test.shape[-2:]) < p.crop:
+        test = resize(test, p.crop)
+    real, other = test[: len(test) // 2], test[len(test) // 2 :]
+
+    def read(normalised: Tensor) -> Tensor:
+        with torch.no_grad():
+            return torch.cat([reference.features(x, (REFERENCE_TAP,))[REFERENCE_TAP] for x in normalised.split(probe.BATCH)]).double().cpu()
+
+    def features(images: Tensor) -> Tensor:
+        return probe.features(reference, images, (REFERENCE_TAP,))[REFERENCE_TAP].double().cpu()
+
+    y = features(real)
+    ridge = RIDGE * float(properties.moments(y)[1].trace()) / y.shape[1]
+    colours = properties.colour_histogram(real)
+
+    def described(images: Tensor) -> dict[str, float]:
+        x = features(images)
+        views = properties.two_views(images[: n // 2], p.augmenter(), seed)
+        found = {"frechet": properties.frechet(y, x), **properties.neighbourhoods(y, x), "log_volume": properties.log_volume(x, ridge)}
+        found |= {"effective_rank": properties.effective_rank(x), "colour_kl": properties.symmetric_kl(colours, properties.colour_histogram(images))}
+        found["spectrum"] = properties.spectrum_exponent(images)
+        found["coherence"], found["retrieval"] = properties.coherence(*(read(v) for v in views))
+        found["colour_coherence"], found["colour_retrieval"] = properties.coherence(*(v.mean((2, 3)).double() for v in views))
+        return found
+
+    ours, theirs = described(pictures), described(other)
+    for name, value in ours.items():
+        yield name, {"value": round(value, 6), "real": round(theirs[name], 6), "n": n}
+
+
+MEASUREMENTS: dict[str, Callable[[Row, Profile, int], Iterator[Part]]] = {
+    "transfer": _suite, "layers": _layers, "few_shot": _few_shot, "fine_tuning": _fine_tuning, "properties": _properties,
+}  # fmt: skip
+MODULES = {
+    "transfer": ("transfer", "tasks"),
+    "layers": ("transfer",),
+    "few_shot": ("transfer",),
+    "fine_tuning": ("transfer",),
+    "properties": ("properties", "probe", "stream"),
+}
+
+
+def described(what: str, row_: Row, profile: Profile, seed: int) -> dict[str, Any]:
+    """All that decides a measurement's result: the record of the encoder, the pictures, the data, and the modules that measure."""
+    p, main = row_.profile(profile), spec(row_, profile, seed)
+    found: dict[str, Any] = {"what": what, "record": files.digest(main), "data": main["data"], "modules": MODULES[what], "seed": seed}
+    if what == "transfer" and profile.name != "smoke":
+        found["tasks"] = {name: [s.sha256 for s in tasks.load(name)] for names in tasks.suite().values() for name in names}
+    if what == "fine_tuning":
+        found["per_class"], found["epochs"] = (FEW_SMOKE, LENGTHS_SMOKE) if profile.name == "smoke" else (FEW, LENGTHS)
+    if what == "properties":
+        found |= {
+            "source": main["source"],
+            "reference": files.digest(spec(row(REFERENCE), profile, 0)),
+            "tap": REFERENCE_TAP,
+            "images": min(IMAGES, p.n_images),
+        }
+    return found
+
+
+def path(what: str, row_: Row, profile: Profile, seed: int) -> Path:
+    """The measurement's file."""
+    return records.folder(profile, "measurements") / what / f"{row_.name}-s{seed}.json"
+
+
+def state(what: str, row_: Row, profile: Profile, seed: int) -> str:
+    """Whether a measurement is "fresh", "stale" or "missing"."""
+    where = path(what, row_, profile, seed)
+    if not where.exists():
+        return "missing"
+    return "fresh" if records.fresh(records.read(where), described(what, row_, profile, seed)) else "stale"
+
+
+def measurement(what: str, row_: Row, profile: Profile, seed: int) -> dict[str, Any]:
+    """A measurement: read if it is fresh, else made and written; the row's encoder is trained if it has to be."""
+    wanted, where = described(what, row_, profile, seed), path(what, row_, profile, seed)
+    if where.exists():
+        found = records.read(where)
+        if records.fresh(found, wanted):
+            return found
+    torch.set_num_threads(profile.threads)
+    began = time.perf_counter()
+    parts: dict[str, Any] = {}
+    with progress.bar(None, f"{what} of {row_.name}", "part") as shown:
+        for name, value in MEASUREMENTS[what](row_, profile, seed):
+            parts[name] = value
+            shown.update()
+    made = {"id": files.digest(wanted), "row": row_.name, "profile": profile.name, "spec": wanted, "results": parts,
+            "cost": {"wall_seconds": round(time.perf_counter() - began, 1)}, "provenance": run.provenance(wanted, profile)}  # fmt: skip
+    records.write(where, made)
+    return records.read(where)
+
+
+def measured(what: str, profile: Profile) -> dict[str, list[dict[str, Any]]]:
+    """All planned measurements of a kind by row, those of the study's profiles as committed, others made here."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row_, seed in planned(what, profile):
+        found.setdefault(row_.name, []).append(measurement(what, row_, profile, seed))
+    return found
+
+
+def replay(what: str, row_: Row, profile: Profile, seed: int) -> tuple[bool, str]:
+    """Make the first part of a measurement again under the code at hand; (equal to the bit, what was compared). Equality confirms it."""
+    found, wanted = records.read(path(what, row_, profile, seed)), described(what, row_, profile, seed)
+    if files.digest(wanted) != found["id"]:
+        return False, "what it was made of has changed: measure again"
+    torch.set_num_threads(profile.threads)
+    name, value = next(MEASUREMENTS[what](row_, profile, seed))
+    equal = found["results"].get(name) == value
+    if equal:
+        records.confirm(found, records.code_of(wanted))
+    return equal, f"{name}: {value}" if equal else f"{name}: {value} against {found['results'].get(name)}"
