@@ -66,8 +66,13 @@ def checkpoint(identity: str) -> Path:
 
 
 def trained_encoder(row: Row, profile: Profile, seed: int) -> Path:
-    """The file of a row's trained encoder; where it is gone, the row is trained again, which gives the same one on the same kind of machine."""
-    identity = record(row, profile, seed)["id"]
+    """The file of a row's trained encoder: the one that is kept for its spec, else the row is run, or trained again where its record is there.
+
+    Training again gives the same encoder on the same kind of machine. Whether a kept one's record is stale is for ``status`` to say.
+    """
+    identity = files.digest(spec(row, profile, seed))
+    if not encoder_file(identity).exists():
+        record(row, profile, seed)
     if not encoder_file(identity).exists():
         _pretrain(row, profile, seed, identity)
     return encoder_file(identity)
