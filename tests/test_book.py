@@ -248,6 +248,7 @@ def test_publishing_needs_fresh_records_and_small_pages(small_book, monkeypatch)
     done = small_book / "_build" / "chapters" / "smoke"
     shutil.copytree(small_book / "pages", done)
     monkeypatch.setattr(build, "rows", dict)
+    monkeypatch.setattr(build.measurements, "plans", dict)
     assert len(build.publish("smoke")) == 3
     text = (small_book / "results" / "pages" / "a.ipynb").read_text()
     assert "papermill" not in text and "stderr" not in text and json.loads(text)["cells"][1]["metadata"] == {"tags": ["hide-input"]}

@@ -4,7 +4,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from synthlearn import encoders
+from synthlearn import encoders, rng
 from synthlearn.encoders import SmallAlexNet
 from synthlearn.errors import CheckpointError, ParameterError
 
@@ -102,3 +102,54 @@ def test_timm_models_take_local_weights(tmp_path):
     assert torch.allclose(e.features(x, ("pooled",))["pooled"], model.eval()(x), atol=1e-5)
     with pytest.raises(ParameterError, match="timm has no such model"):
         encoders.load("timm:resnet9999")
+
+
+def test_resnets_have_unit_outputs_their_pooled_units_and_come_back_from_their_file(tmp_path):
+    encoder = encoders.build("resnet18", 1.0, 64, 3).eval()
+    x = rng.normal(rng.key("x"), (2, 3, 64, 64))
+    with torch.no_grad():
+        assert torch.allclose(encoder(x).norm(dim=1), torch.ones(2), atol=1e-5) and encoder.embed(x).shape == (2, 512)
+        encoders.save(tmp_path / "r.safetensors", encoder, {})
+        again = encoders.load(str(tmp_path / "r.safetensors"))
+        assert torch.equal(again(x), encoder(x)) and again.options == {"name": "resnet18", "input_size": 64}
+    assert encoder.first_layer.shape == (64, 3, 7, 7)
+    assert not torch.equal(encoders.build("resnet18", 1.0, 64, 4).first_layer, encoder.first_layer)
+    with pytest.raises(ParameterError, match="encoder = 'vgg': must be one of SmallAlexNet, resnet18, resnet50"):
+        encoders.build("vgg", 1.0, 64, 0)
+
+
+def released(width=0.0625, size=64, seed=5):
+    """A state dict with the layout of the authors' code: blocks in a list, the flattening inside the first linear one."""
+    ours = SmallAlexNet(width, size, seed).state_dict()
+    return ours, {f"module.blocks.{number}.{name}": tensor for number, (name, tensor) in enumerate(ours.items())}
+
+
+@pytest.mark.parametrize("size", [64, 96])
+def test_the_authors_encoders_are_read_from_their_state_dict(tmp_path, size):
+    ours, theirs = released(size=size)
+    torch.save({"state_dict": theirs, "epoch": 199}, tmp_path / "encoder.pth")
+    encoder = encoders.load(str(tmp_path / "encoder.pth"))
+    assert encoder.options == {"width": 0.0625, "input_size": size}
+    assert all(torch.equal(ours[k], v) for k, v in encoder.state_dict().items())
+
+
+class Evil:
+    """Runs code when it is unpickled."""
+
+    def __reduce__(self):
+        return (print, ("code of the file ran",))
+
+
+def test_foreign_state_dicts_are_named_and_run_nothing(tmp_path, capsys):
+    torch.save({"a": Evil()}, tmp_path / "evil.pth")
+    torch.save({"weight": torch.ones(3)}, tmp_path / "other.pth")
+    torch.save(dict(list(released()[1].items())[:-1]), tmp_path / "short.pth")
+    for name, message in (
+        ("evil", "not a state dict of tensors"),
+        ("missing", "not a state dict of tensors"),
+        ("other", "not a SmallAlexNet"),
+        ("short", "has 43"),
+    ):
+        with pytest.raises(CheckpointError, match=message):
+            encoders.load(str(tmp_path / f"{name}.pth"))
+    assert "ran" not in capsys.readouterr().out

@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 
 from synthlearn import rng
 from synthlearn.errors import ParameterError
-from synthlearn.losses import align, uniform
+from synthlearn.losses import align, uniform, uniform_limit
 from synthlearn.methods import AlignUniform
 
 
@@ -80,3 +80,9 @@ def test_bad_shapes_are_named():
         align(torch.zeros(3, 2), torch.zeros(4, 2))
     with pytest.raises(ParameterError, match=r"features of shape \(1, 2\): must be \(n, d\) with n ≥ 2"):
         uniform(torch.zeros(1, 2))
+
+
+def test_the_limit_of_uniformity_is_that_of_many_random_points():
+    for d, published in ((16, -3.5130), (64, -3.8752), (128, -3.9375)):
+        assert uniform_limit(d) == pytest.approx(published, abs=1e-4)
+    assert float(uniform(unit(0, 3000, 16))) == pytest.approx(uniform_limit(16), abs=0.01)

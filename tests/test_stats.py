@@ -59,9 +59,19 @@ def test_holm_steps_down():
 
 def test_spearman_and_its_interval():
     x = np.arange(12.0)
-    assert stats.spearman(x, x**3)[0] == pytest.approx(1) and stats.spearman(x, -x)[0] == pytest.approx(-1)
-    r, low, high = stats.spearman(x, np.array([1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10.0]))
-    assert low < r < high < 1.0001 and np.isnan(stats.spearman(x[:2], x[:2])[0])
+    assert stats.correlation(x, x**3)[0] == pytest.approx(1) and stats.correlation(x, -x)[0] == pytest.approx(-1)
+    r, low, high = stats.correlation(x, np.array([1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10.0]))
+    assert low < r < high < 1.0001 and np.isnan(stats.correlation(x[:2], x[:2])[0])
+    assert stats.correlation(x, 3 * x + 1, "pearson")[0] == pytest.approx(1) and stats.correlation(x, x**3, "pearson")[0] < 0.95
+
+
+def test_permutation_p_is_scipys_and_tied_values_say_nothing():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=14)
+    for strength in (0.0, 0.5, 2.0):
+        y = strength * x + rng.normal(size=14)
+        assert stats.permutation_p(x, y) == pytest.approx(distributions.spearmanr(x, y).pvalue, abs=0.03)
+    assert stats.permutation_p(x, np.ones(14)) == 1
 
 
 def test_split_half_reliability_is_high_for_clear_ranks_and_near_zero_for_none():

@@ -217,7 +217,8 @@ def test_packed_outcomes_come_back():
 
 def test_claims_name_rows_of_the_study_and_chapters_that_exist():
     for claim in claims.read():
-        for rule in claim["compare"]:
+        assert {*claim} & {"compare", "correlate", "closest_group"}
+        for rule in claim.get("compare", ()):
             a, b = (side.strip() for side in rule.split(">"))
             assert a in study.rows() and b in study.rows()
         for chapter in claim["chapters"]:

@@ -211,6 +211,7 @@ def _measure(args: argparse.Namespace) -> int:
 
 
 def _status(args: argparse.Namespace) -> int:
+    from . import files
     from .study import measurements, run
 
     counts = {"fresh": 0, "stale": 0, "missing": 0}
@@ -225,6 +226,8 @@ def _status(args: argparse.Namespace) -> int:
         seconds += run.estimate(row, profile) * (state != "fresh")
         print(f"{state:8s} {row.name} seed {seed}")
     print(", ".join(f"{n} {state}" for state, n in counts.items()) + f"; about {seconds / 60:.0f} core-minutes to run")
+    used = ", ".join(f"{folder} {size / 1e6:,.0f} MB" for folder, size in sorted(files.disk_use().items()))
+    print(f"{files.runs()}: {used or 'empty'}; can be made again, make clean removes it")
     return 0
 
 

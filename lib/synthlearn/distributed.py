@@ -2,7 +2,8 @@
 
 Every process draws the same plan and the same initial weights, takes its share of each batch, gathers what the network gave for all shares
 and computes the whole loss; gradients flow back through its own share and are added up. So the loss and its gradient are those of one
-process up to rounding, whatever the loss does across a batch. Processes are started by ``accelerate launch``; without it there is one.
+process up to rounding, whatever the loss does across a batch. ``accelerate launch`` starts the processes on GPUs, ``torchrun`` on CPUs (where
+Accelerate starts several only with MPI); without them there is one.
 """
 
 import os
@@ -17,14 +18,14 @@ from .errors import ParameterError
 
 
 def start() -> None:
-    """Join the processes that ``accelerate launch`` started. Raises ParameterError when it did and Accelerate is missing."""
+    """Join the processes that ``accelerate launch`` or ``torchrun`` started. Raises ParameterError when one did and Accelerate is missing."""
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         return
     try:
         from accelerate import PartialState
     except ImportError as error:
         raise ParameterError("several processes need Accelerate: pip install 'synthlearn[scale]'") from error
-    PartialState()
+    PartialState(cpu=not torch.cuda.is_available())
 
 
 def _several() -> bool:

@@ -1,11 +1,13 @@
 """Files: where things live, atomic writes, checksums, and tensors without pickle."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -116,6 +118,10 @@ def grow_tensor(path: Path, name: str, shape: tuple[int, ...], header: dict[str,
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        needed = row * shape[0] - (partial.stat().st_size if partial.exists() else 0)
+        free = shutil.disk_usage(path.parent).free
+        if free < needed:
+            raise OSError(errno.ENOSPC, f"{needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB free")
         with open(partial, "a+b") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)  # another process may be making it: wait, and find it done
             if path.exists():
@@ -138,7 +144,20 @@ def grow_tensor(path: Path, name: str, shape: tuple[int, ...], header: dict[str,
         raise
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise DataError(f"cannot write {path}: {error.strerror or error}; free some space or choose another folder") from error
+        raise DataError(f"cannot write {path}: {error.strerror or error}; free some space (make clean) or choose another folder (SYNTHLEARN_RUNS)") from error
+
+
+def disk_use() -> dict[str, int]:
+    """Bytes under each folder of ``runs``: pools, encoders, checkpoints …; files with two names count once."""
+    found: dict[str, int] = {}
+    seen = set()
+    for path in runs().glob("*/**/*"):
+        status = path.stat()
+        if path.is_file() and status.st_ino not in seen:
+            seen.add(status.st_ino)
+            folder = path.relative_to(runs()).parts[0]
+            found[folder] = found.get(folder, 0) + status.st_size
+    return found
 
 
 def map_tensor(path: Path, name: str) -> Tensor:

@@ -1,6 +1,9 @@
 """Losses as pure functions on tensors; :mod:`synthlearn.methods` draws the views for them."""
 
+import math
+
 import torch
+from scipy import special
 from torch import Tensor
 from torch.nn import functional
 
@@ -39,6 +42,11 @@ def uniform(x: Tensor, t: float = 2) -> Tensor:
     """
     _check(x, 2)
     return torch.pdist(x.float()).square().mul(-t).exp().mean().log()
+
+
+def uniform_limit(d: int, t: float = 2) -> float:
+    """What :func:`uniform` tends to for many points drawn uniformly on the sphere in d dimensions: log ₀F₁(; d/2; t²) − 2t."""
+    return math.log(special.hyp0f1(d / 2, t * t)) - 2 * t
 
 
 def nt_xent(x: Tensor, y: Tensor, temperature: float = 0.5) -> Tensor:

@@ -68,8 +68,11 @@ def holm(p: list[float], level: float = 0.05) -> list[bool]:
     return rejected
 
 
-def spearman(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
-    """Rank correlation over rows with a bootstrap 95 % interval over rows; draws with all ranks tied are left out. NaN below three rows."""
+KINDS = {"pearson": distributions.pearsonr, "spearman": distributions.spearmanr}
+
+
+def correlation(x: np.ndarray, y: np.ndarray, kind: str = "spearman") -> tuple[float, float, float]:
+    """Correlation over rows, "pearson" or "spearman", with a bootstrap 95 % interval over rows; draws with all values tied are left out. NaN below three."""
     if len(x) < 3:
         return (float("nan"),) * 3
     rng = np.random.default_rng(0)
@@ -77,9 +80,19 @@ def spearman(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
     for _ in range(2000):
         k = rng.integers(0, len(x), len(x))
         if len(set(x[k])) > 1 and len(set(y[k])) > 1:
-            draws.append(distributions.spearmanr(x[k], y[k]).statistic)
+            draws.append(KINDS[kind](x[k], y[k]).statistic)
     low, high = np.quantile(draws, (0.025, 0.975))
-    return float(distributions.spearmanr(x, y).statistic), float(low), float(high)
+    return float(KINDS[kind](x, y).statistic), float(low), float(high)
+
+
+def permutation_p(x: np.ndarray, y: np.ndarray, draws: int = 10_000) -> float:
+    """Two-sided p of Spearman's correlation being zero, by random permutations of one side; never below 1/(draws + 1)."""
+    if len(set(x)) < 2 or len(set(y)) < 2:
+        return 1.0
+    a, b = (distributions.zscore(distributions.rankdata(v)) for v in (x, y))
+    rng = np.random.default_rng(0)
+    shuffled = rng.permuted(np.broadcast_to(b, (draws, len(b))), axis=1)
+    return float((1 + (np.abs(shuffled @ a) >= abs(b @ a) - 1e-9).sum()) / (draws + 1))
 
 
 def split_half(outcomes: np.ndarray, splits: int = 100) -> float:

@@ -20,6 +20,7 @@ WARM_UP = 0.2  # share of a one-cycle schedule that climbs
 STEP_EPOCHS = (155 / 200, 170 / 200, 185 / 200)  # of a step schedule: × 0.1 after each (the noise paper: 155, 170, 185 of 200)
 CHECKPOINT_SECONDS = 20.0
 CURVE_POINTS = 200
+EXPLODED = 1e6  # no loss here is that large unless the weights run away
 Step = tuple[int, int, Tensor]  # step, epoch, slots
 
 
@@ -177,7 +178,7 @@ def _log(curves: dict[str, list[float]], step: int, recent: list[dict[str, Tenso
     curves["step"].append(step + 1)
     for name in recent[0]:
         value = float(torch.stack([r[name] for r in recent]).mean())
-        if not math.isfinite(value):
+        if not math.isfinite(value) or abs(value) > EXPLODED:
             if checkpoint is not None:
                 checkpoint.unlink(missing_ok=True)
             raise TrainingDiverged(

@@ -1,5 +1,17 @@
 """What chapters need: strict parameters, figures, tables and verdicts from records."""
 
+from .ablations import (
+    ablation,
+    ablation_figure,
+    correlations,
+    lines_figure,
+    parts_table,
+    properties_figure,
+    properties_table,
+    size_figure,
+    transfer_figure,
+    transfer_table,
+)
 from .chapter import (
     accuracy_figure,
     baseline,
@@ -35,8 +47,9 @@ from .leaderboard import (
 from .parameters import parameters
 
 __all__ = [
-    "COLOURS", "accuracy_figure", "agreement", "baseline", "benchmark_figures", "benchmark_tables", "check_table", "contact_sheet", "costs",
-    "first_layer", "gains", "gallery", "grey", "labelled", "law_table", "laws", "leaderboard", "machines", "measure", "new", "parameters", "provenance",
-    "published_table", "ranked", "results", "sensitivity", "stored", "stored_verdicts", "styles", "svg", "table", "thumbnails", "training",
-    "verdicts",
+    "COLOURS", "ablation", "ablation_figure", "accuracy_figure", "agreement", "baseline", "benchmark_figures", "benchmark_tables", "check_table",
+    "contact_sheet", "correlations", "costs", "first_layer", "gains", "gallery", "grey", "labelled", "law_table", "laws", "leaderboard",
+    "lines_figure", "machines", "measure", "new", "parameters", "parts_table", "properties_figure", "properties_table", "provenance",
+    "published_table", "ranked", "results", "sensitivity", "size_figure", "stored", "stored_verdicts", "styles", "svg", "table", "thumbnails",
+    "training", "transfer_figure", "transfer_table", "verdicts",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any
 
 from .. import files
 from ..errors import DataError, SynthlearnError
-from ..study import resolve, rows, run
+from ..study import measurements, resolve, rows, run
 
 PAGE_LIMIT = 800_000  # bytes of a committed page
 STAGED = ("_config.yml", "_toc.yml", "book")
@@ -103,6 +103,12 @@ def publish(profile_name: str) -> list[Path]:
     """
     profile = resolve(profile_name)
     behind = [f"{row.name} seed {seed}" for row in rows().values() for seed in range(row.profile(profile).seeds) if run.state(row, profile, seed) != "fresh"]
+    behind += [
+        f"{what} of {row.name} seed {seed}"
+        for what in measurements.plans()
+        for row, seed in measurements.planned(what, profile)
+        if measurements.state(what, row, profile, seed) != "fresh"
+    ]
     if behind:
         raise DataError(
             f"cannot publish: {len(behind)} records are stale or missing ({', '.join(behind[:3])} …); run make study PROFILE={profile_name}, or make verify"

@@ -157,35 +157,38 @@ def first_layer(found: Records, **more: list[dict[str, Any]]) -> figures.Shown:
     return figures.filters(shown, f"First-layer filters of {', '.join(shown)}.", "First-layer filters after training, each stretched to its own range.")
 
 
-def verdicts(chapter: str, found: Records, profile: Profile) -> figures.Shown:
+def verdicts(chapter: str, found: Records, profile: Profile, measured: Records | None = None) -> figures.Shown:
     """The paper's claims that this chapter tests, with the evidence; of a claim, the comparisons that involve the chapter's own rows.
 
-    Rows of other chapters enter if their records are there; only the random encoder is run for the purpose.
+    Rows of other chapters enter if their records are there; only the random encoder is run for the purpose. ``measured``: the further
+    measurements that the chapter shows, by kind, for claims over those.
     """
     told, known = [], {"random": baseline(profile), **found}
     for claim in claims.read():
-        mine = [rule for rule in claim["compare"] if any(side.strip() in found for side in rule.split(">"))]
-        if chapter in claim["chapters"] and mine:
+        mine = [rule for rule in claim.get("compare", ()) if any(side.strip() in found for side in rule.split(">"))]
+        if chapter in claim["chapters"] and (mine or (measured and not claim.get("compare"))):
             told.append({**claim, "compare": mine})
-    for name in {side.strip() for claim in told for rule in claim["compare"] for side in rule.split(">")} & rows().keys() - known.keys():
+    for name in {side.strip() for claim in told for rule in claim.get("compare", ()) for side in rule.split(">")} & rows().keys() - known.keys():
         row = row_by_name(name)
         if all(run.state(row, profile, seed) == "fresh" for seed in range(profile.seeds)):
             known[name] = baseline(profile, name)
-    return claim_table(claims.evaluate(told, [r for mine in known.values() for r in mine]), profile)
+    return claim_table(claims.evaluate(told, [r for mine in known.values() for r in mine], measured), profile)
 
 
 def claim_table(judged: Sequence[claims.Claim], profile: Profile, evidence: bool = True) -> figures.Shown:
     """Claims with source and verdict, and the evidence if it is wanted."""
     body = []
     for claim in judged:
-        pairs = [f"{html.escape(c.a)} − {html.escape(c.b)}: {points(c.difference) if c.difference else 'no record'}" for c in claim.comparisons]
-        seeds = min((c.difference.seeds for c in claim.comparisons if c.difference), default=0)
+        pairs = [html.escape(f.text) for f in claim.findings]
+        pairs += [f"{html.escape(c.a)} − {html.escape(c.b)}: {points(c.difference) if c.difference else 'no record'}" for c in claim.comparisons]
+        seeds = min((c.difference.seeds for c in claim.comparisons if c.difference), default=1 if claim.findings else 0)
         mark = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}[claim.verdict]
         told = f"{html.escape(claim.text)}<br><small>{html.escape(claim.source)}</small>"
         verdict = f"<b class='{claim.verdict.replace(' ', '-')}'>{mark} {claim.verdict}</b>"
         shown = "<br>".join(pairs)
         if len(pairs) > SHOWN_PAIRS:
-            counts = ", ".join(f"{n} {word}" for word in claims.VERDICTS if (n := sum(c.verdict == word for c in claim.comparisons)))
+            given = [c.verdict for c in claim.comparisons] + [f.verdict for f in claim.findings]
+            counts = ", ".join(f"{given.count(word)} {word}" for word in claims.VERDICTS if word in given)
             shown = f"<details><summary>{len(pairs)} comparisons: {counts}</summary>{shown}</details>"
         body.append([told, verdict, *([shown] if evidence else []), str(seeds)])
     smoke = "the smoke profile: tiny runs that only show that the path works; no verdict stands on them"

@@ -55,7 +55,7 @@ def agreement(found: Records) -> figures.Shown:
         return table(["rows"], [[str(len(common))]], "Fewer than three rows with records and a published number: no correlation.")
     ours = np.array([estimate(found[name]).mean for name in common])
     theirs = np.array([paper[str(row_by_name(name).published)]["value"] for name in common])
-    rho, low, high = stats.spearman(ours, theirs)
+    rho, low, high = stats.correlation(ours, theirs)
     seeds = min(len(found[name]) for name in common)
     reliability = stats.split_half(np.stack([claims.outcomes(found[name][:seeds]) for name in common]))
     ranks = {name: (int((ours > a).sum()) + 1, int((theirs > b).sum()) + 1) for name, a, b in zip(common, ours, theirs, strict=True)}
@@ -68,7 +68,8 @@ def agreement(found: Records) -> figures.Shown:
 def stored_verdicts(chapter: str, found: Records, profile: Profile, evidence: bool = True) -> figures.Shown:
     """The claims of a page judged by committed records alone, with or without the evidence; rows without a record are not tested."""
     told = [claim for claim in claims.read() if chapter in claim["chapters"]]
-    return claim_table(claims.evaluate(told, [r for mine in found.values() for r in mine]), profile, evidence)
+    measured = {what: records.read_all(profile.name, what) for what in ("properties", "transfer")}
+    return claim_table(claims.evaluate(told, [r for mine in found.values() for r in mine], measured), profile, evidence)
 
 
 def costs(found: Records, profile: Profile) -> figures.Shown:

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from .. import encoders, files, rng
 from ..errors import ParameterError
-from .base import Generator, Options, register
+from .base import Generator, Options, generator, register
 
 BLOCK = 8
 SIDE = 256  # at which pads and shifts are stated
@@ -101,6 +101,17 @@ class FeatureVis(Generator):
         return torch.stack((*shown, last)) if every else last
 
 
+def visualise(encoder: str, tap: str, units: Tensor, size: int, steps: int, seed: int = 0, width: float = 1.0) -> Tensor:
+    """Pictures that excite single ``units`` (n,) of a convolution of an encoder, each averaged over space: uint8 (n, 3, size, size).
+
+    encoder, width: as in :class:`FeatureVisOptions`. Raises what the generator raises.
+    """
+    maker = generator("feature_vis-dead_leaves", encoder=encoder, steps=steps, width=width)
+    assert isinstance(maker, FeatureVis)
+    network, _ = units_of(encoder, width, seed, "cpu", tap)
+    return maker.optimise(network, units[:, None].expand(-1, 2), rng.key("visualise", seed, units), size, steps)
+
+
 def picture(z: Tensor) -> Tensor:
     """Coefficients (n, 3, s, s/2 + 1, 2) to pixels in (0, 1): float (n, 3, s, s)."""
     size = z.shape[2]
@@ -137,8 +148,9 @@ def _stretch(x: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=2)
-def units_of(encoder: str, width: float, seed: int, device: str) -> tuple[Units, int]:
-    """A network's pooled units: a function of pictures (n, 3, s, s) in [0, 1] to activations (n, units), and how many there are.
+def units_of(encoder: str, width: float, seed: int, device: str, tap: str | None = None) -> tuple[Units, int]:
+    """A network's pooled units, of its last convolution or of ``tap``: a function of pictures (n, 3, s, s) in [0, 1] to activations
+    (n, units), and how many there are.
 
     Raises: ParameterError if ``encoder`` is neither a name nor a file; CheckpointError if the file holds no encoder.
     """
@@ -152,11 +164,11 @@ def units_of(encoder: str, width: float, seed: int, device: str) -> tuple[Units,
         read: Units = network
     else:
         small = encoders.SmallAlexNet(width, seed=seed) if encoder == "small" else encoders.load(encoder)
-        tap = "conv5" if "conv5" in small.taps else small.taps[-1]
+        chosen = tap or ("conv5" if "conv5" in small.taps else small.taps[-1])
         network, constants = small, small.normalisation
 
         def read(x: Tensor) -> Tensor:
-            return small.features(x, (tap,))[tap]
+            return small.features(x, (chosen,))[chosen]
 
     network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]  # torch's stubs lack it
     mean, std = (torch.tensor(values, device=device)[:, None, None] for values in constants)

@@ -10,6 +10,7 @@ import numpy as np
 from .. import files, stats
 from ..errors import DataError
 from . import records
+from .rows import row
 
 PRIMARY = "fc6_linear"
 LEAST_SEEDS = 2  # one seed says nothing of how far seeds lie apart
@@ -27,14 +28,23 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """Evidence of another kind than a difference of two rows: a sentence with numbers, and the verdict that it gives."""
+
+    text: str
+    verdict: str
+
+
+@dataclass(frozen=True)
 class Claim:
-    """A claim with its comparisons and its verdict: supported if all are, contradicted if one is, else undecided or not tested."""
+    """A claim with its evidence and its verdict: supported if all evidence is, contradicted if one is, else undecided or not tested."""
 
     id: str
     text: str
     source: str
     comparisons: tuple[Comparison, ...]
     verdict: str
+    findings: tuple[Finding, ...] = ()
 
 
 def metric(record: dict[str, Any]) -> dict[str, Any]:
@@ -70,15 +80,16 @@ def difference(a: dict[int, dict[str, Any]], b: dict[int, dict[str, Any]], name:
 
 
 def read(path: str = "book/claims.toml") -> list[dict[str, Any]]:
-    """The claims as written: id, text, source, chapters, compare (each "a > b")."""
+    """The claims as written: id, text, source, chapters, and rules: ``compare`` (each "a > b"), ``correlate`` (properties of sets whose rank
+    correlation with accuracy should be positive), ``closest_group`` (of transfer tasks, where the best noise is nearest to real images)."""
     return tomllib.loads((files.root() / path).read_text(encoding="utf-8"))["claims"]
 
 
-def evaluate(claims: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]) -> list[Claim]:
+def evaluate(claims: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]], measured: dict[str, list[dict[str, Any]]] | None = None) -> list[Claim]:
     """Verdicts over records of one profile. All comparisons of the call are one family: Holm at 5 % decides which are more than chance.
-    A comparison over a single seed stays undecided."""
+    A comparison over a single seed stays undecided. ``measured``: the further measurements' records by kind, for rules over those."""
     table = by_row(found)
-    pairs = [(claim["id"], *(side.strip() for side in rule.split(">"))) for claim in claims for rule in claim["compare"]]
+    pairs = [(claim["id"], *(side.strip() for side in rule.split(">"))) for claim in claims for rule in claim.get("compare", ())]
     differences = [difference(table[a], table[b]) if a in table and b in table else None for _, a, b in pairs]
     p = {i: d.p for i, d in enumerate(differences) if d is not None}
     clear = dict(zip(p, stats.holm(list(p.values())), strict=True))
@@ -88,7 +99,56 @@ def evaluate(claims: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]) 
         decided = d is not None and clear[i] and d.seeds >= LEAST_SEEDS
         verdict = "not tested" if d is None else "undecided" if not decided else "supported" if d.mean > 0 else "contradicted"
         comparisons[claim].append(Comparison(a, b, d, verdict))
-    return [Claim(c["id"], c["text"], c["source"], tuple(comparisons[c["id"]]), _overall([x.verdict for x in comparisons[c["id"]]])) for c in claims]
+    judged = []
+    for c in claims:
+        findings = tuple(correlated(k, table, (measured or {}).get("properties", [])) for k in c.get("correlate", ()))
+        if "closest_group" in c:
+            findings += (closest_group(c["closest_group"], (measured or {}).get("transfer", [])),)
+        verdicts = [x.verdict for x in comparisons[c["id"]]] + [x.verdict for x in findings]
+        judged.append(Claim(c["id"], c["text"], c["source"], tuple(comparisons[c["id"]]), _overall(verdicts), findings))
+    return judged
+
+
+def correlated(name: str, table: dict[str, dict[int, dict[str, Any]]], measured: Sequence[dict[str, Any]]) -> Finding:
+    """Whether a property of synthetic sets goes with accuracy: Spearman's correlation over sets, its bootstrap interval decides."""
+    sets = {m["row"]: m["results"][name]["value"] for m in measured if m["row"] in table and "." not in m["row"] and m["spec"]["source"].get("generator")}
+    if len(sets) < 4:
+        return Finding(f"{name}: {len(sets)} sets with records", "not tested")
+    accuracy = np.array([outcomes(list(table[row].values())).mean() for row in sets])
+    rho, low, high = stats.correlation(np.array(list(sets.values())), accuracy)
+    verdict = "supported" if low > 0 else "contradicted" if high < 0 else "undecided"
+    return Finding(f"{name.replace('_', ' ')}: ρ = {rho:+.2f} [{low:+.2f}, {high:+.2f}] over {len(sets)} sets", verdict)
+
+
+def closest_group(group: str, measured: Sequence[dict[str, Any]]) -> Finding:
+    """Whether the gap between real images and the best synthetic set is smaller in one group of transfer tasks than in each other.
+
+    Errors over test images are taken as independent."""
+    found = {m["row"]: group_means(m["results"]) for m in measured}
+    noise = [name for name in found if row(name).kind == "generator"]
+    if "real" not in found or not noise:
+        return Finding("no transfer measurements", "not tested")
+    gaps: dict[str, tuple[float, float]] = {}
+    for g in found["real"]:
+        best = max(noise, key=lambda name: found[name][g][0])
+        (a, ea), (b, eb) = found["real"][g], found[best][g]
+        gaps[g] = (a - b, float(np.hypot(ea, eb)))
+    apart = [((gap - gaps[group][0]) / np.hypot(error, gaps[group][1])) for g, (gap, error) in gaps.items() if g != group]
+    verdict = "supported" if min(apart) > stats.Z else "contradicted" if min(apart) < -stats.Z else "undecided"
+    told = ", ".join(f"{g} {100 * gap:+.1f} ± {100 * stats.Z * error:.1f}" for g, (gap, error) in gaps.items())
+    return Finding(f"real − best synthetic set, points of gain over chance: {told}", verdict)
+
+
+def group_means(parts: dict[str, dict[str, Any]]) -> dict[str, tuple[float, float]]:
+    """Mean gain over chance of each group's tasks, and its standard error over test images, tasks fixed."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for part in parts.values():
+        groups.setdefault(part["group"], []).append(part)
+    found = {}
+    for group, mine in groups.items():
+        variance = sum(p["top1"] * (1 - p["top1"]) / p["n"] / (1 - p["chance"]) ** 2 for p in mine)
+        found[group] = (float(np.mean([p["gain"] for p in mine])), variance**0.5 / len(mine))
+    return found
 
 
 def _overall(verdicts: Sequence[str]) -> str:

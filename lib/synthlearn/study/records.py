@@ -52,9 +52,10 @@ def read(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: not a record ({error!r}); delete it and run the row again") from error
 
 
-def read_all(profile: str = "cpu") -> list[dict[str, Any]]:
-    """All committed records of a profile, sorted by row and seed."""
-    return [read(path) for path in sorted((files.root() / "results" / "records" / profile).glob("*.json"))]
+def read_all(profile: str = "cpu", what: str | None = None) -> list[dict[str, Any]]:
+    """All committed records of a profile, sorted by row and seed; or those of a further measurement."""
+    where = files.root() / "results" / "records" / profile if what is None else files.root() / "results" / "measurements" / profile / what
+    return [read(path) for path in sorted(where.glob("*.json"))]
 
 
 def _imports(tree: ast.Module, package: str) -> set[str]:

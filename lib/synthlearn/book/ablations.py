@@ -1,0 +1,226 @@
+"""What the chapters on methods, measurement and ablations show: variants beside their row, and the further measurements."""
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from .. import stats
+from ..study import Profile, claims
+from ..study.rows import Row
+from ..study.rows import row as row_by_name
+from . import figures
+from .chapter import Records, baseline, estimate, interval, percent, points, table
+
+Measured = dict[str, list[dict[str, Any]]]
+Z = stats.Z
+PROPERTIES = {
+    "frechet": "Fréchet distance to real images", "precision": "precision", "recall": "recall", "density": "density", "coverage": "coverage",
+    "log_volume": "log volume", "effective_rank": "effective rank", "colour_kl": "colour: symmetric KL to real images", "spectrum": "spectrum's slope",
+    "coherence": "two-view coherence", "retrieval": "two-view retrieval", "colour_coherence": "coherence of mean colour",
+}  # fmt: skip
+
+
+def base_of(name: str) -> str:
+    """The row that a variant varies."""
+    return name.split(".")[0]
+
+
+def changed(row: Row, profile: Profile) -> str:
+    """What a variant changes, in words of the file."""
+    own = {**row.method_options, **row.own_options, **dict(row.overrides), **row.settings.get(profile.name, {})}
+    base = row_by_name(base_of(row.name))
+    usual = {**base.method_options, **base.own_options, **base.settings.get(profile.name, {})}
+    return ", ".join(f"{key} = {value}" for key, value in own.items() if key != "seeds" and usual.get(key) != value) or "–"
+
+
+def ablation(found: Records, profile: Profile, against: str | None = None) -> figures.Shown:
+    """Variants beside the row that they vary (or beside ``against``): accuracy, paired difference over common seeds, what is changed, the command."""
+    body = []
+    for name in sorted({against or base_of(name) for name in found}):
+        body.append(_ablation_line(name, {name: found.get(name) or baseline(profile, name)}, None, profile))
+        reference = found.get(name) or baseline(profile, name)
+        for variant, mine in found.items():
+            if (against or base_of(variant)) == name and variant != name:
+                body.append(_ablation_line(variant, {variant: mine}, reference, profile))
+    header = ["row", "top-1, %", "difference from the first line of its kind, points", "changed", "seeds", "command"]
+    return table(header, body, "Top-1 [95 % interval over seeds × images]; differences are paired over common seeds and the same test images.")
+
+
+def _ablation_line(name: str, found: Records, reference: Sequence[dict[str, Any]] | None, profile: Profile) -> list[str]:
+    row, mine = row_by_name(name), found[name]
+    apart = "–"
+    if reference is not None:
+        apart = points(claims.difference({r["spec"]["seed"]: r for r in mine}, {r["spec"]["seed"]: r for r in reference}, _common(mine, reference)))
+    command = f"<code>python -m synthlearn run --profile {profile.name} --row {name}</code>"
+    return [html.escape(row.title), interval(estimate(mine)), apart, changed(row, profile), str(len(mine)), command]
+
+
+def _common(a: Sequence[dict[str, Any]], b: Sequence[dict[str, Any]]) -> str | None:
+    """A measurement that both have by name, None where each has its own main one."""
+    return claims.PRIMARY if all(claims.PRIMARY in r["results"] for r in (*a, *b)) else None
+
+
+def ablation_figure(found: Records, profile: Profile, floor: str = "random") -> figures.Shown:
+    """Variants and the rows that they vary on one axis of accuracy, the untrained encoder as a line."""
+    every: Records = {}
+    for name in found:
+        base = base_of(name)
+        if base not in every and base != floor.split(".")[0]:
+            every[base] = found.get(base) or baseline(profile, base)
+        if name != floor:
+            every[name] = found[name]
+    lines = []
+    for name, mine in every.items():
+        e, row = estimate(mine), row_by_name(name)
+        lines.append({"label": row.title, "family": row.family, "mean": e.mean, "low": e.low, "high": e.high, "published": None})
+    low = estimate(found.get(floor) or baseline(profile, floor)).mean
+    said = "; ".join(f"{row_by_name(name).title} {percent(estimate(mine).mean)} %" for name, mine in every.items())
+    return figures.accuracies(lines, low, None, f"Accuracy with intervals. {said}; untrained encoder {percent(low)} %.", "Dashed line: the untrained encoder.")
+
+
+def size_figure(found: Records, profile: Profile) -> figures.Shown:
+    """Accuracy against the number of different images seen, at equal updates; a line per source, the never-repeating stream at all it has seen."""
+    lines: dict[str, list[tuple[int, stats.Estimate]]] = {}
+    names = [*found, *dict.fromkeys(base_of(name) for name in found)]
+    for name in dict.fromkeys(names):
+        p, mine = row_by_name(name).profile(profile), found.get(name) or baseline(profile, name)
+        images = p.n_images if not p.refresh else round(p.n_images * (1 + p.refresh * (p.epochs - 1)))
+        lines.setdefault(base_of(name), []).append((images, estimate(mine)))
+    floor, said = estimate(baseline(profile)).mean, []
+    figure, axis = figures.new(height=3.4)
+    for (base, entries), mark in zip(lines.items(), "os^Dv", strict=False):
+        entries.sort(key=lambda entry: entry[0])
+        row = row_by_name(base)
+        x, mean = [n for n, _ in entries], [100 * e.mean for _, e in entries]
+        bars = [[100 * (e.mean - e.low) for _, e in entries], [100 * (e.high - e.mean) for _, e in entries]]
+        axis.errorbar(x, mean, yerr=bars, color=figures.COLOURS[row.family], marker=mark, capsize=3, label=row.title)
+        said.append(f"{row.title}: " + ", ".join(f"{n:,} images {percent(e.mean)} %" for n, e in entries))
+    axis.axhline(100 * floor, color=figures.INK, linestyle="--", linewidth=1)
+    axis.set_xscale("log")
+    axis.set_xlabel("different images")
+    axis.set_ylabel("top-1, %")
+    axis.legend(labelcolor=figures.INK)
+    return figures.svg(figure, f"Accuracy against the number of images. {'; '.join(said)}.", "Equal updates; 95 % intervals; dashed line: the random encoder.")
+
+
+def transfer_table(found: Measured) -> figures.Shown:
+    """Accuracy of every task and the group means of gains over chance."""
+    names = list(next(iter(found.values()))[0]["results"])
+    body = []
+    for row, (record, *_) in sorted(found.items(), key=lambda item: -_overall(item[1][0])):
+        means = [f"{100 * mean:.1f} <small>± {100 * Z * error:.1f}</small>" for mean, error in claims.group_means(record["results"]).values()]
+        body.append([html.escape(row_by_name(row).title), *means, *(percent(record["results"][name]["top1"]) for name in names)])
+    first = next(iter(found.values()))[0]["results"]
+    groups = list(claims.group_means(first))
+    counts = ", ".join(f"{name} {part['train']:,} of {part['n']:,}" for name, part in first.items())
+    note = "Group columns: mean of (top-1 − chance)/(1 − chance), in per cent, 95 % interval over test images, tasks fixed. Others: top-1 of a linear probe. "
+    return table(["source", *groups, *names], body, f"{note}Training and test images: {counts}. Seed 0.", sortable=True)
+
+
+def _overall(record: dict[str, Any]) -> float:
+    return float(np.mean([mean for mean, _ in claims.group_means(record["results"]).values()]))
+
+
+def transfer_figure(found: Measured) -> figures.Shown:
+    """Group means, a panel per group, best overall first."""
+    order = sorted(found, key=lambda name: -_overall(found[name][0]))
+    groups = list(claims.group_means(found[order[0]][0]["results"]))
+    figure, axes = figures.new(len(groups), width=7.6, height=0.3 * len(order) + 1.2, sharey=True, squeeze=False)
+    said = []
+    for axis, group in zip(axes[0], groups, strict=True):
+        for i, name in enumerate(order):
+            mean, error = claims.group_means(found[name][0]["results"])[group]
+            colour = figures.COLOURS[row_by_name(name).family]
+            axis.plot([100 * (mean - Z * error), 100 * (mean + Z * error)], [i, i], color=colour, linewidth=2)
+            axis.plot(100 * mean, i, "o", color=colour)
+            said.append(f"{row_by_name(name).title} {group} {100 * mean:.1f}")
+        axis.set_title(group, fontsize=11, color=figures.INK)
+        axis.set_xlabel("gain over chance, %")
+    axes[0][0].set_yticks(range(len(order)), [row_by_name(name).title for name in order])
+    axes[0][0].invert_yaxis()
+    return figures.svg(figure, f"Transfer by group: {'; '.join(said)}.", "(top-1 − chance)/(1 − chance), mean over the group's tasks, with 95 % intervals.")
+
+
+def lines_figure(found: Measured, label: str, caption: str) -> figures.Shown:
+    """Top-1 of the parts of a measurement (layers, numbers of examples) as one line per row."""
+    figure, axis = figures.new(width=7.2, height=3.6)
+    said = []
+    marks = dict(zip(found, "os^Dv<>P*X", strict=False))
+    for name, (record, *_) in found.items():
+        row, parts = row_by_name(name), record["results"]
+        top1 = [100 * part["top1"] for part in parts.values()]
+        bars = [[100 * (part["top1"] - part["low"]) for part in parts.values()], [100 * (part["high"] - part["top1"]) for part in parts.values()]]
+        axis.errorbar(list(parts), top1, yerr=bars, marker=marks[name], color=figures.COLOURS[row.family], label=row.title, linewidth=1.5, capsize=2)
+        said.append(f"{row.title}: " + ", ".join(f"{part} {value:.1f}" for part, value in zip(parts, top1, strict=True)))
+    axis.set_xlabel(label)
+    axis.set_ylabel("top-1, %")
+    axis.legend(labelcolor=figures.INK, fontsize=8, ncols=2)
+    return figures.svg(figure, f"{caption} {'; '.join(said)}.", caption)
+
+
+def parts_table(found: Measured, caption: str) -> figures.Shown:
+    """The same numbers as a table."""
+    names = list(next(iter(found.values()))[0]["results"])
+    body = []
+    for name, (record, *_) in found.items():
+        cells = []
+        for part in (record["results"][n] for n in names):
+            rate = f" <small>lr {part['lr']:g}</small>" if "lr" in part else ""
+            cells.append(f"{percent(part['top1'])} <small>[{percent(part['low'])}, {percent(part['high'])}]</small>{rate}")
+        body.append([html.escape(row_by_name(name).title), *cells])
+    return table(["source", *names], body, caption, sortable=True)
+
+
+def properties_table(found: Measured) -> figures.Shown:
+    """Every property of every set, and of as many real images that are not the reference."""
+    body = [["<i>real images, another sample</i>", *(f"{next(iter(found.values()))[0]['results'][k]['real']:.3g}" for k in PROPERTIES)]]
+    for name, (record, *_) in found.items():
+        body.append([html.escape(row_by_name(name).title), *(f"{record['results'][k]['value']:.3g}" for k in PROPERTIES)])
+    spec, n = next(iter(found.values()))[0]["spec"], {r["results"]["frechet"]["n"] for mine in found.values() for r in mine}
+    what = f"Features: {spec['tap']} of the encoder trained on real images (seed 0), {', '.join(f'{k:,}' for k in sorted(n))} pictures of each set; k = 5. "
+    return table(["set", *PROPERTIES.values()], body, f"{what}Not FID: no Inception weights are involved.", sortable=True)
+
+
+def joined(found: Measured, records: Records) -> tuple[list[str], np.ndarray, dict[str, np.ndarray]]:
+    """Synthetic sets with both properties and a record: their names, accuracies, and each property's values."""
+    names = [name for name in found if "." not in name and name in records and row_by_name(name).kind == "generator"]
+    accuracy = np.array([estimate(records[name]).mean for name in names])
+    return names, accuracy, {k: np.array([found[name][0]["results"][k]["value"] for name in names]) for k in PROPERTIES}
+
+
+def correlations(found: Measured, records: Records) -> figures.Shown:
+    """Pearson and Spearman correlation of each property with accuracy over the synthetic sets, with bootstrap intervals over sets; Holm over properties."""
+    names, accuracy, values = joined(found, records)
+    if len(names) < 4:
+        return table(["sets"], [[str(len(names))]], "Fewer than four synthetic sets with records: no correlation.")
+    pairs = {k: (stats.correlation(x, accuracy, "pearson"), stats.correlation(x, accuracy, "spearman")) for k, x in values.items()}
+    clear = dict(zip(pairs, stats.holm([stats.permutation_p(values[k], accuracy) for k in pairs]), strict=True))
+    body = []
+    for k, both in sorted(pairs.items(), key=lambda item: -abs(item[1][1][0])):
+        cells = [f"{r:+.2f} <small>[{low:+.2f}, {high:+.2f}]</small>" for r, low, high in both]
+        body.append([PROPERTIES[k], *cells, "✓" if clear[k] else "–"])
+    note = f"Over {len(names)} synthetic sets, real images left out; intervals: bootstrap over sets. Last column: Spearman's permutation test, Holm's rule."
+    return table(["property", "Pearson with accuracy", "Spearman with accuracy", "more than chance"], body, note, sortable=True)
+
+
+def properties_figure(found: Measured, records: Records, shown: Sequence[str] = ("frechet", "recall", "log_volume", "spectrum")) -> figures.Shown:
+    """Accuracy against some properties, a mark per synthetic set in its family's colour; real images as a star."""
+    names, accuracy, values = joined(found, records)
+    figure, axes = figures.new(len(shown), width=2.1 * len(shown) + 0.8, height=2.9, sharey=True, squeeze=False)
+    axis: Axes
+    for axis, k in zip(axes[0], shown, strict=True):
+        for name, x, y in zip(names, values[k], accuracy, strict=True):
+            axis.plot(x, 100 * y, "o", color=figures.COLOURS[row_by_name(name).family], markersize=7)
+        if "real" in found and "real" in records:
+            axis.plot(found["real"][0]["results"][k]["value"], 100 * estimate(records["real"]).mean, "*", color=figures.COLOURS["real"], markersize=12)
+        axis.set_xlabel(PROPERTIES[k], fontsize=9)
+    axes[0][0].set_ylabel("top-1, %")
+    families = dict.fromkeys(row_by_name(name).family for name in names)
+    handles = [axes[0][0].plot([], [], "o", color=figures.COLOURS[f], label=f.replace("_", " "))[0] for f in families]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, labelcolor=figures.INK, fontsize=9)
+    said = "; ".join(f"{row_by_name(name).title} {100 * y:.1f} %: " + ", ".join(f"{PROPERTIES[k]} {values[k][i]:.3g}" for k in shown)
+                     for i, (name, y) in enumerate(zip(names, accuracy, strict=True)))  # fmt: skip
+    return figures.svg(figure, f"Accuracy against properties. {said}.", "One mark per synthetic set, colour by family; star: real images.")

@@ -1,0 +1,96 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Losses
+#
+# Two views of a picture should land close together; different pictures should spread out. **Does it matter how that is said, and do labels
+# help that come for free?**
+
+# %% tags=["parameters", "hide-input"]
+profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
+epochs: int | None = None  # None: the profile's value
+n_images: int | None = None
+batch_size: int | None = None
+width: float | None = None
+seeds: int | None = None
+data: str | None = None  # digits, cifar10-20k … or a folder with train/ and test/
+device: str | None = None
+
+# %% tags=["hide-input"]
+import synthlearn as sl
+
+p = sl.book.parameters(globals())
+
+# %% [markdown]
+# ## Two forces
+#
+# The noise paper trains with *alignment and uniformity* {cite:p}`wang2020`: the mean squared distance of two views of a picture, plus the
+# logarithm of the mean of exp(−2 d²) over all pairs of pictures in a batch. The picture shows both terms over training: a run starts where
+# all pictures lie on one point (uniformity 0) and moves to where they spread (a random spread on the sphere is the dotted line).
+
+# %% tags=["hide-input"]
+found = sl.study.chapter("10_align_uniform", p)
+base = {"dead_leaves-mixed": sl.book.baseline(p, "dead_leaves-mixed")}
+pairs = {**base, **{name: mine for name, mine in found.items() if name.startswith("dead_leaves") and "uniform" in mine[0]["curves"]}}
+
+figure, axis = sl.book.new(height=3.6)
+for (name, mine), mark in zip(pairs.items(), "os^Dv", strict=False):
+    curve = mine[0]["curves"]
+    axis.plot(curve["uniform"], curve["align"], linewidth=1, alpha=0.8, label=sl.study.row(name).title)
+    axis.plot(curve["uniform"][-1], curve["align"][-1], mark, color=axis.lines[-1].get_color(), markersize=9)
+axis.axvline(sl.losses.uniform_limit(128), linestyle=":", color="#888888")
+axis.set_xlabel("uniformity (left: spread out)")
+axis.set_ylabel("alignment (down: views agree)")
+axis.legend(frameon=False, labelcolor="linecolor", fontsize=9)
+sl.book.svg(
+    figure,
+    alt="Alignment against uniformity over training; every run moves from the collapsed corner to spread-out features.",
+    caption="Seed 0 of each run; the last point is marked.",
+)
+
+# %% [markdown]
+# ## What is varied
+#
+# - **The weight of uniformity**: half and twice the paper's; **batches of 128** in place of the study's, at equal epochs.
+# - **SimCLR** {cite:p}`chen2020simclr`: the same two views, a softmax over the batch, temperature 0.5, which is usual for short schedules
+#   and was not tuned here.
+# - **Labels for free**: FractalDB's categories. *Cross-entropy* as its authors train {cite:p}`kataoka2020` (one view per picture, so half
+#   the passes through the network), and *SupCon* {cite:p}`khosla2020`, in which all pictures of a category are positives. With a few
+#   thousand pictures a thousand categories would have few members each, so these rows have a hundred.
+#
+# Everything else is as in the other chapters: the same images, views, optimiser and number of epochs.
+#
+# ## Result
+
+# %% tags=["hide-input"]
+sl.book.ablation_figure(found, p)
+
+# %% tags=["hide-input"]
+sl.book.ablation(found, p)
+
+# %% [markdown]
+# One seed per row: a difference of about two points between two rows of one seed is what the seeds of a single row can lie apart. SupCon
+# and cross-entropy are to be compared with *FractalDB, 100 categories*, which sees the same pictures without their labels.
+#
+# ## Try it yourself
+#
+# ```bash
+# papermill notebooks/10_align_uniform.ipynb out.ipynb -p epochs 20
+# python -m synthlearn pretrain --generator fractals-fractaldb --set method=supcon --method-option temperature=0.2 --out encoder.safetensors
+# ```
+#
+# One knob worth turning: `--set method=simclr --method-option temperature=0.1`.
+
+# %% tags=["hide-input"]
+sl.book.provenance(p, found)

@@ -1,0 +1,68 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # How many images
+#
+# A generator never runs dry. **How much is lost by training on a thousand pictures over and over, and how much is won by never repeating
+# one?**
+
+# %% tags=["parameters", "hide-input"]
+profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
+epochs: int | None = None  # None: the profile's value
+n_images: int | None = None
+batch_size: int | None = None
+width: float | None = None
+seeds: int | None = None
+data: str | None = None  # digits, cifar10-20k … or a folder with train/ and test/
+device: str | None = None
+
+# %% tags=["hide-input"]
+import synthlearn as sl
+
+p = sl.book.parameters(globals())
+
+# %% [markdown]
+# ## Equal updates
+#
+# All rows make the same number of steps. A pool of a thousand is seen a hundred times, ten thousand ten times; the stream shows every
+# picture once. Pictures are cheap to store and dear to make, or the other way round: `-p refresh 0.1` replaces a tenth of the pool in every
+# epoch.
+
+# %% tags=["hide-input"]
+found = sl.study.chapter("22_number_of_images", p)
+sl.book.size_figure(found, p)
+
+# %% tags=["hide-input"]
+sl.book.ablation(found, p)
+
+# %% [markdown]
+# The smoke profile's rows differ in name only: it is too small to tell a thousand pictures from ten thousand.
+#
+# ## Training
+#
+# A pool that is too small shows in the loss: the network learns its pictures by heart, and the loss falls below that of the stream.
+
+# %% tags=["hide-input"]
+sl.book.training({**found, "dead_leaves-mixed": sl.book.baseline(p, "dead_leaves-mixed")})
+
+# %% [markdown]
+# ## Try it yourself
+#
+# ```bash
+# papermill notebooks/22_number_of_images.ipynb out.ipynb -p epochs 8
+# python -m synthlearn pretrain --generator dead_leaves-mixed --set refresh=1.0 --out encoder.safetensors
+# ```
+
+# %% tags=["hide-input"]
+sl.book.provenance(p, found)

@@ -1,0 +1,93 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What the features look like
+#
+# The press called it *learning to see by looking at noise*. **What do these networks look for, and which views taught them?**
+
+# %% tags=["parameters", "hide-input"]
+profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
+epochs: int | None = None  # None: the profile's value
+n_images: int | None = None
+batch_size: int | None = None
+width: float | None = None
+seeds: int | None = None
+data: str | None = None  # digits, cifar10-20k … or a folder with train/ and test/
+device: str | None = None
+
+# %% tags=["hide-input"]
+import synthlearn as sl
+
+p = sl.book.parameters(globals())
+
+# %% [markdown]
+# ## First layer
+#
+# The filters that see the picture, as they are after training. A random network's stay noise; edges and colour contrasts appear where the
+# pictures have them.
+
+# %% tags=["hide-input"]
+NAMES = ("random", "noise-white", "dead_leaves-mixed", "fractals-sigma", "stat-spectrum_color", "real")
+sl.book.first_layer({name: sl.book.baseline(p, name) for name in NAMES})
+
+# %% [markdown]
+# ## Deeper units
+#
+# A unit of the third and of the fifth convolution, drawn by letting a picture climb its activation, averaged over space {cite:p}`olah2017`,
+# exactly as the [feature visualisations](05_feature_vis) are made. Units are the first eight of a layer: chosen by number, not by look.
+
+# %% tags=["hide-input"]
+import torch
+
+from synthlearn.generators.feature_vis import visualise
+
+STEPS, UNITS = 96 if p.name != "smoke" else 8, torch.arange(8)
+sheets = {}
+for name in NAMES:
+    row = sl.study.row(name)
+    encoder = str(sl.study.trained_encoder(row, p, 0)) if row.trained else "small"
+    for tap in ("conv3", "conv5"):
+        sheets.setdefault(tap, []).append(visualise(encoder, tap, UNITS, 48, STEPS, width=p.width))
+big = {tap: torch.cat(rows).repeat_interleave(2, 2).repeat_interleave(2, 3) for tap, rows in sheets.items()}
+titles = ", ".join(sl.study.row(name).title for name in NAMES)
+sl.book.contact_sheet(big["conv3"], alt=f"Eight units of the third convolution per row: {titles}.", caption=f"conv3, a row per encoder: {titles}.")
+
+# %% tags=["hide-input"]
+sl.book.contact_sheet(big["conv5"], alt=f"Eight units of the fifth convolution per row: {titles}.", caption=f"conv5, a row per encoder: {titles}.")
+
+# %% [markdown]
+# ## Which views
+#
+# Two views of one picture must agree, so whatever a view changes is something that the network learns to ignore. The study's views are the
+# noise paper's, with very strong colour jitter. Here: none at all, milder jitter, and smaller crops, for noise and for real images.
+
+# %% tags=["hide-input"]
+found = sl.study.chapter("23_features", p)
+mild = sl.study.row("dead_leaves-mixed.mild")
+views = {**found, mild.name: sl.book.baseline(p, mild.name)}
+sl.book.ablation_figure(views, p)
+
+# %% tags=["hide-input"]
+sl.book.ablation(views, p)
+
+# %% [markdown]
+# ## Try it yourself
+#
+# ```bash
+# python -m synthlearn pretrain --generator dead_leaves-mixed --set jitter_p=0.0 --out encoder.safetensors
+# papermill notebooks/23_features.ipynb out.ipynb -p epochs 20
+# ```
+
+# %% tags=["hide-input"]
+sl.book.provenance(p, views)

@@ -1,0 +1,245 @@
+"""Methods and their losses against closed forms, loops, torch's own, and one process against two."""
+
+import math
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional
+
+from synthlearn import generator as make_generator
+from synthlearn import methods, rng, stream, train
+from synthlearn.augment import Augmentation
+from synthlearn.encoders import SmallAlexNet
+from synthlearn.errors import ParameterError
+from synthlearn.losses import info_nce, nt_xent, sup_con
+from synthlearn.methods import METHODS, MoCo, Supervised
+
+
+def unit(seed, n, d=8):
+    return functional.normalize(rng.normal(rng.key("unit", seed), (n, d)), dim=1)
+
+
+@settings(deadline=None, max_examples=15)
+@given(n=st.integers(1, 6), seed=st.integers(0, 99), temperature=st.sampled_from([0.1, 0.5, 2.0]))
+def test_nt_xent_equals_a_loop_over_anchors(n, seed, temperature):
+    x, y = unit(seed, n), unit(seed + 1, n)
+    z = torch.cat((x, y)).double()
+    total = 0.0
+    for i in range(2 * n):
+        others = [math.exp(float(z[i] @ z[a]) / temperature) for a in range(2 * n) if a != i]
+        total += math.log(sum(others)) - float(z[i] @ z[(i + n) % (2 * n)]) / temperature
+    assert float(nt_xent(x, y, temperature)) == pytest.approx(total / (2 * n), rel=1e-4, abs=1e-5)
+
+
+def test_nt_xent_has_its_closed_forms():
+    same = unit(0, 1).repeat(5, 1)
+    assert float(nt_xent(same, same)) == pytest.approx(math.log(9), rel=1e-5)
+    assert float(nt_xent(unit(1, 5), unit(2, 5), 1e6)) == pytest.approx(math.log(9), rel=1e-4)
+    e = torch.eye(5)
+    assert float(nt_xent(e, e, 0.3)) == pytest.approx(math.log(1 + 8 * math.exp(-1 / 0.3)), rel=1e-4)
+    assert float(nt_xent(e[:1], e[:1])) == pytest.approx(0, abs=1e-6)
+    assert float(nt_xent(e, e.roll(1, 0))) > float(nt_xent(e, e))
+
+
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 99), temperature=st.sampled_from([0.1, 0.5]))
+def test_sup_con_equals_loops_and_out_is_at_least_in(seed, temperature):
+    z, labels = unit(seed, 7), rng.integers(rng.key("labels", seed), 0, 3, (7,))
+    outs, ins = [], []
+    for i in range(7):
+        positives = [a for a in range(7) if a != i and labels[a] == labels[i]]
+        if positives:
+            s = {a: math.exp(float(z[i].double() @ z[a].double()) / temperature) for a in range(7) if a != i}
+            outs.append(-sum(math.log(s[p] / sum(s.values())) for p in positives) / len(positives))
+            ins.append(-math.log(sum(s[p] for p in positives) / len(positives) / sum(s.values())))
+    out, inside = float(sup_con(z, labels, temperature)), float(sup_con(z, labels, temperature, "in"))
+    assert out == pytest.approx(sum(outs) / len(outs), rel=1e-3) and inside == pytest.approx(sum(ins) / len(ins), rel=1e-3, abs=1e-5)
+    assert out >= inside - 1e-5
+
+
+def test_sup_con_has_its_closed_forms():
+    x, y = unit(1, 4), unit(2, 4)
+    assert float(sup_con(torch.cat((x, y)), torch.arange(4).repeat(2), 0.2)) == pytest.approx(float(nt_xent(x, y, 0.2)), rel=1e-5)
+    same = unit(3, 1).repeat(6, 1)
+    assert float(sup_con(same, torch.zeros(6, dtype=torch.int64))) == pytest.approx(math.log(5), rel=1e-5)
+    classes, c = torch.arange(2).repeat_interleave(3), math.cos(1.0)
+    points = torch.tensor([[1.0, 0.0], [c, math.sin(1.0)]])[classes]
+    for mean in ("out", "in"):  # r = 3 rows of each class on a point, N = 6: log((r − 1) + (N − r)·e^{(c − 1)/τ})
+        assert float(sup_con(points, classes, 0.5, mean)) == pytest.approx(math.log(2 + 3 * math.exp((c - 1) / 0.5)), rel=1e-5)
+    assert float(sup_con(points, 1 - classes, 0.5)) == pytest.approx(float(sup_con(points, classes, 0.5)))
+    alone = torch.cat((points, unit(5, 1, 2)))
+    kept = sup_con(alone, torch.tensor([0, 0, 0, 1, 1, 1, 2]), 0.5)  # a row without a positive is an other one for the rest, not an anchor
+    assert float(kept) > float(sup_con(points, classes, 0.5))
+
+
+def test_info_nce_has_its_closed_forms():
+    q, zero = unit(0, 3), torch.zeros(5, 8)
+    assert float(info_nce(torch.zeros(3, 8), torch.zeros(3, 8), zero)) == pytest.approx(math.log(6))
+    assert float(info_nce(q, q, zero, 0.2)) == pytest.approx(math.log(1 + 5 * math.exp(-1 / 0.2)), rel=1e-4)
+    k, queue = unit(1, 3), unit(2, 5)
+    loop = [math.log(sum(math.exp(float(q[i] @ v) / 0.2) for v in (k[i], *queue))) - float(q[i] @ k[i]) / 0.2 for i in range(3)]
+    assert float(info_nce(q, k, queue)) == pytest.approx(sum(loop) / 3, rel=1e-4)
+
+
+@pytest.mark.parametrize("loss", [lambda x, y: nt_xent(x, y), lambda x, y: sup_con(torch.cat((x, y)), torch.tensor([0, 1, 0, 2]).repeat(2))])
+def test_losses_do_not_see_rotations_order_of_views_or_of_images(loss):
+    x, y = unit(1, 4), unit(2, 4)
+    turn = torch.linalg.qr(rng.normal(rng.key("turn"), (8, 8)))[0]
+    assert float(loss(x @ turn, y @ turn)) == pytest.approx(float(loss(x, y)), rel=1e-4)
+    assert float(loss(y, x)) == pytest.approx(float(loss(x, y)), rel=1e-4)
+    order = torch.tensor([2, 1, 0, 3])  # keeps the classes
+    assert float(loss(x[order], y[order])) == pytest.approx(float(loss(x, y)), rel=1e-4)
+
+
+def test_wrong_losses_are_named():
+    with pytest.raises(ParameterError, match=r"no row has another one of its class"):
+        sup_con(unit(0, 3), torch.arange(3))
+    with pytest.raises(ParameterError, match=r"mean = 'inside'"):
+        sup_con(unit(0, 2), torch.zeros(2, dtype=torch.int64), mean="inside")
+    with pytest.raises(ParameterError, match=r"labels of shape \(2,\) for 3 rows"):
+        sup_con(unit(0, 3), torch.arange(2))
+
+
+def small():
+    return SmallAlexNet(1 / 16, 32)
+
+
+def views(n=8, seed=0):
+    return [rng.normal(rng.key("view", seed, v), (n, 3, 32, 32)) for v in range(2)]
+
+
+def test_mocos_queue_holds_the_newest_keys_in_order():
+    moco = MoCo(small(), {"queue": 20, "group": 4}).train()
+    start, written = moco.queue.clone(), []
+    for step in range(2):
+        q, k = moco.outputs(views(8, step))
+        assert not k.requires_grad and q.requires_grad
+        moco.loss([q, k])
+        written.append(k)
+    assert torch.equal(moco.queue[:16], torch.cat(written)) and torch.equal(moco.queue[16:], start[16:])
+    q, k = moco.outputs(views(8, 2))
+    moco.loss([q, k])
+    assert torch.equal(moco.queue[16:], k[:4]) and torch.equal(moco.queue[:4], k[4:]) and torch.equal(moco.queue[4:16], torch.cat(written)[4:])
+
+
+def test_mocos_key_encoder_follows_and_gets_no_gradient():
+    moco = MoCo(small(), {"momentum": 0.75, "group": 4}).train()
+    q0, k0 = moco.encoder.fc8.weight, moco.key_encoder.fc8.weight
+    start = q0.detach().clone()
+    assert torch.equal(k0, start) and not k0.requires_grad
+    steps = []
+    for number in (1.0, 2.0):
+        with torch.no_grad():
+            q0.copy_(start + number)
+        steps.append(start + number)
+        moco.outputs(views())
+    expected = 0.75**2 * start + 0.75 * 0.25 * steps[0] + 0.25 * steps[1]
+    assert torch.allclose(k0, expected, atol=1e-6)
+
+
+def test_supervised_head_starts_at_log_classes_and_learns_a_separable_set():
+    method = Supervised(small(), {}, 5)
+    with torch.no_grad():
+        method.head.weight.zero_()
+    value, parts = method.loss(method.outputs(views()[:1]), torch.arange(8) % 5)
+    assert float(value) == pytest.approx(math.log(5), rel=1e-5) and set(parts) == {"accuracy"}
+    colours = torch.tensor([[255, 0, 0], [0, 0, 255]], dtype=torch.uint8)
+    images = colours[torch.arange(32) % 2][:, :, None, None].expand(-1, -1, 32, 32).contiguous()
+    method = Supervised(small(), {}, 2)
+    plain = Augmentation(32, 0.5, jitter_p=0.0, grey_p=0.0)
+    curves = train.pretrain(images, method, plain, train.Optimisation(10, 16, 0.5), labels=torch.arange(32) % 2).curves
+    assert curves["accuracy"][-1] == 1 and curves["loss"][-1] < 0.3
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_every_method_goes_on_where_it_was(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+    source = make_generator("fractals-fractaldb", categories=3, points=200)
+    images, labels = source.sample(range(24), 32), stream.labels(source, 24)
+
+    def run(checkpoint=None, stop=None):
+        def interrupt(step):
+            if step == stop:
+                raise KeyboardInterrupt
+
+        method = METHODS[name](small(), {"queue": 16, "group": 4} if name == "moco" else {}, 3)
+        train.pretrain(images, method, Augmentation(32), train.Optimisation(2, 8), 0, checkpoint, "x", interrupt, labels=labels)
+        return method.state_dict()
+
+    whole = run()
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "c", 4)
+    again = run(tmp_path / "c")
+    assert all(torch.equal(whole[k], again[k]) for k in whole)
+
+
+def test_methods_and_options_that_do_not_exist_are_named():
+    with pytest.raises(ParameterError, match=r"method = 'byol': must be one of align_uniform, simclr"):
+        methods.spec("byol", {})
+    with pytest.raises(ParameterError, match=r"unknown option 'tau' of method 'simclr': allowed are temperature"):
+        methods.spec("simclr", {"tau": 0.1})
+    with pytest.raises(ParameterError, match=r"option temperature = -1 of method 'simclr': must be a number of 0 or more"):
+        methods.spec("simclr", {"temperature": -1})
+    with pytest.raises(ParameterError, match="its pictures have no classes"):
+        stream.labels(make_generator("noise-white"), 4)
+    with pytest.raises(ParameterError, match="this method needs the classes"):
+        Supervised(small())
+    assert methods.spec("align_uniform", {}) == {"name": "align_uniform", "alpha": 2.0, "t": 2.0}
+    assert methods.spec("align_uniform", {"uniform_weight": 2.0})["uniform_weight"] == 2.0
+
+
+WORKER = """
+import sys, torch
+from torch import distributed as dist
+from synthlearn import distributed, methods, rng, train
+from synthlearn.augment import Augmentation
+from synthlearn.encoders import SmallAlexNet
+torch.set_num_threads(1)
+distributed.start()
+images = rng.integers(rng.key("images"), 0, 256, (16, 3, 40, 40)).byte()
+name, out = sys.argv[1:]
+method = methods.METHODS[name](SmallAlexNet(1 / 16, 32), {}, 4)
+labels = torch.arange(16) % 4
+trained = train.pretrain(images, method, Augmentation(32), train.Optimisation(1, 16, 0.01), labels=labels)
+gradients = {f"gradient.{k}": p.grad for k, p in method.named_parameters() if p.grad is not None}
+if distributed.first():
+    torch.save({"loss": trained.curves["loss"], "processes": dist.get_world_size() if dist.is_initialized() else 1, **method.state_dict(), **gradients}, out)
+"""
+
+
+@pytest.mark.parametrize("name", ["align_uniform", "simclr", "supcon", "supervised"])
+def test_two_processes_give_the_loss_and_gradients_of_one(name, tmp_path):
+    (tmp_path / "worker.py").write_text(textwrap.dedent(WORKER))
+    one, two = tmp_path / "one.pt", tmp_path / "two.pt"
+    subprocess.run([sys.executable, tmp_path / "worker.py", name, one], check=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_addr", "127.0.0.1", "--master_port", port]
+    subprocess.run([*launch, tmp_path / "worker.py", name, two], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, timeout=200)
+    a, b = (torch.load(path, weights_only=True) for path in (one, two))
+    assert b["loss"] == pytest.approx(a["loss"], abs=1e-5)
+    assert (a["processes"], b["processes"]) == (1, 2)
+    for key in a.keys() - {"loss", "processes"}:
+        assert torch.allclose(a[key].float(), b[key].float(), rtol=1e-3, atol=1e-3 * float(a[key].float().abs().max()) + 1e-7), key
+
+
+def test_batch_statistics_stay_per_view():
+    encoder = SmallAlexNet(1 / 16, 32).train()
+    method = METHODS["align_uniform"](encoder)
+    x, y = views()
+    running = encoder.conv[0][1].running_mean.clone()
+    method.outputs([x, 5 * y])
+    moved = encoder.conv[0][1].running_mean - running
+    encoder.conv[0][1].running_mean.copy_(running)
+    method.outputs([x, x])
+    assert torch.equal(encoder.conv[0][1].running_mean - running, moved)  # the second view leaves no trace
+    assert isinstance(encoder.conv[0][1], nn.BatchNorm2d)

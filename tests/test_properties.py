@@ -1,0 +1,90 @@
+"""Properties of image sets against closed forms, torchmetrics-free oracles and scipy."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import linalg
+
+from synthlearn import properties as pr
+from synthlearn import rng
+from synthlearn.errors import ParameterError
+
+
+def normal(seed, n, d):
+    return rng.normal(rng.key("normal", seed), (n, d)).double()
+
+
+def test_frechet_is_zero_for_itself_and_has_its_closed_forms():
+    x = normal(0, 400, 6)
+    assert abs(pr.frechet(x, x)) < 1e-8 * float(x.var(0).sum())
+    a, b = normal(1, 500, 1), 2 * normal(2, 500, 1) + 3
+    assert pr.frechet(a, b) == pytest.approx(float((a.mean() - b.mean()) ** 2 + (a.std() - b.std()) ** 2))
+    y = x * torch.tensor([1.0, 2, 3, 1, 1, 5])
+    (m1, c1), (m2, c2) = pr.moments(x), pr.moments(y)
+    reference = float((m1 - m2).square().sum()) + np.trace(c1 + c2 - 2 * linalg.sqrtm((c1 @ c2).numpy()).real)
+    assert pr.frechet(x, y) == pytest.approx(reference, rel=1e-6) and pr.frechet(y, x) == pytest.approx(reference, rel=1e-6)
+    turn = torch.linalg.qr(normal(3, 6, 6))[0]
+    assert pr.frechet(3 * x @ turn + 1, 3 * y @ turn + 1) == pytest.approx(9 * reference, rel=1e-6)
+
+
+def test_frechet_of_two_samples_of_one_law_is_its_bias():
+    d, n = 16, 2000
+    found = np.mean([pr.frechet(normal(2 * i, n, d), normal(2 * i + 1, n, d)) for i in range(8)])
+    assert found == pytest.approx(d * (d + 1) / (2 * n) + 2 * d / n, rel=0.15)
+
+
+def test_neighbourhoods_equal_loops():
+    real, fake, k = normal(0, 30, 3), normal(1, 25, 3) + 0.5, 4
+    distance = lambda a, b: float((a - b).norm())  # noqa: E731
+    radius = [sorted(distance(r, s) for j, s in enumerate(real) if j != i)[k - 1] for i, r in enumerate(real)]
+    other = [sorted(distance(f, g) for j, g in enumerate(fake) if j != i)[k - 1] for i, f in enumerate(fake)]
+    inside = np.array([[distance(r, f) < radius[i] for f in fake] for i, r in enumerate(real)])
+    inverse = np.array([[distance(r, f) < other[j] for j, f in enumerate(fake)] for r in real])
+    found = pr.neighbourhoods(real, fake, k)
+    expected = {"precision": inside.any(0).mean(), "recall": inverse.any(1).mean(), "density": inside.sum(0).mean() / k, "coverage": inside.any(1).mean()}
+    assert found == pytest.approx(expected)
+
+
+def test_neighbourhoods_of_equal_of_one_law_and_of_far_sets():
+    x = normal(0, 200, 8)
+    same = pr.neighbourhoods(x, x)
+    assert same["precision"] == same["recall"] == same["coverage"] == 1
+    assert set(pr.neighbourhoods(x, x + 1000).values()) == {0.0}
+    n = 1000
+    found = pr.neighbourhoods(normal(1, n, 16), normal(2, n, 16))
+    law = 1 - math.prod((n - j) / (2 * n - j) for j in range(1, 6))
+    assert found["coverage"] == pytest.approx(law, abs=0.03) and found["density"] == pytest.approx(0.97, abs=0.1)
+    with pytest.raises(ParameterError, match="must be more than k = 5"):
+        pr.neighbourhoods(x[:5], x)
+
+
+def test_log_volume_and_rank_follow_scale_and_dimension():
+    x = normal(0, 300, 5)
+    assert pr.log_volume(3 * x, 0) - pr.log_volume(x, 0) == pytest.approx(5 * math.log(3))
+    wide = torch.cat((x, 7 * torch.linalg.qr(torch.cat((x - x.mean(0), normal(1, 300, 1)), 1))[0][:, 5:]), 1)  # an uncorrelated sixth axis
+    assert pr.log_volume(wide, 0) - pr.log_volume(x, 0) == pytest.approx(0.5 * math.log(float(wide[:, 5].var())), abs=0.02)
+    assert pr.log_volume(x[:1].expand(300, 5), 1e-3) == pytest.approx(2.5 * math.log(1e-3))
+    white = torch.linalg.qr(x - x.mean(0))[0]
+    assert pr.effective_rank(white) == pytest.approx(5, rel=1e-3) and pr.effective_rank(x[:, :1].expand(300, 5)) == pytest.approx(1)
+
+
+def test_lab_knows_white_grey_and_red():
+    colours = torch.tensor([[255, 255, 255], [0, 0, 0], [119, 119, 119], [255, 0, 0]], dtype=torch.uint8)[:, :, None, None]
+    expected = torch.tensor([[100, 0, 0], [0, 0, 0], [50.03, 0, 0], [53.24, 80.09, 67.20]], dtype=torch.float64)
+    assert torch.allclose(pr.lab(colours)[:, :, 0, 0], expected, atol=0.02)
+
+
+def test_colour_divergence_is_symmetric_zero_for_equal_and_blind_to_place():
+    x = rng.integers(rng.key("x"), 0, 256, (3, 3, 16, 16)).byte()
+    p, q = pr.colour_histogram(x), pr.colour_histogram(x // 2)
+    assert pr.symmetric_kl(p, p) == 0 and pr.symmetric_kl(p, q) == pytest.approx(pr.symmetric_kl(q, p)) and pr.symmetric_kl(p, q) > 0
+    assert np.array_equal(p, pr.colour_histogram(x.flip(3))) and p.sum() == pytest.approx(1)
+
+
+def test_coherence_is_one_for_equal_views_and_zero_for_strangers():
+    x = normal(0, 300, 40)
+    same, independent = pr.coherence(x, x), pr.coherence(x, normal(1, 300, 40))
+    assert same[0] == pytest.approx(1, abs=0.02) and same[1] == 1
+    assert abs(independent[0]) < 0.03 and independent[1] < 0.03

@@ -1,0 +1,91 @@
+"""Further measurements of encoders: few examples, ridge, fine-tuning, layers, and their records."""
+
+import pytest
+import torch
+from sklearn.linear_model import Ridge
+from sklearn.neighbors import NearestCentroid
+from sklearn.preprocessing import normalize
+
+from synthlearn import datasets, probe, rng, transfer
+from synthlearn.encoders import SmallAlexNet
+from synthlearn.study import measurements, records, resolve, row
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return datasets.load("digits", "train"), datasets.load("digits", "test")
+
+
+def features(seed, n, d, classes):
+    labels = torch.arange(n) % classes
+    return rng.normal(rng.key("f", seed), (n, d)) + 1.5 * rng.normal(rng.key("c"), (classes, d))[labels], labels
+
+
+def test_ridge_is_scikit_learns():
+    x, labels = features(0, 60, 20, 4)
+    y, truth = features(1, 100, 20, 4)
+    standardise = probe.Standardise(x)
+    target = 2 * torch.nn.functional.one_hot(labels, 4).double() - 1
+    model = Ridge(alpha=1.0).fit(standardise(x).double().numpy() / 20**0.5, target.numpy())
+    expected = model.predict(standardise(y).double().numpy() / 20**0.5).argmax(1)
+    found = transfer.ridge(x, labels, y, 4)
+    assert (found.numpy() == expected).mean() > 0.99 and float((found == truth).double().mean()) > 0.8
+
+
+def test_nearest_mean_is_scikit_learns_on_unit_features():
+    x, labels = features(0, 40, 6, 4)
+    y, _ = features(1, 100, 6, 4)
+    centroids = normalize(NearestCentroid().fit(normalize(x.numpy()), labels.numpy()).centroids_)
+    assert (transfer.nearest_mean(x, labels, y, 4).numpy() == (normalize(y.numpy()) @ centroids.T).argmax(1)).all()
+
+
+def test_examples_are_drawn_by_class_and_all_of_a_small_class():
+    labels = torch.tensor([0] * 50 + [1] * 3 + [2] * 20)
+    chosen = transfer.examples(labels, 5, 0, 0)
+    assert labels[chosen].bincount().tolist() == [5, 3, 5] and len(set(chosen.tolist())) == 13
+    assert torch.equal(chosen, transfer.examples(labels, 5, 0, 0)) and not torch.equal(chosen, transfer.examples(labels, 5, 0, 1))
+
+
+def test_the_probe_finds_the_same_minimum_from_few_rows_as_scikit_learn():
+    from sklearn.linear_model import LogisticRegression
+
+    x, labels = features(0, 30, 80, 3)  # fewer rows than dimensions: only the axes that the rows span are used
+    problem = probe.Problem(x, labels, 3)
+    weight, bias = problem.fit(0.05)
+    z = probe.Standardise(x)(x)
+    reference = LogisticRegression(C=1 / (0.05 * 30), tol=1e-8, max_iter=5000).fit(z.numpy(), labels.numpy())
+    ours = (z @ (problem.axes @ weight) + bias).softmax(1)
+    assert torch.allclose(ours.double(), torch.from_numpy(reference.predict_proba(z.numpy())).double(), atol=2e-3)
+
+
+def test_every_layer_is_measured_and_few_examples_get_better(digits):
+    encoder = SmallAlexNet(1 / 8, 32).eval()
+    found = dict(transfer.layers(encoder, digits[0].first(20), digits[1], 0))
+    assert list(found) == list(encoder.taps) and all(0.1 < part["low"] < part["top1"] < part["high"] for part in found.values())
+    few = dict(transfer.few_shot(encoder, *digits, 0))
+    assert few["1"]["top1"] < few["5"]["top1"] < few["10"]["top1"] < few["100"]["top1"]
+
+
+def test_fine_tuning_beats_chance_and_leaves_the_encoder_alone(digits):
+    encoder = SmallAlexNet(1 / 16, 32).eval()
+    before = {k: v.clone() for k, v in encoder.state_dict().items()}
+    ((name, part),) = transfer.fine_tuning(encoder, digits[0].first(30), digits[1], (4,), 0)
+    assert name == "4 epochs" and part["top1"] > 0.5 and part["lr"] in transfer.RATES
+    assert all(torch.equal(before[k], v) for k, v in encoder.state_dict().items())
+
+
+def test_measurements_are_made_once_and_replayed(runs, monkeypatch, tmp_path):
+    monkeypatch.setattr(records, "_confirmations", lambda: tmp_path / "confirmed.json")
+    p = resolve("smoke")
+    first = measurements.measurement("layers", row("random"), p, 0)
+    assert measurements.path("layers", row("random"), p, 0).exists() and measurements.measurement("layers", row("random"), p, 0) == first
+    assert measurements.state("layers", row("random"), p, 0) == "fresh"
+    equal, what = measurements.replay("layers", row("random"), p, 0)
+    assert equal and what.startswith("conv1")
+
+
+def test_committed_measurements_belong_to_the_plans():
+    planned = {(what, r.name, seed) for what in measurements.plans() for r, seed in measurements.planned(what, resolve("cpu", data="digits"))}
+    root = measurements.files.root() / "results" / "measurements" / "cpu"
+    committed = {(path.parent.name, *path.stem.rsplit("-s", 1)) for path in root.rglob("*.json")}
+    assert {(what, name, int(seed)) for what, name, seed in committed} <= planned
