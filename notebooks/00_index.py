@@ -27,7 +27,7 @@ profile: str = "smoke"  # only decides the settings of the run; the page shows a
 import synthlearn as sl
 
 p = sl.book.parameters(globals())
-found = {name: mine for name, mine in sl.book.stored("cpu").items() if "." not in name}
+found = sl.book.stored("cpu")
 
 # %% [markdown]
 # ## The answer so far
@@ -83,6 +83,26 @@ sl.book.stored_verdicts("91_claims", found, sl.study.resolve("cpu"), evidence=Fa
 # :link: 07_baselines
 # :link-type: doc
 # No encoder, no training, no structure, and real images.
+# :::
+# :::{grid-item-card} Losses and methods
+# :link: 10_align_uniform
+# :link-type: doc
+# Two forces, a softmax, or labels that come for free; [MoCo with a ResNet](11_moco).
+# :::
+# :::{grid-item-card} Measuring
+# :link: 12_measuring
+# :link-type: doc
+# Other tasks, few examples, every layer, fine-tuning.
+# :::
+# :::{grid-item-card} Properties of a set
+# :link: 20_properties
+# :link-type: doc
+# Realism against diversity, and a causal test.
+# :::
+# :::{grid-item-card} Mixtures, numbers, features
+# :link: 21_mixtures
+# :link-type: doc
+# [Several sets](21_mixtures), [how many images](22_number_of_images), [what the network sees](23_features).
 # :::
 # :::{grid-item-card} Method and deviations
 # :link: ../book/method

@@ -36,6 +36,12 @@ sl.book.costs(found, study)
 # Pictures of a generator are made once per seed and kept. Times include the wait for the other run beside it, with which a row shares the
 # memory; of rows that were cut off and went on, the wall time is that of the last try.
 #
+# ## Further measurements
+
+# %% tags=["remove-input"]
+sl.book.measurement_costs(study)
+
+# %% [markdown]
 # ## Machines
 
 # %% tags=["remove-input"]

@@ -38,6 +38,7 @@ from .leaderboard import (
     gallery,
     leaderboard,
     machines,
+    measurement_costs,
     published_table,
     ranked,
     stored,
@@ -49,7 +50,7 @@ from .parameters import parameters
 __all__ = [
     "COLOURS", "ablation", "ablation_figure", "accuracy_figure", "agreement", "baseline", "benchmark_figures", "benchmark_tables", "check_table",
     "contact_sheet", "correlations", "costs", "first_layer", "gains", "gallery", "grey", "labelled", "law_table", "laws", "leaderboard",
-    "lines_figure", "machines", "measure", "new", "parameters", "parts_table", "properties_figure", "properties_table", "provenance",
+    "lines_figure", "machines", "measure", "measurement_costs", "new", "parameters", "parts_table", "properties_figure", "properties_table", "provenance",
     "published_table", "ranked", "results", "sensitivity", "size_figure", "stored", "stored_verdicts", "styles", "svg", "table", "thumbnails",
     "training", "transfer_figure", "transfer_table", "verdicts",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from .. import files, stats
 from ..generators import generator, generator_class, names
 from ..image import to_tiles
 from ..study import Profile, claims, records, rows, run
+from ..study import measurements as measurements_of_study
 from ..study.rows import row as row_by_name
 from . import figures
 from .chapter import Records, claim_table, estimate, interval, percent, published, secondary, table
@@ -89,6 +90,20 @@ def costs(found: Records, profile: Profile) -> figures.Shown:
     note += f"Energy is an estimate: {WATTS} W for a busy core, nothing measured. Minutes of pictures, training and probe are means over seeds, the rest sums."
     header = ["source", "seeds", "pictures", "pictures, min", "training, min", "probe, min", "all, min", "processor, min", "energy, Wh", "memory, MB"]
     return table([*header, "failed tries", "command"], body, note, sortable=True)
+
+
+def measurement_costs(profile: Profile) -> figures.Shown:
+    """What the further measurements took, by kind."""
+    body = []
+    for what in measurements_of_study.plans():
+        mine = records.read_all(profile.name, what)
+        wall = [r["cost"]["wall_seconds"] for r in mine]
+        if mine:
+            command = f"<code>python -m synthlearn measure --profile {profile.name} --what {what}</code>"
+            body.append([what.replace("_", " "), str(len(mine)), f"{np.mean(wall) / 60:.1f}", f"{sum(wall) / 60:.0f}", command])
+    return table(
+        ["measurement", "records", "minutes each", "minutes in all", "command"], body or [["–"] * 5], "Of one core; what is trained for them is above."
+    )
 
 
 def machines(found: Records) -> figures.Shown:
