@@ -236,3 +236,42 @@ def test_committed_records_are_whole():
         record = records.read(path)
         assert path.name == f"{record['row']}-s{record['spec']['seed']}.json" and path.parent.name == record["profile"]
         assert record["row"] in study.rows()
+
+
+def _measured(row, parts):
+    return {"row": row, "results": parts, "spec": {"source": {"generator": row}}}
+
+
+def test_a_property_that_goes_with_accuracy_supports_its_claim_and_one_against_contradicts_it():
+    names = [
+        "noise-white",
+        "dead_leaves-squares",
+        "dead_leaves-oriented",
+        "dead_leaves-mixed",
+        "fractals-sigma",
+        "stat-wmm",
+        "stat-spectrum",
+        "stylegan-random",
+    ]
+    found = [fake(name, seed, 400 + 100 * i) for i, name in enumerate(names) for seed in (0, 1)]
+    up = [_measured(name, {"recall": {"value": i**2}}) for i, name in enumerate(names)]
+    down = [_measured(name, {"recall": {"value": -i}}) for i, name in enumerate(names)]
+    claim = {"id": "x", "text": "", "source": "", "correlate": ["recall"]}
+    for measured, verdict in ((up, "supported"), (down, "contradicted"), (up[:3], "not tested"), ([], "not tested")):
+        (judged,) = claims.evaluate([claim], found, {"properties": measured})
+        assert judged.verdict == verdict, judged.findings
+
+
+def test_the_group_with_the_smallest_gap_supports_its_claim():
+    def parts(natural, structured):
+        return {
+            name: {"group": group, "top1": top1, "gain": top1, "n": 2000, "chance": 0.0}
+            for name, group, top1 in (("a", "natural", natural), ("b", "structured", structured))
+        }
+
+    claim = {"id": "x", "text": "", "source": "", "closest_group": "structured"}
+    for noise, verdict in (((0.3, 0.59), "supported"), ((0.59, 0.3), "contradicted"), ((0.5, 0.5), "undecided")):
+        measured = [_measured("real", parts(0.6, 0.6)), _measured("dead_leaves-mixed", parts(*noise)), _measured("random", parts(0.6, 0.6))]
+        assert claims.evaluate([claim], [], {"transfer": measured})[0].verdict == verdict
+    assert claims.evaluate([claim], [], {})[0].verdict == "not tested"
+    assert claims.group_means(parts(0.5, 0.5))["natural"] == pytest.approx((0.5, (0.25 / 2000) ** 0.5))

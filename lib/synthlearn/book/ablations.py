@@ -108,13 +108,13 @@ def size_figure(found: Records, profile: Profile) -> figures.Shown:
 
 def transfer_table(found: Measured) -> figures.Shown:
     """Accuracy of every task and the group means of gains over chance."""
-    names = list(next(iter(found.values()))[0]["results"])
+    first = next(iter(found.values()))[0]["results"]
+    groups = list(claims.group_means(first))
+    names = [name for group in groups for name, part in first.items() if part["group"] == group]
     body = []
     for row, (record, *_) in sorted(found.items(), key=lambda item: -_overall(item[1][0])):
         means = [f"{100 * mean:.1f} <small>± {100 * Z * error:.1f}</small>" for mean, error in claims.group_means(record["results"]).values()]
         body.append([html.escape(row_by_name(row).title), *means, *(percent(record["results"][name]["top1"]) for name in names)])
-    first = next(iter(found.values()))[0]["results"]
-    groups = list(claims.group_means(first))
     counts = ", ".join(f"{name} {part['train']:,} of {part['n']:,}" for name, part in first.items())
     note = "Group columns: mean of (top-1 − chance)/(1 − chance), in per cent, 95 % interval over test images, tasks fixed. Others: top-1 of a linear probe. "
     return table(["source", *groups, *names], body, f"{note}Training and test images: {counts}. Seed 0.", sortable=True)
@@ -144,13 +144,18 @@ def transfer_figure(found: Measured) -> figures.Shown:
     return figures.svg(figure, f"Transfer by group: {'; '.join(said)}.", "(top-1 − chance)/(1 − chance), mean over the group's tasks, with 95 % intervals.")
 
 
+def _parts(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """A measurement's parts in their order; files hold them sorted by letters."""
+    return dict(sorted(record["results"].items(), key=lambda item: (int("0" + item[0].split()[0]) if item[0][0].isdigit() else 0, item[0])))
+
+
 def lines_figure(found: Measured, label: str, caption: str) -> figures.Shown:
     """Top-1 of the parts of a measurement (layers, numbers of examples) as one line per row."""
     figure, axis = figures.new(width=7.2, height=3.6)
     said = []
     marks = dict(zip(found, "os^Dv<>P*X", strict=False))
     for name, (record, *_) in found.items():
-        row, parts = row_by_name(name), record["results"]
+        row, parts = row_by_name(name), _parts(record)
         top1 = [100 * part["top1"] for part in parts.values()]
         bars = [[100 * (part["top1"] - part["low"]) for part in parts.values()], [100 * (part["high"] - part["top1"]) for part in parts.values()]]
         axis.errorbar(list(parts), top1, yerr=bars, marker=marks[name], color=figures.COLOURS[row.family], label=row.title, linewidth=1.5, capsize=2)
@@ -163,7 +168,7 @@ def lines_figure(found: Measured, label: str, caption: str) -> figures.Shown:
 
 def parts_table(found: Measured, caption: str) -> figures.Shown:
     """The same numbers as a table."""
-    names = list(next(iter(found.values()))[0]["results"])
+    names = list(_parts(next(iter(found.values()))[0]))
     body = []
     for name, (record, *_) in found.items():
         cells = []

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import files, stats
+from .. import files, stats, tasks
 from ..errors import DataError
 from . import records
 from .rows import row
@@ -141,11 +141,11 @@ def closest_group(group: str, measured: Sequence[dict[str, Any]]) -> Finding:
 
 def group_means(parts: dict[str, dict[str, Any]]) -> dict[str, tuple[float, float]]:
     """Mean gain over chance of each group's tasks, and its standard error over test images, tasks fixed."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for part in parts.values():
-        groups.setdefault(part["group"], []).append(part)
     found = {}
-    for group, mine in groups.items():
+    for group in tasks.GROUPS:
+        mine = [part for part in parts.values() if part["group"] == group]
+        if not mine:
+            continue
         variance = sum(p["top1"] * (1 - p["top1"]) / p["n"] / (1 - p["chance"]) ** 2 for p in mine)
         found[group] = (float(np.mean([p["gain"] for p in mine])), variance**0.5 / len(mine))
     return found
