@@ -11,6 +11,7 @@ from PIL import Image
 
 import synthlearn as sl
 from synthlearn.__main__ import main
+from synthlearn.study import measurements
 
 
 def call(capsys, *arguments):
@@ -106,4 +107,6 @@ def test_usage_errors_exit_with_2():
 
 def test_status_counts_states(capsys, runs):
     code, out, _ = call(capsys, "status", "--profile", "smoke")
-    assert code == 0 and "missing  random seed 0" in out and f"{len(sl.study.rows())} missing" in out
+    assert code == 0 and "missing  random seed 0" in out and "missing  layers of random seed 0" in out
+    planned = sum(len(measurements.planned(what, sl.study.resolve("smoke"))) for what in measurements.plans())
+    assert f"{len(sl.study.rows()) + planned} missing" in out

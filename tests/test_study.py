@@ -98,7 +98,10 @@ def test_every_rows_settings_are_options_of_its_generator_and_fields_of_a_profil
     for row in study.rows().values():
         for name, fields in row.settings.items():
             assert name in profiles.NAMES and set(fields) - {"options"} <= set(profiles.FIELDS)
-            generator(row.name, **{**fields.get("options", {}), **({"encoder": "some"} if row.needs else {})})
+            if row.kind == "generator":
+                generator(
+                    row.origin or row.name.split(".")[0], **{**row.own_options, **fields.get("options", {}), **({"encoder": "some"} if row.needs else {})}
+                )
 
 
 def test_a_source_that_needs_an_encoder_names_its_record_and_gets_it_back_when_it_is_lost(tiny, runs):
