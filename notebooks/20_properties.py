@@ -65,7 +65,7 @@ sl.book.correlations(properties, records)
 # ## Verdict
 
 # %% tags=["hide-input"]
-sl.book.verdicts("20_properties", {}, p, {"properties": [r for mine in properties.values() for r in mine]})
+sl.book.verdicts("20_properties", records, p, {"properties": [r for mine in properties.values() for r in mine]})
 
 # %% [markdown]
 # ## Try it yourself

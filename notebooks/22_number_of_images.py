@@ -36,7 +36,7 @@ p = sl.book.parameters(globals())
 # ## Equal updates
 #
 # All rows make the same number of steps. A pool of a thousand is seen a hundred times, ten thousand ten times; the stream shows every
-# picture once. Pictures are cheap to store and dear to make, or the other way round: `-p refresh 0.1` replaces a tenth of the pool in every
+# picture once. Pictures are cheap to store and dear to make, or the other way round: `pretrain --set refresh=0.1` replaces a tenth in every
 # epoch.
 
 # %% tags=["hide-input"]
@@ -51,7 +51,8 @@ sl.book.ablation(found, p)
 #
 # ## Training
 #
-# A pool that is too small shows in the loss: the network learns its pictures by heart, and the loss falls below that of the stream.
+# A network that learns a small pool by heart would show it here: its loss would fall below that of the stream, which never shows a picture
+# twice.
 
 # %% tags=["hide-input"]
 sl.book.training({**found, "dead_leaves-mixed": sl.book.baseline(p, "dead_leaves-mixed")})

@@ -17,7 +17,7 @@ from .chapter import Records, baseline, estimate, interval, percent, points, tab
 Measured = dict[str, list[dict[str, Any]]]
 Z = stats.Z
 PROPERTIES = {
-    "frechet": "Fréchet distance to real images", "precision": "precision", "recall": "recall", "density": "density", "coverage": "coverage",
+    "frechet": "Fréchet distance", "precision": "precision", "recall": "recall", "density": "density", "coverage": "coverage",
     "log_volume": "log volume", "effective_rank": "effective rank", "colour_kl": "colour: symmetric KL to real images", "spectrum": "spectrum's slope",
     "coherence": "two-view coherence", "retrieval": "two-view retrieval", "colour_coherence": "coherence of mean colour",
 }  # fmt: skip
@@ -102,7 +102,7 @@ def size_figure(found: Records, profile: Profile) -> figures.Shown:
     axis.set_xscale("log")
     axis.set_xlabel("different images")
     axis.set_ylabel("top-1, %")
-    axis.legend(labelcolor=figures.INK)
+    axis.legend(labelcolor=figures.INK, frameon=False)
     return figures.svg(figure, f"Accuracy against the number of images. {'; '.join(said)}.", "Equal updates; 95 % intervals; dashed line: the random encoder.")
 
 
@@ -162,7 +162,7 @@ def lines_figure(found: Measured, label: str, caption: str) -> figures.Shown:
         said.append(f"{row.title}: " + ", ".join(f"{part} {value:.1f}" for part, value in zip(parts, top1, strict=True)))
     axis.set_xlabel(label)
     axis.set_ylabel("top-1, %")
-    axis.legend(labelcolor=figures.INK, fontsize=8, ncols=2)
+    axis.legend(labelcolor=figures.INK, fontsize=8, ncols=2, frameon=False)
     return figures.svg(figure, f"{caption} {'; '.join(said)}.", caption)
 
 
@@ -225,7 +225,7 @@ def properties_figure(found: Measured, records: Records, shown: Sequence[str] = 
     axes[0][0].set_ylabel("top-1, %")
     families = dict.fromkeys(row_by_name(name).family for name in names)
     handles = [axes[0][0].plot([], [], "o", color=figures.COLOURS[f], label=f.replace("_", " "))[0] for f in families]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, labelcolor=figures.INK, fontsize=9)
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, labelcolor=figures.INK, fontsize=9, frameon=False)
     said = "; ".join(f"{row_by_name(name).title} {100 * y:.1f} %: " + ", ".join(f"{PROPERTIES[k]} {values[k][i]:.3g}" for k in shown)
                      for i, (name, y) in enumerate(zip(names, accuracy, strict=True)))  # fmt: skip
     return figures.svg(figure, f"Accuracy against properties. {said}.", "One mark per synthetic set, colour by family; star: real images.")
