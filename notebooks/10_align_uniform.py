@@ -42,22 +42,7 @@ p = sl.book.parameters(globals())
 # %% tags=["hide-input"]
 found = sl.study.chapter("10_align_uniform", p)
 base = {"dead_leaves-mixed": sl.book.baseline(p, "dead_leaves-mixed")}
-pairs = {**base, **{name: mine for name, mine in found.items() if name.startswith("dead_leaves") and "uniform" in mine[0]["curves"]}}
-
-figure, axis = sl.book.new(height=3.6)
-for (name, mine), mark in zip(pairs.items(), "os^Dv", strict=False):
-    curve = mine[0]["curves"]
-    axis.plot(curve["uniform"], curve["align"], linewidth=1, alpha=0.8, label=sl.study.row(name).title)
-    axis.plot(curve["uniform"][-1], curve["align"][-1], mark, color=axis.lines[-1].get_color(), markersize=9)
-axis.axvline(sl.losses.uniform_limit(128), linestyle=":", color="#888888")
-axis.set_xlabel("uniformity (left: spread out)")
-axis.set_ylabel("alignment (down: views agree)")
-axis.legend(frameon=False, labelcolor="linecolor", fontsize=9)
-sl.book.svg(
-    figure,
-    alt="Alignment against uniformity over training; every run moves from the collapsed corner to spread-out features.",
-    caption="Seed 0 of each run; the last point is marked.",
-)
+sl.book.terms_figure({**base, **{name: mine for name, mine in found.items() if name.startswith("dead_leaves")}})
 
 # %% [markdown]
 # ## What is varied

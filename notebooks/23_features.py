@@ -48,23 +48,11 @@ sl.book.first_layer({name: sl.book.baseline(p, name) for name in NAMES})
 # exactly as the [feature visualisations](05_feature_vis) are made. Units are the first eight of a layer: chosen by number, not by look.
 
 # %% tags=["hide-input"]
-import torch
-
-from synthlearn.generators.feature_vis import visualise
-
-STEPS, UNITS = 96 if p.name != "smoke" else 8, torch.arange(8)
-sheets = {}
-for name in NAMES:
-    row = sl.study.row(name)
-    encoder = str(sl.study.trained_encoder(row, p, 0)) if row.trained else "small"
-    for tap in ("conv3", "conv5"):
-        sheets.setdefault(tap, []).append(visualise(encoder, tap, UNITS, 48, STEPS, width=p.width))
-big = {tap: torch.cat(rows).repeat_interleave(2, 2).repeat_interleave(2, 3) for tap, rows in sheets.items()}
-titles = ", ".join(sl.study.row(name).title for name in NAMES)
-sl.book.contact_sheet(big["conv3"], alt=f"Eight units of the third convolution per row: {titles}.", caption=f"conv3, a row per encoder: {titles}.")
+sheets = sl.book.unit_sheets(NAMES, ("conv3", "conv5"), p)
+sheets["conv3"]
 
 # %% tags=["hide-input"]
-sl.book.contact_sheet(big["conv5"], alt=f"Eight units of the fifth convolution per row: {titles}.", caption=f"conv5, a row per encoder: {titles}.")
+sheets["conv5"]
 
 # %% [markdown]
 # ## Which views

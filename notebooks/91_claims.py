@@ -40,7 +40,7 @@ sl.book.stored_verdicts("91_claims", found, study)
 # Most evidence is a paired difference of top-1: the same seed is the same initial encoder and the same held-out images. Its
 # interval comes from a bootstrap over seeds and test images; Holm's procedure over the whole table decides which differences are more than
 # chance. Claims about properties stand on a rank correlation over sets and its bootstrap interval, those about transfer on means over
-# tasks. What would settle an *undecided* one is more seeds.
+# tasks, by the same rule of seeds. What would settle an *undecided* one is more seeds.
 #
 # The scale is not the papers': [deviations](../book/deviations) lists how. A claim that fails here is a finding about this scale, not a refutation.
 

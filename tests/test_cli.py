@@ -1,6 +1,7 @@
 """The command line as a user meets it."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -110,3 +111,18 @@ def test_status_counts_states(capsys, runs):
     assert code == 0 and "missing  random seed 0" in out and "missing  layers of random seed 0" in out
     planned = sum(len(measurements.planned(what, sl.study.resolve("smoke"))) for what in measurements.plans())
     assert f"{len(sl.study.rows()) + planned} missing" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--row", "random"], r"--row random: it trains nothing \(kind random\)"),
+        (["--row", "noise-white", "--option", "x=1"], "--row noise-white: --option and --method-option cannot change it"),
+        (["--generator", "noise-white", "--method-option", "tau=1"], "unknown option 'tau' of method 'align_uniform': allowed are alpha, t, uniform_weight"),
+        (["--generator", "noise-white", "--set", "method=supcon"], "its pictures have no classes"),
+    ],
+)
+def test_what_cannot_be_pretrained_is_named(arguments, message, capsys, runs, tmp_path):
+    code, _, error = call(capsys, "pretrain", *arguments, "--set", "n_images=16", "--out", str(tmp_path / "e.safetensors"))
+    assert code == 2 and re.search(message, error), error
+    assert not (tmp_path / "e.safetensors").exists()

@@ -1,4 +1,4 @@
-"""Properties of image sets against closed forms, torchmetrics-free oracles and scipy."""
+"""Properties of image sets against closed forms, loops and scipy."""
 
 import math
 

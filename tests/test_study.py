@@ -241,8 +241,8 @@ def test_committed_records_are_whole():
         assert record["row"] in study.rows()
 
 
-def _measured(row, parts):
-    return {"row": row, "results": parts, "spec": {"source": {"generator": row}}}
+def _measured(row, parts, seed=0):
+    return {"row": row, "results": parts, "spec": {"source": {"generator": row}, "seed": seed}}
 
 
 def test_a_property_that_goes_with_accuracy_supports_its_claim_and_one_against_contradicts_it():
@@ -262,6 +262,7 @@ def test_a_property_that_goes_with_accuracy_supports_its_claim_and_one_against_c
     claim = {"id": "x", "text": "", "source": "", "correlate": ["recall"]}
     for measured, verdict in ((up, "supported"), (down, "contradicted"), (up[:3], "not tested"), ([], "not tested")):
         (judged,) = claims.evaluate([claim], found, {"properties": measured})
+        assert judged.findings == claims.evaluate([claim], found, {"properties": measured[::-1]})[0].findings  # whatever their order
         assert judged.verdict == verdict, judged.findings
 
 
@@ -274,7 +275,9 @@ def test_the_group_with_the_smallest_gap_supports_its_claim():
 
     claim = {"id": "x", "text": "", "source": "", "closest_group": "structured"}
     for noise, verdict in (((0.3, 0.59), "supported"), ((0.59, 0.3), "contradicted"), ((0.5, 0.5), "undecided")):
-        measured = [_measured("real", parts(0.6, 0.6)), _measured("dead_leaves-mixed", parts(*noise)), _measured("random", parts(0.6, 0.6))]
+        rows = {"real": (0.6, 0.6), "dead_leaves-mixed": noise, "random": (0.6, 0.6)}
+        measured = [_measured(row, parts(*values), seed) for seed in (0, 1) for row, values in rows.items()]
         assert claims.evaluate([claim], [], {"transfer": measured})[0].verdict == verdict
+        assert claims.evaluate([claim], [], {"transfer": measured[:3]})[0].verdict == "undecided"  # one seed
     assert claims.evaluate([claim], [], {})[0].verdict == "not tested"
     assert claims.group_means(parts(0.5, 0.5))["natural"] == pytest.approx((0.5, (0.25 / 2000) ** 0.5))

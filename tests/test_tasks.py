@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from synthlearn import datasets, rng, tasks
+from synthlearn import rng, tasks
 from synthlearn.errors import ParameterError
 
 
@@ -55,5 +55,5 @@ def test_pictures_are_functions_of_their_index_and_classes_take_turns():
 def test_sets_are_cut_to_equal_classes():
     train, test = tasks.load("digits")
     assert len(train) <= tasks.TRAIN and len(test) <= tasks.TEST and {*train.classes} == {*test.classes}
-    assert int(train.labels.bincount().max()) <= 100 and isinstance(train, datasets.ImageSet)
+    assert int(train.labels.bincount().max()) <= 100
     assert "digits" in tasks.suite()["specialised"] and {*tasks.RENDERED} <= {*tasks.suite()["structured"]}

@@ -112,6 +112,8 @@ def _measurements(args: argparse.Namespace) -> list[tuple[str, Any, Any, int]]:
     from .study import measurements
 
     profile = study.resolve(args.profile)
+    for name in args.row or ():
+        study.row(name)
     for name in args.what or ():
         if name not in measurements.plans():
             raise ParameterError(f"--what {name}: must be one of {', '.join(measurements.plans())}")
@@ -148,6 +150,9 @@ def _pretrain(args: argparse.Namespace) -> int:
     profile = study.resolve(args.profile, **dict(args.set))
     if args.row:
         row = study.row(args.row)
+        if not row.trained or args.option or args.method_option:
+            what = "--option and --method-option cannot change it" if row.trained else f"it trains nothing (kind {row.kind})"
+            raise ParameterError(f"--row {row.name}: {what}; name a source with --generator, --folder or --real")
     else:
         kind, name = next((k, getattr(args, k)) for k in ("generator", "folder", "real") if getattr(args, k))
         row = study.Row(name, kind, name, "", "", origin=name, own_options=dict(args.option), method_options=dict(args.method_option))
@@ -219,6 +224,7 @@ def _status(args: argparse.Namespace) -> int:
     for what, row, profile, seed in _measurements(args):
         state = measurements.state(what, row, profile, seed)
         counts[state] += 1
+        seconds += measurements.estimate(what, profile) * (state != "fresh")
         print(f"{state:8s} {what} of {row.name} seed {seed}")
     for row, profile, seed in [] if args.what else _selected(args):
         state = run.state(row, profile, seed)

@@ -27,7 +27,7 @@ class Method(nn.Module):
         classes: number of classes of a labelled method.
         seed: of what else the method initialises.
 
-    Raises: ParameterError for an unknown option, or for no classes where they are needed.
+    Raises: ParameterError for no classes where they are needed; unknown options are for :func:`spec` to name.
     """
 
     Options: ClassVar[Any]

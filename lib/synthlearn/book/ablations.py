@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 
-from .. import stats
-from ..study import Profile, claims
+from .. import losses, stats
+from ..encoders import OUT
+from ..generators.feature_vis import visualise
+from ..study import Profile, claims, run
 from ..study.rows import Row
 from ..study.rows import row as row_by_name
 from . import figures
@@ -68,7 +71,7 @@ def ablation_figure(found: Records, profile: Profile, floor: str = "random") -> 
     every: Records = {}
     for name in found:
         base = base_of(name)
-        if base not in every and base != floor.split(".")[0]:
+        if base not in every and base != base_of(floor):
             every[base] = found.get(base) or baseline(profile, base)
         if name != floor:
             every[name] = found[name]
@@ -79,6 +82,36 @@ def ablation_figure(found: Records, profile: Profile, floor: str = "random") -> 
     low = estimate(found.get(floor) or baseline(profile, floor)).mean
     said = "; ".join(f"{row_by_name(name).title} {percent(estimate(mine).mean)} %" for name, mine in every.items())
     return figures.accuracies(lines, low, None, f"Accuracy with intervals. {said}; untrained encoder {percent(low)} %.", "Dashed line: the untrained encoder.")
+
+
+def terms_figure(found: Records) -> figures.Shown:
+    """Alignment against uniformity over training, seed 0 of each row that has both; dotted: points drawn at random on the sphere."""
+    both = {name: mine[0]["curves"] for name, mine in found.items() if {"align", "uniform"} <= mine[0]["curves"].keys()}
+    figure, axis = figures.new(height=3.6)
+    said = []
+    for (name, curve), mark, colour in zip(both.items(), "os^Dv<", figures.LINES, strict=False):
+        axis.plot(curve["uniform"], curve["align"], color=colour, linewidth=1, alpha=0.8, label=row_by_name(name).title)
+        axis.plot(curve["uniform"][-1], curve["align"][-1], mark, color=colour, markersize=9)
+        said.append(f"{row_by_name(name).title} ends at uniformity {curve['uniform'][-1]:.2f}, alignment {curve['align'][-1]:.2f}")
+    axis.axvline(losses.uniform_limit(OUT), linestyle=":", color=figures.INK)
+    axis.set_xlabel("uniformity (left: spread out)")
+    axis.set_ylabel("alignment (down: views agree)")
+    axis.legend(labelcolor=figures.INK, frameon=False, fontsize=9)
+    return figures.svg(figure, f"Alignment against uniformity over training. {'; '.join(said)}.", "Seed 0 of each run; the last point is marked.")
+
+
+def unit_sheets(names: Sequence[str], taps: Sequence[str], profile: Profile, units: int = 8, size: int = 48) -> dict[str, figures.Shown]:
+    """Pictures that excite the first units of convolutions, tap → a sheet with a row per encoder, seed 0."""
+    steps, sheets = 8 if profile.name == "smoke" else 96, {}
+    chosen = [row_by_name(name) for name in names]
+    encoders = [str(run.trained_encoder(row, profile, 0)) if row.trained else "small" for row in chosen]
+    titles = ", ".join(row.title for row in chosen)
+    for tap in taps:
+        pictures = torch.cat([visualise(encoder, tap, torch.arange(units), size, steps, width=profile.width) for encoder in encoders])
+        enlarged = pictures.repeat_interleave(2, 2).repeat_interleave(2, 3)
+        caption = f"{tap}, a row per encoder: {titles}."
+        sheets[tap] = figures.contact_sheet(enlarged, f"{units} units of {caption}", caption, units)
+    return sheets
 
 
 def size_figure(found: Records, profile: Profile) -> figures.Shown:
@@ -191,7 +224,7 @@ def properties_table(found: Measured) -> figures.Shown:
 
 def joined(found: Measured, records: Records) -> tuple[list[str], np.ndarray, dict[str, np.ndarray]]:
     """Synthetic sets with both properties and a record: their names, accuracies, and each property's values."""
-    names = [name for name in found if "." not in name and name in records and row_by_name(name).kind == "generator"]
+    names = sorted(name for name in found if "." not in name and name in records and row_by_name(name).kind == "generator")
     accuracy = np.array([estimate(records[name]).mean for name in names])
     return names, accuracy, {k: np.array([found[name][0]["results"][k]["value"] for name in names]) for k in PROPERTIES}
 

@@ -56,10 +56,8 @@ def planned(what: str, profile: Profile) -> list[tuple[Row, int]]:
     ]
 
 
-def _encoder(row: Row, profile: Profile, seed: int) -> encoders.Encoder | None:
-    """The row's encoder; None for raw pixels."""
-    if row.kind == "raw_pixels":
-        return None
+def _encoder(row: Row, profile: Profile, seed: int) -> encoders.Encoder:
+    """The row's encoder, trained if it has to be."""
     p = row.profile(profile)
     trained = run.trained_encoder(row, profile, seed) if row.trained else Path()
     return run.encoder_of(row, p, seed, trained)
@@ -71,33 +69,27 @@ def _probed(p: Profile) -> tuple[ImageSet, ImageSet]:
 
 def _suite(row: Row, profile: Profile, seed: int) -> Iterator[Part]:
     chosen = tasks.suite() if profile.name != "smoke" else {"specialised": ["digits"], "structured": ["position"]}
-    yield from transfer.suite(_encoder(row, profile, seed), chosen, profile.crop, seed)
+    yield from transfer.suite(None if row.kind == "raw_pixels" else _encoder(row, profile, seed), chosen, profile.crop, seed)
 
 
 def _layers(row: Row, profile: Profile, seed: int) -> Iterator[Part]:
-    encoder = _encoder(row, profile, seed)
-    assert encoder is not None
-    yield from transfer.layers(encoder, *_probed(profile), seed)
+    yield from transfer.layers(_encoder(row, profile, seed), *_probed(profile), seed)
 
 
 def _few_shot(row: Row, profile: Profile, seed: int) -> Iterator[Part]:
-    encoder = _encoder(row, profile, seed)
-    assert encoder is not None
-    yield from transfer.few_shot(encoder, *_probed(profile), seed)
+    yield from transfer.few_shot(_encoder(row, profile, seed), *_probed(profile), seed)
 
 
 def _fine_tuning(row: Row, profile: Profile, seed: int) -> Iterator[Part]:
-    encoder, (training, test) = _encoder(row, profile, seed), _probed(profile)
-    assert encoder is not None
+    training, test = _probed(profile)
     few, lengths = (FEW_SMOKE, LENGTHS_SMOKE) if profile.name == "smoke" else (FEW, LENGTHS)
-    yield from transfer.fine_tuning(encoder, training.first(few), test, lengths, seed, profile.device)
+    yield from transfer.fine_tuning(_encoder(row, profile, seed), training.first(few), test, lengths, seed, profile.device)
 
 
 def _properties(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
     """Properties of the pictures that the row trains on against test images of the probe's set, and those of as many other test images beside them."""
     p = row_.profile(profile)
     reference = _encoder(row(REFERENCE), profile, 0)
-    assert reference is not None
     n = min(IMAGES, p.n_images)
     pictures = stream.pool(run.source_of(row_, profile, seed), p.n_images, p.image_size, seed, p.device)[:n]
     test = datasets.load(p.data, "test", p.crop).images[: 2 * n]
@@ -116,7 +108,7 @@ def _properties(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
     ridge = RIDGE * float(properties.moments(y)[1].trace()) / y.shape[1]
     colours = properties.colour_histogram(real)
 
-    def described(images: Tensor) -> dict[str, float]:
+    def properties_of(images: Tensor) -> dict[str, float]:
         x = features(images)
         views = properties.two_views(images[: n // 2], p.augmenter(), seed)
         found = {"frechet": properties.frechet(y, x), **properties.neighbourhoods(y, x), "log_volume": properties.log_volume(x, ridge)}
@@ -126,7 +118,7 @@ def _properties(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
         found["colour_coherence"], found["colour_retrieval"] = properties.coherence(*(v.mean((2, 3)).double() for v in views))
         return found
 
-    ours, theirs = described(pictures), described(other)
+    ours, theirs = properties_of(pictures), properties_of(other)
     for name, value in ours.items():
         yield name, {"value": round(value, 6), "real": round(theirs[name], 6), "n": n}
 
@@ -192,6 +184,12 @@ def measurement(what: str, row_: Row, profile: Profile, seed: int) -> dict[str, 
             "cost": {"wall_seconds": round(time.perf_counter() - began, 1)}, "provenance": run.provenance(wanted, profile)}  # fmt: skip
     records.write(where, made)
     return records.read(where)
+
+
+def estimate(what: str, profile: Profile) -> float:
+    """Seconds that one measurement is likely to take: the mean of the committed ones of its kind, a minute where there is none."""
+    found = [r["cost"]["wall_seconds"] for r in records.read_all(profile.name, what)]
+    return sum(found) / len(found) if found else 60.0
 
 
 def measured(what: str, profile: Profile) -> dict[str, list[dict[str, Any]]]:

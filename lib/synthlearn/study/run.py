@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import datasets, encoders, files, methods, probe, stats, stream, train
+from .. import datasets, encoders, files, methods, probe, stream, train, transfer
 from . import records
 from .profiles import Profile
 from .rows import Row, encoder_file, rows, spec
@@ -99,6 +99,7 @@ def _pretrain(row: Row, profile: Profile, seed: int, identity: str) -> tuple[tra
 
 def method_of(row: Row, p: Profile, seed: int, source: stream.Source) -> tuple[methods.Method, Tensor | None]:
     """A row's method over a new encoder, and the classes of its pool where the method needs them."""
+    methods.spec(p.method, row.method_options)  # names an option that does not exist
     kind = methods.METHODS[p.method]
     labels = stream.labels(source, p.n_images) if kind.labelled and not p.refresh else None
     encoder = encoders.build(p.encoder, p.width, p.crop, seed).to(p.device)
@@ -153,9 +154,7 @@ def _measure(row: Row, p: Profile, seed: int, trained: Path) -> dict[str, probe.
 
 
 def _result(m: probe.Measured) -> dict[str, Any]:
-    n, right = len(m.correct), int(m.correct.sum())
-    low, high = stats.wilson(right, n)
-    found = {"top1": round(m.top1, 6), "n": n, "low": round(low, 6), "high": round(high, 6), "correct": records.pack(m.correct.numpy())}
+    found = {**transfer.result(m), "correct": records.pack(m.correct.numpy())}
     return found if m.l2 is None else {**found, "l2": m.l2}
 
 
