@@ -36,8 +36,8 @@ p = sl.book.parameters(globals())
 # ## Two forces
 #
 # The noise paper trains with *alignment and uniformity* {cite:p}`wang2020`: the mean squared distance of two views of a picture, plus the
-# logarithm of the mean of exp(−2 d²) over all pairs of pictures in a batch. The picture shows both terms over training: a run starts where
-# all pictures lie on one point (uniformity 0) and moves to where they spread (a random spread on the sphere is the dotted line).
+# logarithm of the mean of exp(−2 d²) over all pairs of pictures in a batch. The picture shows both terms over training, from the right,
+# where the pictures crowd together, to the left, where they spread; the dotted line is a random spread on the sphere.
 
 # %% tags=["hide-input"]
 found = sl.study.chapter("10_align_uniform", p)
