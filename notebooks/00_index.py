@@ -87,7 +87,7 @@ sl.book.stored_verdicts("91_claims", found, sl.study.resolve("cpu"), evidence=Fa
 # :::{grid-item-card} Losses and methods
 # :link: 10_align_uniform
 # :link-type: doc
-# Two forces, a softmax, or labels that come for free.
+# Two forces, a softmax, or labels that come for free; [MoCo with a ResNet](11_moco).
 # :::
 # :::{grid-item-card} Measuring
 # :link: 12_measuring
@@ -97,12 +97,12 @@ sl.book.stored_verdicts("91_claims", found, sl.study.resolve("cpu"), evidence=Fa
 # :::{grid-item-card} Properties of a set
 # :link: 20_properties
 # :link-type: doc
-# Realism against diversity.
+# Realism against diversity, and a causal test.
 # :::
-# :::{grid-item-card} How many images
-# :link: 22_number_of_images
+# :::{grid-item-card} Mixtures, numbers, features
+# :link: 21_mixtures
 # :link-type: doc
-# A thousand again and again, or never the same twice; and [what the network sees](23_features).
+# [Several sets](21_mixtures), [how many images](22_number_of_images), [what the network sees](23_features).
 # :::
 # :::{grid-item-card} Method and deviations
 # :link: ../book/method

@@ -47,12 +47,12 @@ sl.book.terms_figure({**base, **{name: mine for name, mine in found.items() if n
 # %% [markdown]
 # ## What is varied
 #
-# - **The weight of uniformity**: half the paper's.
-# - **SimCLR** {cite:p}`chen2020simclr`: the same two views, a softmax over the batch, temperature 0.5, which is usual for short schedules and
-#   was not tuned here.
-# - **Labels for free**: FractalDB's categories, by *cross-entropy* as its authors train {cite:p}`kataoka2020` (one view per picture, so half
-#   the passes through the network). With ten thousand pictures a thousand categories would have few members each, so these rows have a
-#   hundred. Supervised contrastive learning {cite:p}`khosla2020` is there as a method (`method=supcon`) and not yet a row.
+# - **The weight of uniformity**: half and twice the paper's; **batches of 128** in place of the study's, at equal epochs.
+# - **SimCLR** {cite:p}`chen2020simclr`: the same two views, a softmax over the batch, temperature 0.5, which is usual for short schedules
+#   and was not tuned here.
+# - **Labels for free**: FractalDB's categories. *Cross-entropy* as its authors train {cite:p}`kataoka2020` (one view per picture, so half
+#   the passes through the network), and *SupCon* {cite:p}`khosla2020`, in which all pictures of a category are positives. With a few
+#   thousand pictures a thousand categories would have few members each, so these rows have a hundred.
 #
 # Everything else is as in the other chapters: the same images, views, optimiser and number of epochs.
 #

@@ -58,14 +58,16 @@ sheets["conv5"]
 # ## Which views
 #
 # Two views of one picture must agree, so whatever a view changes is something that the network learns to ignore. The study's views are the
-# noise paper's, with very strong colour jitter. Here dead leaves with the milder jitter that SimCLR made common.
+# noise paper's, with very strong colour jitter. Here: none at all, milder jitter, and smaller crops, for noise and for real images.
 
 # %% tags=["hide-input"]
-found = {name: sl.book.baseline(p, name) for name in ("dead_leaves-mixed.mild",)}
-sl.book.ablation_figure(found, p)
+found = sl.study.chapter("23_features", p)
+mild = sl.study.row("dead_leaves-mixed.mild")
+views = {**found, mild.name: sl.book.baseline(p, mild.name)}
+sl.book.ablation_figure(views, p)
 
 # %% tags=["hide-input"]
-sl.book.ablation(found, p)
+sl.book.ablation(views, p)
 
 # %% [markdown]
 # ## Try it yourself
@@ -76,4 +78,4 @@ sl.book.ablation(found, p)
 # ```
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, found)
+sl.book.provenance(p, views)

@@ -147,6 +147,25 @@ def test_other_code_makes_a_record_stale_and_an_equal_replay_confirms_it(tiny, r
     record["curves"]["loss"][0] += 1e-6
     files.write_json(path, record)
     assert run.replay(row, tiny, 0)[0] is False
+    record["provenance"]["device"] = "another processor"  # there rounding may differ, but not by more
+    files.write_json(path, record)
+    assert run.replay(row, tiny, 0)[0] is True
+    record["curves"]["loss"][0] += 1e-2
+    files.write_json(path, record)
+    assert run.replay(row, tiny, 0)[0] is False
+
+
+def test_a_record_of_either_kind_of_device_is_the_rows(tiny, runs):
+    row = study.row("noise-white")
+    study.record(row, tiny, 0)
+    path = run.path(row, tiny, 0)
+    record = json.loads(path.read_text())
+    record["spec"]["numerics"]["device"] = "cuda"
+    files.write_json(path, record | {"id": files.digest(record["spec"])})
+    assert run.state(row, tiny, 0) == "fresh"
+    record["spec"]["numerics"]["device"] = "abacus"
+    files.write_json(path, record | {"id": files.digest(record["spec"])})
+    assert run.state(row, tiny, 0) == "stale"
 
 
 def test_code_hash_ignores_docstrings_and_positions_and_sees_the_rest(monkeypatch, tmp_path):

@@ -86,22 +86,29 @@ def parser() -> argparse.ArgumentParser:
         ("run", "run rows of the study that have no fresh record"),
         ("measure", "make the further measurements of trained encoders that are not fresh: transfer, layers, few_shot, fine_tuning, properties"),
         ("status", "show which records are fresh, stale or missing"),
-        ("verify", "replay recorded rows under the code at hand and confirm those that are equal to the bit"),
+        ("verify", "replay recorded rows under the code at hand and confirm those that agree: to the bit on the record's machine, up to rounding elsewhere"),
     ):
         p = command(name, text)
         p.add_argument("--profile", default="cpu", help="smoke, cpu, gpu or paper")
         p.add_argument("--row", action="append", help="only this row; may be given several times")
         p.add_argument("--seed", type=int, help="only this seed")
+        p.add_argument("--device", help="cpu, cuda …: in place of the profile's; a record of either counts, and says which it was")
         if name != "run":
             p.add_argument("--what", action="append", help="only this further measurement, and no rows; may be given several times")
     p.add_argument("--measure", action="store_true", help="measure kept encoders again too")
     return top
 
 
+def _profile(args: argparse.Namespace) -> Any:
+    from . import study
+
+    return study.resolve(args.profile, **({"device": args.device} if args.device else {}))
+
+
 def _selected(args: argparse.Namespace) -> list[tuple[Any, Any, int]]:
     from . import study
 
-    profile = study.resolve(args.profile)
+    profile = _profile(args)
     chosen = [study.row(name) for name in args.row] if args.row else list(study.rows().values())
     return [(row, profile, seed) for row in chosen for seed in range(row.profile(profile).seeds) if args.seed in (None, seed)]
 
@@ -111,7 +118,7 @@ def _measurements(args: argparse.Namespace) -> list[tuple[str, Any, Any, int]]:
     from . import study
     from .study import measurements
 
-    profile = study.resolve(args.profile)
+    profile = _profile(args)
     for name in args.row or ():
         study.row(name)
     for name in args.what or ():

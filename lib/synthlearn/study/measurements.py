@@ -17,7 +17,7 @@ from ..errors import ParameterError
 from ..image import resize
 from ..transfer import Part
 from . import records, run
-from .profiles import Profile
+from .profiles import Profile, anywhere
 from .rows import Row, row, spec
 
 REFERENCE, REFERENCE_TAP = "real", "conv5"  # the encoder in whose features properties are measured; few numbers, so that 2,000 images are enough
@@ -99,7 +99,7 @@ def _properties(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
 
     def read(normalised: Tensor) -> Tensor:
         with torch.no_grad():
-            return torch.cat([reference.features(x, (REFERENCE_TAP,))[REFERENCE_TAP] for x in normalised.split(probe.BATCH)]).double().cpu()
+            return torch.cat([reference.features(x.to(p.device), (REFERENCE_TAP,))[REFERENCE_TAP] for x in normalised.split(probe.BATCH)]).double().cpu()
 
     def features(images: Tensor) -> Tensor:
         return probe.features(reference, images, (REFERENCE_TAP,))[REFERENCE_TAP].double().cpu()
@@ -153,6 +153,11 @@ def described(what: str, row_: Row, profile: Profile, seed: int) -> dict[str, An
     return found
 
 
+def _specs(what: str, row_: Row, profile: Profile, seed: int) -> Iterator[dict[str, Any]]:
+    """:func:`described` on each kind of device, the profile's own first."""
+    return (described(what, row_, p, seed) for p in anywhere(profile))
+
+
 def path(what: str, row_: Row, profile: Profile, seed: int) -> Path:
     """The measurement's file."""
     return records.folder(profile, "measurements") / what / f"{row_.name}-s{seed}.json"
@@ -163,7 +168,7 @@ def state(what: str, row_: Row, profile: Profile, seed: int) -> str:
     where = path(what, row_, profile, seed)
     if not where.exists():
         return "missing"
-    return "fresh" if records.fresh(records.read(where), described(what, row_, profile, seed)) else "stale"
+    return "fresh" if records.fresh(records.read(where), _specs(what, row_, profile, seed)) else "stale"
 
 
 def measurement(what: str, row_: Row, profile: Profile, seed: int) -> dict[str, Any]:
@@ -171,7 +176,7 @@ def measurement(what: str, row_: Row, profile: Profile, seed: int) -> dict[str, 
     wanted, where = described(what, row_, profile, seed), path(what, row_, profile, seed)
     if where.exists():
         found = records.read(where)
-        if records.fresh(found, wanted):
+        if records.fresh(found, _specs(what, row_, profile, seed)):
             return found
     torch.set_num_threads(profile.threads)
     began = time.perf_counter()
@@ -201,9 +206,13 @@ def measured(what: str, profile: Profile) -> dict[str, list[dict[str, Any]]]:
 
 
 def replay(what: str, row_: Row, profile: Profile, seed: int) -> tuple[bool, str]:
-    """Make the first part of a measurement again under the code at hand; (equal to the bit, what was compared). Equality confirms it."""
-    found, wanted = records.read(path(what, row_, profile, seed)), described(what, row_, profile, seed)
-    if files.digest(wanted) != found["id"]:
+    """Make the first part of a measurement again under the code at hand; (equal to the bit, what was compared). Equality confirms it.
+
+    Only the machine that trained the encoder has it to the bit, so elsewhere a measurement is made again rather than replayed.
+    """
+    found = records.read(path(what, row_, profile, seed))
+    wanted = records.spec_of(found, _specs(what, row_, profile, seed))
+    if wanted is None:
         return False, "what it was made of has changed: measure again"
     torch.set_num_threads(profile.threads)
     name, value = next(MEASUREMENTS[what](row_, profile, seed))

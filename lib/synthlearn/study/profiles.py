@@ -17,6 +17,7 @@ from ..methods import METHODS
 from ..train import Optimisation
 
 NAMES = ("smoke", "cpu", "gpu", "paper")
+DEVICES = ("cpu", "cuda")
 # field → (least, largest) of numbers
 BOUNDS: dict[str, tuple[float, float]] = {
     "n_images": (2, 10_000_000), "image_size": (32, 1024), "crop": (32, 512), "scale_min": (0.01, 1), "jitter": (0, 1), "hue": (0, 0.5), "jitter_p": (0, 1),
@@ -126,5 +127,11 @@ def resolve(name: str = "smoke", **overrides: Any) -> Profile:
 
 
 def is_study(profile: Profile) -> bool:
-    """True if the profile is one of the study's own, nothing overridden: its records are committed."""
-    return profile.name != "smoke" and profile == defaults(profile.name)
+    """True if the profile is one of the study's own, nothing overridden but the device: its records are committed."""
+    return profile.name != "smoke" and dataclasses.replace(profile, device=defaults(profile.name).device) == defaults(profile.name)
+
+
+def anywhere(profile: Profile) -> tuple[Profile, ...]:
+    """The profile on each kind of device, its own first. A device changes rounding, not the experiment; a record says which it was."""
+    kind = profile.device.split(":")[0]
+    return (profile, *(dataclasses.replace(profile, device=other) for other in DEVICES if other != kind))

@@ -4,6 +4,7 @@ import ast
 import base64
 import importlib
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,7 @@ def _confirmations() -> Path:
 
 
 def confirmed() -> dict[str, list[str]]:
-    """Record id → code hashes under which a replay gave the recorded numbers to the bit."""
+    """Record id → code hashes under which a replay gave the recorded numbers."""
     return json.loads(_confirmations().read_text()) if _confirmations().exists() else {}
 
 
@@ -133,9 +134,15 @@ def confirm(record: dict[str, Any], code: str) -> None:
     files.write_json(_confirmations(), known)
 
 
-def fresh(record: dict[str, Any], spec: dict[str, Any]) -> bool:
-    """True if a record is of this spec and of the code at hand, or confirmed for it."""
-    if files.digest(spec) != record["id"]:
+def spec_of(record: dict[str, Any], specs: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+    """The one of several specs that the record was made for, or None."""
+    return next((spec for spec in specs if files.digest(spec) == record["id"]), None)
+
+
+def fresh(record: dict[str, Any], specs: Iterable[dict[str, Any]]) -> bool:
+    """True if a record is of one of these specs and of the code at hand, or confirmed for it."""
+    spec = spec_of(record, specs)
+    if spec is None:
         return False
     code = code_of(spec)
     return code == record["provenance"]["code"] or code in confirmed().get(record["id"], [])
