@@ -150,8 +150,6 @@ def _generate(args: argparse.Namespace) -> int:
 
 
 def _pretrain(args: argparse.Namespace) -> int:
-    import torch
-
     from . import distributed, encoders, files, stream, study, train
 
     profile = study.resolve(args.profile, **dict(args.set))
@@ -164,7 +162,7 @@ def _pretrain(args: argparse.Namespace) -> int:
         kind, name = next((k, getattr(args, k)) for k in ("generator", "folder", "real") if getattr(args, k))
         row = study.Row(name, kind, name, "", "", origin=name, own_options=dict(args.option), method_options=dict(args.method_option))
     p = row.profile(profile)
-    torch.set_num_threads(p.threads)
+    study.prepare(p)
     distributed.start()
     if distributed.first():  # makes what the others then find
         source = study.source_of(row, profile, args.seed)

@@ -5,6 +5,21 @@ from .measurements import measured
 from .profiles import Profile, resolve
 from .records import read_all
 from .rows import Row, row, rows
-from .run import chapter, method_of, record, source_of, trained_encoder
+from .run import chapter, method_of, prepare, record, source_of, trained_encoder
 
-__all__ = ["Profile", "Row", "chapter", "measured", "method_of", "metric", "read_all", "record", "resolve", "row", "rows", "source_of", "trained_encoder"]
+__all__ = [
+    "Profile",
+    "Row",
+    "chapter",
+    "measured",
+    "method_of",
+    "metric",
+    "prepare",
+    "read_all",
+    "record",
+    "resolve",
+    "row",
+    "rows",
+    "source_of",
+    "trained_encoder",
+]

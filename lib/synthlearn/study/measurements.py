@@ -178,7 +178,7 @@ def measurement(what: str, row_: Row, profile: Profile, seed: int) -> dict[str, 
         found = records.read(where)
         if records.fresh(found, _specs(what, row_, profile, seed)):
             return found
-    torch.set_num_threads(profile.threads)
+    run.prepare(profile)
     began = time.perf_counter()
     parts: dict[str, Any] = {}
     with progress.bar(None, f"{what} of {row_.name}", "part") as shown:
@@ -214,7 +214,7 @@ def replay(what: str, row_: Row, profile: Profile, seed: int) -> tuple[bool, str
     wanted = records.spec_of(found, _specs(what, row_, profile, seed))
     if wanted is None:
         return False, "what it was made of has changed: measure again"
-    torch.set_num_threads(profile.threads)
+    run.prepare(profile)
     name, value = next(MEASUREMENTS[what](row_, profile, seed))
     equal = found["results"].get(name) == value
     if equal:

@@ -55,12 +55,18 @@ def record(row: Row, profile: Profile, seed: int) -> dict[str, Any]:
         found = records.read(where)
         if records.fresh(found, specs(row, profile, seed)):
             return found
-    torch.set_num_threads(profile.threads)
+    prepare(profile)
     if row.needs:  # before the clock starts: it is another row
         trained_encoder(rows()[row.needs], profile, seed)
     made = _make(row, profile, seed, described)
     records.write(where, made)
     return records.read(where)
+
+
+def prepare(profile: Profile) -> None:
+    """This process's threads, and float32 that is one on a GPU too: convolutions there round to ten bits of mantissa (TF32) by default."""
+    torch.set_num_threads(profile.threads)
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def chapter(name: str, profile: Profile) -> dict[str, list[dict[str, Any]]]:
@@ -233,7 +239,7 @@ def replay(row: Row, profile: Profile, seed: int, measure: bool = False) -> tupl
     described = records.spec_of(found, specs(row, profile, seed))
     if described is None:
         return False, "the row's spec has changed: run it again"
-    torch.set_num_threads(profile.threads)
+    prepare(profile)
     again: dict[str, Any] = {}
     recorded: dict[str, Any] = {}
     if row.trained:
