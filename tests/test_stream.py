@@ -143,8 +143,13 @@ def test_training_from_a_stream_goes_on_at_the_same_picture(refresh, tmp_path, r
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_batches_made_ahead_on_a_gpu_are_those_of_the_plan():
     feed = stream.feed(WHITE, 64, 16, device="cuda", refresh=1.0)
-    plan = list(train.plan(64, train.Optimisation(2, 16), 0, torch.device("cuda"), range(8)))
-    for (step, epoch, slots), images in feed.ahead(plan):
+
+    def plan():
+        for step in train.plan(64, train.Optimisation(2, 16), 0, torch.device("cuda"), range(8)):
+            torch.cuda._sleep(10_000_000)  # the slots are still to be computed when the batch is asked for
+            yield *step[:2], step[2].clone()
+
+    for (step, epoch, slots), images in feed.ahead(plan()):
         assert torch.equal(images.cpu(), WHITE.sample(slots.cpu() + 64 * epoch, 16)), step
 
 

@@ -94,14 +94,15 @@ class Feed:
             return
         side = torch.cuda.Stream(self.device)
 
-        def make(step: Step) -> tuple[Step, Tensor, torch.cuda.Event]:
+        def make(step: Step, planned: torch.cuda.Event) -> tuple[Step, Tensor, torch.cuda.Event]:
             with torch.cuda.stream(side):
+                side.wait_event(planned)  # the slots are computed in the stream of training
                 return step, self.batch(*step[1:]), side.record_event()
 
         with ThreadPoolExecutor(1) as worker:
             waiting = None
             for step in plan:
-                ready, waiting = waiting, worker.submit(make, step)
+                ready, waiting = waiting, worker.submit(make, step, torch.cuda.current_stream(self.device).record_event())
                 if ready is not None:
                     yield self._arrived(*ready.result())
             if waiting is not None:
