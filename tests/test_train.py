@@ -1,5 +1,6 @@
 """The training loop: resumed runs, killed runs, damaged checkpoints, full disks."""
 
+import math
 import os
 import signal
 import subprocess
@@ -72,6 +73,16 @@ def test_curves_have_at_most_200_points_and_end_at_the_last_step(images):
     _, trained = run(images)
     assert trained.curves["step"][-1] == 9 and set(trained.curves) == {"step", "loss", "align", "uniform"}
     assert all(abs(a + u - loss) < 1e-4 for loss, a, u in zip(*(trained.curves[k] for k in ("loss", "align", "uniform")), strict=True))
+
+
+def test_half_precision_is_the_networks_not_the_views(images, monkeypatch):
+    seen = []
+    augmentation = Augmentation(32)
+    monkeypatch.setattr(Augmentation, "__call__", lambda self, *a, call=Augmentation.__call__: seen.append(call(self, *a)) or seen[-1])
+    method = AlignUniform(SmallAlexNet(1 / 16, 32))
+    curves = train.pretrain(images, method, augmentation, Optimisation(1, 16, precision="bf16"), until=2).curves
+    assert len(seen) == 4 and all(x.dtype == torch.float32 for x in seen)
+    assert all(math.isfinite(loss) for loss in curves["loss"])
 
 
 def test_replay_of_the_start_meets_the_recorded_curve(images):

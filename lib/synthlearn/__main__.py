@@ -96,6 +96,8 @@ def parser() -> argparse.ArgumentParser:
         if name != "run":
             p.add_argument("--what", action="append", help="only this further measurement, and no rows; may be given several times")
     p.add_argument("--measure", action="store_true", help="measure kept encoders again too")
+    p.add_argument("--against", metavar="COMMIT", help="instead: run short starts under this commit's library and under this one, on this machine, and "
+                   "confirm the records of what gives the same bits; needs no pools and no encoders")  # fmt: skip
     return top
 
 
@@ -243,9 +245,16 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from .study import measurements, run
+    from .study import measurements, run, versions
 
     failed = 0
+    if args.against:
+        chosen = {row.name: row for row, _, _ in ([] if args.what else _selected(args))}
+        whats = args.what or ([] if args.row else list(measurements.plans()))
+        for name, same, number in versions.confirm(_profile(args), args.against, list(chosen.values()), whats):
+            failed += not same
+            print(f"{'same' if same else 'DIFFERS'}  {name.removeprefix('what:')}: {number} records confirmed", flush=True)
+        return int(failed > 0)
     for name, row, profile, seed in _measurements(args):
         if measurements.path(name, row, profile, seed).exists():
             equal, what = measurements.replay(name, row, profile, seed)

@@ -20,6 +20,7 @@ WARM_UP = 0.2  # share of a one-cycle schedule that climbs
 STEP_EPOCHS = (155 / 200, 170 / 200, 185 / 200)  # of a step schedule: × 0.1 after each (the noise paper: 155, 170, 185 of 200)
 CHECKPOINT_SECONDS = 20.0
 CURVE_POINTS = 200
+COMPILED_FROM = 2000  # steps on a GPU: compiling took 40 seconds on an H100 with sixteen cores
 EXPLODED = 1e6  # no loss here is that large unless the weights run away
 Step = tuple[int, int, Tensor]  # step, epoch, slots
 
@@ -128,7 +129,7 @@ def pretrain(
     if checkpoint is not None and checkpoint.exists():
         start, resumed, curves, spent = _restore(checkpoint, method, optimiser, identity)
         resumed += 1
-    if device.type == "cuda":
+    if device.type == "cuda" and steps >= COMPILED_FROM:
         method.forward_encoder = torch.compile(method.encoder.forward)
     saved = time.perf_counter()
     recent: list[dict[str, Tensor]] = []
@@ -167,8 +168,9 @@ def _step(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of one batch: this process's share of the views goes through the network, the loss sees all of them."""
     part = distributed.share(len(batch))
+    views = [augmentation(batch[part], rng.fold(keys, index[part], view)) for view in range(method.views)]  # float32: colours are not to be rounded
     with torch.autocast(batch.device.type, torch.bfloat16, enabled=o.precision == "bf16"):
-        outputs = method.outputs([augmentation(batch[part], rng.fold(keys, index[part], view)) for view in range(method.views)])
+        outputs = method.outputs(views)
     labels = None if labels is None else distributed.gather(labels[part])
     return method.loss([distributed.gather(z.float()) for z in outputs], labels)
 

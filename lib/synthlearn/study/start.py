@@ -1,0 +1,87 @@
+"""Short starts of rows and measurements as digests; a script that runs under this version of the library or an older one (see ``versions``).
+
+It keeps to what both have. Arguments: profile. Input: a JSON list of names of rows, "what:NAME" for measurements, each with specs of records.
+Output, a JSON line for each: digest of all numbers that the start gave, and the code hash of every spec.
+"""
+
+import dataclasses
+import hashlib
+import json
+import sys
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from synthlearn import datasets, encoders, methods, probe, properties, stream, study, train, transfer
+from synthlearn.datasets import ImageSet
+from synthlearn.study import Profile, Row, records, run
+
+PICTURES, BATCH, STEPS, PER_CLASS = 64, 32, 2, 10
+
+
+def digest(*values: Any) -> str:
+    """SHA-256 over tensors' bytes and other values as written."""
+    found = hashlib.sha256()
+    for value in values:
+        found.update(value.contiguous().numpy().tobytes() if isinstance(value, Tensor) else repr(value).encode())
+    return found.hexdigest()
+
+
+def labelled(p: Profile) -> list[ImageSet]:
+    """A few labelled images of each class, for training and for testing."""
+    return [datasets.load(p.data, split, p.crop).first(PER_CLASS) for split in datasets.SPLITS]
+
+
+def of_row(row: Row, profile: Profile) -> str:
+    """Pictures, two steps of training and the probes of a row, seed 0, all smaller than in the study."""
+    p = dataclasses.replace(row.profile(profile), batch_size=BATCH, device="cpu")
+    training, test = labelled(p)
+    if row.kind in ("raw_pixels", "mean_colours"):
+        x, y = ((probe.mean_colours(s.images) if row.kind == "mean_colours" else probe.raw_pixels(s.images, p.crop)) for s in (training, test))
+        m = probe.linear(x, training.labels, y, test.labels, len(test.classes))
+        return digest(m.correct, m.l2)
+    encoder, begun = encoders.build(p.encoder, p.width, p.crop, 0), ""
+    if row.trained:
+        source, slots = run.source_of(row, profile, 0), torch.arange(PICTURES)
+        changing = stream.feed(source, PICTURES, p.image_size, 0, "cpu", p.refresh) if p.refresh else None
+        images = changing.batch(1, slots) if changing else source.sample(slots, p.image_size, 0, "cpu")
+        kind = methods.METHODS[p.method]
+        labels = stream.labels(source, PICTURES) if kind.labelled else None
+        method = kind(encoder, row.method_options, 0 if labels is None else max(2, int(labels.max()) + 1), 0)
+        curves = train.pretrain(images, method, p.augmenter(), p.optimisation(), 0, until=STEPS, labels=labels).curves
+        begun = digest(images, curves, *method.state_dict().values())
+    measured = probe.measure(encoder.eval(), training, test, 0)
+    return digest(begun, *(m.correct for m in measured.values()), [m.l2 for m in measured.values()])
+
+
+def of_measurement(what: str, profile: Profile) -> str:
+    """A further measurement on a small untrained encoder and few images."""
+    training, test = labelled(profile)
+    encoder = encoders.build(encoders.SMALL_ALEXNET, 0.125, profile.crop, 0).eval()
+    if what == "transfer":
+        tasks = {"specialised": ["digits"], "structured": ["count", "position", "orientation", "size"]}
+        return digest(*transfer.suite(encoder, tasks, profile.crop, 0), *transfer.suite(None, {"structured": ["size"]}, profile.crop, 0))
+    if what == "fine_tuning":
+        return digest(*transfer.fine_tuning(encoder, training, test, (1,), 0))
+    if what != "properties":
+        return digest(*getattr(transfer, what)(encoder, training, test, 0))
+    x, y = (probe.features(encoder, s.images, ("conv5",))["conv5"].double() for s in (training, test))
+    views = properties.two_views(test.images, profile.augmenter(), 0)
+    found = [properties.frechet(x, y), properties.neighbourhoods(x, y), properties.log_volume(x, 1e-3), properties.effective_rank(x)]
+    found.append(properties.symmetric_kl(*(properties.colour_histogram(s.images) for s in (training, test))))
+    return digest(*found, properties.spectrum_exponent(test.images), properties.coherence(*(v.flatten(1).double() for v in views)))
+
+
+def main() -> None:
+    """Read the names, print the digests."""
+    profile = study.resolve(sys.argv[1])
+    torch.set_num_threads(1)
+    for name, specs in json.load(sys.stdin):
+        what = name.removeprefix("what:")
+        found = of_row(study.row(name), profile) if what == name else of_measurement(what, profile)
+        print(json.dumps([found, [records.code_of(spec) for spec in specs]]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

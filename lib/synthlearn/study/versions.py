@@ -1,0 +1,73 @@
+"""Whether two versions of the library do the same arithmetic: short starts of rows and measurements, run under both on this machine.
+
+Bits differ between processors, so a record cannot be replayed to the bit wherever the code has changed; but two versions can be compared to
+the bit anywhere. Where a start gives the same pictures, losses, weights and measurements under the version that records are fresh for and
+under the one at hand, those records are confirmed.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from .. import files
+from ..errors import DataError
+from . import records, start
+from .profiles import Profile
+from .rows import Row
+
+Job = tuple[str, list[dict[str, Any]]]  # name of a row or "what:NAME", and its records
+
+
+def confirm(profile: Profile, against: str, rows: Sequence[Row], whats: Sequence[str]) -> Iterator[tuple[str, bool, int]]:
+    """Compare the code at hand with that of a commit, and confirm the records of what is the same.
+
+    Yields: name of a row or measurement, whether both versions gave the same bits, how many records that confirmed.
+    Raises: DataError when git does not have the commit, or a version cannot run the starts.
+    """
+    rowed = records.read_all(profile.name)
+    jobs = [(row.name, [r for r in rowed if r["row"] == row.name]) for row in rows]
+    jobs += [(f"what:{what}", records.read_all(profile.name, what)) for what in whats]
+    jobs = [job for job in jobs if job[1]]
+    with tempfile.TemporaryDirectory() as folder:
+        _extract(against, Path(folder))
+        theirs, ours = _starts(Path(folder) / "lib", profile, jobs), _starts(files.root() / "lib", profile, jobs)
+        for (name, mine), (old, old_codes), (new, codes) in zip(jobs, theirs, ours, strict=True):
+            number = 0
+            for record, old_code, code in zip(mine, old_codes, codes, strict=True):
+                known = (record["provenance"]["code"], *records.confirmed().get(record["id"], ()))
+                if old == new and old_code in known and code not in known:
+                    records.confirm(record, code)
+                    number += 1
+            yield name, old == new, number
+
+
+def _extract(commit: str, folder: Path) -> None:
+    done = subprocess.run(["git", "archive", commit, "lib"], cwd=files.root(), capture_output=True, check=False)
+    if done.returncode:
+        raise DataError(f"git has no commit {commit!r} ({done.stderr.decode().strip()}): name one of git log")
+    with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+
+
+def _starts(library: Path, profile: Profile, jobs: Sequence[Job]) -> Iterator[tuple[str, list[str]]]:
+    """Digest and code hashes of each job under one version, as they are done."""
+    environment = os.environ | {"PYTHONPATH": str(library), "SYNTHLEARN_ROOT": str(files.root()), "SYNTHLEARN_RUNS": str(files.runs())}
+    asked = json.dumps([(name, [{key: r["spec"][key] for key in ("source", "modules") if key in r["spec"]} for r in mine]) for name, mine in jobs])
+    with tempfile.TemporaryFile("w+") as said:  # progress bars would fill a pipe
+        with subprocess.Popen([sys.executable, "-P", str(start.__file__), profile.name], env=environment, text=True, stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=said) as process:  # fmt: skip
+            assert process.stdin and process.stdout
+            process.stdin.write(asked)
+            process.stdin.close()
+            for line in process.stdout:
+                yield tuple(json.loads(line))
+        if process.returncode:
+            said.seek(0)
+            raise DataError(f"{library}: this version cannot run the starts: {said.read().strip().splitlines()[-1]}")
