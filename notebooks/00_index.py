@@ -33,8 +33,7 @@ found = sl.book.stored("cpu")
 # ## The answer so far
 #
 # Each source trained the same network by the same settings; then a linear classifier on the frozen network named real images (CIFAR-10).
-# Dashed: the untrained network, and the same network trained on real images. Some sets have one seed so far: their
-# intervals are of test images alone, and claims that need them stay undecided.
+# Dashed: the untrained network, and the same network trained on real images. Intervals are over three seeds and the test images.
 
 # %% tags=["remove-input"]
 sl.book.thumbnails(found, p)

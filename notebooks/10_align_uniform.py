@@ -65,8 +65,8 @@ sl.book.ablation_figure(found, p)
 sl.book.ablation(found, p)
 
 # %% [markdown]
-# One seed per row: a difference of about two points between two rows of one seed is what the seeds of a single row can lie apart. SupCon
-# and cross-entropy are to be compared with *FractalDB, 100 categories*, which sees the same pictures without their labels.
+# Two seeds per row: between single runs a difference of two points is [what rounding alone can do](12_measuring), and the intervals know it.
+# SupCon and cross-entropy are to be compared with *FractalDB, 100 categories*, which sees the same pictures without their labels.
 #
 # ## Try it yourself
 #

@@ -70,6 +70,10 @@ sl.book.ablation(found, p, against="random.moco")
 # The figure shows each row's set under the small protocol too (fc6 of the small encoder), to compare the order; the two protocols' numbers
 # are not comparable.
 #
+# **Read this with care.** The order of the sets means something only if the method works at this scale, and real images are its test: where
+# even they stay below the untrained network, a few hundred steps have unlearned more than they taught. The claim then counts as not tested,
+# whatever the other comparisons say. What would settle it is the *gpu* profile: more pictures, more steps, larger crops.
+#
 # ## Verdict
 
 # %% tags=["hide-input"]

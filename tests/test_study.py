@@ -174,10 +174,11 @@ def test_code_hash_ignores_docstrings_and_positions_and_sees_the_rest(monkeypatc
     def digest(text):
         import ast
 
-        return ast.dump(records._without_docstrings(ast.parse(text)))
+        return records.plain(records._without_docstrings(ast.parse(text)))
 
     assert digest(source) == digest(source.replace("Old words.", "New words.").replace("\n\n", "\n\n\n# why\n"))
     assert digest(source) != digest(source.replace("x + 1", "x + 2"))
+    assert digest("def f(): return 1")[1][1][0][1:3] == [["name", "'f'"], ["args", ["arguments"]]]  # no field that only some Pythons have
 
 
 def test_code_hash_follows_the_rows_own_generator_alone(monkeypatch):
@@ -225,6 +226,14 @@ def test_only_common_seeds_are_compared():
     assert claims.evaluate([CLAIM], found)[0].comparisons[0].difference.seeds == 1
 
 
+def test_a_claim_whose_control_fails_is_not_tested():
+    found = [fake(name, seed, right) for name, right in (("real", 700), ("random", 300), ("noise-white", 500)) for seed in (0, 1)]
+    works = {**CLAIM, "compare": ["real > random"], "control": ["noise-white > random"]}
+    fails = {**works, "control": ["random > noise-white"]}
+    assert [claims.evaluate([claim], found)[0].verdict for claim in (works, fails)] == ["supported", "not tested"]
+    assert [c.control for c in claims.evaluate([fails], found)[0].comparisons] == [False, True]
+
+
 def test_records_of_different_test_sets_are_not_averaged():
     other = fake("a", 1, 900)
     other["spec"]["data"]["test_sha256"] = "u"
@@ -240,7 +249,7 @@ def test_packed_outcomes_come_back():
 def test_claims_name_rows_of_the_study_and_chapters_that_exist():
     for claim in claims.read():
         assert {*claim} & {"compare", "correlate", "closest_group"}
-        for rule in claim.get("compare", ()):
+        for rule in (*claim.get("compare", ()), *claim.get("control", ())):
             a, b = (side.strip() for side in rule.split(">"))
             assert a in study.rows() and b in study.rows()
         for chapter in claim["chapters"]:
@@ -251,6 +260,17 @@ def test_profiles_hold_no_field_that_nobody_knows():
     for name in profiles.NAMES:
         if name in ("smoke", "cpu"):
             assert study.resolve(name).name == name
+
+
+def test_a_twin_differs_from_its_record_in_the_device_alone():
+    pairs = records.twins()
+    assert len(pairs) > 40
+    for first, twin in pairs:
+        a, b = (json.loads(json.dumps(r["spec"])) for r in (first, twin))
+        assert {a["numerics"].pop("device"), b["numerics"].pop("device")} == {"cpu", "cuda"}
+        if study.row(first["row"]).needs:  # the encoder that it looks into was trained on the same device
+            assert a["source"]["options"].pop("encoder") != b["source"]["options"].pop("encoder")
+        assert a == b, first["row"]
 
 
 def test_committed_records_are_whole():

@@ -12,6 +12,8 @@ from .ablations import (
     terms_figure,
     transfer_figure,
     transfer_table,
+    twins_figure,
+    twins_table,
     unit_sheets,
 )
 from .chapter import (
@@ -95,6 +97,8 @@ __all__ = [
     "training",
     "transfer_figure",
     "transfer_table",
+    "twins_figure",
+    "twins_table",
     "unit_sheets",
     "verdicts",
 ]  # fmt: skip

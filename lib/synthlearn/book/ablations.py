@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from .. import losses, stats
 from ..encoders import OUT
 from ..generators.feature_vis import visualise
-from ..study import Profile, claims, run
+from ..study import Profile, claims, records, run
 from ..study.rows import Row
 from ..study.rows import row as row_by_name
 from . import figures
@@ -145,27 +145,34 @@ def transfer_table(found: Measured) -> figures.Shown:
     groups = list(claims.group_means(first))
     names = [name for group in groups for name, part in first.items() if part["group"] == group]
     body = []
-    for row, (record, *_) in sorted(found.items(), key=lambda item: -_overall(item[1][0])):
-        means = [f"{100 * mean:.1f} <small>± {100 * Z * error:.1f}</small>" for mean, error in claims.group_means(record["results"]).values()]
-        body.append([html.escape(row_by_name(row).title), *means, *(percent(record["results"][name]["top1"]) for name in names)])
+    for row, mine in sorted(found.items(), key=lambda item: -_overall(item[1])):
+        means = [f"{100 * mean:.1f} <small>± {100 * Z * error:.1f}</small>" for mean, error in _groups(mine).values()]
+        tasks = [percent(float(np.mean([r["results"][name]["top1"] for r in mine]))) for name in names]
+        body.append([html.escape(row_by_name(row).title), *means, *tasks])
     counts = ", ".join(f"{name} {part['train']:,} of {part['n']:,}" for name, part in first.items())
     note = "Group columns: mean of (top-1 − chance)/(1 − chance), in per cent, 95 % interval over test images, tasks fixed. Others: top-1 of a linear probe. "
-    return table(["source", *groups, *names], body, f"{note}Training and test images: {counts}. Seed 0.", sortable=True)
+    seeds = f"Means over {len(next(iter(found.values())))} seeds."
+    return table(["source", *groups, *names], body, f"{note}Training and test images: {counts}. {seeds}", sortable=True)
 
 
-def _overall(record: dict[str, Any]) -> float:
-    return float(np.mean([mean for mean, _ in claims.group_means(record["results"]).values()]))
+def _groups(found: Sequence[dict[str, Any]]) -> dict[str, tuple[float, float]]:
+    """Mean gain and its standard error of each group of tasks, over a row's seeds."""
+    return claims.over_seeds([claims.group_means(r["results"]) for r in found])
+
+
+def _overall(found: Sequence[dict[str, Any]]) -> float:
+    return float(np.mean([mean for mean, _ in _groups(found).values()]))
 
 
 def transfer_figure(found: Measured) -> figures.Shown:
     """Group means, a panel per group, best overall first."""
-    order = sorted(found, key=lambda name: -_overall(found[name][0]))
+    order = sorted(found, key=lambda name: -_overall(found[name]))
     groups = list(claims.group_means(found[order[0]][0]["results"]))
     figure, axes = figures.new(len(groups), width=7.6, height=0.3 * len(order) + 1.2, sharey=True, squeeze=False)
     said = []
     for axis, group in zip(axes[0], groups, strict=True):
         for i, name in enumerate(order):
-            mean, error = claims.group_means(found[name][0]["results"])[group]
+            mean, error = _groups(found[name])[group]
             colour = figures.COLOURS[row_by_name(name).family]
             axis.plot([100 * (mean - Z * error), 100 * (mean + Z * error)], [i, i], color=colour, linewidth=2)
             axis.plot(100 * mean, i, "o", color=colour)
@@ -262,3 +269,40 @@ def properties_figure(found: Measured, records: Records, shown: Sequence[str] = 
     said = "; ".join(f"{row_by_name(name).title} {100 * y:.1f} %: " + ", ".join(f"{PROPERTIES[k]} {values[k][i]:.3g}" for k in shown)
                      for i, (name, y) in enumerate(zip(names, accuracy, strict=True)))  # fmt: skip
     return figures.svg(figure, f"Accuracy against properties. {said}.", "One mark per synthetic set, colour by family; star: real images.")
+
+
+def twins_figure() -> figures.Shown:
+    """Accuracies of the same row and seed on two kinds of device, one against the other: a mark per pair, colour by family; on the line they agree."""
+    pairs = records.twins()
+    figure, axis = figures.new(width=4.6, height=4.2)
+    x, y = ([100 * claims.metric(pair[i])["top1"] for pair in pairs] for i in (0, 1))
+    families = [row_by_name(first["row"]).family for first, _ in pairs]
+    for family in dict.fromkeys(families):
+        mine = [i for i, f in enumerate(families) if f == family]
+        axis.plot([x[i] for i in mine], [y[i] for i in mine], "o", color=figures.COLOURS[family], label=family.replace("_", " "), markersize=6)
+    axis.axline((45, 45), slope=1, color=figures.INK, linewidth=1, linestyle="--")
+    axis.set_xlabel("top-1 on a processor, %")
+    axis.set_ylabel("top-1 on a GPU, %")
+    axis.legend(labelcolor=figures.INK, fontsize=8, frameon=False, ncols=2)
+    said = "; ".join(
+        f"{row_by_name(first['row']).title} seed {first['spec']['seed']}: {a:.1f} and {b:.1f}" for (first, _), a, b in zip(pairs, x, y, strict=True)
+    )
+    return figures.svg(figure, f"The same run on two kinds of device. {said}.", "Each mark is one row and seed, run twice; dashed: equal accuracy.")
+
+
+def twins_table() -> figures.Shown:
+    """How far the same run lies apart on two devices, beside how far seeds of one row do."""
+    pairs = records.twins()
+    apart = np.array([claims.metric(twin)["top1"] - claims.metric(first)["top1"] for first, twin in pairs])
+    rows = claims.by_row(records.read_all())
+    spreads = [np.var([claims.metric(r)["top1"] for r in mine.values()], ddof=1) for name, mine in rows.items() if len(mine) > 2 and row_by_name(name).trained]
+    mean, low, high = stats.paired_t(apart)
+    n = int(np.median([claims.metric(first)["n"] for first, _ in pairs]))
+    p = float(np.mean([claims.metric(first)["top1"] for first, _ in pairs]))
+    body = [
+        ["the same run on two devices: mean difference", f"{100 * mean:+.2f} <small>[{100 * low:+.2f}, {100 * high:+.2f}]</small>", f"{len(pairs)} pairs"],
+        ["one run, from those pairs: standard deviation", f"{100 * float(apart.std(ddof=1)) / 2**0.5:.2f}", f"{len(pairs)} pairs"],
+        ["seeds of one row: standard deviation", f"{100 * float(np.mean(spreads)) ** 0.5:.2f}", f"{len(spreads)} rows with three seeds"],
+        ["test images alone: standard error", f"{100 * (p * (1 - p) / n) ** 0.5:.2f}", f"{n:,} images"],
+    ]
+    return table(["what", "points of top-1", "from"], body, "Pairs have the same pictures, weights at the start, order and views; only rounding differs.")

@@ -168,9 +168,10 @@ def verdicts(chapter: str, found: Records, profile: Profile, measured: Records |
         mine = [rule for rule in claim.get("compare", ()) if any(side.strip() in found for side in rule.split(">"))]
         if chapter in claim["chapters"] and (mine or (measured and not claim.get("compare"))):
             told.append({**claim, "compare": mine})
-    for name in {side.strip() for claim in told for rule in claim.get("compare", ()) for side in rule.split(">")} & rows().keys() - known.keys():
+    wanted = {side.strip() for claim in told for kind in ("compare", "control") for rule in claim.get(kind, ()) for side in rule.split(">")}
+    for name in wanted & rows().keys() - known.keys():
         row = row_by_name(name)
-        if all(run.state(row, profile, seed) == "fresh" for seed in range(profile.seeds)):
+        if all(run.state(row, profile, seed) == "fresh" for seed in range(row.profile(profile).seeds)):
             known[name] = baseline(profile, name)
     return claim_table(claims.evaluate(told, [r for mine in known.values() for r in mine], measured), profile)
 
@@ -180,8 +181,11 @@ def claim_table(judged: Sequence[claims.Claim], profile: Profile, evidence: bool
     body = []
     for claim in judged:
         pairs = [html.escape(f.text) for f in claim.findings]
-        pairs += [f"{html.escape(c.a)} − {html.escape(c.b)}: {points(c.difference) if c.difference else 'no record'}" for c in claim.comparisons]
-        seeds = min((c.difference.seeds for c in claim.comparisons if c.difference), default=1 if claim.findings else 0)
+        pairs += [
+            f"{'<i>control</i> ' * c.control}{html.escape(c.a)} − {html.escape(c.b)}: {points(c.difference) if c.difference else 'no record'}"
+            for c in claim.comparisons
+        ]
+        seeds = str(min((c.difference.seeds for c in claim.comparisons if c.difference), default="–" if claim.findings else 0))
         mark = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}[claim.verdict]
         told = f"{html.escape(claim.text)}<br><small>{html.escape(claim.source)}</small>"
         verdict = f"<b class='{claim.verdict.replace(' ', '-')}'>{mark} {claim.verdict}</b>"
@@ -190,7 +194,7 @@ def claim_table(judged: Sequence[claims.Claim], profile: Profile, evidence: bool
             given = [c.verdict for c in claim.comparisons] + [f.verdict for f in claim.findings]
             counts = ", ".join(f"{given.count(word)} {word}" for word in claims.VERDICTS if word in given)
             shown = f"<details><summary>{len(pairs)} comparisons: {counts}</summary>{shown}</details>"
-        body.append([told, verdict, *([shown] if evidence else []), str(seeds)])
+        body.append([told, verdict, *([shown] if evidence else []), seeds])
     smoke = "the smoke profile: tiny runs that only show that the path works; no verdict stands on them"
     note = smoke if profile.name == "smoke" else f"profile {profile.name}"
     header = ["claim", "verdict", *(["evidence: difference in points, 95 % interval"] if evidence else []), "seeds"]
@@ -200,15 +204,18 @@ def claim_table(judged: Sequence[claims.Claim], profile: Profile, evidence: bool
 def provenance(profile: Profile, found: Records) -> figures.Shown:
     """One line: profile, commit, code, device, versions, wall time, seeds."""
     flat = [r for mine in found.values() for r in mine]
-    source = flat[0]["provenance"] if flat else {}
+
+    def every(field: str) -> str:
+        return ", ".join(sorted({r["provenance"][field] for r in flat})) or "–"
+
     parts = {
         "profile": profile.name,
         "data": profile.data,
         "page made at commit": run.commit(),
         "records by code": ", ".join(sorted({r["provenance"]["code"][:10] for r in flat})),
-        "device": source.get("device", "–"),
-        "Python": source.get("python", "–"),
-        "torch": source.get("torch", "–"),
+        "device": every("device"),
+        "Python": every("python"),
+        "torch": every("torch"),
         "runs": f"{len(flat)} in {sum(r['cost']['wall_seconds'] for r in flat) / 60:.1f} min",
         "seeds": ", ".join(str(s) for s in sorted({r["spec"]["seed"] for r in flat})),
         "this page": f"{time.perf_counter() - _began:.0f} s",

@@ -17,6 +17,7 @@ from .chapter import Records, claim_table, estimate, interval, percent, publishe
 
 EXAMPLES = {"mixture": {"parts": {"dead_leaves-mixed": 1, "stat-spectrum_color": 1, "stylegan-oriented": 1}}}  # of generators that need options
 WATTS = 10  # assumed for one busy core of a server, with its share of the memory
+CARD_WATTS = 43  # of a run on a GPU: a tenth of the 430 W that the H100 drew while nine to fifteen runs shared it (nvidia-smi, every minute)
 
 
 def stored(profile: str) -> Records:
@@ -73,22 +74,51 @@ def stored_verdicts(chapter: str, found: Records, profile: Profile, evidence: bo
     return claim_table(claims.evaluate(told, [r for mine in found.values() for r in mine], measured), profile, evidence)
 
 
+def on_card(record: dict[str, Any]) -> bool:
+    """Whether a run was made on a GPU."""
+    return "cuda" in record["provenance"]["torch"] or "+cu" in record["provenance"]["torch"]
+
+
 def costs(found: Records, profile: Profile) -> figures.Shown:
     """What every row cost, sums over its seeds, sortable; and the total."""
-    body, total = [], np.zeros(5)
+    body, total = [], np.zeros(6)
     for name, mine in found.items():
         cost = [r["cost"] for r in mine]
         wall, cpu, failed = (sum(c[field] for c in cost) for field in ("wall_seconds", "cpu_seconds", "failed_tries"))
-        energy, pictures = cpu * WATTS / 3600, sum(c.get("images", 0) for c in cost)
-        total += (len(mine), pictures, wall, cpu, energy)
+        card = sum(r["cost"]["wall_seconds"] for r in mine if on_card(r))
+        energy, pictures = (cpu * WATTS + card * CARD_WATTS) / 3600, sum(c.get("images", 0) for c in cost)
+        total += (len(mine), pictures, wall, cpu, energy, card)
         parts = [f"{np.mean([c[field] for c in cost]) / 60:.1f}" if field in cost[0] else "–" for field in ("pool_seconds", "train_seconds", "probe_seconds")]
-        numbers = [*parts, f"{wall / 60:.1f}", f"{cpu / 60:.1f}", f"{energy:.1f}", f"{max(c['peak_mb'] for c in cost):,}", str(failed)]
+        numbers = [
+            str(sum(map(on_card, mine))),
+            *parts,
+            f"{wall / 60:.1f}",
+            f"{cpu / 60:.1f}",
+            f"{energy:.1f}",
+            f"{max(c['peak_mb'] for c in cost):,}",
+            str(failed),
+        ]
         command = f"<code>python -m synthlearn run --profile {profile.name} --row {html.escape(name)}</code>"
         body.append([html.escape(row_by_name(name).title), str(len(mine)), f"{pictures:,}", *numbers, command])
-    seeds, pictures, wall, cpu, energy = total
-    note = f"In all {seeds:.0f} runs, {pictures:,.0f} pictures, {wall / 3600:.1f} hours of one core each, {cpu / 3600:.1f} processor hours, {energy:.0f} Wh. "
-    note += f"Energy is an estimate: {WATTS} W for a busy core, nothing measured. Minutes of pictures, training and probe are means over seeds, the rest sums."
-    header = ["source", "seeds", "pictures", "pictures, min", "training, min", "probe, min", "all, min", "processor, min", "energy, Wh", "memory, MB"]
+    seeds, pictures, wall, cpu, energy, card = total
+    note = (
+        f"In all {seeds:.0f} runs, {pictures:,.0f} pictures, {(wall - card) / 3600:.1f} hours of runs on a core each and {card / 3600:.1f} hours of runs that "
+    )
+    note += f"shared a GPU with eight to fourteen others, {cpu / 3600:.1f} processor hours, {energy:.0f} Wh. Energy is an estimate: {WATTS} W for a busy core, "
+    note += f"{CARD_WATTS} W for a share of the card. Minutes of pictures, training and probe are means over seeds, the rest sums."
+    header = [
+        "source",
+        "seeds",
+        "pictures",
+        "on a GPU",
+        "pictures, min",
+        "training, min",
+        "probe, min",
+        "all, min",
+        "processor, min",
+        "energy, Wh",
+        "memory, MB",
+    ]
     return table([*header, "failed tries", "command"], body, note, sortable=True)
 
 

@@ -25,6 +25,7 @@ class Comparison:
     b: str
     difference: stats.Estimate | None
     verdict: str
+    control: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,9 @@ def difference(a: dict[int, dict[str, Any]], b: dict[int, dict[str, Any]], name:
 
 
 def read(path: str = "book/claims.toml") -> list[dict[str, Any]]:
-    """The claims as written: id, text, source, chapters, and rules: ``compare`` (each "a > b"), ``correlate`` (properties of sets whose rank
-    correlation with accuracy should be positive), ``closest_group`` (of transfer tasks, where the best noise is nearest to real images)."""
+    """The claims as written: id, text, source, chapters, and rules: ``compare`` (each "a > b"), ``control`` (comparisons without which the others mean
+    nothing: unless they are supported, the claim is not tested), ``correlate`` (properties of sets whose rank correlation with accuracy should be
+    positive), ``closest_group`` (of transfer tasks, where the best noise is nearest to real images)."""
     return tomllib.loads((files.root() / path).read_text(encoding="utf-8"))["claims"]
 
 
@@ -89,23 +91,26 @@ def evaluate(claims: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]], 
     """Verdicts over records of one profile. All comparisons of the call are one family: Holm at 5 % decides which are more than chance.
     A comparison over a single seed stays undecided. ``measured``: the further measurements' records by kind, for rules over those."""
     table = by_row(found)
-    pairs = [(claim["id"], *(side.strip() for side in rule.split(">"))) for claim in claims for rule in claim.get("compare", ())]
-    differences = [difference(table[a], table[b]) if a in table and b in table else None for _, a, b in pairs]
+    rules = [(claim["id"], kind, rule) for claim in claims for kind in ("compare", "control") for rule in claim.get(kind, ())]
+    pairs = [(claim, kind, *(side.strip() for side in rule.split(">"))) for claim, kind, rule in rules]
+    differences = [difference(table[a], table[b]) if a in table and b in table else None for _, _, a, b in pairs]
     p = {i: d.p for i, d in enumerate(differences) if d is not None}
     clear = dict(zip(p, stats.holm(list(p.values())), strict=True))
     comparisons: dict[str, list[Comparison]] = {claim["id"]: [] for claim in claims}
-    for i, (claim, a, b) in enumerate(pairs):
+    for i, (claim, kind, a, b) in enumerate(pairs):
         d = differences[i]
         decided = d is not None and clear[i] and d.seeds >= LEAST_SEEDS
         verdict = "not tested" if d is None else "undecided" if not decided else "supported" if d.mean > 0 else "contradicted"
-        comparisons[claim].append(Comparison(a, b, d, verdict))
+        comparisons[claim].append(Comparison(a, b, d, verdict, kind == "control"))
     judged = []
     for c in claims:
         findings = tuple(correlated(k, table, (measured or {}).get("properties", [])) for k in c.get("correlate", ()))
         if "closest_group" in c:
             findings += (closest_group(c["closest_group"], (measured or {}).get("transfer", [])),)
-        verdicts = [x.verdict for x in comparisons[c["id"]]] + [x.verdict for x in findings]
-        judged.append(Claim(c["id"], c["text"], c["source"], tuple(comparisons[c["id"]]), _overall(verdicts), findings))
+        verdicts = [x.verdict for x in comparisons[c["id"]] if not x.control] + [x.verdict for x in findings]
+        valid = all(x.verdict == "supported" for x in comparisons[c["id"]] if x.control)
+        verdict = _overall(verdicts) if valid else "not tested"
+        judged.append(Claim(c["id"], c["text"], c["source"], tuple(comparisons[c["id"]]), verdict, findings))
     return judged
 
 
@@ -128,7 +133,7 @@ def closest_group(group: str, measured: Sequence[dict[str, Any]]) -> Finding:
     each: dict[str, list[dict[str, tuple[float, float]]]] = {}
     for m in measured:
         each.setdefault(m["row"], []).append(group_means(m["results"]))
-    found = {name: _over_seeds(mine) for name, mine in each.items()}
+    found = {name: over_seeds(mine) for name, mine in each.items()}
     noise = [name for name in found if row(name).kind == "generator"]
     if "real" not in found or not noise:
         return Finding("no transfer measurements", "not tested")
@@ -144,7 +149,7 @@ def closest_group(group: str, measured: Sequence[dict[str, Any]]) -> Finding:
     return Finding(f"real − best synthetic set, points of gain over chance: {told}; seeds: {seeds}", verdict)
 
 
-def _over_seeds(means: Sequence[dict[str, tuple[float, float]]]) -> dict[str, tuple[float, float]]:
+def over_seeds(means: Sequence[dict[str, tuple[float, float]]]) -> dict[str, tuple[float, float]]:
     """Mean and standard error of each group over several seeds' means and errors."""
     return {g: (float(np.mean([m[g][0] for m in means])), float(np.hypot.reduce([m[g][1] for m in means])) / len(means)) for g in means[0]}
 

@@ -59,6 +59,13 @@ def read_all(profile: str = "cpu", what: str | None = None) -> list[dict[str, An
     return [read(path) for path in sorted(where.glob("*.json"))]
 
 
+def twins(profile: str = "cpu") -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Records with another of the same row and seed, made on the other kind of device: the same run but for rounding."""
+    found = [(read(path), folder) for path in sorted((files.root() / "results" / "twins" / profile).glob("*.json"))
+             for folder in [files.root() / "results" / "records" / profile / path.name]]  # fmt: skip
+    return [(read(first), twin) for twin, first in found if first.exists()]
+
+
 def _imports(tree: ast.Module, package: str) -> set[str]:
     """Names of the library's modules that a syntax tree imports."""
     found = set()
@@ -85,6 +92,16 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
     return tree
 
 
+def plain(node: Any) -> Any:
+    """A syntax tree as nested lists that every Python gives alike: newer ones have fields that older ones lack, empty where they are not used."""
+    if isinstance(node, list):
+        return [plain(each) for each in node]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [[name, plain(value)] for name, value in ast.iter_fields(node) if value is not None and value != [] and name not in ("kind", "type_comment")]
+    return [type(node).__name__, *fields]
+
+
 def code_of(spec: dict[str, Any]) -> str:
     """:func:`code_hash` of a record's spec: of its source's generator, and of those that this one is made of; of the modules that a measurement names."""
     source = spec.get("source", {})
@@ -101,7 +118,7 @@ def code_hash(*generators: str, roots: tuple[str, ...] = ROOTS) -> str:
     library = __package__.rpartition(".")[0]
     waiting = [f"{library}.{name}" for name in roots]
     waiting += [generator_class(name).__module__ for name in generators]
-    seen: dict[str, str] = {}
+    seen: dict[str, Any] = {}
     while waiting:
         name = waiting.pop()
         if name in seen or not name.startswith(library + ".") or name.removeprefix(library + ".") in NEUTRAL:
@@ -114,7 +131,7 @@ def code_hash(*generators: str, roots: tuple[str, ...] = ROOTS) -> str:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         waiting += sorted(_imports(tree, package))
-        seen[name] = ast.dump(_without_docstrings(tree))
+        seen[name] = plain(_without_docstrings(tree))
     return files.digest(seen)
 
 

@@ -247,7 +247,8 @@ def replay(row: Row, profile: Profile, seed: int, measure: bool = False) -> tupl
         images = stream.feed(source, p.n_images, p.image_size, seed, p.device, p.refresh)
         if not p.refresh:  # else they are made anew anyway
             probed = torch.arange(0, p.n_images, max(1, p.n_images // REPLAY_PICTURES))
-            again["pictures"] = bool(torch.equal(source.sample(probed, p.image_size, seed, p.device), images.batch(0, probed)))
+            difference = source.sample(probed, p.image_size, seed, p.device).int() - images.batch(0, probed).int()
+            again["pictures"] = bool(difference.abs().max() <= 1)  # on some processors a convolution's last bit depends on the batch
             recorded["pictures"] = True
         method, labels = method_of(row, p, seed, source)
         last = found["curves"]["step"][:REPLAY_POINTS][-1]
