@@ -26,7 +26,7 @@ def test_list_shows_names_options_and_defaults(capsys):
     assert code == 0 and all(name in out for name in sl.generators.names()) and "categories = 1000" in out
 
 
-@pytest.mark.parametrize("command", ["generate", "pretrain", "probe", "run", "status", "verify"])
+@pytest.mark.parametrize("command", ["generate", "pretrain", "probe", "properties", "run", "status", "verify"])
 def test_help_teaches(command):
     done = subprocess.run([sys.executable, "-m", "synthlearn", command, "--help"], capture_output=True, text=True, check=True)
     assert "default" in done.stdout or "required" in done.stdout or "usage" in done.stdout
@@ -67,6 +67,18 @@ def test_pretrain_then_probe_prints_one_json_object(capsys, tmp_path, runs):
     code, text, _ = call(capsys, "probe", "--encoder", str(out), "--data", "digits", "--per-class", "20")
     found = json.loads(text)
     assert code == 0 and found["low"] <= found["top1"] <= found["high"] and found["n"] == 797 and found["metric"] == "fc6_linear"
+
+
+def test_properties_compare_a_set_with_real_images_and_real_images_with_themselves(capsys, runs):
+    assert main(["properties", "--real", "digits", "--encoder", "random", "--n", "40"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["n"] == 40 and found["tap"] == "conv5" and found["properties"]["recall"]["value"] > 0.8
+    assert main(["properties", "--generator", "noise-white", "--encoder", "random", "--n", "40"]) == 0
+    noise = json.loads(capsys.readouterr().out)
+    assert noise["properties"]["spectrum"]["value"] == pytest.approx(0, abs=0.3) and noise["properties"]["spectrum"]["real"] < -1
+    assert noise["properties"]["frechet"]["real"] == found["properties"]["frechet"]["real"]
+    assert main(["properties", "--generator", "noise-white", "--encoder", "random", "--n", "400"]) == 1
+    assert "--n 400: must lie between 12 and 398" in capsys.readouterr().err
 
 
 def test_pretrain_takes_a_folder_and_a_probe_an_image_folder(capsys, tmp_path, runs):

@@ -1,15 +1,17 @@
 """Properties of image sets against closed forms, loops and scipy."""
 
+import importlib
 import math
+import pathlib
 
 import numpy as np
 import pytest
 import torch
 from scipy import linalg
 
+from synthlearn import inception, rng
 from synthlearn import properties as pr
-from synthlearn import rng
-from synthlearn.errors import ParameterError
+from synthlearn.errors import CheckpointError, ParameterError
 
 
 def normal(seed, n, d):
@@ -88,3 +90,24 @@ def test_coherence_is_one_for_equal_views_and_zero_for_strangers():
     same, independent = pr.coherence(x, x), pr.coherence(x, normal(1, 300, 40))
     assert same[0] == pytest.approx(1, abs=0.02) and same[1] == 1
     assert abs(independent[0]) < 0.03 and independent[1] < 0.03
+
+
+def test_inception_reads_torchvisions_file_and_runs_no_code_of_it(tmp_path):
+    importlib.import_module("synthlearn.vision")
+    from torchvision.models import inception_v3
+
+    theirs = inception_v3(weights=None, init_weights=False).eval()
+    torch.save(theirs.state_dict(), tmp_path / "inception.pth")
+    ours = inception.Inception(tmp_path / "inception.pth")
+    x = torch.rand(2, 3, 299, 299)
+    with torch.no_grad():
+        theirs.fc = torch.nn.Identity()
+        assert torch.equal(ours.features(x)["pooled"], theirs(x)) and ours.features(x)["pooled"].shape == (2, 2048)
+    state = theirs.state_dict()
+    state.pop("Conv2d_1a_3x3.conv.weight")
+    torch.save(state, tmp_path / "short.pth")
+    with pytest.raises(CheckpointError, match=r"Conv2d_1a_3x3\.conv\.weight' is missing"):
+        inception.Inception(tmp_path / "short.pth")
+    torch.save({"x": pathlib.PurePosixPath("/")}, tmp_path / "objects.pth")
+    with pytest.raises(CheckpointError, match="not a state dict of tensors"):
+        inception.Inception(tmp_path / "objects.pth")

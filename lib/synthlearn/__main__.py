@@ -14,6 +14,7 @@ EXAMPLES = """examples:
   python -m synthlearn pretrain --generator fractals-sigma --profile smoke --out encoder.safetensors
   accelerate launch --num_processes 8 -m synthlearn pretrain --row dead_leaves-mixed --profile gpu --out encoder.safetensors
   python -m synthlearn probe --encoder encoder.safetensors --data digits
+  python -m synthlearn properties --generator fractals-sigma --encoder encoder.safetensors --n 500
   python -m synthlearn run --profile cpu --row real --seed 0
   python -m synthlearn status --profile cpu
 """
@@ -28,6 +29,20 @@ def option(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except json.JSONDecodeError:
         return name, value
+
+
+def _source(p: argparse.ArgumentParser) -> Any:
+    """Arguments that name a source of pictures and the profile's settings; the group of alternatives, for more of them."""
+    where = p.add_mutually_exclusive_group(required=True)
+    where.add_argument("--generator", metavar="NAME", help="see `list`")
+    where.add_argument("--folder", metavar="DIR", help="any folder of pictures")
+    where.add_argument("--real", metavar="SET", help="the training images of a real set, labels hidden unless a method needs them")
+    p.add_argument("--option", type=option, action="append", default=[], metavar="NAME=VALUE", help="an option of the generator")
+    p.add_argument("--profile", default="smoke", help="smoke, cpu, gpu or paper")
+    p.add_argument(
+        "--set", type=option, action="append", default=[], metavar="FIELD=VALUE", help="replace a field of the profile, as in epochs=20 or method=simclr"
+    )
+    return where
 
 
 def parser() -> argparse.ArgumentParser:
@@ -53,17 +68,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--device", default="cpu", help="cpu, cuda …")
 
     p = command("pretrain", "pre-train an encoder on a generator, a folder or a real set, and save it")
-    where = p.add_mutually_exclusive_group(required=True)
-    where.add_argument("--generator", metavar="NAME", help="see `list`")
-    where.add_argument("--folder", metavar="DIR", help="any folder of pictures")
-    where.add_argument("--real", metavar="SET", help="the training images of a real set, labels hidden unless the method needs them")
-    where.add_argument("--row", metavar="ROW", help="a row of the study, with all its settings")
-    p.add_argument("--option", type=option, action="append", default=[], metavar="NAME=VALUE", help="an option of the generator")
+    _source(p).add_argument("--row", metavar="ROW", help="a row of the study, with all its settings")
     p.add_argument("--method-option", type=option, action="append", default=[], metavar="NAME=VALUE", help="an option of the method, as in temperature=0.2")
-    p.add_argument("--profile", default="smoke", help="smoke, cpu, gpu or paper")
-    p.add_argument(
-        "--set", type=option, action="append", default=[], metavar="FIELD=VALUE", help="replace a field of the profile, as in epochs=20 or method=simclr"
-    )
     p.add_argument("--seed", type=int, default=0, help="of the initial weights, the pictures and the views")
     p.add_argument(
         "--out", type=Path, required=True, metavar="FILE.safetensors", help="where the encoder goes; an interrupted run goes on from FILE.checkpoint"
@@ -81,6 +87,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--width", type=float, default=0.25, help="of the random encoder")
     p.add_argument("--size", type=int, default=32, help="input side of the random encoder")
     p.add_argument("--seed", type=int, default=0, help="of the random encoder and of the held-out fifth of train")
+
+    p = command("properties", "compare pictures with real ones in features of an encoder, and print one JSON object")
+    _source(p)
+    p.add_argument("--encoder", required=True, metavar="FILE|random|timm:NAME|inception:FILE",
+                   help="as for `probe`, or torchvision's Inception v3 from its file: only then may the Fréchet distance be called FID")  # fmt: skip
+    p.add_argument("--n", type=int, default=2000, help="pictures, and as many real ones twice: all values depend on it")
+    p.add_argument("--seed", type=int, default=0, help="of the pictures and of the views")
 
     for name, text in (
         ("run", "run rows of the study that have no fresh record"),
@@ -151,6 +164,11 @@ def _generate(args: argparse.Namespace) -> int:
     return 0
 
 
+def _named(args: argparse.Namespace) -> tuple[str, str]:
+    """Kind and name of the source that the arguments name."""
+    return next((kind, getattr(args, kind)) for kind in ("generator", "folder", "real") if getattr(args, kind))
+
+
 def _pretrain(args: argparse.Namespace) -> int:
     from . import distributed, encoders, files, stream, study, train
 
@@ -161,7 +179,7 @@ def _pretrain(args: argparse.Namespace) -> int:
             what = "--option and --method-option cannot change it" if row.trained else f"it trains nothing (kind {row.kind})"
             raise ParameterError(f"--row {row.name}: {what}; name a source with --generator, --folder or --real")
     else:
-        kind, name = next((k, getattr(args, k)) for k in ("generator", "folder", "real") if getattr(args, k))
+        kind, name = _named(args)
         row = study.Row(name, kind, name, "", "", origin=name, own_options=dict(args.option), method_options=dict(args.method_option))
     p = row.profile(profile)
     study.prepare(p)
@@ -195,6 +213,25 @@ def _probe(args: argparse.Namespace) -> int:
         every[name] = {"top1": m.top1, "low": low, "high": high}
     first = next(iter(every))
     print(json.dumps({"encoder": args.encoder, "data": test.name, "n": len(test), "metric": first, **every[first], "all": every}))
+    return 0
+
+
+def _properties(args: argparse.Namespace) -> int:
+    from . import datasets, encoders, inception, stream, study
+    from .errors import DataError
+    from .study import measurements
+
+    p = study.resolve(args.profile, **dict(args.set))
+    file = args.encoder.removeprefix("inception:")
+    encoder = encoders.load(args.encoder, p.width, p.crop, args.seed) if file == args.encoder else inception.Inception(Path(file))
+    test = datasets.load(p.data, "test", p.crop)
+    if not measurements.LEAST <= args.n <= len(test) // 2:
+        raise DataError(f"--n {args.n}: must lie between {measurements.LEAST} and {len(test) // 2}, half of the test images of {p.data}")
+    source = stream.source(*_named(args), dict(args.option))
+    pictures = source.sample(range(args.n), p.image_size, args.seed, "cpu")
+    tap = "conv5" if "conv5" in encoder.taps else encoder.taps[-1]
+    found = dict(measurements.compared(encoder, tap, pictures, measurements.large_enough(test.images[: 2 * args.n], p.crop), p.augmenter(), args.seed))
+    print(json.dumps({"source": source.name, "data": p.data, "encoder": args.encoder, "tap": tap, "n": args.n, "properties": found}))
     return 0
 
 
@@ -271,7 +308,16 @@ def _verify(args: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; the exit status: 0, 1 for a failure, 2 for wrong use."""
     args = parser().parse_args(argv)
-    handlers = {"generate": _generate, "pretrain": _pretrain, "probe": _probe, "run": _run, "measure": _measure, "status": _status, "verify": _verify}
+    handlers = {
+        "generate": _generate,
+        "pretrain": _pretrain,
+        "probe": _probe,
+        "properties": _properties,
+        "run": _run,
+        "measure": _measure,
+        "status": _status,
+        "verify": _verify,
+    }
     try:
         return _list() if args.command == "list" else handlers[args.command](args)
     except SynthlearnError as error:

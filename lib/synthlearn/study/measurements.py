@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from .. import datasets, encoders, files, probe, progress, properties, stream, tasks, transfer
+from ..augment import Augmentation
 from ..datasets import ImageSet
 from ..errors import ParameterError
-from ..image import resize
+from ..image import MEAN, STD, resize
 from ..transfer import Part
 from . import records, run
 from .profiles import Profile, anywhere
@@ -22,7 +23,7 @@ from .rows import Row, row, spec
 
 REFERENCE, REFERENCE_TAP = "real", "conv5"  # the encoder in whose features properties are measured; few numbers, so that 2,000 images are enough
 RIDGE = 1e-3  # of the log volume, of the mean eigenvalue of the real images
-IMAGES = 2000  # of each set, for properties
+IMAGES, LEAST = 2000, 12  # of each set, for properties; the least: half of them have more than five neighbours
 FEW, LENGTHS = 100, (5, 20)  # fine-tuning: training images per class, epochs
 FEW_SMOKE, LENGTHS_SMOKE = 10, (1, 2)
 
@@ -92,17 +93,31 @@ def _properties(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
     reference = _encoder(row(REFERENCE), profile, 0)
     n = min(IMAGES, p.n_images)
     pictures = stream.pool(run.source_of(row_, profile, seed), p.n_images, p.image_size, seed, p.device)[:n]
-    test = datasets.load(p.data, "test", p.crop).images[: 2 * n]
-    if min(test.shape[-2:]) < p.crop:
-        test = resize(test, p.crop)
+    test = large_enough(datasets.load(p.data, "test", p.crop).images[: 2 * n], p.crop)
+    yield from compared(reference, REFERENCE_TAP, pictures, test, p.augmenter(), seed)
+
+
+def large_enough(images: Tensor, side: int) -> Tensor:
+    """Images that can be cropped to ``side``, enlarged where they are smaller."""
+    return resize(images, side) if min(images.shape[-2:]) < side else images
+
+
+def compared(reference: encoders.Encoder, tap: str, pictures: Tensor, test: Tensor, augmentation: Augmentation, seed: int = 0) -> Iterator[Part]:
+    """Properties of pictures against the first half of real ones, in features of ``reference``; beside them those of the other half.
+
+    Args:
+        pictures: uint8 (n, 3, s, s). test: uint8 (2n, 3, t, t).
+        augmentation: of the two views of coherence.
+    """
+    n, device = len(pictures), next(reference.parameters()).device
     real, other = test[: len(test) // 2], test[len(test) // 2 :]
 
+    @torch.no_grad()
     def read(normalised: Tensor) -> Tensor:
-        with torch.no_grad():
-            return torch.cat([reference.features(x.to(p.device), (REFERENCE_TAP,))[REFERENCE_TAP] for x in normalised.split(probe.BATCH)]).double().cpu()
+        return torch.cat([reference.features(_as_for(reference, x.to(device)), (tap,))[tap] for x in normalised.split(probe.BATCH)]).double().cpu()
 
     def features(images: Tensor) -> Tensor:
-        return probe.features(reference, images, (REFERENCE_TAP,))[REFERENCE_TAP].double().cpu()
+        return probe.features(reference, images, (tap,))[tap].double().cpu()
 
     y = features(real)
     ridge = RIDGE * float(properties.moments(y)[1].trace()) / y.shape[1]
@@ -110,7 +125,7 @@ def _properties(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
 
     def properties_of(images: Tensor) -> dict[str, float]:
         x = features(images)
-        views = properties.two_views(images[: n // 2], p.augmenter(), seed)
+        views = properties.two_views(images[: n // 2], augmentation, seed)
         found = {"frechet": properties.frechet(y, x), **properties.neighbourhoods(y, x), "log_volume": properties.log_volume(x, ridge)}
         found |= {"effective_rank": properties.effective_rank(x), "colour_kl": properties.symmetric_kl(colours, properties.colour_histogram(images))}
         found["spectrum"] = properties.spectrum_exponent(images)
@@ -121,6 +136,16 @@ def _properties(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
     ours, theirs = properties_of(pictures), properties_of(other)
     for name, value in ours.items():
         yield name, {"value": round(value, 6), "real": round(theirs[name], 6), "n": n}
+
+
+def _as_for(encoder: encoders.Encoder, views: Tensor) -> Tensor:
+    """Views as training makes them, in the size and normalisation of another encoder."""
+    size = encoder.options["input_size"]
+    if (*map(tuple, encoder.normalisation), views.shape[-1]) == (MEAN, STD, size):
+        return views
+    (mean, std), (wanted_mean, wanted_std) = ((torch.tensor(c, device=views.device).view(3, 1, 1) for c in n) for n in ((MEAN, STD), encoder.normalisation))
+    pixels = torch.nn.functional.interpolate(views * std + mean, (size, size), mode="bilinear", antialias=True)
+    return (pixels - wanted_mean) / wanted_std
 
 
 MEASUREMENTS: dict[str, Callable[[Row, Profile, int], Iterator[Part]]] = {
