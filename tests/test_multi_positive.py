@@ -96,7 +96,7 @@ def test_the_gradient_is_q_minus_p_through_the_unit_sphere():
 
 
 def test_a_positive_above_its_share_is_pushed_away():
-    z = torch.tensor([[1.0, 0.1], [1.0, 0.0], [0.0, 1.0]], dtype=torch.float64, requires_grad=True)  # two alike, one apart, all of one caption
+    z = torch.tensor([[1.0, 0.1, 0.0], [1.0, -0.1, 0.0], [0.0, 0.0, 1.0]], dtype=torch.float64, requires_grad=True)  # two alike, one apart, all of one caption
     (gradient,) = torch.autograd.grad(multi_positive(z, torch.zeros(3, dtype=torch.int64), 0.1), z)
     cosine = torch.nn.functional.cosine_similarity
     moved = z.detach() - 1e-3 * gradient
