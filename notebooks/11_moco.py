@@ -71,8 +71,8 @@ sl.book.ablation(found, p, against="random.moco")
 # are not comparable.
 #
 # **Read this with care.** The order of the sets means something only if the method works at this scale, and real images are its test: where
-# even they stay below the untrained network, a few hundred steps have unlearned more than they taught. The claim then counts as not tested,
-# whatever the other comparisons say. What would settle it is the *gpu* profile: more pictures, more steps, larger crops.
+# even they stay below the untrained network, the claim counts as not tested, whatever the other comparisons say. The curves show why: where
+# uniformity returns to zero, all pictures have come to share one embedding, and the features under it are worse than random ones.
 #
 # ## Verdict
 

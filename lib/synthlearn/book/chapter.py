@@ -189,16 +189,19 @@ def claim_table(judged: Sequence[claims.Claim], profile: Profile, evidence: bool
         mark = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}[claim.verdict]
         told = f"{html.escape(claim.text)}<br><small>{html.escape(claim.source)}</small>"
         verdict = f"<b class='{claim.verdict.replace(' ', '-')}'>{mark} {claim.verdict}</b>"
-        shown = "<br>".join(pairs)
+        shown, given = "<br>".join(pairs), [c.verdict for c in claim.comparisons] + [f.verdict for f in claim.findings]
+        counts = ", ".join(f"{given.count(word)} {word}" for word in claims.VERDICTS if word in given)
+        if not evidence and len(pairs) > 1:
+            verdict += f"<br><small>of {len(pairs)}: {counts}</small>"
         if len(pairs) > SHOWN_PAIRS:
-            given = [c.verdict for c in claim.comparisons] + [f.verdict for f in claim.findings]
-            counts = ", ".join(f"{given.count(word)} {word}" for word in claims.VERDICTS if word in given)
             shown = f"<details><summary>{len(pairs)} comparisons: {counts}</summary>{shown}</details>"
         body.append([told, verdict, *([shown] if evidence else []), seeds])
     smoke = "the smoke profile: tiny runs that only show that the path works; no verdict stands on them"
     note = smoke if profile.name == "smoke" else f"profile {profile.name}"
     header = ["claim", "verdict", *(["evidence: difference in points, 95 % interval"] if evidence else []), "seeds"]
-    return table(header, body, f"Computed from the records by Holm's rule over this table; {note}.")
+    verdicts = [claim.verdict for claim in judged]
+    total = ", ".join(f"{verdicts.count(word)} {word}" for word in claims.VERDICTS if word in verdicts)
+    return table(header, body, f"{len(judged)} claims: {total}. Computed from the records by Holm's rule over this table; {note}.")
 
 
 def provenance(profile: Profile, found: Records) -> figures.Shown:

@@ -137,7 +137,8 @@ def curves(records: Mapping[str, Sequence[dict[str, Any]]], names: Sequence[str]
         axis.set_title(name, fontsize=11, color=INK)
         axis.set_xlabel("step")
     with mpl.rc_context(STYLE):
-        figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=min(4, len(records)), labelcolor=INK)
+        handles, labels = axes[0][0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(2 if max(map(len, labels)) > 24 else 4, len(records)), labelcolor=INK)
     return svg(figure, alt, caption)
 
 
