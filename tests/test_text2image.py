@@ -8,8 +8,9 @@ import torch
 
 from synthlearn import datasets, rng, stream
 from synthlearn.errors import ParameterError
-from synthlearn.text2image import Captioned, Mosaic, captions_of, denoise, mutual_information
+from synthlearn.text2image import Captioned, Gaussians, Mosaic, captions_of, gaussian, guided, integrate, mutual_information, noise_levels
 from synthlearn.text2image import mosaic as m
+from synthlearn.text2image.mosaic import denoise
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def test_a_wide_window_is_the_whole_pictures_posterior_and_limits_hold():
 
 
 def test_noise_falls_to_zero_and_windows_shrink_with_it():
-    levels = m.noise_levels()
+    levels = noise_levels(m.LEVELS, *m.NOISE, m.RHO)
     assert levels[0] == pytest.approx(8) and levels[-2] == pytest.approx(0.05) and levels[-1] == 0 and len(levels) == 13
     assert all(a > b for a, b in itertools.pairwise(levels))
     sides = [m.window(level) for level in levels[:-1]]
@@ -128,7 +129,63 @@ def test_sources_are_made_by_name_and_bad_options_are_named():
     for name, options, message in (
         ("mosaic", {"guidance": 2}, r"unknown option 'guidance' of mosaic: allowed are data, per_class"),
         ("mosaic", {"w": -1.0}, r"option w = -1.0 of mosaic: must be a number of 0 or more"),
-        ("dalle", {}, r"text2image source 'dalle': must be one of captioned, mosaic"),
+        ("dalle", {}, r"text2image source 'dalle': must be one of captioned, gaussian, mosaic"),
     ):
         with pytest.raises(ParameterError, match=message):
             stream.source("text2image", name, options)
+
+
+def moments(v_c, w, steps, solver, mean_c=1.0, mean=0.0, v=1.0):
+    """Mean and variance of guided samples: the map from noise is affine, so two trajectories give both."""
+    one = torch.ones(1, dtype=torch.float64)
+    caption, every = ((m * one, x * one) for m, x in ((mean_c, v_c), (mean, v)))
+    both = guided(lambda x, s: gaussian.denoise(x, *caption, s), lambda x, s: gaussian.denoise(x, *every, s), w)
+    levels = noise_levels(steps, 80.0, 0.002)
+    low, high = (float(integrate(both, start * levels[0] * one, levels, solver)) for start in (0.0, 1.0))
+    return low, (high - low) ** 2
+
+
+@pytest.mark.parametrize(
+    ("v_c", "w", "mean", "variance"),
+    [(0.5, 2, 1.611, 0.2500), (0.5, 4, 2.205, 0.0625), (0.5, 8, 2.386, 0.0039), (0.9, 4, 3.568, 0.6560), (1.0, 4, 3.950, 1.000), (1.3, 2, 2.157, 1.690),
+     (0.5, 1, 1.0, 0.5), (0.5, 0, 0.0, 1.0)],
+)  # fmt: skip
+def test_guided_samples_of_gaussians_have_the_closed_form_and_not_the_tilted_density(v_c, w, mean, variance):
+    found = moments(v_c, w, 2000, "heun")
+    assert found[0] == pytest.approx(mean, abs=0.02 * max(1, abs(mean))) and found[1] == pytest.approx(variance, rel=0.02, abs=1e-4)
+    one = torch.ones(1, dtype=torch.float64)
+    assert float(gaussian.guided_variance(v_c * one, one, w)) == pytest.approx(v_c**w)
+    tilt = gaussian.tilted(one, v_c * one, 0 * one, one, w)
+    assert float(tilt[1]) == pytest.approx(v_c / (w + (1 - w) * v_c))
+    assert (float(tilt[1]) == pytest.approx(float(gaussian.guided_variance(v_c * one, one, w)))) == (w in (0, 1) or v_c == 1)
+
+
+@pytest.mark.parametrize(
+    ("solver", "steps", "ratios"),
+    [("heun", 18, (1.102, 1.131, 1.297)), ("heun", 36, (1.022, 1.029, 1.061)), ("euler", 18, (0.728, 0.678, 0.472)), ("euler", 120, (0.956, 0.947, 0.909))],
+)
+def test_few_steps_act_like_more_or_less_guidance(solver, steps, ratios):
+    for w, ratio in zip((1, 2, 4), ratios, strict=True):
+        assert moments(0.5, w, steps, solver)[1] / 0.5**w == pytest.approx(ratio, abs=0.006)
+
+
+def test_a_tilt_that_is_no_density_is_refused_with_the_largest_w():
+    one = torch.ones(2, dtype=torch.float64)
+    with pytest.raises(ParameterError, match=r"w = 8: .* in direction 1, .* 1.3 times that of all images; w must be below 4.33"):
+        gaussian.tilted(one, torch.tensor([0.5, 1.3], dtype=torch.float64), 0 * one, one, 8)
+    for bad in ({"steps": 1, "high": 80.0, "low": 0.1}, {"steps": 9, "high": 1.0, "low": 2.0}):
+        with pytest.raises(ParameterError, match="at least 2 steps from a higher to a lower noise"):
+            noise_levels(**bad)
+    with pytest.raises(ParameterError, match="solver = 'rk4': must be 'euler' or 'heun'"):
+        integrate(lambda x, s: x, one, [1.0, 0.0], "rk4")
+
+
+def test_pictures_of_gaussian_captions_have_their_captions_mean():
+    source = Gaussians(data="digits", per_class=30, number=10)
+    pictures = source.sample(torch.arange(2000) * 10 + 3, 32).float().mean(0)
+    images, captions = source.real()
+    real = datasets.resize(images.images[captions.ids == 3], 32).float().mean(0)
+    assert float((pictures - real).abs().mean()) < 6  # of 255; clipping moves it
+    tilt = Gaussians(data="digits", per_class=30, number=10, law="tilt", w=1.0).sample(torch.arange(2000) * 10 + 3, 32).float()
+    assert float((tilt.mean(0) - pictures).abs().mean()) < 6
+    assert torch.equal(source.sample([7, 3], 32), source.sample([3, 7], 32).flip(0))

@@ -1,8 +1,10 @@
 """Text-to-image models as sources: pictures that are drawn for captions, several for each."""
 
 from .captions import CAPTIONS, Captioned, Captions, captions_of, mutual_information
-from .mosaic import Mosaic, denoise
+from .gaussian import Gaussians
+from .mosaic import Mosaic
+from .sampling import guided, integrate, noise_levels
 
-SOURCES = {"captioned": Captioned, "mosaic": Mosaic}
+SOURCES = {"captioned": Captioned, "gaussian": Gaussians, "mosaic": Mosaic}
 
-__all__ = ["CAPTIONS", "SOURCES", "Captioned", "Captions", "Mosaic", "captions_of", "denoise", "mutual_information"]
+__all__ = ["CAPTIONS", "SOURCES", "Captioned", "Captions", "Gaussians", "Mosaic", "captions_of", "guided", "integrate", "mutual_information", "noise_levels"]

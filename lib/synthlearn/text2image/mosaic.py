@@ -5,7 +5,6 @@ pixel it is the exact posterior mean over a caption's images, given the noisy wi
 that the coarse picture is settled first. Samples join parts of several real images: new in arrangement, not in texture.
 """
 
-import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -17,16 +16,11 @@ from .. import rng
 from ..errors import ParameterError
 from ..image import resize
 from .captions import CaptionOptions, CaptionSource
+from .sampling import Denoiser, guided, integrate, noise_levels
 
 LEVELS, RHO, NOISE = 12, 5.0, (8.0, 0.05)  # Euler steps; spacing; largest and least noise, of images in −1 … 1
 WINDOWS = ((2.0, 31), (1.2, 21), (0.7, 13), (0.35, 9), (0.0, 5))  # side of the window above each noise
 POOL, GROUP = 80, 25  # images that a caption's samples are made from, drawn anew for so many of them
-
-
-def noise_levels() -> list[float]:
-    """The noise of each step, falling, and 0 at the end."""
-    high, low = (level ** (1 / RHO) for level in NOISE)
-    return [(high + i / (LEVELS - 1) * (low - high)) ** RHO for i in range(LEVELS)] + [0.0]
 
 
 def window(noise: float) -> int:
@@ -113,16 +107,14 @@ def _drawn(images: Tensor, key: Tensor) -> Tensor:
 
 
 def _paint(noise: Tensor, pool: Tensor, other: Tensor | None, w: float) -> Tensor:
-    """Euler steps from noise (n, 3, h, w) of unit variance to pictures in −1 … 1."""
-    levels = noise_levels()
-    x = noise * levels[0]
-    for level, following in itertools.pairwise(levels):
-        clean = denoise(x, pool, level, window(level))
-        if other is not None:
-            free = denoise(x, other, level, window(level))
-            clean = free + w * (clean - free)
-        x = x + (following - level) * (x - clean) / level
-    return x
+    """From noise (n, 3, h, w) of unit variance to pictures in −1 … 1."""
+    levels = noise_levels(LEVELS, *NOISE, RHO)
+
+    def seen_through(images: Tensor) -> Denoiser:
+        return lambda x, level: denoise(x, images, level, window(level))
+
+    denoiser = seen_through(pool) if other is None else guided(seen_through(pool), seen_through(other), w)
+    return integrate(denoiser, noise * levels[0], levels, "euler")
 
 
 def _bytes(x: Tensor) -> Tensor:
