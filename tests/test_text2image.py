@@ -8,7 +8,7 @@ import torch
 
 from synthlearn import datasets, rng, stream
 from synthlearn.errors import ParameterError
-from synthlearn.text2image import Captioned, Gaussians, Mosaic, captions_of, gaussian, guided, integrate, mutual_information, noise_levels
+from synthlearn.text2image import Captioned, Gaussians, Mosaic, captions_of, gaussian, integrate, mutual_information, nearest, noise_levels
 from synthlearn.text2image import mosaic as m
 from synthlearn.text2image.mosaic import denoise
 
@@ -135,23 +135,13 @@ def test_sources_are_made_by_name_and_bad_options_are_named():
             stream.source("text2image", name, options)
 
 
-def moments(v_c, w, steps, solver, mean_c=1.0, mean=0.0, v=1.0):
-    """Mean and variance of guided samples: the map from noise is affine, so two trajectories give both."""
-    one = torch.ones(1, dtype=torch.float64)
-    caption, every = ((m * one, x * one) for m, x in ((mean_c, v_c), (mean, v)))
-    both = guided(lambda x, s: gaussian.denoise(x, *caption, s), lambda x, s: gaussian.denoise(x, *every, s), w)
-    levels = noise_levels(steps, 80.0, 0.002)
-    low, high = (float(integrate(both, start * levels[0] * one, levels, solver)) for start in (0.0, 1.0))
-    return low, (high - low) ** 2
-
-
 @pytest.mark.parametrize(
     ("v_c", "w", "mean", "variance"),
     [(0.5, 2, 1.611, 0.2500), (0.5, 4, 2.205, 0.0625), (0.5, 8, 2.386, 0.0039), (0.9, 4, 3.568, 0.6560), (1.0, 4, 3.950, 1.000), (1.3, 2, 2.157, 1.690),
      (0.5, 1, 1.0, 0.5), (0.5, 0, 0.0, 1.0)],
 )  # fmt: skip
 def test_guided_samples_of_gaussians_have_the_closed_form_and_not_the_tilted_density(v_c, w, mean, variance):
-    found = moments(v_c, w, 2000, "heun")
+    found = gaussian.guided_moments(1.0, v_c, 0.0, 1.0, w, 2000)
     assert found[0] == pytest.approx(mean, abs=0.02 * max(1, abs(mean))) and found[1] == pytest.approx(variance, rel=0.02, abs=1e-4)
     one = torch.ones(1, dtype=torch.float64)
     assert float(gaussian.guided_variance(v_c * one, one, w)) == pytest.approx(v_c**w)
@@ -166,7 +156,7 @@ def test_guided_samples_of_gaussians_have_the_closed_form_and_not_the_tilted_den
 )
 def test_few_steps_act_like_more_or_less_guidance(solver, steps, ratios):
     for w, ratio in zip((1, 2, 4), ratios, strict=True):
-        assert moments(0.5, w, steps, solver)[1] / 0.5**w == pytest.approx(ratio, abs=0.006)
+        assert gaussian.guided_moments(1.0, 0.5, 0.0, 1.0, w, steps, solver)[1] / 0.5**w == pytest.approx(ratio, abs=0.006)
 
 
 def test_a_tilt_that_is_no_density_is_refused_with_the_largest_w():
@@ -189,3 +179,11 @@ def test_pictures_of_gaussian_captions_have_their_captions_mean():
     tilt = Gaussians(data="digits", per_class=30, number=10, law="tilt", w=1.0).sample(torch.arange(2000) * 10 + 3, 32).float()
     assert float((tilt.mean(0) - pictures).abs().mean()) < 6
     assert torch.equal(source.sample([7, 3], 32), source.sample([3, 7], 32).flip(0))
+
+
+def test_the_nearest_image_is_found_in_either_direction():
+    images = rng.integers(rng.key("images"), 0, 256, (6, 3, 8, 8)).byte()
+    pictures = torch.stack((images[2], images[4].flip(2), images[1].int().add(10).clamp(0, 255).byte()))
+    distance, index = nearest(pictures, images)
+    assert index.tolist() == [2, 4, 1] and distance[:2].abs().max() < 1e-3
+    assert float(distance[2]) == pytest.approx(10 / 255, rel=0.05)

@@ -15,7 +15,7 @@ from .. import rng
 from ..errors import ParameterError
 from ..image import resize
 from .captions import CaptionOptions, CaptionSource, captioned
-from .sampling import guided, integrate, noise_levels
+from .sampling import Denoiser, guided, integrate, noise_levels
 
 DIRECTIONS, EMPTY = 256, 1e-6  # principal axes that are kept, if their variance is above this share of the first one's
 STEPS, NOISE = 60, (80.0, 0.002)  # of Heun's method: the variance is within some per cent of its law
@@ -45,6 +45,18 @@ def tilted(mean: Tensor, variance: Tensor, mean_all: Tensor, variance_all: Tenso
 def guided_variance(variance: Tensor, variance_all: Tensor, w: float) -> Tensor:
     """Variance of guided samples from high noise: v_c^w·v^(1−w), where the tilted density has the harmonic mean in place of this geometric one."""
     return variance**w * variance_all ** (1 - w)
+
+
+def guided_moments(mean: float, variance: float, mean_all: float, variance_all: float, w: float, steps: int, solver: str = "heun") -> tuple[float, float]:
+    """Mean and variance of guided samples of one coordinate after finitely many steps: the map from noise is affine, so two trajectories give both."""
+    one = torch.ones(1, dtype=torch.float64)
+
+    def of(m: float, v: float) -> Denoiser:
+        return lambda x, noise: denoise(x, m * one, v * one, noise)
+
+    levels = noise_levels(steps, *NOISE)
+    low, high = (float(integrate(guided(of(mean, variance), of(mean_all, variance_all), w), start * levels[0] * one, levels, solver)) for start in (0.0, 1.0))
+    return low, (high - low) ** 2
 
 
 @cache
