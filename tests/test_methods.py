@@ -18,8 +18,8 @@ from synthlearn import methods, rng, stream, train
 from synthlearn.augment import Augmentation
 from synthlearn.encoders import SmallAlexNet
 from synthlearn.errors import ParameterError
-from synthlearn.losses import info_nce, nt_xent, sup_con
-from synthlearn.methods import METHODS, MoCo, Supervised
+from synthlearn.losses import info_nce, multi_positive, nt_xent, sup_con
+from synthlearn.methods import METHODS, MoCo, StableRep, Supervised
 
 
 def unit(seed, n, d=8):
@@ -169,7 +169,7 @@ def test_every_method_goes_on_where_it_was(name, tmp_path, monkeypatch):
             if step == stop:
                 raise KeyboardInterrupt
 
-        method = METHODS[name](small(), {"queue": 16, "group": 4} if name == "moco" else {}, 3)
+        method = METHODS[name](small(), {"moco": {"queue": 16, "group": 4}, "stablerep": {"images_per_caption": 2}}.get(name, {}), 3)
         train.pretrain(images, method, Augmentation(32), train.Optimisation(2, 8), 0, checkpoint, "x", interrupt, labels=labels)
         return method.state_dict()
 
@@ -178,6 +178,43 @@ def test_every_method_goes_on_where_it_was(name, tmp_path, monkeypatch):
         run(tmp_path / "c", 4)
     again = run(tmp_path / "c")
     assert all(torch.equal(whole[k], again[k]) for k in whole)
+
+
+def test_batches_of_captions_deal_every_image_out_once_an_epoch():
+    captions = torch.arange(60) % 5
+    captions[captions == 4] = 9  # names need not be dense
+    order = train.CaptionOrder(captions, 4, train.Optimisation(2, 9), 0, torch.device("cpu"))
+    assert (order.number, order.rounds, order.at_once, order.per_epoch) == (5, 3, 2, 6)
+    for epoch in range(2):
+        batches = order.batches(epoch)
+        assert len(batches) == 6 and all(len(batch) == 8 for batch in batches)
+        for batch in batches:
+            groups = captions[batch].view(4, 2)
+            assert bool((groups == groups[0]).all()) and groups[0, 0] != groups[0, 1]  # one image of each caption in each of the m parts
+            assert len(batch.unique()) == 8
+        seen = torch.cat(list(batches))
+        assert len(seen.unique()) == len(seen) == 48  # a caption of each round, four images, waits
+    assert not torch.equal(order.batches(0)[0], order.batches(1)[0])
+    assert torch.equal(order.batches(0)[0], train.CaptionOrder(captions, 4, train.Optimisation(2, 9), 0, torch.device("cpu")).batches(0)[0])
+    whole = train.CaptionOrder(torch.arange(40) % 4, 5, train.Optimisation(1, 20), 1, torch.device("cpu"))
+    assert len(torch.cat(list(whole.batches(0))).unique()) == 40
+    with pytest.raises(ParameterError, match="6 images per caption: a caption has 5; lower images_per_caption"):
+        train.CaptionOrder(torch.arange(10) % 2, 6, train.Optimisation(1, 20), 0, torch.device("cpu"))
+    with pytest.raises(ParameterError, match="batch_size = 7: holds 1 captions of 5 images each"):
+        train.CaptionOrder(torch.arange(10) % 2, 5, train.Optimisation(1, 7), 0, torch.device("cpu"))
+
+
+def test_stablerep_runs_one_image_of_each_caption_at_a_time():
+    method, seen = StableRep(small(), {"images_per_caption": 3}, 4), []
+    method.forward_encoder = lambda x: seen.append(x) or functional.normalize(x.mean((2, 3)), dim=1)
+    batch = rng.normal(rng.key("batch"), (12, 3, 32, 32))
+    (z,) = method.outputs([batch])
+    assert [len(x) for x in seen] == [4, 4, 4] and torch.equal(torch.cat(seen), batch) and len(z) == 12
+    value, parts = method.loss([z], torch.arange(4).repeat(3))
+    assert float(value) == pytest.approx(float(multi_positive(z, torch.arange(4).repeat(3), 0.1)))
+    assert float(parts["above_floor"]) > 0
+    with pytest.raises(ParameterError, match="images_per_caption = 1: must be at least 2"):
+        StableRep(small(), {"images_per_caption": 1}, 4)
 
 
 def test_methods_and_options_that_do_not_exist_are_named():
@@ -205,8 +242,8 @@ torch.set_num_threads(1)
 distributed.start()
 images = rng.integers(rng.key("images"), 0, 256, (16, 3, 40, 40)).byte()
 found = {}
-for name in ("align_uniform", "simclr", "supcon", "supervised"):
-    method = methods.METHODS[name](SmallAlexNet(1 / 16, 32), {}, 4)
+for name in ("align_uniform", "simclr", "supcon", "stablerep", "supervised"):
+    method = methods.METHODS[name](SmallAlexNet(1 / 16, 32), {"images_per_caption": 4} if name == "stablerep" else {}, 4)
     trained = train.pretrain(images, method, Augmentation(32), train.Optimisation(1, 16, 0.01), labels=torch.arange(16) % 4)
     found[f"{name} loss"] = torch.tensor(trained.curves["loss"])
     found |= {f"{name} {k}": v for k, v in method.state_dict().items()}

@@ -145,7 +145,7 @@ def test_batches_made_ahead_on_a_gpu_are_those_of_the_plan():
     feed = stream.feed(WHITE, 64, 16, device="cuda", refresh=1.0)
 
     def plan():
-        for step in train.plan(64, train.Optimisation(2, 16), 0, torch.device("cuda"), range(8)):
+        for step in train.Order(64, train.Optimisation(2, 16), 0, torch.device("cuda")).plan(range(8)):
             torch.cuda._sleep(10_000_000)  # the slots are still to be computed when the batch is asked for
             yield *step[:2], step[2].clone()
 
@@ -155,6 +155,6 @@ def test_batches_made_ahead_on_a_gpu_are_those_of_the_plan():
 
 def test_keys_of_the_plan_are_those_of_the_order():
     o = train.Optimisation(2, 4)
-    steps = list(train.plan(10, o, 3, torch.device("cpu"), range(6)))
+    steps = list(train.Order(10, o, 3, torch.device("cpu")).plan(range(6)))
     assert [s for s, _, _ in steps] == list(range(6)) and [e for _, e, _ in steps] == [0, 0, 0, 1, 1, 1]
     assert torch.equal(torch.cat([slots for _, e, slots in steps if e == 1]), rng.permutation(rng.key("order", 3, 1), 10))

@@ -277,7 +277,7 @@ class RealImages:
         s is the smaller of ``size`` and the set's own side, but at least 32 where ``size`` is.
         """
         source = load(self.data, "train", size)
-        order = _order(source)
+        order = turns(source)
         index = torch.as_tensor([int(i) for i in indices])
         if len(index) and int(index.max()) >= len(source):
             raise DataError(f"{self.data}: holds {len(source)} training images, {int(index.max()) + 1} are asked for; lower n_images")
@@ -288,11 +288,11 @@ class RealImages:
     def labels(self, indices: Iterable[int]) -> Tensor:
         """Classes of images by index, int64 (n,)."""
         source = load(self.data, "train")
-        return source.labels[_order(source)[torch.as_tensor([int(i) for i in indices])]]
+        return source.labels[turns(source)[torch.as_tensor([int(i) for i in indices])]]
 
 
-def _order(images: ImageSet) -> Tensor:
-    """Order in which classes take turns."""
+def turns(images: ImageSet) -> Tensor:
+    """Positions of images in the order in which classes take turns: int64 (n,)."""
     return torch.argsort(turn(images.labels), stable=True)
 
 

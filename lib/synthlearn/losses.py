@@ -96,6 +96,42 @@ def sup_con(z: Tensor, labels: Tensor, temperature: float = 0.1, mean: str = "ou
     return (count.log() - log_p.masked_fill(~positive, float("-inf")).logsumexp(1)).mean()
 
 
+def multi_positive(z: Tensor, caption_ids: Tensor, temperature: float = 0.1) -> Tensor:
+    """StableRep's loss: cross-entropy between the softmax over all other rows and a uniform distribution over those of the same caption.
+
+    Tian et al. 2023; mean over rows, of which one without another of its caption counts as 0. For one more than two images per caption the
+    least value is not 0 but :func:`multi_positive_floor`.
+
+    Args:
+        z: float (n, d), rows of any length but 0: they are normalised here; double precision stays double.
+        caption_ids: int64 (n,). Equal captions are positives wherever they stand.
+        temperature: of the softmax over cosines, above 0.
+
+    Returns: scalar ≥ log(m − 1) for m images of each caption; log(n − 1) when all rows are equal.
+    Raises: ParameterError for n < 2, ids of another length, values that are not finite, or a temperature that is not above 0.
+    """
+    _check(z, 2)
+    if caption_ids.shape != z.shape[:1]:
+        raise ParameterError(f"caption_ids of shape {tuple(caption_ids.shape)} for {len(z)} rows: must be ({len(z)},)")
+    if not temperature > 0:
+        raise ParameterError(f"temperature = {temperature}: must be above 0")
+    if not bool(z.isfinite().all()):
+        raise ParameterError(f"features hold {int((~z.isfinite()).sum())} values that are not finite; lower the learning rate")
+    z = functional.normalize(z if z.dtype == torch.float64 else z.float(), dim=1)
+    positive = (caption_ids[:, None] == caption_ids) & ~torch.eye(len(z), dtype=torch.bool, device=z.device)
+    log_p = _others(z, temperature).log_softmax(1)
+    return (-log_p.masked_fill(~positive, 0).sum(1) / positive.sum(1).clamp_min(1)).mean()
+
+
+def multi_positive_floor(captions: int, m: int, temperature: float = 0.1) -> float:
+    """Least value of :func:`multi_positive` for ``m`` images of each of ``captions`` in captions − 1 dimensions or more.
+
+    The captions then lie on the corners of a regular simplex: log((m − 1) + m(n − 1)·exp(−n/((n − 1)τ))).
+    """
+    others = m * (captions - 1) * math.exp(-captions / ((captions - 1) * temperature)) if captions > 1 else 0.0
+    return math.log(m - 1 + others)
+
+
 def info_nce(q: Tensor, k: Tensor, queue: Tensor, temperature: float = 0.2) -> Tensor:
     """MoCo's loss: each query must find its key among the keys of a queue. He et al. 2020, eq. 1; mean over queries.
 

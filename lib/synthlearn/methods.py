@@ -33,6 +33,7 @@ class Method(nn.Module):
     Options: ClassVar[Any]
     views: ClassVar[int] = 2
     labelled: ClassVar[bool] = False
+    images_per_label: int = 0  # in a batch; 0: images are drawn whatever their label
 
     def __init__(self, encoder: Encoder, options: dict[str, Any] | None = None, classes: int = 0, seed: int = 0) -> None:
         super().__init__()
@@ -118,6 +119,44 @@ class SupCon(Method):
 
 
 @dataclass(frozen=True)
+class StableRepOptions:
+    """``temperature`` as in the authors' code; ``images_per_caption``: in a batch, each seen once (they take 6 of 10)."""
+
+    temperature: float = 0.1
+    images_per_caption: int = 6
+
+
+class StableRep(Method):
+    """Multi-positive contrastive loss over the images of a caption, one view of each (Tian et al. 2023).
+
+    As the authors' projection head, the network runs on one image of each caption at a time: batch statistics over two images of a caption
+    would give the pair away.
+    """
+
+    Options = StableRepOptions
+    views = 1
+    labelled = True
+
+    def __init__(self, encoder: Encoder, options: dict[str, Any] | None = None, classes: int = 0, seed: int = 0) -> None:
+        super().__init__(encoder, options, classes, seed)
+        self.images_per_label = int(self.o.images_per_caption)
+        if self.images_per_label < 2:
+            raise ParameterError(f"option images_per_caption = {self.images_per_label}: must be at least 2, or no image has a positive")
+
+    def outputs(self, views: list[Tensor]) -> list[Tensor]:
+        """Embeddings of the one view, in the order of the batch."""
+        return [torch.cat(super().outputs(list(views[0].chunk(self.images_per_label))))]
+
+    def loss(self, outputs: list[Tensor], labels: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """As of any method; parts: above_floor, the loss less its least value."""
+        assert labels is not None
+        (z,) = outputs
+        value = losses.multi_positive(z, labels, self.o.temperature)
+        floor = losses.multi_positive_floor(len(z) // self.images_per_label, self.images_per_label, self.o.temperature)
+        return value, {"above_floor": value.detach() - floor}
+
+
+@dataclass(frozen=True)
 class SupervisedOptions:
     """None: cross-entropy without smoothing."""
 
@@ -200,7 +239,14 @@ class MoCo(Method):
         return value, {"align": losses.align(q, k).detach(), "uniform": losses.uniform(q).detach()}
 
 
-METHODS: dict[str, type[Method]] = {"align_uniform": AlignUniform, "simclr": SimCLR, "supcon": SupCon, "supervised": Supervised, "moco": MoCo}
+METHODS: dict[str, type[Method]] = {
+    "align_uniform": AlignUniform,
+    "simclr": SimCLR,
+    "supcon": SupCon,
+    "stablerep": StableRep,
+    "supervised": Supervised,
+    "moco": MoCo,
+}
 
 
 def spec(name: str, options: dict[str, Any]) -> dict[str, Any]:

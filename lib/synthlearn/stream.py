@@ -5,6 +5,7 @@ epoch and φ_j spreads the changes over the slots: r = 0 is a fixed pool, r = 1 
 function of (seed, epoch, slot), so a run that goes on after an interruption sees the same pictures.
 """
 
+import importlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
@@ -37,9 +38,14 @@ class Source(Protocol):
 
 
 def source(kind: str, name: str, options: dict[str, Any] | None = None) -> Source:
-    """A source by kind ("generator", "folder" or "real") and name. Raises what the kind raises for a bad name."""
+    """A source by kind ("generator", "text2image", "folder" or "real") and name. Raises what the kind raises for a bad name."""
     if kind == "generator":
         return generator(name, **(options or {}))
+    if kind == "text2image":
+        known = importlib.import_module(f"{__package__}.text2image").SOURCES  # by name, as generators: a record does not depend on what it does not use
+        if name not in known:
+            raise ParameterError(f"text2image source {name!r}: must be one of {', '.join(known)}")
+        return known[name](**(options or {}))
     return Folder(name) if kind == "folder" else RealImages(name)
 
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -76,14 +76,62 @@ class Feed(Protocol):
         ...
 
 
-def plan(n: int, o: Optimisation, seed: int, device: torch.device, steps: Iterable[int]) -> Iterator[Step]:
-    """Epoch and slots of each step: every epoch is a new order of the n slots, a function of (seed, epoch)."""
-    per_epoch, order, of_epoch = o.steps_per_epoch(n), torch.empty(0), -1
-    for step in steps:
-        epoch, batch = divmod(step, per_epoch)
-        if epoch != of_epoch:
-            order, of_epoch = rng.permutation(rng.key("order", seed, epoch, device=device), n), epoch
-        yield step, epoch, order[batch * o.batch_size : (batch + 1) * o.batch_size]
+class Order:
+    """The n slots in a new order in every epoch, a function of (seed, epoch), cut into batches."""
+
+    def __init__(self, n: int, o: Optimisation, seed: int, device: torch.device) -> None:
+        self.n, self.o, self.seed, self.device = n, o, seed, device
+        self.per_epoch = o.steps_per_epoch(n)
+
+    def batches(self, epoch: int) -> Sequence[Tensor]:
+        """Slots of each step of an epoch, int64 each."""
+        return rng.permutation(rng.key("order", self.seed, epoch, device=self.device), self.n).split(self.o.batch_size)
+
+    def plan(self, steps: Iterable[int]) -> Iterator[Step]:
+        """Epoch and slots of each step."""
+        batches, of_epoch = self.batches(0), 0
+        for step in steps:
+            epoch, batch = divmod(step, self.per_epoch)
+            if epoch != of_epoch:
+                batches, of_epoch = self.batches(epoch), epoch
+            yield step, epoch, batches[batch]
+
+
+class CaptionOrder(Order):
+    """Batches of ``m`` images of each of batch_size // m captions: StableRep's (Tian et al. 2023, authors' code).
+
+    Every caption's images are dealt out in a new order in every epoch, m at a time; in a round each caption comes once. What is left over of
+    a caption's images, and of a round's captions, waits for another epoch. A batch holds first one image of each caption, then another, so
+    that its m equal parts have no two images of one caption.
+
+    Raises: ParameterError when a caption has fewer than m images, or a batch holds fewer than two captions.
+    """
+
+    def __init__(self, captions: Tensor, m: int, o: Optimisation, seed: int, device: torch.device) -> None:
+        super().__init__(len(captions), o, seed, device)
+        self.captions, self.m = captions.to(device), m
+        counts = torch.bincount(captions)
+        counts = counts[counts > 0]
+        self.number, self.rounds, self.at_once = len(counts), int(counts.min()) // m, min(o.batch_size // m, len(counts))
+        if not self.rounds:
+            raise ParameterError(f"{m} images per caption: a caption has {int(counts.min())}; lower images_per_caption or raise n_images")
+        if self.at_once < 2:
+            raise ParameterError(f"batch_size = {o.batch_size}: holds {self.at_once} captions of {m} images each, at least 2 are needed; raise it")
+        self.per_epoch = self.rounds * (self.number // self.at_once)
+
+    def batches(self, epoch: int) -> Sequence[Tensor]:
+        """As of any order; each (captions · m,), image by image."""
+        order = rng.permutation(rng.key("order", self.seed, epoch, device=self.device), self.n)
+        order = order[self.captions[order].argsort(stable=True)]  # caption by caption, each in its new order
+        counts = torch.bincount(self.captions)
+        counts = counts[counts > 0]
+        first = counts.cumsum(0) - counts
+        found = []
+        for turn in range(self.rounds):
+            who = rng.permutation(rng.key("captions", self.seed, epoch, turn, device=self.device), self.number)
+            dealt = order[first[who] + torch.arange(turn * self.m, (turn + 1) * self.m, device=self.device)[:, None]]  # (m, captions)
+            found += [part.flatten() for part in dealt.split(self.at_once, 1) if part.shape[1] == self.at_once]
+        return found
 
 
 def pretrain(
@@ -115,14 +163,20 @@ def pretrain(
     """
     if method.labelled and labels is None:
         raise ParameterError(f"{type(method).__name__}: needs the classes of a fixed pool; choose a source that has classes, and refresh = 0")
-    distributed.check_batches(len(images) if isinstance(images, Tensor) else images.n, o.batch_size)
     device, n, began = images.device, len(images) if isinstance(images, Tensor) else images.n, time.perf_counter()
     method.to(device).train()
     method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     distributed.synchronise_statistics(method)
     trained = [p for p in method.parameters() if p.requires_grad]
     optimiser = torch.optim.SGD(trained, lr=0.0, momentum=MOMENTUM, weight_decay=o.weight_decay)
-    steps = o.epochs * o.steps_per_epoch(n)
+    order: Order
+    if method.images_per_label and labels is not None:
+        order = CaptionOrder(labels, method.images_per_label, o, seed, device)
+        distributed.check_batches(order.at_once * order.per_epoch, order.at_once)
+    else:
+        order = Order(n, o, seed, device)
+        distributed.check_batches(n, o.batch_size)
+    steps = o.epochs * order.per_epoch
     every = max(1, math.ceil(steps / CURVE_POINTS))
     start, resumed, spent = 0, 0, 0.0
     curves: dict[str, list[float]] = {"step": []}
@@ -133,7 +187,7 @@ def pretrain(
         method.forward_encoder = torch.compile(method.encoder.forward)
     saved = time.perf_counter()
     recent: list[dict[str, Tensor]] = []
-    planned = plan(n, o, seed, device, range(start, min(steps, until or steps)))
+    planned = order.plan(range(start, min(steps, until or steps)))
     batches = ((step, images[step[2]]) for step in planned) if isinstance(images, Tensor) else images.ahead(planned)
     with progress.bar(steps, "training", "step") as shown:
         shown.update(start)
@@ -167,11 +221,14 @@ def _step(
     batch: Tensor, index: Tensor, labels: Tensor | None, method: Method, augmentation: Augmentation, o: Optimisation, keys: Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of one batch: this process's share of the views goes through the network, the loss sees all of them."""
-    part = distributed.share(len(batch))
-    views = [augmentation(batch[part], rng.fold(keys, index[part], view)) for view in range(method.views)]  # float32: colours are not to be rounded
+    together = method.images_per_label or 1  # the images of a caption stay in one process
+    part = torch.arange(len(batch), device=index.device).view(together, -1)[:, distributed.share(len(batch) // together)].flatten()
+    views = [
+        augmentation(batch[part.to(batch.device)], rng.fold(keys, index[part], view)) for view in range(method.views)
+    ]  # float32: colours are not to be rounded
     with torch.autocast(batch.device.type, torch.bfloat16, enabled=o.precision == "bf16"):
         outputs = method.outputs(views)
-    labels = None if labels is None else distributed.gather(labels[part])
+    labels = None if labels is None else distributed.gather(labels[part.to(labels.device)])
     return method.loss([distributed.gather(z.float()) for z in outputs], labels)
 
 

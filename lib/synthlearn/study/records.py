@@ -104,9 +104,11 @@ def plain(node: Any) -> Any:
 
 def code_of(spec: dict[str, Any]) -> str:
     """:func:`code_hash` of a record's spec: of its source's generator, and of those that this one is made of; of the modules that a measurement names."""
-    source = spec.get("source", {})
+    source, roots = spec.get("source", {}), tuple(spec.get("modules", ROOTS))
+    if "text2image" in source:
+        roots += ("text2image",)
     generators = (part["generator"] for part in (source, *source.get("parts", ())) if "generator" in part)
-    return code_hash(*generators, roots=tuple(spec.get("modules", ROOTS)))
+    return code_hash(*generators, roots=roots)
 
 
 @cache

@@ -12,9 +12,9 @@ from ..errors import ParameterError
 from ..image import MEAN, STD
 from .profiles import Profile, check, defaults
 
-KINDS = ("generator", "real", "random", "raw_pixels", "mean_colours")
+KINDS = ("generator", "text2image", "real", "random", "raw_pixels", "mean_colours")
 MEASUREMENT = {"resize": "70/64", "probe": "lbfgs-l2-held-out-20%", "knn": 20}
-TRAINED = ("generator", "real")
+TRAINED = ("generator", "text2image", "real")
 TABLES = ("settings", "options", "method_options", "overrides")  # of a row; other tables inside it are its variants
 
 
@@ -72,6 +72,8 @@ class Row:
 
     def _source(self, profile: Profile, more: dict[str, Any]) -> stream.Source:
         usual = self.name.split(".")[0] if self.kind == "generator" else profile.data
+        if self.kind == "text2image":  # made of the probe's own training images
+            more = {**more, "data": profile.data, "per_class": profile.per_class}
         return stream.source(self.kind, self.origin or usual, {**self.options(profile), **more})
 
 

@@ -1,0 +1,24 @@
+"""Text-to-image models as sources: pictures that are drawn for captions, several for each."""
+
+from .captions import CAPTIONS, Captioned, Captions, captions_of, mutual_information
+from .copies import nearest
+from .gaussian import Gaussians
+from .mosaic import Mosaic
+from .sampling import guided, integrate, noise_levels
+
+SOURCES = {"captioned": Captioned, "gaussian": Gaussians, "mosaic": Mosaic}
+
+__all__ = [
+    "CAPTIONS",
+    "SOURCES",
+    "Captioned",
+    "Captions",
+    "Gaussians",
+    "Mosaic",
+    "captions_of",
+    "guided",
+    "integrate",
+    "mutual_information",
+    "nearest",
+    "noise_levels",
+]

@@ -1,0 +1,122 @@
+"""One Gaussian per caption: a text-to-image model whose score, and whose guidance, are formulas.
+
+In the principal axes of all images every coordinate stands alone: mean and variance of a caption, mean and variance of all. Samples are
+blurred (no edges, no parts), so nothing about images as teachers stands on them; the laws of guidance do.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import rng
+from ..errors import ParameterError
+from ..image import resize
+from .captions import CaptionOptions, CaptionSource, captioned
+from .sampling import Denoiser, guided, integrate, noise_levels
+
+DIRECTIONS, EMPTY = 256, 1e-6  # principal axes that are kept, if their variance is above this share of the first one's
+STEPS, NOISE = 60, (80.0, 0.002)  # of Heun's method: the variance is within some per cent of its law
+
+
+def denoise(x: Tensor, mean: Tensor, variance: Tensor, noise: float) -> Tensor:
+    """Posterior mean of x₀ ~ N(mean, variance), given x = x₀ + noise·ε, by coordinate."""
+    return mean + variance / (variance + noise**2) * (x - mean)
+
+
+def tilted(mean: Tensor, variance: Tensor, mean_all: Tensor, variance_all: Tensor, w: float) -> tuple[Tensor, Tensor]:
+    """Mean and variance of the density ∝ p(x|c)^w·p(x)^(1−w), by coordinate. Guided sampling does not draw from it, but where both variances agree.
+
+    Raises: ParameterError where it is no density, naming the direction and the largest w that is one.
+    """
+    precision = w / variance + (1 - w) / variance_all
+    if bool((precision <= 0).any()):
+        worst = int((variance / variance_all).argmax())
+        ratio = float(variance[worst] / variance_all[worst])
+        raise ParameterError(
+            f"w = {w}: the tilted density does not exist in direction {worst}, where a caption's variance is {ratio:.3g} times that of all images; "
+            f"w must be below {ratio / (ratio - 1):.3g}"
+        )
+    return (w * mean / variance + (1 - w) * mean_all / variance_all) / precision, 1 / precision
+
+
+def guided_variance(variance: Tensor, variance_all: Tensor, w: float) -> Tensor:
+    """Variance of guided samples from high noise: v_c^w·v^(1−w), where the tilted density has the harmonic mean in place of this geometric one."""
+    return variance**w * variance_all ** (1 - w)
+
+
+def guided_moments(mean: float, variance: float, mean_all: float, variance_all: float, w: float, steps: int, solver: str = "heun") -> tuple[float, float]:
+    """Mean and variance of guided samples of one coordinate after finitely many steps: the map from noise is affine, so two trajectories give both."""
+    one = torch.ones(1, dtype=torch.float64)
+
+    def of(m: float, v: float) -> Denoiser:
+        return lambda x, noise: denoise(x, m * one, v * one, noise)
+
+    levels = noise_levels(steps, *NOISE)
+    low, high = (float(integrate(guided(of(mean, variance), of(mean_all, variance_all), w), start * levels[0] * one, levels, solver)) for start in (0.0, 1.0))
+    return low, (high - low) ** 2
+
+
+@cache
+def fitted(data: str, per_class: int, kind: str, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Centre (d,), axes (d, k), and in those axes mean and variance of all images (k,) and of each caption (captions, k); images in −1 … 1."""
+    images, captions = captioned(data, per_class, kind, number)
+    x = images.images.flatten(1).float() / 127.5 - 1
+    centre = x.mean(0)
+    value, axes = (t.flip(-1) for t in torch.linalg.eigh((x - centre).double().T @ (x - centre).double()))
+    axes = axes[:, : min(DIRECTIONS, int((value > EMPTY * value[0]).sum()))].float()
+    z = (x - centre) @ axes
+    parts = [z[captions.ids == c] for c in range(number)]
+    variance_all = z.var(0)
+    return centre, axes, z.mean(0), variance_all, torch.stack([p.mean(0) for p in parts]), torch.stack([_variance(p, variance_all) for p in parts])
+
+
+def _variance(z: Tensor, prior: Tensor) -> Tensor:
+    """Variances of few images, drawn towards those of all by the weight of one: a caption of one image has a variance too."""
+    return ((z - z.mean(0)).square().sum(0) + prior) / (len(z) + 1)
+
+
+@dataclass(frozen=True)
+class GaussianOptions(CaptionOptions):
+    """Besides those of captions, ``w``: guidance. ``law``: "ode" by guided sampling, "tilt" from the tilted density."""
+
+    w: float = 1.0
+    law: str = "ode"
+
+
+class Gaussians(CaptionSource):
+    """Pictures of captions, each caption a Gaussian in the principal axes of all images; picture i is sample ⌊i/number⌋ of caption i mod number."""
+
+    name = "gaussian"
+    Options = GaussianOptions
+
+    def __init__(self, **options: Any) -> None:
+        """Raises: ParameterError for an option that does not exist or cannot be."""
+        super().__init__(**options)
+        if self.options.law not in ("ode", "tilt"):
+            raise ParameterError(f"option law = {self.options.law!r} of {self.name}: must be 'ode' or 'tilt'")
+
+    def labels(self, indices: Any) -> Tensor:
+        """Caption of each picture, int64 (n,)."""
+        return torch.as_tensor(indices) % self.options.number
+
+    @torch.no_grad()
+    def sample(self, indices: Any, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
+        """Pictures by index: uint8 (n, 3, s, s). Raises ParameterError where the tilted density does not exist."""
+        index, o = torch.as_tensor(indices if isinstance(indices, Tensor) else list(indices), dtype=torch.int64), self.options
+        centre, axes, mean_all, variance_all, means, variances = fitted(o.data, o.per_class, o.captions, o.number)
+        caption = index % o.number
+        z = rng.normal(rng.key("gaussian noise", seed, caption, index // o.number), (len(mean_all),)).view(len(index), -1)
+        if o.law == "tilt":
+            moments = [tilted(means[c], variances[c], mean_all, variance_all, o.w) for c in caption.tolist()]
+            z = torch.stack([m + v.sqrt() * row for (m, v), row in zip(moments, z, strict=True)]) if moments else z
+        else:
+            mean, variance = means[caption], variances[caption]
+            both = guided(lambda x, s: denoise(x, mean, variance, s), lambda x, s: denoise(x, mean_all, variance_all, s), o.w)
+            levels = noise_levels(STEPS, *NOISE)
+            z = integrate(both, z * levels[0], levels)
+        side = self.real()[0].images.shape[-1]
+        out = ((centre + z @ axes.T).clamp(-1, 1).add(1) * 127.5).round().byte().view(-1, 3, side, side).to(device)
+        return resize(out, min(size, max(side, 32)))

@@ -1,0 +1,121 @@
+"""Patch mosaics: samples of a caption by the ideal denoiser that sees its real images through a window.
+
+Kamb and Ganguli, "An analytic theory of creativity in convolutional diffusion models" (2025), call it the local score machine: at every
+pixel it is the exact posterior mean over a caption's images, given the noisy window around that pixel. Windows shrink with the noise, so
+that the coarse picture is settled first. Samples join parts of several real images: new in arrangement, not in texture.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import rng
+from ..errors import ParameterError
+from ..image import resize
+from .captions import CaptionOptions, CaptionSource
+from .sampling import Denoiser, guided, integrate, noise_levels
+
+LEVELS, RHO, NOISE = 12, 5.0, (8.0, 0.05)  # Euler steps; spacing; largest and least noise, of images in −1 … 1
+WINDOWS = ((2.0, 31), (1.2, 21), (0.7, 13), (0.35, 9), (0.0, 5))  # side of the window above each noise
+POOL, GROUP = 80, 25  # images that a caption's samples are made from, drawn anew for so many of them
+
+
+def window(noise: float) -> int:
+    """Side of the window in pixels, odd."""
+    return next(side for least, side in WINDOWS if noise > least)
+
+
+def denoise(x: Tensor, pool: Tensor, noise: float, side: int) -> Tensor:
+    """Posterior mean at each pixel, given the window around it, under the empirical law of ``pool`` plus Gaussian noise.
+
+    Args:
+        x: float (n, c, h, w), noisy. pool: float (k, c, h, w), clean, equally likely.
+        noise: standard deviation. side: of the window, odd; it is cut off at the border. From 2·max(h, w) − 1 on every window is the whole picture.
+
+    Returns: float (n, c, h, w).
+    """
+    n, c, h, w = x.shape
+    k, pixels = len(pool), h * w
+    a = x.permute(2, 3, 0, 1).reshape(pixels, n, c)
+    b = pool.permute(2, 3, 1, 0).reshape(pixels, c, k)
+    distance = a.square().sum(2, keepdim=True) + b.square().sum(1, keepdim=True) - 2 * a @ b
+    for axis, length in enumerate((h, w)):
+        place = torch.arange(length, device=x.device)
+        band = ((place[:, None] - place).abs() <= side // 2).to(x.dtype)
+        flat = distance.view(1, h, -1) if axis == 0 else distance.view(h, w, -1)
+        distance = band @ flat
+    weight = (distance.view(pixels, n, k) / (-2 * noise**2)).softmax(2)
+    return (weight @ b.transpose(1, 2)).view(h, w, n, c).permute(2, 3, 0, 1)
+
+
+@dataclass(frozen=True)
+class MosaicOptions(CaptionOptions):
+    """Besides those of captions, ``w``: guidance, D_∅ + w·(D_caption − D_∅); 1 is none. ``shuffled``: whether the captions that training is told are
+    dealt out at random, as a control."""
+
+    w: float = 1.0
+    shuffled: bool = False
+
+
+class Mosaic(CaptionSource):
+    """Pictures of captions as patch mosaics of real images; picture i is sample ⌊i/number⌋ of caption i mod number.
+
+    Noise and pool are functions of (seed, caption, sample), so sweeps over ``w`` share them.
+    """
+
+    name = "mosaic"
+    Options = MosaicOptions
+
+    def __init__(self, **options: Any) -> None:
+        """Raises: ParameterError for an option that does not exist or cannot be."""
+        super().__init__(**options)
+        if not 0 <= self.options.w < math.inf:
+            raise ParameterError(f"option w = {self.options.w!r} of {self.name}: must be a number of 0 or more")
+
+    def labels(self, indices: Tensor) -> Tensor:
+        """Caption of each picture, int64 (n,)."""
+        index = torch.as_tensor(indices)
+        return rng.integers(rng.key("shuffled", index), 0, self.options.number) if self.options.shuffled else index % self.options.number
+
+    @torch.no_grad()
+    def sample(self, indices: Any, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
+        """Pictures by index: uint8 (n, 3, s, s), s the smaller of ``size`` and the real images' own side, but at least 32 where ``size`` is."""
+        index = torch.as_tensor(indices if isinstance(indices, Tensor) else list(indices), dtype=torch.int64)
+        images, captions = self.real()
+        out = torch.empty((len(index), *images.images.shape[1:]), dtype=torch.uint8, device=device)
+        caption, number = index % self.options.number, index // self.options.number
+        group = caption * (1 << 32) + number // GROUP
+        for g in group.unique():
+            mine = torch.nonzero(group == g).flatten()
+            c = int(caption[mine[0]])
+            key = rng.key("mosaic", seed, c, int(number[mine[0]]) // GROUP)
+            pool = _drawn(images.images[captions.ids == c], rng.fold(key, 0)).to(device)
+            other = _drawn(images.images, rng.fold(key, 1)).to(device) if self.options.w != 1 else None
+            noise = rng.normal(rng.key("mosaic noise", seed, c, number[mine], device=device), tuple(images.images.shape[1:]))
+            out[mine.to(device)] = _bytes(_paint(noise.view(len(mine), *images.images.shape[1:]), pool, other, self.options.w))
+        return resize(out, min(size, max(out.shape[-1], 32)))
+
+
+def _drawn(images: Tensor, key: Tensor) -> Tensor:
+    """At most POOL of images and their mirror images, as floats in −1 … 1."""
+    chosen = rng.permutation(key, 2 * len(images))[:POOL]
+    picked = images[chosen // 2].float() / 127.5 - 1
+    return torch.where((chosen % 2 == 1).view(-1, 1, 1, 1), picked.flip(3), picked)
+
+
+def _paint(noise: Tensor, pool: Tensor, other: Tensor | None, w: float) -> Tensor:
+    """From noise (n, 3, h, w) of unit variance to pictures in −1 … 1."""
+    levels = noise_levels(LEVELS, *NOISE, RHO)
+
+    def seen_through(images: Tensor) -> Denoiser:
+        return lambda x, level: denoise(x, images, level, window(level))
+
+    denoiser = seen_through(pool) if other is None else guided(seen_through(pool), seen_through(other), w)
+    return integrate(denoiser, noise * levels[0], levels, "euler")
+
+
+def _bytes(x: Tensor) -> Tensor:
+    return ((x.clamp(-1, 1) + 1) * 127.5).round().byte()

@@ -1,0 +1,105 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Text to image
+#
+# StableRep {cite:p}`tian2023` learns from pictures that a text-to-image model drew for captions, several for each. Its model had seen billions
+# of pictures. **Can a small one, that has seen no more than the real images of this book, draw several pictures of a caption, and how much
+# do its captions give away?**
+
+# %% tags=["parameters", "hide-input"]
+profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
+data: str | None = None  # digits, cifar10-20k … or a folder with train/ and test/
+per_class: int | None = None  # real images that the model is made of, of each class; 0: all
+
+# %% tags=["hide-input"]
+import synthlearn as sl
+from synthlearn.book import text2image as show
+
+p = sl.book.parameters(globals())
+
+# %% [markdown]
+# ## Captions
+#
+# The real images come with labels but without words. Captions are made here, in two ways. *Named*: the class, and one of five groups of
+# similar colours within it. *Colour*: one of fifty groups of similar colours over all classes, in which labels have no part.
+#
+# A loss that draws the pictures of a caption together learns whatever the caption says. If captions name the class, it is a supervised loss
+# in disguise; so each result will say how many bits its captions tell.
+
+# %% tags=["hide-input"]
+show.captions_table(p)
+
+# %% [markdown]
+# ## Patch mosaics
+#
+# The model of the *cpu* profile is not trained. Its denoiser is a formula: at every pixel the mean over a caption's real images, weighted by
+# how well each agrees with the noisy window around that pixel {cite:p}`kamb2025`. Windows shrink as the noise falls, so the layout is
+# settled first and parts are chosen later. A sample joins parts of several real images: new in arrangement, not in texture.
+
+# %% tags=["hide-input"]
+show.caption_sheet(p)
+
+# %% [markdown]
+# ## How one is made
+
+# %% tags=["hide-input"]
+show.steps_sheet(p)
+
+# %% [markdown]
+# ## Guidance
+#
+# Samplers exaggerate what a caption adds: $D_w = D_\varnothing + w\,(D_c - D_\varnothing)$, where $D_\varnothing$ knows no caption. With w = 0
+# captions are ignored, w = 1 is the model as it is, and more is the paper's knob.
+
+# %% tags=["hide-input"]
+show.guidance_sheet(p)
+
+# %% [markdown]
+# ## Copies
+#
+# A model made of few images may repeat them. The distance to the nearest real image, beside that of real images which the model has not
+# seen:
+
+# %% tags=["hide-input"]
+show.copies_table(p)
+
+# %% [markdown]
+# ## Laws of guidance
+#
+# Where a caption's pictures follow a Gaussian, everything can be checked. Guided samples are often said to follow the density
+# $p(x|c)^w p(x)^{1-w}$. They do not: their variance is the geometric mean of the two, $v_c^w v^{1-w}$, where that density has the harmonic
+# one. Both agree only where the variances do.
+
+# %% tags=["hide-input"]
+show.guidance_table()
+
+# %% [markdown]
+# As pictures, one Gaussian per caption is a blurred average with texture. Nothing about teaching stands on these.
+
+# %% tags=["hide-input"]
+show.gaussian_sheet(p)
+
+# %% [markdown]
+# ## Try it yourself
+#
+# ```python
+# import synthlearn as sl
+#
+# source = sl.stream.source("text2image", "mosaic", {"data": "digits", "per_class": 0, "number": 50, "w": 2.0})
+# source.sample(range(64), size=32)  # uint8 (64, 3, 32, 32); picture i belongs to caption i mod 50
+# ```
+
+# %% tags=["hide-input"]
+sl.book.provenance(p, {})
