@@ -138,16 +138,17 @@ def styles(found: Records) -> dict[str, tuple[str, str]]:
 
 
 def training(found: Records) -> figures.Shown:
-    """Loss and its two terms over training, for the rows that were trained."""
+    """Loss and its terms over training, for the rows that were trained: the terms that all of them have."""
     trained = {name: mine for name, mine in found.items() if mine[0]["curves"]}
+    terms = [term for term in ("loss", "align", "uniform", "above_floor") if all(term in mine[0]["curves"] for mine in trained.values())]
     lines = dict(zip(trained, itertools.cycle(figures.LINES), strict=False))  # a chapter's rows are one family: its colour would not tell them apart
     last = "; ".join(f"{row_by_name(name).title} ends at loss {np.mean([r['curves']['loss'][-1] for r in mine]):.2f}" for name, mine in trained.items())
     return figures.curves(
         trained,
-        ("loss", "align", "uniform"),
+        terms,
         {name: (lines[name], row_by_name(name).title) for name in trained},
         f"Training curves. {last}.",
-        "Training: the loss and its two terms, mean over seeds.",
+        "Training: the loss and its terms, mean over seeds.",
     )
 
 

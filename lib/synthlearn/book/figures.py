@@ -134,7 +134,7 @@ def curves(records: Mapping[str, Sequence[dict[str, Any]]], names: Sequence[str]
             values = np.mean([r["curves"][name] for r in found], axis=0)
             colour, label = styles[row]
             axis.plot(steps, values, color=colour, linestyle=lines[row], label=label)
-        axis.set_title(name, fontsize=11, color=INK)
+        axis.set_title(name.replace("_", " "), fontsize=11, color=INK)
         axis.set_xlabel("step")
     with mpl.rc_context(STYLE):
         handles, labels = axes[0][0].get_legend_handles_labels()

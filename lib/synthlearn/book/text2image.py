@@ -130,3 +130,11 @@ def gaussian_sheet(profile: Profile, weights: Sequence[float] = (1.0, 2.0, 4.0),
     return figures.contact_sheet(
         torch.cat(rows), f"Blurred pictures of {columns} captions, a row for each w: {said}.", f"One Gaussian per caption; a row for each w: {said}.", columns
     )
+
+
+def positives_sheet(profile: Profile, chosen: Sequence[int] = (2, 17, 31, 48), m: int = 10) -> figures.Shown:
+    """Samples of some captions: a row per caption."""
+    model = source(profile)
+    rows = [resize(model.sample(torch.arange(m) * NUMBER + c, 48), 48) for c in chosen]
+    texts = "; ".join(model.real()[1].texts[c] for c in chosen)
+    return figures.contact_sheet(torch.cat(rows), f"{m} samples of each of {len(chosen)} captions: {texts}.", f"A row per caption: {texts}.", m)

@@ -1,0 +1,100 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # StableRep
+#
+# SimCLR makes every picture a class of its own, supervised learning makes a label a class. StableRep {cite:p}`tian2023` makes a *caption* a
+# class: several pictures of it, each drawn from its own noise, are positives of each other. **Do several samples of a caption teach more
+# than two views of one picture?**
+
+# %% tags=["parameters", "hide-input"]
+profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
+epochs: int | None = None  # None: the profile's value
+n_images: int | None = None
+width: float | None = None
+seeds: int | None = None
+data: str | None = None  # digits, cifar10-20k … or a folder with train/ and test/
+device: str | None = None
+
+# %% tags=["hide-input"]
+import synthlearn as sl
+from synthlearn.book import text2image as show
+
+p = sl.book.parameters(globals())
+
+# %% [markdown]
+# ## The pictures
+#
+# [Patch mosaics](30_text_to_image) of fifty captions, two hundred of each, made of the real images that this page compares with and of no
+# others. Below, ten samples of four captions: a row is what the loss draws together.
+
+# %% tags=["hide-input"]
+show.positives_sheet(p)
+
+# %% [markdown]
+# ## The loss
+#
+# For each picture, cross-entropy between a softmax over all other pictures of the batch and a uniform distribution over those of its
+# caption. With two pictures per caption it is SimCLR's loss. With *m* of them it cannot fall below log(*m* − 1), since no softmax gives more
+# than its share to each of *m* − 1 positives; the curves therefore show what is above the floor. The loss pushes a positive *away* if it has
+# more than its share: it evens out, it does not only attract.
+#
+# ## Equal budgets
+#
+# Same number of pictures, of updates, and of views per update. SimCLR takes 250 pictures and two views of each, StableRep fifty captions with
+# ten pictures each, seen once. Encoder, views, optimiser, learning rate and temperature (0.2) are the same. As in the reference, batch
+# statistics are over one picture of each caption at a time.
+#
+# Controls: *colour* captions, which tell next to nothing about the class; *shuffled* captions, which tell nothing at all; the *real* images
+# under the same captions, as a perfect model would give that can only repeat what it has seen; and SupCon on the labels, the ceiling of what
+# captions can give away.
+
+# %% tags=["hide-input"]
+found = sl.study.chapter("31_stablerep", p)
+sl.book.training({name: mine for name, mine in found.items() if name.endswith("stablerep")})
+
+# %% [markdown]
+# ## Result
+
+# %% tags=["hide-input"]
+sl.book.ablation_figure(found, p)
+
+# %% tags=["hide-input"]
+sl.book.ablation(found, p)
+
+# %% [markdown]
+# What each caption set tells about the class:
+
+# %% tags=["hide-input"]
+show.captions_table(p)
+
+# %% [markdown]
+# ## Verdict
+
+# %% tags=["hide-input"]
+sl.book.verdicts("31_stablerep", found, p)
+
+# %% [markdown]
+# The paper's model had seen billions of images that its real arm had not, so its gain has two parts: what the model knows, and what the loss
+# makes of several samples. Here the model knows nothing more than the real arm; only the second part is left, and what the captions say.
+#
+# ## Try it yourself
+#
+# ```bash
+# papermill notebooks/31_stablerep.ipynb out.ipynb -p epochs 8
+# python -m synthlearn pretrain --row mosaic-named.stablerep --profile smoke --out encoder.safetensors
+# ```
+
+# %% tags=["hide-input"]
+sl.book.provenance(p, found)
