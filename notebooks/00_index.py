@@ -17,8 +17,8 @@
 # **Can a vision model learn without real pictures, and which synthetic pictures teach best?**
 #
 # Two papers said yes, of procedural noise {cite:p}`baradad2021` and of a text-to-image model's samples {cite:p}`tian2023`. This book runs the first
-# again, small enough for one evening, exact enough to contradict it; the second is to follow. Every number comes from a committed
-# record and a command.
+# again, small enough for one evening, exact enough to contradict it, and begins on the second. Every number comes from a committed record and a
+# command.
 
 # %% tags=["parameters", "remove-input"]
 profile: str = "smoke"  # only decides the settings of the run; the page shows all committed records
@@ -102,6 +102,11 @@ sl.book.stored_verdicts("91_claims", found, sl.study.resolve("cpu"), evidence=Fa
 # :link: 21_mixtures
 # :link-type: doc
 # [Several sets](21_mixtures), [how many images](22_number_of_images), [what the network sees](23_features).
+# :::
+# :::{grid-item-card} Text to image
+# :link: 30_text_to_image
+# :link-type: doc
+# Captions, mosaics, guidance, and what captions give away; [StableRep](31_stablerep): several samples of a caption as positives.
 # :::
 # :::{grid-item-card} Method and deviations
 # :link: ../book/method
