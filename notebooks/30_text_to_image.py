@@ -60,7 +60,7 @@ show.steps_sheet(p)
 # %% [markdown]
 # ## Guidance
 #
-# Samplers exaggerate what a caption adds: $D_w = D_\varnothing + w\,(D_c - D_\varnothing)$, where $D_\varnothing$ knows no caption. With w = 0
+# Samplers exaggerate what a caption adds: the denoiser becomes `free + w · (captioned − free)`, where *free* knows no caption. With w = 0
 # captions are ignored, w = 1 is the model as it is, and more is the paper's knob.
 
 # %% tags=["hide-input"]
@@ -78,9 +78,10 @@ show.copies_table(p)
 # %% [markdown]
 # ## Laws of guidance
 #
-# Where a caption's pictures follow a Gaussian, everything can be checked. Guided samples are often said to follow the density
-# $p(x|c)^w p(x)^{1-w}$. They do not: their variance is the geometric mean of the two, $v_c^w v^{1-w}$, where that density has the harmonic
-# one. Both agree only where the variances do.
+# Where a caption's pictures follow a Gaussian, everything can be checked. Guided samples are often said to follow the *tilted* density, the
+# caption's to the power w times that of all images to the power 1 − w. They do not: their variance is the weighted geometric mean of the two
+# variances, where the tilted density has the harmonic one. Both agree only where the variances do. (The reference values by quadrature were
+# computed for this book, independently of the sampler.)
 
 # %% tags=["hide-input"]
 show.guidance_table()
