@@ -1,0 +1,58 @@
+"""Two versions of the library, compared to the bit by short starts, in a checkout of their own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A git checkout of the library with one committed record, made by its first version."""
+    root = tmp_path_factory.mktemp("checkout")
+    for part in ("lib", "workflow"):
+        shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@y"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *command], cwd=root, check=True)
+    run(root, "-c", "from synthlearn import study; study.record(study.row('noise-white'), study.resolve('smoke'), 0)")
+    (root / "results" / "records").mkdir(parents=True)
+    shutil.copytree(root / "runs" / "records" / "smoke", root / "results" / "records" / "smoke")
+    return root
+
+
+def run(root, *arguments):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SYNTHLEARN")} | {"PYTHONPATH": str(root / "lib"), "OMP_NUM_THREADS": "1"}
+    return subprocess.run([sys.executable, "-P", *arguments], cwd=root, env=environment, capture_output=True, text=True, check=False)
+
+
+def verify(root, row="noise-white"):
+    return run(root, "-m", "synthlearn", "verify", "--profile", "smoke", "--against", "HEAD", "--row", row)
+
+
+def edit(root, old, new):
+    path = root / "lib" / "synthlearn" / "losses.py"
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+def test_records_stay_valid_where_another_version_does_the_same_and_not_where_it_does_not(checkout):
+    edit(checkout, "squared = (x.float() - y.float()).square().sum(1)\n", "squared = (y.float() - x.float()).square().sum(1)\n")
+    done = verify(checkout)
+    assert done.returncode == 0 and done.stdout == "same  noise-white: 1 records confirmed\n", done.stdout + done.stderr
+    assert [len(codes) for codes in json.loads((checkout / "results" / "confirmed.json").read_text()).values()] == [1]
+    edit(checkout, "(y.float() - x.float()).square().sum(1)\n", "(y.float() - x.float()).square().sum(1) * 1.001\n")
+    done = verify(checkout)
+    assert done.returncode == 1 and done.stdout == "DIFFERS  noise-white: 0 records confirmed\n", done.stdout + done.stderr
+
+
+def test_a_commit_that_does_not_exist_is_named(checkout):
+    done = run(checkout, "-m", "synthlearn", "verify", "--profile", "smoke", "--against", "no-such", "--row", "noise-white")
+    assert done.returncode == 1 and "git has no commit 'no-such'" in done.stderr and "name one of git log" in done.stderr
