@@ -17,7 +17,7 @@ from synthlearn import datasets, encoders, methods, probe, properties, stream, s
 from synthlearn.datasets import ImageSet
 from synthlearn.study import Profile, Row, records, run
 
-PICTURES, BATCH, STEPS, PER_CLASS = 64, 32, 2, 10
+PICTURES, BATCH, STEPS, PER_CLASS, CAPTIONS = 64, 32, 2, 10, 8
 
 
 def digest(*values: Any) -> str:
@@ -47,8 +47,10 @@ def of_row(row: Row, profile: Profile) -> str:
         changing = stream.feed(source, PICTURES, p.image_size, 0, "cpu", p.refresh) if p.refresh else None
         images = changing.batch(1, slots) if changing else source.sample(slots, p.image_size, 0, "cpu")
         kind = methods.METHODS[p.method]
-        labels = stream.labels(source, PICTURES) if kind.labelled else None
-        method = kind(encoder, row.method_options, 0 if labels is None else max(2, int(labels.max()) + 1), 0)
+        labels, options = stream.labels(source, PICTURES) if kind.labelled else None, dict(row.method_options)
+        if labels is not None and "images_per_caption" in options:  # so few pictures have several of a caption only if there are few captions
+            labels, options["images_per_caption"] = labels % CAPTIONS, 2
+        method = kind(encoder, options, 0 if labels is None else max(2, int(labels.max()) + 1), 0)
         curves = train.pretrain(images, method, p.augmenter(), p.optimisation(), 0, until=STEPS, labels=labels).curves
         begun = digest(images, curves, *method.state_dict().values())
     measured = probe.measure(encoder.eval(), training, test, 0)
