@@ -56,9 +56,8 @@ show.positives_sheet(p)
 # ten pictures each, seen once. Encoder, views, optimiser, learning rate and temperature (0.2) are the same. As in the reference, batch
 # statistics are over one picture of each caption at a time.
 #
-# Controls: *colour* captions, which tell next to nothing about the class; *shuffled* captions, which tell nothing at all; the *real* images
-# under the same captions, as a perfect model would give that can only repeat what it has seen; and SupCon on the labels, the ceiling of what
-# captions can give away.
+# Two controls, one seed each so far: *colour* captions, which tell next to nothing about the class; and the *real* images under the same named
+# captions, as a perfect model would give that can only repeat what it has seen.
 
 # %% tags=["hide-input"]
 found = sl.study.chapter("31_stablerep", p)
