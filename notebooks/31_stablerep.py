@@ -56,8 +56,8 @@ show.positives_sheet(p)
 # ten pictures each, seen once. Encoder, views, optimiser, learning rate and temperature (0.2) are the same. As in the reference, batch
 # statistics are over one picture of each caption at a time.
 #
-# A control, of one seed so far: the *real* images under the same named captions, as a perfect model would give that can only repeat what it
-# has seen. Captions that do not name the class are still to come: until then the gain may be the labels' that the captions carry.
+# Two controls, one seed each so far: *colour* captions, which tell next to nothing about the class; and the *real* images under the same named
+# captions, as a perfect model would give that can only repeat what it has seen.
 
 # %% tags=["hide-input"]
 found = sl.study.chapter("31_stablerep", p)
