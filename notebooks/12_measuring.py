@@ -101,8 +101,9 @@ sl.book.parts_table(tuned, "Top-1 in per cent with Wilson intervals, and the cho
 # %% [markdown]
 # ## The same run twice
 #
-# Many rows of this study were run on a processor and again on a GPU: the same pictures, the same weights at the start, the same order and
-# the same views. Only the last bits of sums differ, and training magnifies them.
+# Many rows of this study were run on a processor and again on a GPU: the same recipe of pictures, the same weights at the start, the same
+# order and the same views. Only the last bits of sums differ, and training magnifies them. (Making pictures magnifies them too where it is a
+# long calculation: most sets are equal to a level of grey, but feature visualisations, climbed in many steps, come out visibly different.)
 
 # %% tags=["hide-input"]
 sl.book.twins_figure()

@@ -305,4 +305,6 @@ def twins_table() -> figures.Shown:
         ["seeds of one row: standard deviation", f"{100 * float(np.mean(spreads)) ** 0.5:.2f}", f"{len(spreads)} rows with three seeds"],
         ["test images alone: standard error", f"{100 * (p * (1 - p) / n) ** 0.5:.2f}", f"{n:,} images"],
     ]
-    return table(["what", "points of top-1", "from"], body, "Pairs have the same pictures, weights at the start, order and views; only rounding differs.")
+    return table(
+        ["what", "points of top-1", "from"], body, "Pairs have the same recipe of pictures, weights at the start, order and views; only rounding differs."
+    )

@@ -61,9 +61,8 @@ def read_all(profile: str = "cpu", what: str | None = None) -> list[dict[str, An
 
 def twins(profile: str = "cpu") -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Records with another of the same row and seed, made on the other kind of device: the same run but for rounding."""
-    found = [(read(path), folder) for path in sorted((files.root() / "results" / "twins" / profile).glob("*.json"))
-             for folder in [files.root() / "results" / "records" / profile / path.name]]  # fmt: skip
-    return [(read(first), twin) for twin, first in found if first.exists()]
+    results = files.root() / "results"
+    return [(read(results / "records" / profile / path.name), read(path)) for path in sorted((results / "twins" / profile).glob("*.json"))]
 
 
 def _imports(tree: ast.Module, package: str) -> set[str]:
