@@ -80,8 +80,7 @@ show.copies_table(p)
 #
 # Where a caption's pictures follow a Gaussian, everything can be checked. Guided samples are often said to follow the *tilted* density, the
 # caption's to the power w times that of all images to the power 1 − w. They do not: their variance is the weighted geometric mean of the two
-# variances, where the tilted density has the harmonic one. Both agree only where the variances do. (The reference values by quadrature were
-# computed for this book, independently of the sampler.)
+# variances, where the tilted density has the harmonic one. Both agree only where the variances do.
 
 # %% tags=["hide-input"]
 show.guidance_table()

@@ -11,6 +11,7 @@ from synthlearn.errors import ParameterError
 from synthlearn.text2image import Captioned, Gaussians, Mosaic, captions_of, gaussian, integrate, mutual_information, nearest, noise_levels
 from synthlearn.text2image import mosaic as m
 from synthlearn.text2image.mosaic import denoise
+from synthlearn.text2image.quadrature import guided_mean
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +144,7 @@ def test_sources_are_made_by_name_and_bad_options_are_named():
 def test_guided_samples_of_gaussians_have_the_closed_form_and_not_the_tilted_density(v_c, w, mean, variance):
     found = gaussian.guided_moments(1.0, v_c, 0.0, 1.0, w, 2000)
     assert found[0] == pytest.approx(mean, abs=0.02 * max(1, abs(mean))) and found[1] == pytest.approx(variance, rel=0.02, abs=1e-4)
+    assert guided_mean(1.0, v_c, 0.0, 1.0, w) == pytest.approx(found[0], abs=2e-3)
     one = torch.ones(1, dtype=torch.float64)
     assert float(gaussian.guided_variance(v_c * one, one, w)) == pytest.approx(v_c**w)
     tilt = gaussian.tilted(one, v_c * one, 0 * one, one, w)
