@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 
 import pytest
 import torch
@@ -28,7 +29,10 @@ def test_named_captions_divide_classes_and_colours_ignore_them(digits):
     assert len(named.ids) == len(colour.ids) == 300
     assert named.ids.unique().tolist() == list(range(30)) and colour.ids.unique().tolist() == list(range(12))
     assert torch.equal(named.ids // 3, digits.labels) and len(named.texts) == 30 and len(colour.texts) == 12
-    assert named.texts[0] == "a 0 with colours 0"
+    assert len(set(named.texts)) == 30 and len(set(colour.texts)) == 12
+    for k, text in enumerate(named.texts):
+        assert re.fullmatch(rf"a (dark|medium|bright) grey {k // 3} of look \d+", text)  # digits have no colour
+    assert all(" picture of look " in text for text in colour.texts)
     counts = torch.bincount(named.ids).view(10, 3)
     assert bool((counts[:, 0] >= counts[:, 1]).all() and (counts[:, 1] >= counts[:, 2]).all())
     changed = datasets.ImageSet("x", "train", digits.images, digits.labels.flip(0), digits.classes, "")
@@ -130,7 +134,7 @@ def test_sources_are_made_by_name_and_bad_options_are_named():
     for name, options, message in (
         ("mosaic", {"guidance": 2}, r"unknown option 'guidance' of mosaic: allowed are data, per_class"),
         ("mosaic", {"w": -1.0}, r"option w = -1.0 of mosaic: must be a number of 0 or more"),
-        ("dalle", {}, r"text2image source 'dalle': must be one of captioned, gaussian, mosaic"),
+        ("dalle", {}, r"text2image source 'dalle': must be one of captioned, gaussian, learned, mosaic"),
     ):
         with pytest.raises(ParameterError, match=message):
             stream.source("text2image", name, options)

@@ -5,14 +5,15 @@ counter-based, so a view depends on its key alone.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from . import rng
 from .errors import ParameterError
-from .image import LUMA, MEAN, STD, luma, shift_hue, triangle_weights
+from .image import LUMA, MEAN, STD, luma, resize, shift_hue, triangle_weights
 
 TRIES = 10  # of a crop that fits, then the whole image
 RATIO = (3 / 4, 4 / 3)
@@ -33,6 +34,8 @@ class Augmentation:
         jitter_p, grey_p, flip_p: probabilities.
         variant: "exact" clamps after each colour step and shifts the HSV hue, as torchvision does; "linear" composes the colour
             steps, in the same random order, to one affine map with a hue rotation in YIQ and one clamp: about twice as fast.
+        downsample_p: probability that an image is first reduced to a half or a quarter of its side (equal odds) and enlarged again, so that sharp
+            synthetic pictures are sometimes as blurred as real ones (StableRep, authors' code: 0.05).
     """
 
     crop: int = 64
@@ -43,10 +46,15 @@ class Augmentation:
     grey_p: float = 0.2
     flip_p: float = 0.5
     variant: str = "exact"
+    downsample_p: float = 0.0
 
     def __post_init__(self) -> None:
         if self.variant not in ("exact", "linear"):
             raise ParameterError(f"augmentation = {self.variant!r}: must be 'exact' or 'linear'")
+
+    def described(self) -> dict[str, Any]:
+        """For a record. No downsampling is not named: it is older than the choice, and so are most records."""
+        return {key: value for key, value in asdict(self).items() if key != "downsample_p" or value}
 
     def __call__(self, images: Tensor, keys: Tensor) -> Tensor:
         """One view of each image: uint8 (n, 3, h, w) and int64 keys (n,) → normalised float (n, 3, crop, crop), channels last.
@@ -56,6 +64,8 @@ class Augmentation:
         height, width = images.shape[-2:]
         if self.crop > min(height, width):
             raise ParameterError(f"crop = {self.crop}: larger than the images ({height}×{width}); lower it or raise image_size")
+        if self.downsample_p:
+            images = self._downsampled(images, keys)
         step = CHUNK if images.device.type == "cpu" else max(len(images), 1)
         out = torch.empty((len(images), 3, self.crop, self.crop), device=images.device, memory_format=torch.channels_last)
         mean, std = (torch.tensor(c, device=images.device).view(3, 1, 1) for c in (MEAN, STD))
@@ -64,6 +74,15 @@ class Augmentation:
             x = resized_crop(images[part], *crop_windows(rng.fold(keys[part], 0), height, width, self.scale_min), self._flips(keys[part]), self.crop)
             out[part] = self._colour(x, keys[part]).sub_(mean).div_(std)
         return out
+
+    def _downsampled(self, images: Tensor, keys: Tensor) -> Tensor:
+        u, side = rng.uniform(rng.fold(keys, 3), (2,)).view(len(keys), 2), images.shape[-1]
+        images = images.clone()
+        for part, less in enumerate((2, 4)):
+            chosen = torch.nonzero((u[:, 0] < self.downsample_p) & ((u[:, 1] < 0.5) == (part == 0))).flatten()
+            if len(chosen):
+                images[chosen] = resize(resize(images[chosen], side // less), side)
+        return images
 
     def _flips(self, keys: Tensor) -> Tensor:
         return rng.uniform(rng.fold(keys, 1)) < self.flip_p

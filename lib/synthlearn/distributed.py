@@ -71,6 +71,11 @@ def gather(x: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
+def alike(x: Tensor) -> Tensor:
+    """What every process computes in the same way from the whole batch: its gradient, which :func:`add_gradients` will add up, counts once."""
+    return x.detach() + (x - x.detach()) / dist.get_world_size() if _several() else x
+
+
 def add_gradients(parameters: Iterable[Tensor]) -> None:
     """Replace each gradient by the sum over processes."""
     if _several():

@@ -18,7 +18,8 @@ from .image import MEAN, STD
 CHANNELS, FC, OUT = (96, 192, 384, 384, 192), 4096, 128  # the authors' code
 POOLED = (0, 1, 4)  # blocks that end in a max-pool 3×3, stride 2
 INIT_STD = 0.02
-SMALL_ALEXNET, RESNETS = "SmallAlexNet", {"resnet18": 512, "resnet50": 2048}  # encoders that can be trained; pooled units
+SMALL_ALEXNET, RESNETS, VIT = "SmallAlexNet", {"resnet18": 512, "resnet50": 2048}, "vit"  # encoders that can be trained; pooled units
+TRAINABLE = (SMALL_ALEXNET, *RESNETS, VIT)
 
 
 class Encoder(nn.Module):
@@ -37,6 +38,10 @@ class Encoder(nn.Module):
 
     def embed(self, x: Tensor) -> Tensor:
         """The embedding (n, embedding_size) of normalised float (n, 3, s, s), with gradient."""
+        raise NotImplementedError
+
+    def project(self, h: Tensor) -> Tensor:
+        """Unit vectors (n, output_size) of embeddings (n, embedding_size)."""
         raise NotImplementedError
 
     def features(self, x: Tensor, taps: tuple[str, ...]) -> dict[str, Tensor]:
@@ -115,9 +120,13 @@ class SmallAlexNet(Encoder):
             x = block(x)
         return self.fc7(self.fc6(x.flatten(1)))
 
+    def project(self, h: Tensor) -> Tensor:
+        """As of any encoder."""
+        return functional.normalize(self.fc8(h), dim=1)
+
     def forward(self, x: Tensor) -> Tensor:
         """Unit vectors (n, 128) of normalised float (n, 3, s, s)."""
-        return functional.normalize(self.fc8(self.embed(x)), dim=1)
+        return self.project(self.embed(x))
 
 
 def resnet_trunk(name: str, seed: int) -> nn.Module:
@@ -147,7 +156,7 @@ class ResNet(Encoder):
     def __init__(self, name: str = "resnet50", input_size: int = 224, seed: int = 0) -> None:
         super().__init__()
         if name not in RESNETS:
-            raise ParameterError(f"encoder = {name!r}: must be one of {', '.join((SMALL_ALEXNET, *RESNETS))}")
+            raise ParameterError(f"encoder = {name!r}: must be one of {', '.join(TRAINABLE)}")
         self.options = {"name": name, "input_size": input_size}
         self.trunk: Any = resnet_trunk(name, seed)
         self.embedding_size = RESNETS[name]
@@ -173,9 +182,77 @@ class ResNet(Encoder):
         """As of any encoder: the pooled features."""
         return self.trunk(x)
 
+    def project(self, h: Tensor) -> Tensor:
+        """As of any encoder."""
+        return functional.normalize(self.head(h), dim=1)
+
     def forward(self, x: Tensor) -> Tensor:
         """Unit vectors (n, 128) of normalised float (n, 3, s, s)."""
-        return functional.normalize(self.head(self.trunk(x)), dim=1)
+        return self.project(self.trunk(x))
+
+
+def _timm(name: str) -> Any:
+    """timm, for an encoder of that name. Raises ParameterError when it is not installed."""
+    importlib.import_module(".vision", __package__)  # timm imports torchvision: make sure that it can
+    try:
+        return importlib.import_module("timm")
+    except ImportError as error:
+        raise ParameterError(f"encoder {name}: timm is not installed; pip install 'synthlearn[models]'") from error
+
+
+class ViT(Encoder):
+    """A Vision Transformer of timm with StableRep's head: three linear layers with batch norm between them. Its one tap, ``pooled``, is the class
+    token after the last norm.
+
+    StableRep's smallest has width 384, 12 layers and 16 px patches of 224 px; this one 192, 6 layers and patches of an eighth of the input.
+
+    Args:
+        input_size: side of the input in pixels, a multiple of 8.
+        seed: of the initial weights, N(0, 0.02²), by counter-based numbers.
+    """
+
+    taps = ("pooled",)
+    normalisation = (MEAN, STD)
+    output_size, embedding_size, hidden = OUT, 192, 768
+
+    def __init__(self, input_size: int = 32, seed: int = 0) -> None:
+        super().__init__()
+        if input_size % 8:
+            raise ParameterError(f"input_size = {input_size}: the ViT needs a multiple of 8")
+        self.options = {"input_size": input_size}
+        transformer = _timm(VIT).models.vision_transformer.VisionTransformer
+        self.trunk: Any = transformer(img_size=input_size, patch_size=input_size // 8, embed_dim=self.embedding_size, depth=6, num_heads=3, num_classes=0)
+        layers: list[nn.Module] = []
+        for into, out in ((self.embedding_size, self.hidden), (self.hidden, self.hidden)):
+            layers += [nn.Linear(into, out), nn.BatchNorm1d(out), nn.ReLU()]
+        self.head = nn.Sequential(*layers, nn.Linear(self.hidden, OUT))
+        with torch.no_grad():
+            for number, (name, p) in enumerate(self.named_parameters()):
+                if p.ndim > 1:
+                    p.copy_(rng.normal(rng.key(VIT, seed, number), tuple(p.shape)) * INIT_STD)
+                elif name.endswith("bias"):
+                    p.zero_()
+
+    @property
+    def first_layer(self) -> Tensor:  # type: ignore[override]
+        """Weights of the patch embedding, (192, 3, p, p)."""
+        return self.trunk.patch_embed.proj.weight
+
+    def features(self, x: Tensor, taps: tuple[str, ...] = ("pooled",)) -> dict[str, Tensor]:
+        """The class token of normalised float (n, 3, s, s): {"pooled": (n, 192)}."""
+        return {"pooled": self.embed(x)}
+
+    def embed(self, x: Tensor) -> Tensor:
+        """As of any encoder: the class token."""
+        return self.trunk(x)
+
+    def project(self, h: Tensor) -> Tensor:
+        """As of any encoder."""
+        return functional.normalize(self.head(h), dim=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Unit vectors (n, 128) of normalised float (n, 3, s, s)."""
+        return self.project(self.embed(x))
 
 
 class Timm(Encoder):
@@ -185,11 +262,7 @@ class Timm(Encoder):
 
     def __init__(self, name: str, weights: str | None = None) -> None:
         super().__init__()
-        importlib.import_module(".vision", __package__)  # timm imports torchvision: make sure that it can
-        try:
-            timm = importlib.import_module("timm")
-        except ImportError as error:
-            raise ParameterError(f"encoder timm:{name}: timm is not installed; pip install 'synthlearn[models]'") from error
+        timm = _timm(f"timm:{name}")
         if not timm.is_model(name):
             raise ParameterError(f"encoder timm:{name}: timm has no such model; see timm.list_models()")
         try:
@@ -226,8 +299,10 @@ def describe(name: str, width: float, input_size: int) -> dict[str, Any]:
     return {"name": name, "width": width, "input_size": input_size} if name == SMALL_ALEXNET else {"name": name, "input_size": input_size}
 
 
-def build(name: str, width: float, input_size: int, seed: int) -> SmallAlexNet | ResNet:
+def build(name: str, width: float, input_size: int, seed: int) -> SmallAlexNet | ResNet | ViT:
     """An untrained encoder by name; ``width`` is the SmallAlexNet's. Raises ParameterError for an unknown name or a size that cannot be built."""
+    if name == VIT:
+        return ViT(input_size, seed)
     return SmallAlexNet(width, input_size, seed) if name == SMALL_ALEXNET else ResNet(name, input_size, seed)
 
 
@@ -254,7 +329,7 @@ def load(what: str, width: float = 0.25, input_size: int = 32, seed: int = 0) ->
     if what.endswith((".pt", ".pth")):
         return _released(Path(what)).eval()
     tensors, header = files.load_tensors(Path(what))
-    kinds = {"SmallAlexNet": SmallAlexNet, "ResNet": ResNet}
+    kinds = {"SmallAlexNet": SmallAlexNet, "ResNet": ResNet, "ViT": ViT}
     if header.get("encoder") not in kinds:
         raise CheckpointError(f"{what}: holds no encoder (its header says {header.get('encoder')!r}); make one with `python -m synthlearn pretrain`")
     encoder = kinds[header["encoder"]](**header["options"])

@@ -132,6 +132,32 @@ def multi_positive_floor(captions: int, m: int, temperature: float = 0.1) -> flo
     return math.log(m - 1 + others)
 
 
+def image_text(images: Tensor, texts: Tensor, image_ids: Tensor, text_ids: Tensor, scale: Tensor | float) -> tuple[Tensor, Tensor]:
+    """CLIP's loss with several images to a text, both directions: each image must find its text, and each text all of its images.
+
+    Tian et al. 2023 (StableRep+, authors' code); with one image per text it is Radford et al. 2021's.
+
+    Args:
+        images: float (n, d), texts: float (k, d), rows of any length but 0: they are normalised here; double precision stays double.
+        image_ids: int64 (n,), text_ids: int64 (k,), different from each other: which text an image has.
+        scale: factor of the cosines, 1/temperature.
+
+    Returns: the images' and the texts' mean cross-entropy. The least value of the first is 0, of the second log m for m images of each text.
+    Raises: ParameterError for ids of another length, an image without its text, or a text without an image.
+    """
+    _check(images, 1)
+    _check(texts, 1)
+    if image_ids.shape != images.shape[:1] or text_ids.shape != texts.shape[:1]:
+        raise ParameterError(f"ids of shapes {tuple(image_ids.shape)}, {tuple(text_ids.shape)} for {len(images)} images and {len(texts)} texts: must agree")
+    match = image_ids[:, None] == text_ids
+    if not bool((match.sum(1) == 1).all()) or not bool(match.any(0).all()):
+        raise ParameterError("image_ids, text_ids: every image needs exactly one of the texts, and every text an image")
+    u, t = (functional.normalize(x if x.dtype == torch.float64 else x.float(), dim=1) for x in (images, texts))
+    logits = scale * (u @ t.T)
+    of_text = -logits.T.log_softmax(1).masked_fill(~match.T, 0).sum(1) / match.sum(0)
+    return functional.cross_entropy(logits, match.long().argmax(1)), of_text.mean()
+
+
 def info_nce(q: Tensor, k: Tensor, queue: Tensor, temperature: float = 0.2) -> Tensor:
     """MoCo's loss: each query must find its key among the keys of a queue. He et al. 2020, eq. 1; mean over queries.
 

@@ -5,7 +5,8 @@ checkpoint of the method is a checkpoint of the run. Its options are a frozen da
 """
 
 import copy
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -13,9 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from . import losses, rng
+from . import distributed, losses, rng
 from .encoders import Encoder, batch_statistics_only
 from .errors import ParameterError
+from .text import TextTower
+
+LARGEST_SCALE = 100.0  # of the cosines of images and texts (Radford et al. 2021)
 
 
 class Method(nn.Module):
@@ -26,6 +30,7 @@ class Method(nn.Module):
         options: of the method's ``Options``; defaults where they are left out.
         classes: number of classes of a labelled method.
         seed: of what else the method initialises.
+        texts: of the captions that are the classes, for a method that reads them.
 
     Raises: ParameterError for no classes where they are needed; unknown options are for :func:`spec` to name.
     """
@@ -35,7 +40,7 @@ class Method(nn.Module):
     labelled: ClassVar[bool] = False
     images_per_label: int = 0  # in a batch; 0: images are drawn whatever their label
 
-    def __init__(self, encoder: Encoder, options: dict[str, Any] | None = None, classes: int = 0, seed: int = 0) -> None:
+    def __init__(self, encoder: Encoder, options: dict[str, Any] | None = None, classes: int = 0, seed: int = 0, texts: Sequence[str] = ()) -> None:
         super().__init__()
         self.encoder, self.seed = encoder, seed
         self.o: Any = self.Options(**(options or {}))
@@ -133,15 +138,16 @@ class StableRep(Method):
     would give the pair away.
     """
 
-    Options = StableRepOptions
+    Options: ClassVar[Any] = StableRepOptions
     views = 1
     labelled = True
+    least: ClassVar[int] = 2  # images of a caption
 
-    def __init__(self, encoder: Encoder, options: dict[str, Any] | None = None, classes: int = 0, seed: int = 0) -> None:
-        super().__init__(encoder, options, classes, seed)
+    def __init__(self, encoder: Encoder, options: dict[str, Any] | None = None, classes: int = 0, seed: int = 0, texts: Sequence[str] = ()) -> None:
+        super().__init__(encoder, options, classes, seed, texts)
         self.images_per_label = int(self.o.images_per_caption)
-        if self.images_per_label < 2:
-            raise ParameterError(f"option images_per_caption = {self.images_per_label}: must be at least 2, or no image has a positive")
+        if self.images_per_label < self.least:
+            raise ParameterError(f"option images_per_caption = {self.images_per_label}: must be at least {self.least}, or no image has a positive")
 
     def outputs(self, views: list[Tensor]) -> list[Tensor]:
         """Embeddings of the one view, in the order of the batch."""
@@ -157,6 +163,71 @@ class StableRep(Method):
 
 
 @dataclass(frozen=True)
+class StableRepPlusOptions(StableRepOptions):
+    """Besides those of StableRep, ``scale``: of the cosines of images and texts at the start, learned from there (CLIP's, 1/0.07)."""
+
+    scale: float = 1 / 0.07
+
+
+class StableRepPlus(StableRep):
+    """StableRep and, over the same batch, CLIP's loss between images and captions, weights 1 and 1 (Tian et al. 2023).
+
+    Images are mapped to the texts' space by a linear layer on the encoder's embedding, beside its projection.
+    """
+
+    Options = StableRepPlusOptions
+
+    def __init__(self, encoder: Encoder, options: dict[str, Any] | None = None, classes: int = 0, seed: int = 0, texts: Sequence[str] = ()) -> None:
+        super().__init__(encoder, options, classes, seed, texts)
+        if not texts:
+            raise ParameterError(f"{type(self).__name__}: reads captions; choose a source that has them (kind text2image)")
+        self.tower = TextTower(texts, encoder.output_size, seed)
+        self.to_text = nn.Linear(encoder.embedding_size, encoder.output_size, bias=False)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(self.o.scale)))
+        with torch.no_grad():
+            scale = encoder.embedding_size**-0.5
+            self.to_text.weight.copy_(rng.normal(rng.key("to text", seed), (encoder.output_size, encoder.embedding_size)) * scale)
+
+    def outputs(self, views: list[Tensor]) -> list[Tensor]:
+        """Embeddings of the one view and its vectors in the texts' space, in the order of the batch."""
+        embedded = []
+        for number, part in enumerate(views[0].chunk(self.images_per_label)):
+            if number:
+                with batch_statistics_only(self.encoder):
+                    embedded.append(self.encoder.embed(part))
+            else:
+                embedded.append(self.encoder.embed(part))
+        h = torch.cat(embedded)
+        return [self.encoder.project(h), self.to_text(h)]
+
+    def loss(self, outputs: list[Tensor], labels: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """As of any method; parts: above_floor of the images' loss, text."""
+        value, parts = super().loss(outputs[:1], labels)
+        text = self.text_loss(outputs[1], labels)
+        return value + text, {**parts, "text": text.detach()}
+
+    def text_loss(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        """Half of each direction of :func:`synthlearn.losses.image_text`, over the batch's images and its captions."""
+        assert labels is not None
+        captions = labels.unique()
+        texts = distributed.alike(self.tower(captions))
+        scale = distributed.alike(self.log_scale).clamp(max=math.log(LARGEST_SCALE)).exp()
+        image, text = losses.image_text(images, texts, labels, captions, scale)
+        return (image + text) / 2
+
+
+class CLIP(StableRepPlus):
+    """The loss between images and captions alone (Radford et al. 2021), with one image or several of a caption in a batch."""
+
+    least = 1
+
+    def loss(self, outputs: list[Tensor], labels: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """As of any method; parts: text."""
+        text = self.text_loss(outputs[1], labels)
+        return text, {"text": text.detach()}
+
+
+@dataclass(frozen=True)
 class SupervisedOptions:
     """None: cross-entropy without smoothing."""
 
@@ -168,8 +239,8 @@ class Supervised(Method):
     views = 1
     labelled = True
 
-    def __init__(self, encoder: Encoder, options: dict[str, Any] | None = None, classes: int = 0, seed: int = 0) -> None:
-        super().__init__(encoder, options, classes, seed)
+    def __init__(self, encoder: Encoder, options: dict[str, Any] | None = None, classes: int = 0, seed: int = 0, texts: Sequence[str] = ()) -> None:
+        super().__init__(encoder, options, classes, seed, texts)
         self.head = nn.Linear(encoder.embedding_size, classes)
         with torch.no_grad():
             self.head.weight.copy_(rng.normal(rng.key("head", seed), (classes, encoder.embedding_size)) * 0.02)
@@ -207,8 +278,8 @@ class MoCo(Method):
     queue: Tensor
     written: Tensor
 
-    def __init__(self, encoder: Encoder, options: dict[str, Any] | None = None, classes: int = 0, seed: int = 0) -> None:
-        super().__init__(encoder, options, classes, seed)
+    def __init__(self, encoder: Encoder, options: dict[str, Any] | None = None, classes: int = 0, seed: int = 0, texts: Sequence[str] = ()) -> None:
+        super().__init__(encoder, options, classes, seed, texts)
         self.key_encoder = copy.deepcopy(encoder).requires_grad_(False)
         start = functional.normalize(rng.normal(rng.key("queue", seed), (self.o.queue, encoder.output_size)), dim=1)
         self.register_buffer("queue", start)
@@ -244,6 +315,8 @@ METHODS: dict[str, type[Method]] = {
     "simclr": SimCLR,
     "supcon": SupCon,
     "stablerep": StableRep,
+    "stablerep_plus": StableRepPlus,
+    "clip": CLIP,
     "supervised": Supervised,
     "moco": MoCo,
 }

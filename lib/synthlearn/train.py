@@ -3,9 +3,9 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from .errors import CheckpointError, ParameterError, TrainingDiverged
 from .methods import Method
 
 MOMENTUM = 0.9
+BETAS = (0.9, 0.98)  # of AdamW (StableRep, authors' code)
 WARM_UP = 0.2  # share of a one-cycle schedule that climbs
 STEP_EPOCHS = (155 / 200, 170 / 200, 185 / 200)  # of a step schedule: × 0.1 after each (the noise paper: 155, 170, 185 of 200)
 CHECKPOINT_SECONDS = 20.0
@@ -27,7 +28,7 @@ Step = tuple[int, int, Tensor]  # step, epoch, slots
 
 @dataclass(frozen=True)
 class Optimisation:
-    """SGD with momentum 0.9 and weight decay on every parameter (authors' code).
+    """SGD with momentum 0.9 and weight decay on every parameter (authors' code), or AdamW with weight decay on matrices alone (StableRep's).
 
     ``lr`` is per 256 images of a batch. ``schedule``: "onecycle" climbs over the first fifth and falls by a cosine to zero;
     "step" is the paper's. ``precision``: "fp32", or "bf16" by autocast.
@@ -39,6 +40,23 @@ class Optimisation:
     schedule: str = "onecycle"
     weight_decay: float = 1e-4
     precision: str = "fp32"
+    optimiser: str = "sgd"
+
+    def of(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimiser over parameters; its rate is set at every step."""
+        if self.optimiser == "sgd":
+            return torch.optim.SGD(parameters, lr=0.0, momentum=MOMENTUM, weight_decay=self.weight_decay)
+        every = list(parameters)
+        groups = [
+            {"params": [p for p in every if p.ndim > 1], "weight_decay": self.weight_decay},
+            {"params": [p for p in every if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=0.0, betas=BETAS)
+
+    def described(self) -> dict[str, Any]:
+        """For a record. SGD is not named: it is older than the choice, and so are most records."""
+        fields = asdict(self)
+        return {**fields, "betas": BETAS} if self.optimiser != "sgd" else {k: v for k, v in fields.items() if k != "optimiser"} | {"momentum": MOMENTUM}
 
     def steps_per_epoch(self, n: int) -> int:
         """Batches in an epoch of n images; a last, smaller one counts if it has at least two images."""
@@ -168,7 +186,7 @@ def pretrain(
     method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     distributed.synchronise_statistics(method)
     trained = [p for p in method.parameters() if p.requires_grad]
-    optimiser = torch.optim.SGD(trained, lr=0.0, momentum=MOMENTUM, weight_decay=o.weight_decay)
+    optimiser = o.of(trained)
     order: Order
     if method.images_per_label and labels is not None:
         order = CaptionOrder(labels, method.images_per_label, o, seed, device)
@@ -249,10 +267,8 @@ def _log(curves: dict[str, list[float]], step: int, recent: list[dict[str, Tenso
 
 def _save(path: Path, method: Method, optimiser: torch.optim.Optimizer, step: int, resumed: int, curves: dict, seconds: float, identity: str) -> None:
     tensors = {f"method.{k}": v for k, v in method.state_dict().items()}
-    for i, p in enumerate(optimiser.param_groups[0]["params"]):
-        momentum = optimiser.state[p].get("momentum_buffer")
-        if momentum is not None:
-            tensors[f"momentum.{i}"] = momentum
+    for i, p in enumerate(p for group in optimiser.param_groups for p in group["params"]):
+        tensors |= {f"optimiser.{i}.{key}": value for key, value in optimiser.state[p].items() if isinstance(value, Tensor)}
     files.save_tensors(path, tensors, {"kind": "checkpoint", "step": step, "resumed": resumed, "curves": curves, "seconds": seconds, "identity": identity})
 
 
@@ -261,7 +277,9 @@ def _restore(path: Path, method: Method, optimiser: torch.optim.Optimizer, ident
     if header.get("kind") != "checkpoint" or header["identity"] != identity:
         raise CheckpointError(f"{path}: belongs to another run ({header.get('identity', '?')[:12]}, not {identity[:12]}); delete it to start over")
     encoders.restore(method, {k.removeprefix("method."): v for k, v in tensors.items() if k.startswith("method.")}, path)
-    for i, p in enumerate(optimiser.param_groups[0]["params"]):
-        if f"momentum.{i}" in tensors:
-            optimiser.state[p]["momentum_buffer"] = tensors[f"momentum.{i}"].to(p.device)
+    each = [p for group in optimiser.param_groups for p in group["params"]]
+    for name, value in tensors.items():
+        if name.startswith("optimiser."):
+            _, i, key = name.split(".")
+            optimiser.state[each[int(i)]][key] = value.to("cpu" if key == "step" else each[int(i)].device)
     return header["step"], header["resumed"], header["curves"], header["seconds"]

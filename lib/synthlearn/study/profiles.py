@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import datasets
 from ..augment import Augmentation
-from ..encoders import RESNETS, SMALL_ALEXNET
+from ..encoders import SMALL_ALEXNET, TRAINABLE
 from ..errors import ParameterError
 from ..generators.base import check_device
 from ..methods import METHODS
@@ -22,14 +22,15 @@ DEVICES = ("cpu", "cuda")
 BOUNDS: dict[str, tuple[float, float]] = {
     "n_images": (2, 10_000_000), "image_size": (32, 1024), "crop": (32, 512), "scale_min": (0.01, 1), "jitter": (0, 1), "hue": (0, 0.5), "jitter_p": (0, 1),
     "width": (1 / 32, 4), "epochs": (1, 100_000), "batch_size": (2, 100_000), "lr": (1e-9, 100), "weight_decay": (0, 1), "per_class": (0, 10_000_000),
-    "refresh": (0, 1), "seeds": (1, 1000), "threads": (1, 1024),
+    "refresh": (0, 1), "downsample": (0, 1), "seeds": (1, 1000), "threads": (1, 1024),
 }  # fmt: skip
 CHOICES = {
     "schedule": ("onecycle", "step"),
     "precision": ("fp32", "bf16"),
     "augmentation": ("exact", "linear"),
     "method": tuple(METHODS),
-    "encoder": (SMALL_ALEXNET, *RESNETS),
+    "encoder": TRAINABLE,
+    "optimiser": ("sgd", "adamw"),
 }
 
 
@@ -38,9 +39,9 @@ class Profile:
     """Settings of a run. Fields:
 
     n_images, image_size: pictures to pre-train on and their side in pixels. crop: side of a view; scale_min: least area of a crop.
-    jitter, hue, jitter_p, augmentation: see :class:`synthlearn.augment.Augmentation`. method: see :mod:`synthlearn.methods`.
-    encoder: SmallAlexNet, resnet18 or resnet50; width: of the SmallAlexNet.
-    epochs, batch_size, lr (per 256 images), schedule, weight_decay, precision: see :class:`synthlearn.train.Optimisation`.
+    jitter, hue, jitter_p, augmentation, downsample (a probability): see :class:`synthlearn.augment.Augmentation`. method: see :mod:`synthlearn.methods`.
+    encoder: SmallAlexNet, resnet18, resnet50 or vit; width: of the SmallAlexNet.
+    epochs, batch_size, lr (per 256 images), schedule, weight_decay, precision, optimiser: see :class:`synthlearn.train.Optimisation`.
     refresh: share of the pictures that is new in every epoch, 0: a fixed pool, 1: a stream that never repeats.
     data, per_class: real set of the probe, and how many of its training images of each class (0: all).
     seeds: how many; threads: of one run on a CPU; device: "cpu", "cuda" ….
@@ -66,6 +67,8 @@ class Profile:
     schedule: str = "onecycle"
     weight_decay: float = 1e-4
     precision: str = "fp32"
+    optimiser: str = "sgd"
+    downsample: float = 0.0
     per_class: int = 0
     refresh: float = 0.0
     threads: int = 1
@@ -73,11 +76,11 @@ class Profile:
 
     def augmenter(self) -> Augmentation:
         """The views of this profile."""
-        return Augmentation(self.crop, self.scale_min, self.jitter, self.hue, self.jitter_p, variant=self.augmentation)
+        return Augmentation(self.crop, self.scale_min, self.jitter, self.hue, self.jitter_p, variant=self.augmentation, downsample_p=self.downsample)
 
     def optimisation(self) -> Optimisation:
         """The optimiser's settings of this profile."""
-        return Optimisation(self.epochs, self.batch_size, self.lr, self.schedule, self.weight_decay, self.precision)
+        return Optimisation(self.epochs, self.batch_size, self.lr, self.schedule, self.weight_decay, self.precision, self.optimiser)
 
 
 FIELDS: dict[str, Any] = {f.name: f.type for f in dataclasses.fields(Profile) if f.name != "name"}

@@ -72,9 +72,10 @@ class Row:
 
     def _source(self, profile: Profile, more: dict[str, Any]) -> stream.Source:
         usual = self.name.split(".")[0] if self.kind == "generator" else profile.data
-        if self.kind == "text2image":  # made of the probe's own training images
-            more = {**more, "data": profile.data, "per_class": profile.per_class}
-        return stream.source(self.kind, self.origin or usual, {**self.options(profile), **more})
+        options = {**self.options(profile), **more}
+        if self.kind == "text2image":  # made of the probe's own training images, where the row does not say otherwise
+            options = {"data": profile.data, "per_class": profile.per_class, **options}
+        return stream.source(self.kind, self.origin or usual, options)
 
 
 def encoder_file(identity: str) -> Path:
@@ -137,8 +138,8 @@ def spec(row: Row, profile: Profile, seed: int) -> dict[str, Any]:
         if p.refresh:
             described["source"]["refresh"] = p.refresh
         described["method"] = methods.spec(p.method, row.method_options)
-        described["augmentation"] = dataclasses.asdict(p.augmenter())
-        described["optimisation"] = {**dataclasses.asdict(p.optimisation()), "momentum": 0.9}
+        described["augmentation"] = p.augmenter().described()
+        described["optimisation"] = p.optimisation().described()
         described["normalisation"] = MEAN + STD
         described["numerics"] = {"device": p.device.split(":")[0], "threads": p.threads}
     return described

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from .. import datasets, encoders, files, methods, probe, stream, train, transfer
+from ..text2image.captions import CaptionSource
 from . import records
 from .profiles import Profile, anywhere
 from .rows import Row, encoder_file, rows, spec
@@ -97,7 +98,10 @@ def source_of(row: Row, profile: Profile, seed: int) -> stream.Source:
     """The row's source, with the encoder that it needs at hand."""
     if row.needs:
         trained_encoder(rows()[row.needs], profile, seed)
-    return row.source(profile, seed)
+    source = row.source(profile, seed)
+    if isinstance(source, CaptionSource):
+        source.prepare(profile.device)
+    return source
 
 
 def _pretrain(row: Row, profile: Profile, seed: int, identity: str) -> tuple[train.Trained, float]:
@@ -118,7 +122,7 @@ def method_of(row: Row, p: Profile, seed: int, source: stream.Source) -> tuple[m
     kind = methods.METHODS[p.method]
     labels = stream.labels(source, p.n_images) if kind.labelled and not p.refresh else None
     encoder = encoders.build(p.encoder, p.width, p.crop, seed).to(p.device)
-    return kind(encoder, row.method_options, 0 if labels is None else int(labels.max()) + 1, seed), labels
+    return kind(encoder, row.method_options, 0 if labels is None else int(labels.max()) + 1, seed, getattr(source, "texts", tuple)()), labels
 
 
 def _make(row: Row, profile: Profile, seed: int, described: dict[str, Any]) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from .captions import CAPTIONS, Captioned, Captions, captions_of, mutual_information
 from .copies import nearest
 from .gaussian import Gaussians
+from .learned import Learned
 from .mosaic import Mosaic
 from .sampling import guided, integrate, noise_levels
 
-SOURCES = {"captioned": Captioned, "gaussian": Gaussians, "mosaic": Mosaic}
+SOURCES = {"captioned": Captioned, "gaussian": Gaussians, "learned": Learned, "mosaic": Mosaic}
 
 __all__ = [
     "CAPTIONS",
@@ -14,6 +15,7 @@ __all__ = [
     "Captioned",
     "Captions",
     "Gaussians",
+    "Learned",
     "Mosaic",
     "captions_of",
     "guided",

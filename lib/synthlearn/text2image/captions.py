@@ -1,5 +1,6 @@
 """Captions of real images, from their labels and colours: what a text-to-image model is told, and how much of the labels that gives away."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -11,10 +12,15 @@ from torch import Tensor
 
 from .. import datasets, rng
 from ..datasets import ImageSet, RealImages
+from ..encoders import load as load_encoder
 from ..errors import ParameterError
-from ..image import area_resize
+from ..image import area_resize, luma, resize
 
-CAPTIONS = ("named", "colour")
+CAPTIONS = ("named", "colour", "learned")
+TOLD = ("captions", "classes")
+HUES = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")  # centres 45 degrees apart, from 0
+BRIGHTNESS = ("dark", "medium", "bright")  # terciles over captions
+GREY = 0.08  # chroma, of 1, below which a colour has no hue
 GRID = 8  # colours are averaged over so many cells along a side
 STARTS = 4  # of k-means, the best is taken
 
@@ -27,13 +33,17 @@ class Captions:
     texts: tuple[str, ...]
 
 
-def captions_of(images: ImageSet, kind: str, number: int) -> Captions:
+def captions_of(images: ImageSet, kind: str, number: int, encoder: str = "") -> Captions:
     """Captions of images.
 
     Args:
         kind: "named", the class and one of number/classes groups of similar colours within it; "colour", one of ``number`` groups of similar
-            colours over all classes, in which labels have no part.
+            colours over all classes, in which labels have no part; "learned", one of ``number`` groups of similar features of an encoder.
         number: of captions; for "named" a multiple of the number of classes.
+        encoder: file of the encoder, for "learned".
+
+    Each text is a sentence of few words: mean brightness and hue of the caption's images, the class where it is named, and a number that tells
+    apart what the other words do not.
 
     Raises: ParameterError for another kind, or a number that cannot be.
     """
@@ -44,14 +54,41 @@ def captions_of(images: ImageSet, kind: str, number: int) -> Captions:
         what = f" and a multiple of the {classes} classes" if kind == "named" else ""
         raise ParameterError(f"number = {number}: must lie between 2 and the {len(images):,} images{what}")
     colours = area_resize(images.images, GRID).flatten(1).double() / 255
-    if kind == "colour":
-        return Captions(torch.from_numpy(_clusters(colours, number)), tuple(f"a picture with colours {k}" for k in range(number)))
+    if kind != "named":
+        ids = torch.from_numpy(_clusters(_features(images.images, encoder) if kind == "learned" else colours, number))
+        return Captions(ids, _texts(colours, ids, ["picture"] * number))
     each = number // classes
     ids = torch.empty(len(images), dtype=torch.int64)
     for c in range(classes):
         mine = images.labels == c
         ids[mine] = c * each + torch.from_numpy(_clusters(colours[mine], each))
-    return Captions(ids, tuple(f"a {name} with colours {k}" for name in images.classes for k in range(each)))
+    return Captions(ids, _texts(colours, ids, [name for name in images.classes for _ in range(each)]))
+
+
+def _features(images: Tensor, encoder: str) -> Tensor:
+    """Features of uint8 (n, 3, s, s) in an encoder's sixth layer, or its last before the projection: float64 (n, d)."""
+    network = load_encoder(encoder)
+    tap, side = "fc6" if "fc6" in network.taps else network.taps[-1], network.options["input_size"]
+    mean, std = (torch.tensor(c).view(3, 1, 1) for c in network.normalisation)
+    with torch.no_grad():
+        parts = [network.features((resize(x, side).float() / 255 - mean) / std, (tap,))[tap] for x in images.split(500)]
+    return torch.cat(parts).double()
+
+
+def _texts(colours: Tensor, ids: Tensor, names: list[str]) -> tuple[str, ...]:
+    """Sentences for captions: colours float (n, 3·cells) in 0 … 1, ids int64 (n,), a noun for each caption."""
+    mean = torch.stack([colours[ids == k].view(-1, 3, GRID**2).mean((0, 2)) for k in range(len(names))])
+    tercile = luma(mean.view(-1, 3, 1, 1)).flatten().argsort().argsort() * len(BRIGHTNESS) // len(names)
+    chroma = mean.amax(1) - mean.amin(1)
+    angle = torch.atan2(3**0.5 * (mean[:, 1] - mean[:, 2]), 2 * mean[:, 0] - mean[:, 1] - mean[:, 2])
+    hue = (angle / (2 * torch.pi) * len(HUES)).round().long() % len(HUES)
+    seen: Counter[str] = Counter()
+    texts = []
+    for k, name in enumerate(names):
+        said = f"a {BRIGHTNESS[int(tercile[k])]} {'grey' if chroma[k] < GREY else HUES[int(hue[k])]} {name}"
+        seen[said] += 1
+        texts.append(f"{said} of look {seen[said]}")
+    return tuple(texts)
 
 
 def _clusters(x: Tensor, number: int) -> np.ndarray:
@@ -86,20 +123,23 @@ def mutual_information(ids: Tensor, labels: Tensor, shuffles: int = 20) -> tuple
 
 
 @cache
-def captioned(data: str, per_class: int, kind: str, number: int) -> tuple[ImageSet, Captions]:
+def captioned(data: str, per_class: int, kind: str, number: int, encoder: str = "") -> tuple[ImageSet, Captions]:
     """The first images of each class of a set's training part, with captions; kept, since clusters take seconds."""
     images = datasets.load(data, "train").first(per_class)
-    return images, captions_of(images, kind, number)
+    return images, captions_of(images, kind, number, encoder)
 
 
 @dataclass(frozen=True)
 class CaptionOptions:
-    """``data``, ``per_class``: the first images of each class of a set's training part (0: all). ``captions``, ``number``: see :func:`captions_of`."""
+    """``data``, ``per_class``: the first images of each class of a set's training part (0: all). ``captions``, ``number``, ``encoder``: see
+    :func:`captions_of`. ``told``: what training is told of a picture, its caption or the class that most images of its caption have."""
 
     data: str = "cifar10-20k"
     per_class: int = 1000
     captions: str = "named"
     number: int = 50
+    encoder: str = ""
+    told: str = "captions"
 
 
 class CaptionSource:
@@ -116,11 +156,30 @@ class CaptionSource:
             if option not in known:
                 raise ParameterError(f"unknown option {option!r} of {self.name}: allowed are {', '.join(known)}")
         self.options = self.Options(**options)
+        if self.options.told not in TOLD:
+            raise ParameterError(f"option told = {self.options.told!r} of {self.name}: must be one of {', '.join(TOLD)}")
 
     def real(self) -> tuple[ImageSet, Captions]:
         """The real images and their captions."""
         o = self.options
-        return captioned(o.data, o.per_class, o.captions, o.number)
+        return captioned(o.data, o.per_class, o.captions, o.number, o.encoder)
+
+    def texts(self) -> tuple[str, ...]:
+        """The captions in words, by number."""
+        return self.real()[1].texts
+
+    def classes(self) -> Tensor:
+        """The class that most real images of each caption have, int64 (captions,)."""
+        images, captions = self.real()
+        return torch.stack([images.labels[captions.ids == c].mode().values for c in range(len(captions.texts))])
+
+    def labels(self, indices: Iterable[int] | Tensor) -> Tensor:
+        """What training is told of each picture, int64 (n,)."""
+        ids = torch.as_tensor(indices) % self.options.number
+        return self.classes()[ids] if self.options.told == "classes" else ids
+
+    def prepare(self, device: str) -> None:
+        """Make what the pictures need, where that takes training."""
 
     def sample(self, indices: Iterable[int] | Tensor, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
         """Pictures by index: uint8 (n, 3, s, s)."""
@@ -128,7 +187,10 @@ class CaptionSource:
 
     def spec(self) -> dict[str, Any]:
         """What decides pictures and captions: JSON-able, part of a record."""
-        return {"text2image": self.name, "options": asdict(self.options), "sha256": self.real()[0].sha256, "revision": self.revision}
+        o = self.options
+        options = {key: value for key, value in asdict(o).items() if key not in ("encoder", "told") or value != self.Options.__dataclass_fields__[key].default}
+        images = datasets.load(o.data, "train").first(o.per_class)
+        return {"text2image": self.name, "options": options, "sha256": images.sha256, "revision": self.revision}
 
 
 class Captioned(CaptionSource):
@@ -137,9 +199,9 @@ class Captioned(CaptionSource):
     name = "captioned"
 
     def labels(self, indices: Iterable[int] | Tensor) -> Tensor:
-        """Caption of each image, int64 (n,)."""
+        """As of any; the class is the image's own."""
         images, captions = self.real()
-        return captions.ids[datasets.turns(images)[torch.as_tensor([int(i) for i in indices])]]
+        return (images.labels if self.options.told == "classes" else captions.ids)[datasets.turns(images)[torch.as_tensor([int(i) for i in indices])]]
 
     def sample(self, indices: Iterable[int] | Tensor, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
         """Images by index, as of :class:`synthlearn.datasets.RealImages`."""

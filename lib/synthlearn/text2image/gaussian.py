@@ -60,9 +60,9 @@ def guided_moments(mean: float, variance: float, mean_all: float, variance_all: 
 
 
 @cache
-def fitted(data: str, per_class: int, kind: str, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+def fitted(data: str, per_class: int, kind: str, number: int, encoder: str) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Centre (d,), axes (d, k), and in those axes mean and variance of all images (k,) and of each caption (captions, k); images in −1 … 1."""
-    images, captions = captioned(data, per_class, kind, number)
+    images, captions = captioned(data, per_class, kind, number, encoder)
     x = images.images.flatten(1).float() / 127.5 - 1
     centre = x.mean(0)
     value, axes = (t.flip(-1) for t in torch.linalg.eigh((x - centre).double().T @ (x - centre).double()))
@@ -98,15 +98,11 @@ class Gaussians(CaptionSource):
         if self.options.law not in ("ode", "tilt"):
             raise ParameterError(f"option law = {self.options.law!r} of {self.name}: must be 'ode' or 'tilt'")
 
-    def labels(self, indices: Any) -> Tensor:
-        """Caption of each picture, int64 (n,)."""
-        return torch.as_tensor(indices) % self.options.number
-
     @torch.no_grad()
     def sample(self, indices: Any, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
         """Pictures by index: uint8 (n, 3, s, s). Raises ParameterError where the tilted density does not exist."""
         index, o = torch.as_tensor(indices if isinstance(indices, Tensor) else list(indices), dtype=torch.int64), self.options
-        centre, axes, mean_all, variance_all, means, variances = fitted(o.data, o.per_class, o.captions, o.number)
+        centre, axes, mean_all, variance_all, means, variances = fitted(o.data, o.per_class, o.captions, o.number, o.encoder)
         caption = index % o.number
         z = rng.normal(rng.key("gaussian noise", seed, caption, index // o.number), (len(mean_all),)).view(len(index), -1)
         if o.law == "tilt":

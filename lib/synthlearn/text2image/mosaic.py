@@ -75,10 +75,9 @@ class Mosaic(CaptionSource):
         if not 0 <= self.options.w < math.inf:
             raise ParameterError(f"option w = {self.options.w!r} of {self.name}: must be a number of 0 or more")
 
-    def labels(self, indices: Tensor) -> Tensor:
-        """Caption of each picture, int64 (n,)."""
-        index = torch.as_tensor(indices)
-        return rng.integers(rng.key("shuffled", index), 0, self.options.number) if self.options.shuffled else index % self.options.number
+    def labels(self, indices: Any) -> Tensor:
+        """As of any; or drawn at random."""
+        return rng.integers(rng.key("shuffled", torch.as_tensor(indices)), 0, self.options.number) if self.options.shuffled else super().labels(indices)
 
     @torch.no_grad()
     def sample(self, indices: Any, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
@@ -92,11 +91,22 @@ class Mosaic(CaptionSource):
             mine = torch.nonzero(group == g).flatten()
             c = int(caption[mine[0]])
             key = rng.key("mosaic", seed, c, int(number[mine[0]]) // GROUP)
-            pool = _drawn(images.images[captions.ids == c], rng.fold(key, 0)).to(device)
-            other = _drawn(images.images, rng.fold(key, 1)).to(device) if self.options.w != 1 else None
             noise = rng.normal(rng.key("mosaic noise", seed, c, number[mine], device=device), tuple(images.images.shape[1:]))
-            out[mine.to(device)] = _bytes(_paint(noise.view(len(mine), *images.images.shape[1:]), pool, other, self.options.w))
+            noise = noise.view(len(mine), *images.images.shape[1:])
+            out[mine.to(device)] = paint(noise, images.images[captions.ids == c], key, images.images, self.options.w)
         return resize(out, min(size, max(out.shape[-1], 32)))
+
+
+def paint(noise: Tensor, images: Tensor, key: Tensor, every: Tensor, w: float = 1.0) -> Tensor:
+    """Mosaics of a caption's images: uint8 (n, 3, h, w) from noise of unit variance, float (n, 3, h, w).
+
+    Args:
+        images: of the caption, uint8 (k, 3, h, w); at most POOL of them and their mirror images are drawn by ``key``.
+        every: images of all captions, from which guidance ``w`` leads away.
+    """
+    pool = _drawn(images, rng.fold(key, 0)).to(noise.device)
+    other = _drawn(every, rng.fold(key, 1)).to(noise.device) if w != 1 else None
+    return _bytes(_paint(noise, pool, other, w))
 
 
 def _drawn(images: Tensor, key: Tensor) -> Tensor:

@@ -1,0 +1,133 @@
+"""The network of the learned text-to-image model: a U-Net over pictures, told a time and a caption (as in diffusion models since Ho et al. 2020)."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .. import rng
+from ..text import TextTower
+
+MULTIPLIERS = (1, 2, 2, 2)  # of the base channels, by resolution
+ATTENTION = 16  # side in pixels up to which places look at each other
+GROUPS, HEAD, DROPOUT = 32, 64, 0.1
+FREQUENCIES = 64  # of the time's sine and cosine
+
+
+def _norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(math.gcd(GROUPS, channels), channels)
+
+
+class _Residual(nn.Module):
+    """Two convolutions, the second one's norm scaled and shifted by the embedding; added to the input."""
+
+    def __init__(self, into: int, out: int, embedding: int) -> None:
+        super().__init__()
+        self.first, self.norm, self.second = nn.Sequential(_norm(into), nn.SiLU(), nn.Conv2d(into, out, 3, padding=1)), _norm(out), _last(out)
+        self.scale_shift = nn.Linear(embedding, 2 * out)
+        self.skip = nn.Conv2d(into, out, 1) if into != out else nn.Identity()
+
+    def forward(self, x: Tensor, e: Tensor) -> Tensor:
+        scale, shift = self.scale_shift(e)[:, :, None, None].chunk(2, 1)
+        h = self.norm(self.first(x)) * (1 + scale) + shift
+        return self.skip(x) + self.second(functional.dropout(functional.silu(h), DROPOUT, self.training))
+
+
+def _last(channels: int) -> nn.Conv2d:
+    layer = nn.Conv2d(channels, channels, 3, padding=1)
+    layer.zero = True  # type: ignore[assignment]  # starts at 0, see UNet
+    return layer
+
+
+class _Attention(nn.Module):
+    """Every place looks at every other; added to the input."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm, self.qkv, self.out = _norm(channels), nn.Conv2d(channels, 3 * channels, 1), nn.Conv2d(channels, channels, 1)
+        self.out.zero = True  # type: ignore[assignment]
+        self.heads = max(1, channels // HEAD)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, h, w = x.shape
+        q, k, v = self.qkv(self.norm(x)).view(n, 3, self.heads, c // self.heads, h * w).transpose(3, 4).unbind(1)
+        return x + self.out(functional.scaled_dot_product_attention(q, k, v).transpose(2, 3).reshape(n, c, h, w))
+
+
+class _Level(nn.Module):
+    def __init__(self, into: int, out: int, embedding: int, side: int) -> None:
+        super().__init__()
+        self.residual, self.attention = _Residual(into, out, embedding), _Attention(out) if side <= ATTENTION else nn.Identity()
+
+    def forward(self, x: Tensor, e: Tensor) -> Tensor:
+        return self.attention(self.residual(x, e))
+
+
+class UNet(nn.Module):
+    """Velocity of flow matching at noisy pictures.
+
+    Args:
+        texts: all captions.
+        side: of the pictures in pixels, divisible by 2^(levels − 1).
+        base: channels at full resolution.
+        levels: resolutions, each half of the one before, 1 … 4.
+        blocks: at each resolution on the way down, one more on the way up.
+        seed: of the initial weights, by counter-based numbers.
+    """
+
+    def __init__(self, texts: Sequence[str], side: int, base: int = 64, levels: int = 3, blocks: int = 2, seed: int = 0) -> None:
+        super().__init__()
+        embedding = 4 * base
+        self.tower, self.free = TextTower(texts, embedding, seed), nn.Parameter(torch.zeros(embedding))
+        self.time = nn.Sequential(nn.Linear(2 * FREQUENCIES, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+        self.enter = nn.Conv2d(3, base, 3, padding=1)
+        self.down, self.up, kept, channels = nn.ModuleList(), nn.ModuleList(), [base], base
+        for level in range(levels):
+            for _ in range(blocks):
+                self.down.append(_Level(channels, base * MULTIPLIERS[level], embedding, side >> level))
+                channels = base * MULTIPLIERS[level]
+                kept.append(channels)
+            if level + 1 < levels:
+                self.down.append(nn.Conv2d(channels, channels, 3, stride=2, padding=1))
+                kept.append(channels)
+        self.middle = nn.ModuleList([_Level(channels, channels, embedding, 0), _Level(channels, channels, embedding, side)])
+        for level in reversed(range(levels)):
+            for _ in range(blocks + 1):
+                self.up.append(_Level(channels + kept.pop(), base * MULTIPLIERS[level], embedding, side >> level))
+                channels = base * MULTIPLIERS[level]
+            if level:
+                self.up.append(nn.Conv2d(channels, channels, 3, padding=1))
+        out = nn.Conv2d(channels, 3, 3, padding=1)
+        out.zero = True  # type: ignore[assignment]
+        self.leave = nn.Sequential(_norm(channels), nn.SiLU(), out)
+        self._initialise(seed)
+
+    @torch.no_grad()
+    def _initialise(self, seed: int) -> None:
+        """Weights of variance 1/inputs, those that close a branch 0: at the start the network is nearly the identity of its branches."""
+        for number, (name, module) in enumerate(self.named_modules()):
+            if not isinstance(module, nn.Conv2d | nn.Linear) or name.startswith("tower"):
+                continue
+            scale: Any = 0.0 if getattr(module, "zero", False) else module.weight[0].numel() ** -0.5
+            module.weight.copy_(rng.normal(rng.key("unet", seed, number), tuple(module.weight.shape)) * scale)
+            if module.bias is not None:
+                module.bias.zero_()
+
+    def forward(self, x: Tensor, t: Tensor, captions: Tensor) -> Tensor:
+        """Velocity ε − x₀, like x: float (n, 3, s, s), at times t (n,) in 0 … 1 of captions by number, int64 (n,), −1: none."""
+        angle = t[:, None] * (1000 ** (torch.arange(FREQUENCIES, device=t.device) / FREQUENCIES)) * math.pi
+        told = torch.where((captions < 0)[:, None], self.free, self.tower(captions.clamp_min(0)))
+        e = functional.silu(self.time(torch.cat((angle.sin(), angle.cos()), 1)) + told)
+        x = self.enter(x)
+        kept = [x]
+        for layer in self.down:
+            x = layer(x, e) if isinstance(layer, _Level) else layer(x)
+            kept.append(x)
+        for layer in self.middle:
+            x = layer(x, e)
+        for layer in self.up:
+            x = layer(torch.cat((x, kept.pop()), 1), e) if isinstance(layer, _Level) else layer(functional.interpolate(x, scale_factor=2.0))
+        return self.leave(x)
