@@ -11,16 +11,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import datasets, encoders, files, probe, progress, properties, stream, tasks, transfer
+from .. import datasets, encoders, fidelity, files, long_tail, probe, progress, properties, stream, tasks, transfer
 from ..augment import Augmentation
 from ..datasets import ImageSet
 from ..errors import ParameterError
 from ..image import MEAN, STD, resize
+from ..text2image import nearest
+from ..text2image.captions import CaptionSource
 from ..transfer import Part
 from . import records, run
 from .profiles import Profile, anywhere
 from .rows import Row, row, spec
 
+JUDGE_TAP = "fc6"  # of the reference encoder: where the classifier that judges samples reads
+COPY = 0.06  # distance to the nearest real image below which a sample counts as a copy of it
 REFERENCE, REFERENCE_TAP = "real", "conv5"  # the encoder in whose features properties are measured; few numbers, so that 2,000 images are enough
 RIDGE = 1e-3  # of the log volume, of the mean eigenvalue of the real images
 IMAGES, LEAST = 2000, 12  # of each set, for properties; the least: half of them have more than five neighbours
@@ -97,6 +101,62 @@ def _properties(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
     yield from compared(reference, REFERENCE_TAP, pictures, test, p.augmenter(), seed)
 
 
+def _guidance(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
+    """Fidelity and variety of the pictures of a text-to-image row, in the reference encoder's features; beside them real images.
+
+    The judge of classes learned from real images that neither the model nor the probe has (in the cpu profile the second half of each class's).
+    """
+    p = row_.profile(profile)
+    reference = _encoder(row(REFERENCE), profile, 0)
+    source = run.source_of(row_, profile, seed)
+    assert isinstance(source, CaptionSource)
+    index = torch.arange(min(IMAGES, p.n_images))
+    pictures, ids = source.sample(index, p.image_size, seed, p.device).cpu(), index % len(source.texts())
+    real, captions = source.real()
+    every, test = datasets.load(p.data, "train"), datasets.load(p.data, "test")
+    judging = datasets.turn(every.labels) >= p.per_class  # where the model has every image (per_class = 0), all of them
+
+    def read(images: Tensor, tap: str) -> Tensor:
+        return probe.features(reference, large_enough(images, p.crop), (tap,))[tap].cpu()
+
+    judge = fidelity.Judge(read(every.images[judging], JUDGE_TAP), every.labels[judging], len(every.classes), seed)
+    held = test.images[: len(index)]
+    x, y, z = (read(images, REFERENCE_TAP).double() for images in (pictures, held, test.images[len(index) : 2 * len(index)]))
+    order = datasets.turns(real)[: len(index)]
+    told, said = source.classes()[ids], judge.says(read(pictures, JUDGE_TAP))
+    theirs = judge.says(read(held, JUDGE_TAP))
+    near, far = (nearest(resize(i, real.images.shape[-1]), real.images)[0] for i in (pictures, held))
+    values = {
+        "frechet": (properties.frechet(y, x), properties.frechet(y, z)),
+        "precision": tuple(properties.neighbourhoods(y, of)["precision"] for of in (x, z)),
+        "recall": tuple(properties.neighbourhoods(y, of)["recall"] for of in (x, z)),
+        "variety": (fidelity.variety(x, ids), fidelity.variety(read(real.images[order], REFERENCE_TAP).double(), captions.ids[order])),
+        "agreement": (float((said == told).double().mean()), float((theirs == test.labels[: len(index)]).double().mean())),
+        "imbalance": (fidelity.imbalance(said, len(every.classes)), fidelity.imbalance(theirs, len(every.classes))),
+        "distance": (float(near.median()), float(far.median())),
+        "copies": (float((near < COPY).double().mean()), float((far < COPY).double().mean())),
+    }
+    for name, (value, beside) in values.items():
+        yield name, {"value": round(value, 6), "real": round(beside, 6), "n": len(index)}
+
+
+def _long_tail(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
+    """Accuracy on common and rare classes for each way to train a linear classifier on the row's features; a part per arm."""
+    p, encoder = row_.profile(profile), _encoder(row_, profile, seed)
+    tap = transfer.main_tap(encoder)
+
+    def read(images: Tensor) -> Tensor:
+        return probe.features(encoder, large_enough(images, p.crop), (tap,))[tap].cpu()
+
+    training, test = datasets.load(p.data, "train").first(p.per_class), datasets.load(p.data, "test")
+    most = int(torch.bincount(training.labels).min())
+    views = dataclasses.replace(p.augmenter(), crop=min(p.crop, training.images.shape[-1]))
+    for name, correct in long_tail.arms(read, training, test, most, views, seed, p.device).items():
+        parts = long_tail.by_part(correct, test.labels, seed)
+        shares = {part: round(right / n, 6) for part, (right, n) in parts.items()}
+        yield name, {**transfer.result(probe.Measured(float(correct.double().mean()), correct)), **shares, "tests": {part: n for part, (_, n) in parts.items()}}
+
+
 def large_enough(images: Tensor, side: int) -> Tensor:
     """Images that can be cropped to ``side``, enlarged where they are smaller."""
     return resize(images, side) if min(images.shape[-2:]) < side else images
@@ -150,6 +210,7 @@ def _as_for(encoder: encoders.Encoder, views: Tensor) -> Tensor:
 
 MEASUREMENTS: dict[str, Callable[[Row, Profile, int], Iterator[Part]]] = {
     "transfer": _suite, "layers": _layers, "few_shot": _few_shot, "fine_tuning": _fine_tuning, "properties": _properties,
+    "guidance": _guidance, "long_tail": _long_tail,
 }  # fmt: skip
 MODULES = {
     "transfer": ("transfer", "tasks"),
@@ -157,6 +218,8 @@ MODULES = {
     "few_shot": ("transfer",),
     "fine_tuning": ("transfer",),
     "properties": ("properties", "probe", "stream"),
+    "guidance": ("fidelity", "properties", "text2image"),
+    "long_tail": ("long_tail",),
 }
 
 
@@ -168,7 +231,7 @@ def described(what: str, row_: Row, profile: Profile, seed: int) -> dict[str, An
         found["tasks"] = {name: [s.sha256 for s in tasks.load(name)] for names in tasks.suite().values() for name in names}
     if what == "fine_tuning":
         found["per_class"], found["epochs"] = (FEW_SMOKE, LENGTHS_SMOKE) if profile.name == "smoke" else (FEW, LENGTHS)
-    if what == "properties":
+    if what in ("properties", "guidance"):
         found |= {
             "source": main["source"],
             "reference": files.digest(spec(row(REFERENCE), profile, 0)),

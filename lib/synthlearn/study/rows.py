@@ -24,7 +24,8 @@ class Row:
 
     origin: name of the generator, folder or set where it is not the row's (the profile's data). own_options: of the generator, in every profile.
     method_options: of the method.
-    needs: the row whose trained encoder the source looks into. overrides: profile fields of a variant.
+    needs: the row whose trained encoder the source looks into. gpu: the model that makes its pictures takes one to train.
+    overrides: profile fields of a variant.
     settings: by profile, options of the generator and profile fields that this source takes there; a field that the caller has changed stays.
     """
 
@@ -36,6 +37,7 @@ class Row:
     published: str | None = None
     origin: str | None = None
     needs: str | None = None
+    gpu: bool = False
     own_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     method_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     overrides: tuple[tuple[str, Any], ...] = ()

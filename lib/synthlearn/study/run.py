@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from .. import datasets, encoders, files, methods, probe, stream, train, transfer
+from ..errors import ParameterError
 from ..text2image.captions import CaptionSource
 from . import records
 from .profiles import Profile, anywhere
@@ -56,6 +57,8 @@ def record(row: Row, profile: Profile, seed: int) -> dict[str, Any]:
         found = records.read(where)
         if records.fresh(found, specs(row, profile, seed)):
             return found
+    if row.gpu and profile.name != "smoke" and profile.device == "cpu":
+        raise ParameterError(f"row {row.name}: its pictures come from a model that takes a GPU to train; give --device cuda, or leave the row out")
     prepare(profile)
     if row.needs:  # before the clock starts: it is another row
         trained_encoder(rows()[row.needs], profile, seed)
