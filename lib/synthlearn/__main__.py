@@ -124,7 +124,7 @@ def _selected(args: argparse.Namespace) -> list[tuple[Any, Any, int]]:
     from . import study
 
     profile = _profile(args)
-    chosen = [study.row(name) for name in args.row] if args.row else list(study.rows().values())
+    chosen = [study.row(name) for name in args.row] if args.row else study.wanted(profile)
     return [(row, profile, seed) for row in chosen for seed in range(row.profile(profile).seeds) if args.seed in (None, seed)]
 
 

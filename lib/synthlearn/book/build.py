@@ -15,7 +15,7 @@ from typing import Any
 
 from .. import files
 from ..errors import DataError, SynthlearnError
-from ..study import measurements, resolve, rows, run
+from ..study import measurements, resolve, run, wanted
 
 PAGE_LIMIT = 800_000  # bytes of a committed page
 STAGED = ("_config.yml", "_toc.yml", "book")
@@ -102,7 +102,7 @@ def publish(profile_name: str) -> list[Path]:
     Raises: DataError when a chapter failed, a record is stale or missing, or a page is too large; nothing is copied then.
     """
     profile = resolve(profile_name)
-    behind = [f"{row.name} seed {seed}" for row in rows().values() for seed in range(row.profile(profile).seeds) if run.state(row, profile, seed) != "fresh"]
+    behind = [f"{row.name} seed {seed}" for row in wanted(profile) for seed in range(row.profile(profile).seeds) if run.state(row, profile, seed) != "fresh"]
     behind += [
         f"{what} of {row.name} seed {seed}"
         for what in measurements.plans()

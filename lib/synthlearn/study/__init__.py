@@ -4,7 +4,7 @@ from .claims import metric
 from .measurements import measured
 from .profiles import Profile, resolve
 from .records import read_all
-from .rows import Row, row, rows
+from .rows import Row, row, rows, wanted
 from .run import chapter, method_of, prepare, record, source_of, trained_encoder
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "rows",
     "source_of",
     "trained_encoder",
+    "wanted",
 ]

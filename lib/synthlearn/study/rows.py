@@ -10,7 +10,7 @@ from typing import Any
 from .. import datasets, encoders, files, methods, stream
 from ..errors import ParameterError
 from ..image import MEAN, STD
-from .profiles import Profile, check, defaults
+from .profiles import NAMES, Profile, check, defaults
 
 KINDS = ("generator", "text2image", "real", "random", "raw_pixels", "mean_colours")
 MEASUREMENT = {"resize": "70/64", "probe": "lbfgs-l2-held-out-20%", "knn": 20}
@@ -24,7 +24,7 @@ class Row:
 
     origin: name of the generator, folder or set where it is not the row's (the profile's data). own_options: of the generator, in every profile.
     method_options: of the method.
-    needs: the row whose trained encoder the source looks into. gpu: the model that makes its pictures takes one to train.
+    needs: the row whose trained encoder the source looks into. profiles: those that have it.
     overrides: profile fields of a variant.
     settings: by profile, options of the generator and profile fields that this source takes there; a field that the caller has changed stays.
     """
@@ -37,7 +37,7 @@ class Row:
     published: str | None = None
     origin: str | None = None
     needs: str | None = None
-    gpu: bool = False
+    profiles: tuple[str, ...] = NAMES
     own_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     method_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     overrides: tuple[tuple[str, Any], ...] = ()
@@ -111,7 +111,14 @@ def _row(name: str, entry: dict[str, Any]) -> Row:
                 check(key, value)
     own = {key: value for key, value in entry.items() if key not in ("options", "overrides")}
     overrides = tuple((key, check(key, value)) for key, value in entry.get("overrides", {}).items())
-    return Row(name=name, own_options=entry.get("options", {}), overrides=overrides, **own)
+    for profile in own.setdefault("profiles", NAMES):
+        defaults(profile)
+    return Row(name=name, own_options=entry.get("options", {}), overrides=overrides, **{**own, "profiles": tuple(own["profiles"])})
+
+
+def wanted(profile: Profile) -> list[Row]:
+    """The rows that a profile has."""
+    return [row for row in rows().values() if profile.name in row.profiles]
 
 
 def row(name: str) -> Row:

@@ -15,11 +15,10 @@ import torch
 from torch import Tensor
 
 from .. import datasets, encoders, files, methods, probe, stream, train, transfer
-from ..errors import ParameterError
 from ..text2image.captions import CaptionSource
 from . import records
 from .profiles import Profile, anywhere
-from .rows import Row, encoder_file, rows, spec
+from .rows import Row, encoder_file, rows, spec, wanted
 
 REPLAY_POINTS = 3  # of the recorded curve, that a replay must meet
 REPLAY_PICTURES = 50  # of a kept pool, that are made again
@@ -57,8 +56,6 @@ def record(row: Row, profile: Profile, seed: int) -> dict[str, Any]:
         found = records.read(where)
         if records.fresh(found, specs(row, profile, seed)):
             return found
-    if row.gpu and profile.name != "smoke" and profile.device == "cpu":
-        raise ParameterError(f"row {row.name}: its pictures come from a model that takes a GPU to train; give --device cuda, or leave the row out")
     prepare(profile)
     if row.needs:  # before the clock starts: it is another row
         trained_encoder(rows()[row.needs], profile, seed)
@@ -75,7 +72,7 @@ def prepare(profile: Profile) -> None:
 
 def chapter(name: str, profile: Profile) -> dict[str, list[dict[str, Any]]]:
     """All records of a chapter's rows: row name → one per seed. Missing ones are made."""
-    mine = [row for row in rows().values() if row.chapter == name]
+    mine = [row for row in wanted(profile) if row.chapter == name]
     return {row.name: [record(row, profile, seed) for seed in range(row.profile(profile).seeds)] for row in mine}
 
 
