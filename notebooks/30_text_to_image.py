@@ -25,6 +25,7 @@ per_class: int | None = None  # real images that the model is made of, of each c
 
 # %% tags=["hide-input"]
 import synthlearn as sl
+from synthlearn.book import guidance
 from synthlearn.book import text2image as show
 
 p = sl.book.parameters(globals())
@@ -32,8 +33,9 @@ p = sl.book.parameters(globals())
 # %% [markdown]
 # ## Captions
 #
-# The real images come with labels but without words. Captions are made here, in two ways. *Named*: the class, and one of five groups of
-# similar colours within it. *Colour*: one of fifty groups of similar colours over all classes, in which labels have no part.
+# The real images come with labels but without words. Captions are made here. *Named*: the class, and one of five groups of similar colours
+# within it. *Colour*: one of fifty groups of similar colours over all classes, in which labels have no part. *Learned*: one of fifty groups of
+# similar features of an encoder that was trained on the same images without labels.
 #
 # A loss that draws the pictures of a caption together learns whatever the caption says. If captions name the class, it is a supervised loss
 # in disguise; so each result will say how many bits its captions tell.
@@ -74,6 +76,20 @@ show.guidance_sheet(p)
 
 # %% tags=["hide-input"]
 show.copies_table(p)
+
+# %% [markdown]
+# ## A model that is trained
+#
+# The usual text-to-image model is a network that learns to remove noise. This one is a small U-Net with flow matching
+# {cite:p}`lipman2023`, told the caption by a Transformer over its words, from scratch. On a laptop's core it sees each photograph some ten
+# times, where a good model would need some thousand; its samples show layout and colour, hardly objects. It is here to show
+# the path: no result of this book stands on it. With a GPU the same code trains a model eight times as large (profile *gpu*).
+
+# %% tags=["hide-input"]
+guidance.learned_sheet(p)
+
+# %% tags=["hide-input"]
+guidance.learned_table(p)
 
 # %% [markdown]
 # ## Laws of guidance

@@ -123,3 +123,17 @@ def test_probabilities_of_flip_grey_and_jitter():
 def test_a_crop_larger_than_the_image_is_refused(pictures):
     with pytest.raises(ParameterError, match="crop = 64: larger than the images"):
         Augmentation(64)(pictures, torch.arange(24))
+
+
+def test_downsampled_views_are_blurred_for_the_stated_share(pictures):
+    n = 400
+    images = rng.integers(rng.key("noise"), 0, 256, (n, 3, 32, 32)).byte().view(n, 3, 32, 32)
+    keys = rng.key("views", torch.arange(n))
+    options = {"crop": 32, "scale_min": 1.0, "jitter_p": 0.0, "grey_p": 0.0, "flip_p": 0.0}
+    sharp, always, some = (Augmentation(**options, downsample_p=p)(images, keys).var((1, 2, 3)) for p in (0.0, 1.0, 0.3))
+    assert bool((always < 0.2 * sharp).all())  # white noise loses most of its power
+    blurred = (some < 0.2 * sharp).double().mean()
+    assert float(blurred) == pytest.approx(0.3, abs=0.07)
+    quarter = (always < 0.04 * sharp).double().mean()
+    assert float(quarter) == pytest.approx(0.5, abs=0.08)  # equal odds of a half and a quarter of the side
+    assert "downsample_p" not in Augmentation(32).described() and Augmentation(32, downsample_p=0.1).described()["downsample_p"] == 0.1

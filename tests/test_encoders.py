@@ -5,7 +5,7 @@ import safetensors.torch
 import torch
 
 from synthlearn import encoders, rng
-from synthlearn.encoders import SmallAlexNet
+from synthlearn.encoders import SmallAlexNet, ViT, load, save
 from synthlearn.errors import CheckpointError, ParameterError
 
 
@@ -153,3 +153,19 @@ def test_foreign_state_dicts_are_named_and_run_nothing(tmp_path, capsys):
         with pytest.raises(CheckpointError, match=message):
             encoders.load(str(tmp_path / f"{name}.pth"))
     assert "ran" not in capsys.readouterr().out
+
+
+def test_a_vision_transformer_has_unit_outputs_a_head_of_its_own_and_comes_back(tmp_path):
+    vit = ViT(32, 3)
+    x = rng.normal(rng.key("x"), (4, 3, 32, 32))
+    vit.eval()
+    out, features = vit(x), vit.features(x)["pooled"]
+    assert out.shape == (4, 128) and torch.allclose(out.norm(dim=1), torch.ones(4), atol=1e-5)
+    assert features.shape == (4, vit.embedding_size) and torch.equal(vit.project(features), out)
+    assert vit.first_layer.shape == (192, 3, 4, 4) and float(vit.first_layer.std().detach()) == pytest.approx(0.02, rel=0.05)
+    assert not any(isinstance(m, torch.nn.BatchNorm1d) for m in vit.trunk.modules()) and sum(isinstance(m, torch.nn.BatchNorm1d) for m in vit.head) == 2
+    save(tmp_path / "vit.safetensors", vit, {})
+    assert torch.equal(load(str(tmp_path / "vit.safetensors"))(x), out)
+    assert torch.equal(ViT(32, 3).first_layer, vit.first_layer) and not torch.equal(ViT(32, 4).first_layer, vit.first_layer)
+    with pytest.raises(ParameterError, match="multiple of 8"):
+        ViT(30)

@@ -19,7 +19,7 @@ from synthlearn.augment import Augmentation
 from synthlearn.encoders import SmallAlexNet
 from synthlearn.errors import ParameterError
 from synthlearn.losses import info_nce, multi_positive, nt_xent, sup_con
-from synthlearn.methods import METHODS, MoCo, StableRep, Supervised
+from synthlearn.methods import CLIP, METHODS, MoCo, StableRep, StableRepPlus, Supervised
 
 
 def unit(seed, n, d=8):
@@ -169,7 +169,8 @@ def test_every_method_goes_on_where_it_was(name, tmp_path, monkeypatch):
             if step == stop:
                 raise KeyboardInterrupt
 
-        method = METHODS[name](small(), {"moco": {"queue": 16, "group": 4}, "stablerep": {"images_per_caption": 2}}.get(name, {}), 3)
+        options = {"moco": {"queue": 16, "group": 4}, **{key: {"images_per_caption": 2} for key in ("stablerep", "stablerep_plus", "clip")}}
+        method = METHODS[name](small(), options.get(name, {}), 3, texts=("a red cat", "a blue cat", "a dog"))
         train.pretrain(images, method, Augmentation(32), train.Optimisation(2, 8), 0, checkpoint, "x", interrupt, labels=labels)
         return method.state_dict()
 
@@ -217,6 +218,30 @@ def test_stablerep_runs_one_image_of_each_caption_at_a_time():
         StableRep(small(), {"images_per_caption": 1}, 4)
 
 
+def test_stablerep_plus_is_stablerep_and_clip():
+    texts, labels = ("a red cat", "a blue cat", "a dog", "a bird"), torch.arange(4).repeat(3)
+    plus = StableRepPlus(small().train(), {"images_per_caption": 3}, 4, texts=texts)
+    clip, plain = CLIP(small().train(), {"images_per_caption": 3}, 4, texts=texts), StableRep(small().train(), {"images_per_caption": 3}, 4)
+    batch = rng.normal(rng.key("batch"), (12, 3, 32, 32))
+    both, parts = plus.loss(plus.outputs([batch]), labels)
+    text, _ = clip.loss(clip.outputs([batch]), labels)
+    images, _ = plain.loss(plain.outputs([batch]), labels)
+    assert float(both.detach()) == pytest.approx(float(text.detach()) + float(images.detach()), rel=1e-5)
+    assert float(parts["text"]) == pytest.approx(float(text.detach()), rel=1e-5)
+    norms = [plain.encoder.conv[0][1].running_mean, plus.encoder.conv[0][1].running_mean]
+    assert torch.equal(*norms)  # both run on one image of each caption at a time, and the first alone is remembered
+    both.backward()
+    assert all(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in (plus.log_scale, plus.to_text.weight, plus.tower.out.weight))
+    with torch.no_grad():
+        plus.log_scale.fill_(9.0)
+        largest = plus.text_loss(rng.normal(rng.key("u"), (12, 128)), labels)
+        plus.log_scale.fill_(math.log(100))
+        assert float(largest) == pytest.approx(float(plus.text_loss(rng.normal(rng.key("u"), (12, 128)), labels)), rel=1e-5)
+    with pytest.raises(ParameterError, match="reads captions"):
+        CLIP(small(), {}, 4)
+    CLIP(small(), {"images_per_caption": 1}, 4, texts=texts)  # one image of a caption is enough for a text
+
+
 def test_methods_and_options_that_do_not_exist_are_named():
     with pytest.raises(ParameterError, match=r"method = 'byol': must be one of align_uniform, simclr"):
         methods.spec("byol", {})
@@ -242,8 +267,9 @@ torch.set_num_threads(1)
 distributed.start()
 images = rng.integers(rng.key("images"), 0, 256, (16, 3, 40, 40)).byte()
 found = {}
-for name in ("align_uniform", "simclr", "supcon", "stablerep", "supervised"):
-    method = methods.METHODS[name](SmallAlexNet(1 / 16, 32), {"images_per_caption": 4} if name == "stablerep" else {}, 4)
+for name in ("align_uniform", "simclr", "supcon", "stablerep", "stablerep_plus", "clip", "supervised"):
+    captioned = name in ("stablerep", "stablerep_plus", "clip")
+    method = methods.METHODS[name](SmallAlexNet(1 / 16, 32), {"images_per_caption": 4} if captioned else {}, 4, texts=("a b", "a c", "d b", "d c"))
     trained = train.pretrain(images, method, Augmentation(32), train.Optimisation(1, 16, 0.01), labels=torch.arange(16) % 4)
     found[f"{name} loss"] = torch.tensor(trained.curves["loss"])
     found |= {f"{name} {k}": v for k, v in method.state_dict().items()}

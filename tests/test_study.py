@@ -248,7 +248,7 @@ def test_packed_outcomes_come_back():
 
 def test_claims_name_rows_of_the_study_and_chapters_that_exist():
     for claim in claims.read():
-        assert {*claim} & {"compare", "correlate", "closest_group"}
+        assert {*claim} & {"compare", "correlate", "closest_group", "along_guidance", "rare_classes"}
         for rule in (*claim.get("compare", ()), *claim.get("control", ())):
             a, b = (side.strip() for side in rule.split(">"))
             assert a in study.rows() and b in study.rows()
@@ -320,3 +320,37 @@ def test_the_group_with_the_smallest_gap_supports_its_claim():
         assert claims.evaluate([claim], [], {"transfer": measured[:3]})[0].verdict == "undecided"  # one seed
     assert claims.evaluate([claim], [], {})[0].verdict == "not tested"
     assert claims.group_means(parts(0.5, 0.5))["natural"] == pytest.approx((0.5, (0.25 / 2000) ** 0.5))
+
+
+def fidelity_record(name, agreement, variety):
+    return {"row": name, "results": {"agreement": {"value": agreement, "n": 2000}, "variety": {"value": variety}}}
+
+
+@pytest.mark.parametrize(
+    ("agreement", "variety", "verdict"),
+    [((0.5, 0.6, 0.7), (3, 2, 1), "supported"), ((0.5, 0.6, 0.7), (3, 2, 2.5), "undecided"), ((0.5, 0.51, 0.6), (3, 2, 1), "undecided"),
+     ((0.5, 0.4, 0.7), (3, 2, 1), "contradicted")],
+)  # fmt: skip
+def test_guidance_keeps_to_captions_only_if_every_step_does(agreement, variety, verdict):
+    measured = [fidelity_record(f"w{i}", a, v) for i, (a, v) in enumerate(zip(agreement, variety, strict=True))]
+    assert claims.along_guidance(["w0", "w1", "w2"], measured).verdict == verdict
+    assert claims.along_guidance(["w0", "w9"], measured).verdict == "not tested"
+
+
+@pytest.mark.parametrize(
+    ("tails", "head", "verdict"),
+    [((0.4, 0.41, 0.42), 0.6, "supported"), ((0.4, 0.41, 0.42), 0.5, "contradicted"),
+     ((0.1, 0.11, 0.12), 0.6, "contradicted"), ((0.2, 0.4, 0.2), 0.6, "undecided"),
+     ((0.4,), 0.6, "undecided")],
+)  # fmt: skip
+def test_rare_classes_are_helped_only_against_the_best_other_way_and_at_no_cost(tails, head, verdict):
+    others = {"as it is": {"tail": 0.1, "head": 0.605}, "repeated": {"tail": 0.25, "head": 0.5}, "varied": {"tail": 0.2, "head": 0.5}}
+    found = claims.rare_classes("mosaics", [{"results": {**others, "mosaics": {"tail": tail, "head": head}}} for tail in tails])
+    assert found.verdict == verdict and ("mosaics − repeated" in found.text or len(tails) == 1)
+    assert claims.rare_classes("mosaics", []).verdict == "not tested"
+
+
+def test_a_profile_has_the_rows_that_name_it():
+    smoke, cpu = (study.wanted(study.profiles.defaults(name)) for name in ("smoke", "cpu"))
+    assert {row.name for row in smoke} < set(study.rows()) and "mosaic" in {row.name for row in cpu} and "learned" not in {row.name for row in cpu}
+    assert all("smoke" in row.profiles for row in smoke)

@@ -1,5 +1,6 @@
 """The training loop: resumed runs, killed runs, damaged checkpoints, full disks."""
 
+import dataclasses
 import math
 import os
 import signal
@@ -28,9 +29,9 @@ def images():
     return sl.generator("noise-white").sample(range(40), 40)
 
 
-def run(images, seed=0, **options):
+def run(images, seed=0, o=SETTINGS, **options):
     encoder = SmallAlexNet(1 / 16, 32, seed)
-    trained = train.pretrain(images, AlignUniform(encoder), Augmentation(32), SETTINGS, seed, **options)
+    trained = train.pretrain(images, AlignUniform(encoder), Augmentation(32), o, seed, **options)
     return encoder, trained
 
 
@@ -50,15 +51,26 @@ def stop_at(step):
     return hook
 
 
-@pytest.mark.parametrize("step", [1, 4, 5])
-def test_resumed_equals_uninterrupted_to_the_bit(images, tmp_path, monkeypatch, step):
+@pytest.mark.parametrize(("step", "optimiser"), [(1, "sgd"), (4, "sgd"), (5, "sgd"), (4, "adamw")])
+def test_resumed_equals_uninterrupted_to_the_bit(images, tmp_path, monkeypatch, step, optimiser):
     monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
-    whole, reference = run(images)
+    o = dataclasses.replace(SETTINGS, optimiser=optimiser, lr=0.01)
+    whole, reference = run(images, o=o)
     with pytest.raises(StopError):
-        run(images, checkpoint=tmp_path / "c", identity="x", on_step=stop_at(step))
-    again, trained = run(images, checkpoint=tmp_path / "c", identity="x")
+        run(images, o=o, checkpoint=tmp_path / "c", identity="x", on_step=stop_at(step))
+    again, trained = run(images, o=o, checkpoint=tmp_path / "c", identity="x")
     assert same(whole, again) and trained.curves == reference.curves and trained.resumed == 1
     assert not (tmp_path / "c").exists()
+
+
+def test_adamw_decays_matrices_alone_and_only_another_optimiser_is_named():
+    encoder = SmallAlexNet(1 / 16, 32)
+    optimiser = Optimisation(1, 16, optimiser="adamw", weight_decay=0.1).of(encoder.parameters())
+    decayed, free = (group["params"] for group in optimiser.param_groups)
+    assert {p.ndim for p in free} == {1} and min(p.ndim for p in decayed) == 2 and len(decayed) + len(free) == len(list(encoder.parameters()))
+    assert [group["weight_decay"] for group in optimiser.param_groups] == [0.1, 0.0] and optimiser.defaults["betas"] == (0.9, 0.98)
+    assert "optimiser" not in SETTINGS.described() and SETTINGS.described()["momentum"] == 0.9
+    assert dataclasses.replace(SETTINGS, optimiser="adamw").described()["betas"] == (0.9, 0.98)
 
 
 def test_steps_count_a_last_batch_of_two_or_more():

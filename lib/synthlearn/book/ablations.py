@@ -41,6 +41,8 @@ def changed(row: Row, profile: Profile) -> str:
 
 def ablation(found: Records, profile: Profile, against: str | None = None) -> figures.Shown:
     """Variants beside the row that they vary (or beside ``against``): accuracy, paired difference over common seeds, what is changed, the command."""
+    if not found:
+        return table(["row"], [["–"]], f"The profile {profile.name} has none of these rows.")
     body = []
     for name in sorted({against or base_of(name) for name in found}):
         body.append(_ablation_line(name, {name: found.get(name) or baseline(profile, name)}, None, profile))

@@ -70,7 +70,7 @@ def agreement(found: Records) -> figures.Shown:
 def stored_verdicts(chapter: str, found: Records, profile: Profile, evidence: bool = True) -> figures.Shown:
     """The claims of a page judged by committed records alone, with or without the evidence; rows without a record are not tested."""
     told = [claim for claim in claims.read() if chapter in claim["chapters"]]
-    measured = {what: records.read_all(profile.name, what) for what in ("properties", "transfer")}
+    measured = {what: records.read_all(profile.name, what) for what in ("properties", "transfer", "guidance", "long_tail")}
     return claim_table(claims.evaluate(told, [r for mine in found.values() for r in mine], measured), profile, evidence)
 
 

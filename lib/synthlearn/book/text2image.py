@@ -2,16 +2,20 @@
 
 import html
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from .. import datasets, rng
 from ..image import resize
-from ..study import Profile
-from ..text2image import CAPTIONS, Gaussians, Mosaic, gaussian, mosaic, mutual_information, nearest, sampling
+from ..study import Profile, run
+from ..study.rows import row as row_by_name
+from ..text2image import Gaussians, Mosaic, gaussian, mosaic, mutual_information, nearest, sampling
 from ..text2image.quadrature import guided_mean
 from . import figures
-from .chapter import table
+from .ablations import ablation
+from .chapter import Records, table
+from .guidance import chosen
 
 NUMBER = 50  # captions of the study
 COPY = (0.03, 0.06)  # root-mean-square distances below which a sample counts as a near-copy
@@ -24,10 +28,13 @@ def source(profile: Profile, kind: str = "named", w: float = 1.0) -> Mosaic:
 
 
 def captions_table(profile: Profile) -> figures.Shown:
-    """What each caption set tells about the labels."""
+    """What each caption set tells about the labels; the learned one where the profile has its row."""
     body = []
-    for kind in CAPTIONS:
-        images, captions = source(profile, kind).real()
+    sets: dict[str, Any] = {kind: source(profile, kind) for kind in ("named", "colour")}
+    if profile.name in (learned := row_by_name("mosaic-learned")).profiles:
+        sets["learned"] = run.source_of(learned, profile, 0)
+    for kind, model in sets.items():
+        images, captions = model.real()
         bits, bias = mutual_information(captions.ids, images.labels)
         counts = torch.bincount(captions.ids)
         example = html.escape(captions.texts[len(captions.texts) // 2])
@@ -50,7 +57,7 @@ def caption_sheet(profile: Profile, chosen: Sequence[int] = (0, 12, 23, 34, 45),
     return figures.contact_sheet(torch.cat(rows), f"Rows in pairs. {caption}", caption, columns)
 
 
-def guidance_sheet(profile: Profile, weights: Sequence[float] = (0.0, 1.0, 2.0, 4.0), columns: int = 8) -> figures.Shown:
+def guidance_sheet(profile: Profile, weights: Sequence[float] = (0.0, 1.0, 2.0, 4.0, 8.0), columns: int = 8) -> figures.Shown:
     """The same noise for the same captions along guidance: a row per w."""
     index = torch.arange(columns) * (NUMBER // columns)
     rows = [resize(source(profile, w=w).sample(index, 48), 48) for w in weights]
@@ -130,6 +137,23 @@ def gaussian_sheet(profile: Profile, weights: Sequence[float] = (1.0, 2.0, 4.0),
     return figures.contact_sheet(
         torch.cat(rows), f"Blurred pictures of {columns} captions, a row for each w: {said}.", f"One Gaussian per caption; a row for each w: {said}.", columns
     )
+
+
+def pairs(found: Records, profile: Profile, *bases: str) -> figures.Shown:
+    """SimCLR and StableRep on the same pictures, for each of some caption sets that the profile has."""
+    shown = [ablation(mine, profile) for base in bases if (mine := chosen(found, profile, base, f"{base}.stablerep"))]
+    return figures.Shown("".join(s.content for s in shown), " ".join(s.alt for s in shown))
+
+
+def words_table(profile: Profile) -> figures.Shown:
+    """The words of each caption set, and some of its sentences."""
+    body = []
+    for kind in ("named", "colour"):
+        texts = source(profile, kind).texts()
+        words = {word for text in texts for word in text.split()}
+        lines = "<br>".join(f"“{html.escape(text)}”" for text in texts[:: len(texts) // 4][:4])
+        body.append([kind, str(len(texts)), str(len(words)), lines])
+    return table(["captions", "number", "different words", "some of them"], body, "Words are measured on the real images of a caption, or their label.")
 
 
 def positives_sheet(profile: Profile, chosen: Sequence[int] = (2, 17, 31, 48), m: int = 10) -> figures.Shown:

@@ -1,5 +1,6 @@
 """Claims of the papers as rules over records, and what our records say of them."""
 
+import itertools
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from . import records
 from .rows import row
 
 PRIMARY = "fc6_linear"
+RIVALS, HEAD_COST = ("as it is", "repeated", "varied"), 0.01  # of rare classes filled up: what must be beaten, and what the head may lose
 LEAST_SEEDS = 2  # one seed says nothing of how far seeds lie apart
 VERDICTS = ("supported", "contradicted", "undecided", "not tested")
 
@@ -83,7 +85,8 @@ def difference(a: dict[int, dict[str, Any]], b: dict[int, dict[str, Any]], name:
 def read(path: str = "book/claims.toml") -> list[dict[str, Any]]:
     """The claims as written: id, text, source, chapters, and rules: ``compare`` (each "a > b"), ``control`` (comparisons without which the others mean
     nothing: unless they are supported, the claim is not tested), ``correlate`` (properties of sets whose rank correlation with accuracy should be
-    positive), ``closest_group`` (of transfer tasks, where the best noise is nearest to real images)."""
+    positive), ``closest_group`` (of transfer tasks, where the best noise is nearest to real images), ``rare_classes`` (the way to fill them up that
+    should help the tail), ``along_guidance`` (rows by rising guidance, whose samples should say their class more often and vary less)."""
     return tomllib.loads((files.root() / path).read_text(encoding="utf-8"))["claims"]
 
 
@@ -107,6 +110,10 @@ def evaluate(claims: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]], 
         findings = tuple(correlated(k, table, (measured or {}).get("properties", [])) for k in c.get("correlate", ()))
         if "closest_group" in c:
             findings += (closest_group(c["closest_group"], (measured or {}).get("transfer", [])),)
+        if "rare_classes" in c:
+            findings += (rare_classes(c["rare_classes"], (measured or {}).get("long_tail", [])),)
+        if "along_guidance" in c:
+            findings += (along_guidance(c["along_guidance"], (measured or {}).get("guidance", [])),)
         verdicts = [x.verdict for x in comparisons[c["id"]] if not x.control] + [x.verdict for x in findings]
         valid = all(x.verdict == "supported" for x in comparisons[c["id"]] if x.control)
         verdict = _overall(verdicts) if valid else "not tested"
@@ -147,6 +154,39 @@ def closest_group(group: str, measured: Sequence[dict[str, Any]]) -> Finding:
     verdict = "undecided" if seeds < LEAST_SEEDS else "supported" if min(apart) > stats.Z else "contradicted" if min(apart) < -stats.Z else "undecided"
     told = ", ".join(f"{g} {100 * gap:+.1f} ± {100 * stats.Z * error:.1f}" for g, (gap, error) in gaps.items())
     return Finding(f"real − best synthetic set, points of gain over chance: {told}; seeds: {seeds}", verdict)
+
+
+def rare_classes(arm: str, measured: Sequence[dict[str, Any]]) -> Finding:
+    """Whether a way to fill up rare classes gains on the tail over every other way that has no more images, and costs the head at most a point.
+
+    Paired over seeds by Student's interval; the bar is the best of the others by their means."""
+    if len(measured) < LEAST_SEEDS:
+        return Finding(f"seeds with a measurement of rare classes: {len(measured)}", "undecided" if measured else "not tested")
+    others = [name for name in RIVALS if name in measured[0]["results"]]
+    tail = {name: np.array([m["results"][name]["tail"] for m in measured]) for name in (arm, *others)}
+    rival = max(others, key=lambda name: float(tail[name].mean()))
+    gain, low, high = stats.paired_t(tail[arm] - tail[rival])
+    lost = float(np.mean([m["results"]["as it is"]["head"] - m["results"][arm]["head"] for m in measured]))
+    verdict = "contradicted" if high < 0 or lost > HEAD_COST else "supported" if low > 0 else "undecided"
+    told = f"tail: {arm} − {rival} {100 * gain:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}] points over {len(measured)} seeds"
+    return Finding(f"{told}; the head loses {100 * lost:.1f} points against the images as they are ({100 * HEAD_COST:.0f} allowed)", verdict)
+
+
+def along_guidance(names: Sequence[str], measured: Sequence[dict[str, Any]]) -> Finding:
+    """Whether samples keep to their captions more and vary less with every step of guidance; shares differ by more than chance (two standard errors)."""
+    found = {m["row"]: m["results"] for m in measured}
+    if not all(name in found for name in names):
+        return Finding("no measurement along guidance", "not tested")
+    agreement, variety = ([found[name][key]["value"] for name in names] for key in ("agreement", "variety"))
+    n = found[names[0]]["agreement"]["n"]
+    errors = [stats.Z * (a * (1 - a) / n + b * (1 - b) / n) ** 0.5 for a, b in itertools.pairwise(agreement)]
+    steps = [b - a for a, b in itertools.pairwise(agreement)]
+    rises = all(step > error for step, error in zip(steps, errors, strict=True))
+    falls = any(step < -error for step, error in zip(steps, errors, strict=True))
+    narrows = all(b < a for a, b in itertools.pairwise(variety))
+    verdict = "contradicted" if falls else "supported" if rises and narrows else "undecided"
+    said = ", ".join(f"{100 * a:.0f} %" for a in agreement)
+    return Finding(f"samples that say their class, by rising w: {said}; variety within a caption: {', '.join(f'{v:.2f}' for v in variety)}", verdict)
 
 
 def over_seeds(means: Sequence[dict[str, tuple[float, float]]]) -> dict[str, tuple[float, float]]:

@@ -14,6 +14,7 @@ import numpy as np
 from .. import files
 from ..errors import DataError
 from ..generators import generator_class
+from ..text2image import SOURCES
 from .profiles import Profile, is_study
 
 SCHEMA = 1
@@ -102,10 +103,10 @@ def plain(node: Any) -> Any:
 
 
 def code_of(spec: dict[str, Any]) -> str:
-    """:func:`code_hash` of a record's spec: of its source's generator, and of those that this one is made of; of the modules that a measurement names."""
+    """:func:`code_hash` of a record's spec: of its source's module, and of those that it is made of; of the modules that a measurement names."""
     source, roots = spec.get("source", {}), tuple(spec.get("modules", ROOTS))
     if "text2image" in source:
-        roots += ("text2image",)
+        roots += (SOURCES[source["text2image"]].__module__.removeprefix(__package__.rpartition(".")[0] + "."),)
     generators = (part["generator"] for part in (source, *source.get("parts", ())) if "generator" in part)
     return code_hash(*generators, roots=roots)
 

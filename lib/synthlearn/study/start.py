@@ -13,9 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from synthlearn import datasets, encoders, methods, probe, properties, stream, study, train, transfer
+from synthlearn import datasets, encoders, fidelity, long_tail, methods, probe, properties, stream, study, train, transfer
 from synthlearn.datasets import ImageSet
+from synthlearn.image import resize
 from synthlearn.study import Profile, Row, records, run
+from synthlearn.text2image import nearest
+from synthlearn.text2image.captions import CaptionSource
 
 PICTURES, BATCH, STEPS, PER_CLASS, CAPTIONS = 64, 32, 2, 10, 8
 
@@ -50,7 +53,8 @@ def of_row(row: Row, profile: Profile) -> str:
         labels, options = stream.labels(source, PICTURES) if kind.labelled else None, dict(row.method_options)
         if labels is not None and "images_per_caption" in options:  # so few pictures have several of a caption only if there are few captions
             labels, options["images_per_caption"] = labels % CAPTIONS, 2
-        method = kind(encoder, options, 0 if labels is None else max(2, int(labels.max()) + 1), 0)
+        texts: dict[str, Any] = {"texts": source.texts()} if isinstance(source, CaptionSource) and p.method in ("stablerep_plus", "clip") else {}
+        method = kind(encoder, options, 0 if labels is None else max(2, int(labels.max()) + 1), 0, **texts)
         curves = train.pretrain(images, method, p.augmenter(), p.optimisation(), 0, until=STEPS, labels=labels).curves
         begun = digest(images, curves, *method.state_dict().values())
     measured = probe.measure(encoder.eval(), training, test, 0)
@@ -66,6 +70,15 @@ def of_measurement(what: str, profile: Profile) -> str:
         return digest(*transfer.suite(encoder, tasks, profile.crop, 0), *transfer.suite(None, {"structured": ["size"]}, profile.crop, 0))
     if what == "fine_tuning":
         return digest(*transfer.fine_tuning(encoder, training, test, (1,), 0))
+    if what == "long_tail":
+        arms = long_tail.arms(lambda images: probe.raw_pixels(images, 8), training, test, PER_CLASS, profile.augmenter(), 0)
+        return digest(*arms.values())
+    if what == "guidance":
+        x, y = (probe.features(encoder, s.images, ("fc6",))["fc6"] for s in (training, test))
+        judge = fidelity.Judge(x, training.labels, len(training.classes))
+        near, _ = nearest(resize(test.images, 16), resize(training.images, 16))
+        found = [fidelity.variety(y, test.labels), fidelity.imbalance(judge.says(y), len(test.classes)), properties.frechet(x.double(), y.double())]
+        return digest(judge.says(y), near, *found, properties.neighbourhoods(x.double(), y.double()))
     if what != "properties":
         return digest(*getattr(transfer, what)(encoder, training, test, 0))
     x, y = (probe.features(encoder, s.images, ("conv5",))["conv5"].double() for s in (training, test))

@@ -68,6 +68,7 @@ def rate(step: int, o: Recipe) -> float:
     return o.lr * min((step + 1) / climb, 1.0, (o.updates - step) / (o.updates - fall))
 
 
+@torch.enable_grad()  # also when it is first needed inside sampling
 def train(path: Path, images: Tensor, captions: Tensor, texts: Sequence[str], o: Recipe, identity: str, device: str = "cpu") -> None:
     """Train a model and write its averaged weights to ``path``, with what it is and its loss; a call that was cut off goes on from its checkpoint.
 
@@ -88,9 +89,11 @@ def train(path: Path, images: Tensor, captions: Tensor, texts: Sequence[str], o:
         start, spent, curve = _restore(checkpoint, network, optimiser, averaged, identity)
     saved, every = time.perf_counter(), max(1, o.updates // POINTS)
     n = torch.arange(o.batch, device=device)
-    with progress.bar(o.updates, "training a text-to-image model", "step") as shown:
+    cards = [torch.device(device)] if torch.device(device).type == "cuda" else []
+    with progress.bar(o.updates, "training a text-to-image model", "step") as shown, torch.random.fork_rng(cards):
         shown.update(start)
         for step in range(start, o.updates):
+            torch.manual_seed(step)  # of dropout, so that a run that goes on draws as one that was not cut off
             keys = rng.key("flow", step, n, device=device)
             chosen = rng.integers(rng.fold(keys, 3), 0, len(images))
             x = images[chosen].float() / 127.5 - 1

@@ -73,7 +73,7 @@ class Learned(CaptionSource):
         self.prepare(device)
         network, side = _loaded(self.path(), device)
         levels, parts = noise_levels(o.steps, *NOISE), []
-        for part in index.split(AT_ONCE[torch.device(device).type]):
+        for part in index.split(AT_ONCE[torch.device(device).type]) if len(index) else ():
             caption, number = part.to(device) % o.number, part.to(device) // o.number
             noise = rng.normal(rng.key("learned noise", seed, caption, number, device=device), (3, side, side)).view(len(part), 3, side, side)
             told, free = flow.denoiser(network, caption), flow.denoiser(network, torch.full_like(caption, -1))

@@ -1,0 +1,126 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Captions, budget, limits
+#
+# A text-to-image model can draw many pictures of few captions, or few of many. **How should a budget of pictures be spent, can synthetic
+# pictures help rare classes, and what do the limits that the authors name {cite:p}`tian2023` amount to here?**
+
+# %% tags=["parameters", "hide-input"]
+profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
+epochs: int | None = None  # None: the profile's value
+n_images: int | None = None
+width: float | None = None
+seeds: int | None = None
+data: str | None = None  # digits, cifar10-20k … or a folder with train/ and test/
+device: str | None = None
+
+# %% tags=["hide-input"]
+import synthlearn as sl
+from synthlearn.book import guidance as show
+
+p = sl.book.parameters(globals())
+found = sl.study.chapter("34_captions", p)
+
+# %% [markdown]
+# ## Few captions or many
+#
+# Ten thousand pictures in all, so more captions mean fewer pictures of each, made of fewer real images: the two cannot be told apart.
+
+# %% tags=["hide-input"]
+LINES = {
+    "StableRep+": {50: "mosaic-named.plus", 500: "mosaic-named.captions500_plus"},
+    "StableRep": {50: "mosaic-named.stablerep", 200: "mosaic-named.captions200", 500: "mosaic-named.captions500"},
+    "SimCLR": {50: "mosaic-named", 500: "mosaic-named.captions500_simclr"},
+}
+show.along(found, p, "captions", LINES)
+
+# %% tags=["hide-input"]
+rows = [name for line in LINES.values() for name in line.values()]
+sl.book.ablation(show.chosen(found, p, *rows), p, against="mosaic-named.stablerep")
+
+# %% [markdown]
+# Five hundred captions are nearly a class of their own each; what the grouping no longer says, words still do.
+#
+# ## Pictures of a caption in a batch
+#
+# At 500 views in a batch, *m* pictures of each of 500/*m* captions, five hundred captions in all:
+
+# %% tags=["hide-input"]
+batch = {2: "mosaic-named.captions500_m2", 5: "mosaic-named.captions500_m5", 10: "mosaic-named.captions500"}
+show.along(found, p, "pictures of a caption in a batch, m", {"StableRep": batch})
+
+# %% [markdown]
+# ## A tenth of the pictures
+#
+# Twenty pictures of each of the fifty captions in place of two hundred, seen ten times as often:
+
+# %% tags=["hide-input"]
+few = show.chosen(found, p, "mosaic-named.stablerep", "mosaic-named.n1000")
+sl.book.ablation(few, p, against="mosaic-named.stablerep")
+
+# %% [markdown]
+# ## What pictures cost
+#
+# The authors made a hundred million pictures, by an estimate from their speed about 22,000 hours of an A100, some eighty times the training.
+# Here:
+
+# %% tags=["hide-input"]
+show.costs(show.chosen(found, p, "mosaic-named", "mosaic-named.w2", "mosaic-named.w8", "mosaic-colour", "gaussian-named"))
+
+# %% [markdown]
+# ## Mismatch and bias
+#
+# Whether samples show what their caption names, beside photographs; whether the classes that they seem to show are unequal; and which classes
+# lose if the encoder has seen mosaics rather than the photographs.
+
+# %% tags=["hide-input"]
+measured = sl.study.measured("guidance", p)
+show.fidelity_table({name: mine for name, mine in measured.items() if name in ("mosaic-named", "gaussian-named")})
+
+# %% tags=["hide-input"]
+show.classes_figure(found, p, "mosaic-named", "real.simclr_sharp")
+
+# %% [markdown]
+# ## Rare classes
+#
+# Ten classes of 1,000, 599 … 10 photographs; a linear classifier on features that have never seen one (of [dead leaves](01_dead_leaves)).
+# Rare classes are filled up to the largest: by *repeating* their photographs, by random *views* of them, by *mosaics* of them; *mosaics of all*
+# are made of a thousand photographs of each class that the classifier does not get; *balanced* has as many photographs in all, equally many of
+# each class.
+
+# %% tags=["hide-input"]
+rare = sl.study.measured("long_tail", p)["dead_leaves-mixed"]
+show.rare_table(rare)
+
+# %% [markdown]
+# ## Verdict
+
+# %% tags=["hide-input"]
+sl.book.verdicts("34_captions", found, p, {"long_tail": rare})
+
+# %% [markdown]
+# Mosaics of a rare class's own few photographs are worth about as much as random views of them: they recombine, they do not know. A model
+# that has seen more photographs of the class brings most of what balance would, at the same price for the common classes as any filling
+# up has with a linear classifier on weak features. That is the distinction between the two regimes in one table.
+#
+# ## Try it yourself
+#
+# ```bash
+# papermill notebooks/34_captions.ipynb out.ipynb -p epochs 8
+# python -m synthlearn measure --profile smoke --what long_tail
+# ```
+
+# %% tags=["hide-input"]
+sl.book.provenance(p, found)
