@@ -106,7 +106,8 @@ sl.book.stored_verdicts("91_claims", found, sl.study.resolve("cpu"), evidence=Fa
 # :::{grid-item-card} Text to image
 # :link: 30_text_to_image
 # :link-type: doc
-# Captions, mosaics, guidance, and what captions give away; [StableRep](31_stablerep): several samples of a caption as positives.
+# Captions, mosaics, [guidance](32_guidance), and what captions give away; [StableRep](31_stablerep): several samples of a caption as
+# positives; [StableRep+](33_stablerep_plus) reads the words; [captions, budget, limits](34_captions).
 # :::
 # :::{grid-item-card} Method and deviations
 # :link: ../book/method

@@ -16,6 +16,10 @@ from . import figures
 from .chapter import Records, claim_table, estimate, interval, percent, published, secondary, table
 
 EXAMPLES = {"mixture": {"parts": {"dead_leaves-mixed": 1, "stat-spectrum_color": 1, "stylegan-oriented": 1}}}  # of generators that need options
+METHODS = {
+    "align_uniform": "alignment + uniformity", "simclr": "SimCLR", "supcon": "SupCon", "stablerep": "StableRep", "stablerep_plus": "StableRep+",
+    "clip": "CLIP", "supervised": "cross-entropy", "moco": "MoCo v2",
+}  # fmt: skip
 WATTS = 10  # assumed for one busy core of a server, with its share of the memory
 CARD_WATTS = 43  # of a run on a GPU: a tenth of the 430 W that the H100 drew while nine to fifteen runs shared it (nvidia-smi, every minute)
 
@@ -28,24 +32,32 @@ def stored(profile: str) -> Records:
     return {name: found[name] for name in rows() if name in found}
 
 
+def one_protocol(found: Records, profile: Profile) -> Records:
+    """The rows that the profile trains by its own settings, whatever their pictures: no variants, no methods of their own."""
+    usual = (profile.method, profile.encoder, profile.optimiser)
+    own = {name: row_by_name(name).profile(profile) for name in found if "." not in name}
+    return {name: found[name] for name, p in own.items() if (p.method, p.encoder, p.optimiser) == usual}
+
+
 def ranked(found: Records) -> Records:
     """The same rows, best first."""
     return dict(sorted(found.items(), key=lambda item: -estimate(item[1]).mean))
 
 
 def leaderboard(found: Records, profile: Profile) -> figures.Shown:
-    """All rows with every measurement, sortable, each linked to its records."""
+    """Rows with their method and every measurement, sortable, each with its command."""
     paper, body, command = published(), [], f"python -m synthlearn run --profile {profile.name} --row"
     for name, mine in found.items():
         row = row_by_name(name)
         entry = paper.get(row.published or "")
         minutes = np.mean([r["cost"]["wall_seconds"] for r in mine]) / 60
         seeds = ", ".join(str(r["spec"]["seed"]) for r in mine)
+        method = METHODS.get(row.profile(profile).method, "–") if row.trained else "–"
         body.append([
-            f"<span class='dot' style='background:{figures.COLOURS[row.family]}'></span>{html.escape(row.title)}", interval(estimate(mine)), *secondary(mine),
+            f"<span class='dot' style='background:{figures.COLOURS[row.family]}'></span>{html.escape(row.title)}", method, interval(estimate(mine)), *secondary(mine),
             f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–", f"{minutes:.1f}", f"<code>{command} {name}</code> ({seeds})",
         ])  # fmt: skip
-    header = ["source", "fc6 linear, %", "fc7", "fc6 kNN", "fc6, BN re-estimated", "the paper's, %", "minutes", "command (seeds)"]
+    header = ["source", "method", "fc6 linear, %", "fc7", "fc6 kNN", "fc6, BN re-estimated", "the paper's, %", "minutes", "command (seeds)"]
     return table(header, body, "Ours: mean over seeds [95 % interval over seeds × images]. A click on a heading sorts.", sortable=True)
 
 
@@ -161,7 +173,8 @@ def published_table() -> figures.Shown:
 
 def thumbnails(found: Records, profile: Profile, size: int = 56) -> figures.Shown:
     """Every generator as a thumbnail, as the profile makes it, on an axis of accuracy, best first; the random encoder and real images as lines."""
-    shown = {name: estimate(mine) for name, mine in found.items() if row_by_name(name).kind == "generator" and "." not in name}
+    mine = one_protocol(found, profile)
+    shown = {name: estimate(records_) for name, records_ in mine.items() if row_by_name(name).kind in ("generator", "text2image")}
     bounds: dict[str, stats.Estimate] = {name: estimate(found[name]) for name in ("random", "real") if name in found}
     if not shown or len(bounds) < 2:
         return table(["state"], [["no committed records yet"]], "The study's records are not there: make study PROFILE=cpu.")
@@ -193,7 +206,7 @@ def gallery(found: Records, profile: Profile, n: int = 8, size: int = 96) -> fig
     """Every generator: a sheet of ``n`` pictures as the profile makes them, what it is, its accuracy if it is a row, and its measured speed."""
     speeds = {row["what"]: row["ours"][1] for machine in measurements() for row in machine["rows"]}
     tiles = []
-    for name in names():
+    for name in (name for name in names() if name != "text2image"):  # it needs a model
         row = rows().get(name)
         source = run.source_of(row, profile, 0) if row else generator(name, **EXAMPLES.get(name, {}))
         title = f"<a href='{row.chapter}.html'><b>{html.escape(row.title)}</b></a> <code>{name}</code>" if row else f"<b><code>{name}</code></b>"

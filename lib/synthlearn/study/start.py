@@ -77,7 +77,7 @@ def of_measurement(what: str, profile: Profile) -> str:
         x, y = (probe.features(encoder, s.images, ("fc6",))["fc6"] for s in (training, test))
         judge = fidelity.Judge(x, training.labels, len(training.classes))
         near, _ = nearest(resize(test.images, 16), resize(training.images, 16))
-        found = [fidelity.variety(y, test.labels), fidelity.imbalance(judge.says(y), len(test.classes)), properties.frechet(x.double(), y.double())]
+        found: list[Any] = [fidelity.variety(y, test.labels), fidelity.imbalance(judge.says(y), len(test.classes)), properties.frechet(x.double(), y.double())]
         return digest(judge.says(y), near, *found, properties.neighbourhoods(x.double(), y.double()))
     if what != "properties":
         return digest(*getattr(transfer, what)(encoder, training, test, 0))
