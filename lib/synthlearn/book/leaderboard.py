@@ -54,7 +54,8 @@ def leaderboard(found: Records, profile: Profile) -> figures.Shown:
         seeds = ", ".join(str(r["spec"]["seed"]) for r in mine)
         method = METHODS.get(row.profile(profile).method, "–") if row.trained else "–"
         body.append([
-            f"<span class='dot' style='background:{figures.COLOURS[row.family]}'></span>{html.escape(row.title)}", method, interval(estimate(mine)), *secondary(mine),
+            f"<span class='dot' style='background:{figures.COLOURS[row.family]}'></span>{html.escape(row.title)}", method,
+            interval(estimate(mine)), *secondary(mine),
             f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–", f"{minutes:.1f}", f"<code>{command} {name}</code> ({seeds})",
         ])  # fmt: skip
     header = ["source", "method", "fc6 linear, %", "fc7", "fc6 kNN", "fc6, BN re-estimated", "the paper's, %", "minutes", "command (seeds)"]
