@@ -80,8 +80,7 @@ sl.book.verdicts("32_guidance", found, p, {"guidance": [r for mine in measured.v
 # %% [markdown]
 # For mosaics guidance is all loss. What it leads *away* from is here not a broad model of all images but eighty of them, so the exaggeration
 # soon follows those few: samples leave the photographs before they get closer to their caption. The paper's knob needs a model that has
-# learned what images without captions look like. What carries over is the method: one noise for all w, accuracy beside fidelity, and
-# the smallest Fréchet distance as a guide, which here does point to the best w.
+# learned what images without captions look like. What carries over is the method: one noise for all w, and fidelity measured beside accuracy.
 #
 # ## Try it yourself
 #
