@@ -122,7 +122,7 @@ def test_status_counts_states(capsys, runs):
     code, out, _ = call(capsys, "status", "--profile", "smoke")
     assert code == 0 and "missing  random seed 0" in out and "missing  layers of random seed 0" in out
     planned = sum(len(measurements.planned(what, sl.study.resolve("smoke"))) for what in measurements.plans())
-    assert f"{len(sl.study.rows()) + planned} missing" in out
+    assert f"{len(sl.study.wanted(sl.study.resolve('smoke'))) + planned} missing" in out
 
 
 @pytest.mark.parametrize(
