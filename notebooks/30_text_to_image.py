@@ -81,8 +81,8 @@ show.copies_table(p)
 # ## A model that is trained
 #
 # The usual text-to-image model is a network that learns to remove noise. This one is a small U-Net with flow matching
-# {cite:p}`lipman2023`, told the caption by a Transformer over its words, from scratch. On a laptop's core it sees each photograph some ten
-# times, where a good model would need some thousand; its samples show layout and colour, hardly objects. It is here to show
+# {cite:p}`lipman2023`, told the caption by a Transformer over its words, from scratch. In forty minutes of a core it sees each photograph a few
+# times, where good models see theirs some thousand times; its samples show layout and colour, hardly objects. It is here to show
 # the path: no result of this book stands on it. With a GPU the same code trains a model eight times as large (profile *gpu*).
 
 # %% tags=["hide-input"]

@@ -51,7 +51,7 @@ rows = [name for line in LINES.values() for name in line.values()]
 sl.book.ablation(show.chosen(found, p, *rows), p, against="mosaic-named.stablerep")
 
 # %% [markdown]
-# Five hundred captions are nearly a class of their own each; what the grouping no longer says, words still do.
+# With five hundred captions a group has twenty pictures, made of twenty photographs; what the grouping no longer says, words still do.
 #
 # ## Pictures of a caption in a batch
 #

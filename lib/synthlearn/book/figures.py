@@ -138,7 +138,13 @@ def curves(records: Mapping[str, Sequence[dict[str, Any]]], names: Sequence[str]
         axis.set_xlabel("step")
     with mpl.rc_context(STYLE):
         handles, labels = axes[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(2 if max(map(len, labels)) > 24 else 4, len(records)), labelcolor=INK)
+        figure.legend(
+            handles,
+            labels,
+            loc="outside lower center",
+            ncols=min(1 if max(map(len, labels)) > 36 else 2 if max(map(len, labels)) > 24 else 4, len(records)),
+            labelcolor=INK,
+        )
     return svg(figure, alt, caption)
 
 

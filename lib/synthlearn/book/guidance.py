@@ -127,7 +127,7 @@ def classes_figure(found: Records, profile: Profile, a: str, b: str) -> figures.
         said.append(f"{test.classes[c]} {percent(share[a][c])} against {percent(share[b][c])} %")
     axis.set_yticks(range(len(order)), [test.classes[c] for c in order])
     axis.set_xlabel("top-1 within the class, %")
-    axis.legend(labelcolor=figures.INK, frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, labelcolor=figures.INK, frameon=False)
     return figures.svg(figure, f"Accuracy by class, {row_by_name(a).title} against {row_by_name(b).title}: {'; '.join(said)}.", "Means over seeds.")
 
 
