@@ -17,7 +17,7 @@
 # **Can a vision model learn without real pictures, and which synthetic pictures teach best?**
 #
 # Two papers said yes, of procedural noise {cite:p}`baradad2021` and of a text-to-image model's samples {cite:p}`tian2023`. This book runs the first
-# again, small enough for one evening, exact enough to contradict it, and begins on the second. Every number comes from a committed record and a
+# again, small enough for one evening, exact enough to contradict it, and the second in miniature. Every number comes from a committed record and a
 # command.
 
 # %% tags=["parameters", "remove-input"]
@@ -33,7 +33,7 @@ found = sl.book.stored("cpu")
 # ## The answer so far
 #
 # Each source trained the same network by the same settings; then a linear classifier on the frozen network named real images (CIFAR-10).
-# Dashed: the untrained network, and the same network trained on real images. Intervals are over three seeds and the test images.
+# Dashed: the untrained network, and the same network trained on real images. Intervals are over seeds (three of most) and test images.
 
 # %% tags=["remove-input"]
 sl.book.thumbnails(found, p)

@@ -50,7 +50,7 @@ def clean(notebook: dict[str, Any]) -> dict[str, Any]:
     """Without what belongs to the run and not to the page: stderr, papermill's paths and times, the kernel's own lines."""
     for cell in notebook["cells"]:
         tags = cell["metadata"].get("tags", [])
-        cell["metadata"] = {"tags": [*tags, "remove-input"] if "injected-parameters" in tags else tags} if tags else {}
+        cell["metadata"] = {"tags": [*tags, "remove-input"] if "injected-parameters" in tags and "remove-input" not in tags else tags} if tags else {}
         if cell["cell_type"] == "code":
             cell["outputs"] = [o for o in cell["outputs"] if not (o["output_type"] == "stream" and o["name"] == "stderr")]
             for output in cell["outputs"]:
