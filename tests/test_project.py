@@ -113,3 +113,19 @@ def test_rooms_import_downwards_only():
                         str(path),
                         target,
                     )  # parts do not know each other, but feature visualisations look into encoders
+
+
+def test_citation_workflows_and_hooks_name_what_exists():
+    import yaml
+
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors"} <= set(cited) and cited["license"] == "MIT"
+    assert {r["year"] for r in cited["references"]} == {2021, 2023}
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    flows = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
+    steps = [step["run"] for flow in flows for job in flow["jobs"].values() for step in job["steps"] if "run" in step]
+    for command in [hook["entry"] for hook in hooks] + steps:
+        assert command == ".ci/run" or (command.startswith("make ") and command.split()[1] in targets), command
+    told = re.findall(r"^make ([a-z]+)", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert told and set(told) <= targets and len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) < 40
