@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from synthlearn import distributed, rng
+from synthlearn import rng
 from synthlearn.errors import ParameterError
 from synthlearn.losses import image_text
 from synthlearn.text import TextTower, tokenise
@@ -93,9 +93,3 @@ def test_image_text_names_what_is_wrong():
     ):
         with pytest.raises(ParameterError, match=message):
             image_text(u, t, images, texts, 1.0)
-
-
-def test_what_one_process_computes_counts_once():
-    x = torch.ones(3, requires_grad=True)
-    distributed.alike(x).sum().backward()
-    assert torch.equal(x.grad, torch.ones(3))
