@@ -20,6 +20,7 @@ LIGHT = {
     "fractals-fractaldb": {"points": 4000}, "fractals-sigma": {"points": 4000}, "dead_leaves-textures": {"textures": 5},
     "stylegan-random": {"width": 1 / 32}, "stylegan-highfreq": {"width": 1 / 32}, "stylegan-sparse": {"width": 1 / 32}, "stylegan-oriented": {"width": 1 / 32},
     "feature_vis-random": SMALL, "feature_vis-dead_leaves": SMALL, "mixture": {"parts": {"noise-white": 1, "dead_leaves-squares": 2}},
+    "mixed": {"parts": ["noise-perlin", "dead_leaves-squares", "noise-perlin"], "k": 3},
 }  # fmt: skip
 
 
@@ -41,7 +42,7 @@ def test_every_set_of_the_paper_is_there_and_the_baselines():
         "stylegan": ("random", "highfreq", "sparse", "oriented"), "feature_vis": ("random", "dead_leaves"), "fractals": ("fractaldb", "sigma"),
         "noise": ("white", "uniform_color", "perlin"),
     }  # fmt: skip
-    assert {f"{family}-{kind}" for family, kinds in paper.items() for kind in kinds} | {"mixture"} <= set(NAMES)
+    assert {f"{family}-{kind}" for family, kinds in paper.items() for kind in kinds} | {"mixture", "mixed"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,145 @@
+"""Pictures mixed pixel by pixel from those of other generators: sums, boxes, and shapes cut out by colour."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from .. import rng
+from ..errors import ParameterError
+from .base import Generator, Options, generator, register
+
+RULES = ("convex", "cutmix", "kml", "kml+convex")
+ROUNDS = 3  # of 2-means
+HAIR = 1e-3  # below the next grey level: rounding must not turn 200 into 199 when pictures are cut off to bytes
+
+
+@dataclass(frozen=True)
+class MixedOptions(Options):
+    """``parts``: names of generators; one that is named twice gives other pictures each time. ``rule``: see :class:`Mixed`. ``k``: how many of the
+    parts make a picture. ``weights``: of the convex rule, "dirichlet" (1, …, 1) or "uniform" numbers over their sum."""
+
+    parts: list
+    rule: str = "convex"
+    k: int = 2
+    weights: str = "dirichlet"
+    allowed = {"rule": RULES, "weights": ("dirichlet", "uniform")}
+    at_least = {"k": 1}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.parts:
+            raise ParameterError("option parts = []: name at least one generator, as in ['dead_leaves-mixed', 'fractals-sigma']")
+        for name in self.parts:
+            generator(name)
+        if self.k > len(self.parts):
+            raise ParameterError(f"option k = {self.k}: must be at most {len(self.parts)}, the number of parts; a generator may be named several times")
+
+
+@register("mixed")
+class Mixed(Generator):
+    """Every picture is made of pictures of ``k`` parts, drawn without repetition. Baradad et al. 2022 (convex, cutmix), Rodríguez-Muñoz et al. 2025 (kml).
+
+    convex: their weighted sum. cutmix: boxes of the others pasted into the first, each with a share of the area that is uniform before it is cut
+    off at the border. kml, k-means leaves: the colours of one picture, in two clusters, cut a mask, filled from two others. kml+convex: the mean of
+    two of those. With k = 1, convex and cutmix are a mixture of whole sets.
+    """
+
+    Options = MixedOptions
+
+    def __init__(self, name: str, options: Any) -> None:
+        super().__init__(name, options)
+        self.parts = [generator(part) for part in options.parts]
+        self.roles = {"kml": 3, "kml+convex": 6}.get(options.rule, options.k)  # pictures that make one
+
+    def spec(self) -> dict[str, Any]:
+        return {**super().spec(), "parts": [part.spec() for part in self.parts]}
+
+    def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
+        pictures, key = self._pictures(rng.fold(keys, 0), indices, size, seed), rng.fold(keys, 1)
+        if self.options.rule == "convex":
+            return convex(pictures, weights(key, self.roles, self.options.weights))
+        if self.options.rule == "cutmix":
+            return cutmix(pictures, *boxes(key, self.roles))
+        cut = torch.stack([leaves(three) for three in pictures.split(3, 1)], 1)
+        return convex(cut, torch.full(cut.shape[:2], 1 / cut.shape[1], device=cut.device))
+
+    def _pictures(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
+        """The pictures that make each picture, uint8 (n, roles, 3, s, s). Each is a picture of its part that no other index or role uses."""
+        role = torch.arange(self.roles, device=keys.device)
+        drawn = rng.uniform(keys, (len(self.parts),)).argsort(dim=1, stable=True)[:, role % self.options.k]
+        index = indices[:, None] * self.roles + role
+        out = torch.empty((*drawn.shape, 3, size, size), dtype=torch.uint8, device=keys.device)
+        for number, part in enumerate(self.parts):
+            mine = drawn == number
+            if bool(mine.any()):
+                out[mine] = part.sample(index[mine], size, seed, str(keys.device))
+        return out
+
+
+def weights(keys: Tensor, k: int, law: str = "dirichlet") -> Tensor:
+    """Weights that sum to one, float (n, k), for keys (n,): Dirichlet(1, …, 1), or "uniform" numbers over their sum."""
+    u = rng.uniform(keys, (k,))
+    share = -torch.log1p(-u) if law == "dirichlet" else u
+    return share.clamp_min(1e-9) / share.clamp_min(1e-9).sum(1, keepdim=True)
+
+
+def convex(pictures: Tensor, weights: Tensor) -> Tensor:
+    """Weighted sums of uint8 (n, k, 3, s, s) by float (n, k), cut off to uint8 (n, 3, s, s) as the authors' are."""
+    total = torch.full_like(pictures[:, 0], HAIR, dtype=torch.float32)
+    for picture, weight in zip(pictures.unbind(1), weights.unbind(1), strict=True):
+        total.addcmul_(picture.float(), weight[:, None, None, None])
+    return total.clamp_max_(255).to(torch.uint8)
+
+
+def boxes(keys: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Centres (n, k, 2) and half sides (n, k) of boxes, of a side of 1: areas Beta(1, 1) before they are cut off at the border."""
+    u = rng.uniform(keys, (k, 3))
+    return u[..., :2], u[..., 2].sqrt() / 2
+
+
+def cutmix(pictures: Tensor, centres: Tensor, halves: Tensor) -> Tensor:
+    """The first of uint8 (n, k, 3, s, s) with a box of each other pasted in turn: uint8 (n, 3, s, s). Boxes as of :func:`boxes`."""
+    place = (torch.arange(pictures.shape[-1], device=pictures.device) + 0.5) / pictures.shape[-1]
+    within = (place - centres[..., None]).abs() < halves[..., None, None]  # n, k, axis, s
+    out = pictures[:, 0].clone()
+    for number in range(1, pictures.shape[1]):
+        box = within[:, number, 0, :, None] & within[:, number, 1, None, :]
+        out = torch.where(box[:, None], pictures[:, number], out)
+    return out
+
+
+def leaves(pictures: Tensor) -> Tensor:
+    """K-means leaves of uint8 (n, 3, 3, s, s), a mask's picture and two that fill it: uint8 (n, 3, s, s)."""
+    mask = two_colours(pictures[:, 0]).float()[:, None]
+    for _ in range(2):  # the authors blur the mask before and after it is brought to the picture's size
+        mask = avg_pool2d(mask, 3, 1, 1, count_include_pad=False)
+    second = pictures[:, 2].float()
+    return torch.addcmul(second, mask, pictures[:, 1].float() - second).add_(HAIR).clamp_(0, 255).to(torch.uint8)
+
+
+def two_colours(pictures: Tensor) -> Tensor:
+    """Which pixels of uint8 (n, 3, s, s) belong to the first of two clusters of colours: bool (n, s, s).
+
+    2-means from the lexicographically smallest and largest colour, a fixed number of rounds. One colour is one cluster, the first.
+    """
+    x = pictures.flatten(2).float()
+    code = (pictures.int() << torch.tensor([16, 8, 0], device=pictures.device, dtype=torch.int32)[:, None, None]).sum(1).flatten(1)
+    ends = torch.stack([code.argmin(1), code.argmax(1)], 1)
+    first, second = x.gather(2, ends[:, None].expand(-1, 3, -1)).unbind(2)
+    pixels, everything = x.shape[2], x.sum(2)
+    for _ in range(ROUNDS):  # sums of bytes are exact in float32 up to a picture of 256 px, so that means do not depend on the batch
+        farther = _nearer_second(x, first, second).float()
+        count, other = farther.sum(1, keepdim=True), (x @ farther[:, :, None])[..., 0]
+        first = torch.where(count < pixels, (everything - other) / (pixels - count).clamp_min(1), first)
+        second = torch.where(count > 0, other / count.clamp_min(1), second)
+    return ~_nearer_second(x, first, second).unflatten(1, pictures.shape[-2:])
+
+
+def _nearer_second(x: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """Which pixels of float (n, 3, p) lie nearer to the second of two colours (n, 3): bool (n, p)."""
+    way = (second - first)[..., None]
+    middle = (second.square() - first.square()).sum(1, keepdim=True) / 2
+    return (x[:, 0] * way[:, 0]).addcmul_(x[:, 1], way[:, 1]).addcmul_(x[:, 2], way[:, 2]) > middle
