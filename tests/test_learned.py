@@ -147,7 +147,9 @@ def test_bad_options_and_foreign_files_are_named(runs):
     for options, message in (
         ({"w": -1.0}, "w must be 0 or more"),
         ({"steps": 1}, "steps 2 … 1000"),
-        ({"levels": 5}, "levels 1 … 4"),
+        ({"levels": 5}, "levels = 5 of a learned model: must lie between 1 and 4"),
+        ({"base": 0}, "base = 0 of a learned model: must lie between 4 and 1,024"),
+        ({"precision": "fp16"}, "precision = 'fp16' of a learned model: must be one of fp32, bf16"),
         ({"told": "all"}, "told"),
     ):
         with pytest.raises(ParameterError, match=message):

@@ -82,7 +82,7 @@ def steps_sheet(profile: Profile, number: int = 3) -> figures.Shown:
     noise = rng.normal(rng.key("steps", torch.arange(2)), tuple(pool.shape[1:])).view(2, *pool.shape[1:])
     sampling.integrate(watched, noise * levels[0], levels, "euler")
     shown = torch.stack(seen[::2], 1).flatten(0, 1)
-    pictures = resize(((shown.clamp(-1, 1) + 1) * 127.5).round().byte(), 64)
+    pictures = resize(sampling.to_bytes(shown), 64)
     sides = ", ".join(str(mosaic.window(level)) for level in levels[:-1:2])
     caption = f"Two noises of one caption, from left to right what the denoiser makes of them as the noise falls; windows of {sides} pixels."
     return figures.contact_sheet(pictures, caption, caption, len(levels[:-1:2]))

@@ -25,17 +25,17 @@ SHAPES = ("circle", "square", "oriented", "rectangle", "triangle", "quadrilatera
 _NEVER = 1 << 20
 
 
-def radius_grid() -> tuple[Tensor, Tensor]:
+def radius_grid(exponent: float = SIGMA) -> tuple[Tensor, Tensor]:
     """The 200 radii as fractions of the image, and their exact probabilities under the nearest-value rule: float64 (200,) each."""
     r = torch.linspace(RADIUS_MIN, RADIUS_MAX, GRID, dtype=torch.float64)
-    edges = radius_edges()
+    edges = radius_edges(exponent)
     return r, torch.diff(edges, prepend=torch.zeros(1), append=torch.ones(1))
 
 
-def radius_edges() -> Tensor:
-    """u up to the k-th edge takes radius k: half way between neighbouring values of the cumulative sum."""
+def radius_edges(exponent: float = SIGMA) -> Tensor:
+    """u up to the k-th edge takes radius k: half way between neighbouring values of the cumulative sum. ``exponent``: σ of the density, above 0."""
     r = torch.linspace(RADIUS_MIN, RADIUS_MAX, GRID, dtype=torch.float64)
-    cumulative = torch.cumsum(r**-SIGMA - 1, 0)
+    cumulative = torch.cumsum(r**-exponent - 1, 0)
     cumulative /= cumulative[-1].clone()
     return (cumulative[1:] + cumulative[:-1]) / 2
 
@@ -74,22 +74,22 @@ def leaf_colours(keys: Tensor, top: Tensor) -> Tensor:
     return (channels * (top >= 0)[..., None]).permute(0, 3, 1, 2).contiguous()
 
 
-def cover(keys: Tensor, shape: str, size: int, limit: int = MAX_LEAVES) -> tuple[Tensor, Tensor]:
-    """Which leaf shows at each pixel, int32 (n, size, size), and how many leaves were painted, int64 (n,)."""
+def cover(keys: Tensor, shape: str, size: int, limit: int = MAX_LEAVES, exponent: float = SIGMA) -> tuple[Tensor, Tensor]:
+    """Which leaf shows at each pixel, int32 (n, size, size), and how many leaves were painted, int64 (n,); ``exponent``: of the law of radii."""
     n, todo = len(keys), torch.arange(len(keys), device=keys.device)
     top = torch.empty((n, size, size), dtype=torch.int32, device=keys.device)
     painted = torch.empty(n, dtype=torch.int64, device=keys.device)
     for leaves in sorted({min(tried, limit) for tried in TRIED}):
-        top[todo], painted[todo], done = _cover(keys[todo], shape, size, leaves)
+        top[todo], painted[todo], done = _cover(keys[todo], shape, size, leaves, exponent)
         todo = todo[~done]
         if not len(todo):
             break
     return top, painted
 
 
-def _cover(keys: Tensor, shape: str, size: int, leaves: int) -> tuple[Tensor, Tensor, Tensor]:
+def _cover(keys: Tensor, shape: str, size: int, leaves: int, exponent: float) -> tuple[Tensor, Tensor, Tensor]:
     """:func:`cover` with at most ``leaves`` leaves: (top, painted, whether all pixels were covered)."""
-    image, leaf, row, left, right = leaf_spans(keys, shape, size, leaves)
+    image, leaf, row, left, right = leaf_spans(keys, shape, size, leaves, exponent)
     n, levels = len(keys), (size - 1).bit_length() + 1
     level = torch.frexp((right - left + 1).float())[1].to(torch.int64) - 1  # floor(log2(length)), exact
     line = ((level * n + image) * size + row) * size
@@ -119,10 +119,10 @@ def _push_down(table: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
     return table[0]
 
 
-def leaf_spans(keys: Tensor, shape: str, size: int, leaves: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def leaf_spans(keys: Tensor, shape: str, size: int, leaves: int, exponent: float = SIGMA) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """All row spans of the first ``leaves`` leaves: (image, leaf, row, left, right), int64 but for leaf (int32); ends included, inside the picture."""
     u = rng.uniform(rng.fold(keys, 0), (leaves, 8)).flatten(0, 1)
-    radius = radius_grid()[0].to(u.device, torch.float32)[torch.bucketize(u[:, 0].contiguous(), radius_edges().to(u.device, torch.float32))]
+    radius = radius_grid()[0].to(u.device, torch.float32)[torch.bucketize(u[:, 0].contiguous(), radius_edges(exponent).to(u.device, torch.float32))]
     radius = (radius * size).long().clamp_min_(1)
     centre = (u[:, 1:3] * size).long()
     kind = (u[:, 3] * len(SHAPES)).long() if shape == "mixed" else torch.full_like(radius, SHAPES.index(shape))

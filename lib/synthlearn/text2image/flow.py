@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from .. import files, progress, rng
 from ..encoders import restore
-from ..errors import CheckpointError, TrainingDiverged
+from ..errors import CheckpointError, ParameterError, TrainingDiverged
 from .sampling import Denoiser
 from .unet import UNet
 
@@ -23,6 +23,8 @@ FREE = 0.1  # share of pictures whose caption is withheld
 BETAS, WARM_UP, FALL = (0.9, 0.99), 500, 0.3  # of Adam; steps that climb, at most a tenth; share that falls to 0
 HALF_LIFE, RAMP = 500_000, 0.05  # of the averaged weights, in pictures: at most so many, and at most this share of those seen (Karras et al. 2022)
 CHECKPOINT_SECONDS, POINTS = 20.0, 100
+PRECISIONS = ("fp32", "bf16")
+LIMITS = {"base": (4, 1024), "levels": (1, 4), "blocks": (1, 8), "updates": (1, 10_000_000), "batch": (1, 100_000), "lr": (1e-9, 1e9)}
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,14 @@ class Recipe:
     batch: int = 256
     lr: float = 5e-4
     precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in LIMITS.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise ParameterError(f"option {name} = {value!r} of a learned model: must lie between {least} and {most:,}")
+        if self.precision not in PRECISIONS:
+            raise ParameterError(f"option precision = {self.precision!r} of a learned model: must be one of {', '.join(PRECISIONS)}")
 
 
 def loss(network: nn.Module, x: Tensor, captions: Tensor, keys: Tensor) -> Tensor:

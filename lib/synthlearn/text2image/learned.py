@@ -14,8 +14,7 @@ from ..errors import ParameterError
 from ..image import resize
 from . import flow
 from .captions import CaptionOptions, CaptionSource
-from .mosaic import _bytes
-from .sampling import guided, integrate, noise_levels
+from .sampling import guided, integrate, noise_levels, to_bytes
 
 NOISE = (80.0, 0.002)
 AT_ONCE = {"cpu": 50, "cuda": 1000}  # pictures
@@ -42,9 +41,9 @@ class Learned(CaptionSource):
         """Raises: ParameterError for an option that does not exist or cannot be."""
         super().__init__(**options)
         o = self.options
-        for name, value, good in (("w", o.w, 0 <= o.w < math.inf), ("steps", o.steps, 2 <= o.steps <= 1000), ("levels", o.levels, 1 <= o.levels <= 4)):
+        for name, value, good in (("w", o.w, 0 <= o.w < math.inf), ("steps", o.steps, 2 <= o.steps <= 1000)):
             if not good:
-                raise ParameterError(f"option {name} = {value!r} of {self.name}: w must be 0 or more, steps 2 … 1000, levels 1 … 4")
+                raise ParameterError(f"option {name} = {value!r} of {self.name}: w must be 0 or more, steps 2 … 1000")
 
     def recipe(self) -> flow.Recipe:
         """How the model is trained."""
@@ -79,7 +78,7 @@ class Learned(CaptionSource):
             told, free = flow.denoiser(network, caption), flow.denoiser(network, torch.full_like(caption, -1))
             with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=o.precision == "bf16"):
                 x = integrate(guided(told, free, o.w), noise.contiguous(memory_format=torch.channels_last) * levels[0], levels)
-            parts.append(_bytes(x))
+            parts.append(to_bytes(x))
         out = torch.cat(parts) if parts else torch.empty((0, 3, side, side), dtype=torch.uint8, device=device)
         return resize(out, min(size, max(side, 32)))
 

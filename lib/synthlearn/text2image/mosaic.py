@@ -16,7 +16,7 @@ from .. import rng
 from ..errors import ParameterError
 from ..image import resize
 from .captions import CaptionOptions, CaptionSource
-from .sampling import Denoiser, guided, integrate, noise_levels
+from .sampling import Denoiser, guided, integrate, noise_levels, to_bytes
 
 LEVELS, RHO, NOISE = 12, 5.0, (8.0, 0.05)  # Euler steps; spacing; largest and least noise, of images in −1 … 1
 WINDOWS = ((2.0, 31), (1.2, 21), (0.7, 13), (0.35, 9), (0.0, 5))  # side of the window above each noise
@@ -106,7 +106,7 @@ def paint(noise: Tensor, images: Tensor, key: Tensor, every: Tensor, w: float = 
     """
     pool = _drawn(images, rng.fold(key, 0)).to(noise.device)
     other = _drawn(every, rng.fold(key, 1)).to(noise.device) if w != 1 else None
-    return _bytes(_paint(noise, pool, other, w))
+    return to_bytes(_paint(noise, pool, other, w))
 
 
 def _drawn(images: Tensor, key: Tensor) -> Tensor:
@@ -125,7 +125,3 @@ def _paint(noise: Tensor, pool: Tensor, other: Tensor | None, w: float) -> Tenso
 
     denoiser = seen_through(pool) if other is None else guided(seen_through(pool), seen_through(other), w)
     return integrate(denoiser, noise * levels[0], levels, "euler")
-
-
-def _bytes(x: Tensor) -> Tensor:
-    return ((x.clamp(-1, 1) + 1) * 127.5).round().byte()

@@ -46,3 +46,8 @@ def integrate(denoiser: Denoiser, x: Tensor, levels: Sequence[float], solver: st
             moved = x + (following - level) * slope
         x = moved
     return x
+
+
+def to_bytes(x: Tensor) -> Tensor:
+    """Pictures in −1 … 1, any float shape, as uint8; what lies outside is cut off."""
+    return ((x.clamp(-1, 1) + 1) * 127.5).round().byte()
