@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 SNAKEMAKE = snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet rules --rerun-incomplete --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test bench study status publish site verify lint clean
+.PHONY: help setup book test bench study status publish site check verify lint clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -54,8 +54,11 @@ publish: $(READY) ## put the executed chapters of PROFILE into results/pages
 site: $(READY) ## build the HTML from the published pages, running nothing
 	python -m synthlearn.book.build --chapters results/pages --out _build
 
-verify: $(READY) ## replay the start of PROFILE's rows and compare with their records
-	python -m synthlearn verify --profile $(PROFILE)
+check: $(READY) ## look at the built site in headless Chromium: links, pictures, alternative texts, console, search, phone width, size
+	python -m synthlearn.book.check _build/html --shots _build/shots
+
+verify: $(READY) ## compare PROFILE's records with their first steps run again, or those of CHAPTER with whole runs
+	python -m synthlearn verify --profile $(PROFILE) $(if $(CHAPTER),--whole --chapter $(CHAPTER))
 
 lint: $(READY) ## check style, types and notebook pairs
 	ruff check .

@@ -14,7 +14,8 @@
 # %% [markdown]
 # # Gallery
 #
-# **What do all the sets look like?** Eight pictures of each generator of the study, with what its pictures taught (top-1 of a linear
+# **What do all the sets look like?** A tile for each generator: point at one, or tap it, for its accuracy and speed.
+# Below, six pictures of each, with what its pictures taught (top-1 of a linear
 # classifier on CIFAR-10, profile *cpu*) and how fast they are made. The picture titles lead to the chapters.
 
 # %% tags=["parameters", "remove-input"]

@@ -1,14 +1,11 @@
 """The book: strict parameters, figures, pairs, and the way from executed chapters to checked pages."""
 
-import http.server
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import threading
-from functools import partial
 from pathlib import Path
 
 import jupytext
@@ -18,7 +15,7 @@ import pytest
 import torch
 
 from synthlearn import files, study
-from synthlearn.book import build, figures, pairs
+from synthlearn.book import build, check, figures, pairs
 from synthlearn.book import parameters as strict
 from synthlearn.errors import DataError, ParameterError
 from synthlearn.study import profiles
@@ -174,10 +171,6 @@ def small_book(tmp_path, monkeypatch):
     return root
 
 
-def local_links(page: Path) -> list[str]:
-    return [link for link in re.findall(r'(?:href|src)="([^"#?]+)[^"]*"', page.read_text()) if not re.match(r"(?:https?:|data:|mailto:|javascript:)", link)]
-
-
 def test_a_book_of_three_chapters_has_its_pictures_and_no_broken_link(small_book, tmp_path):
     index = build.build(small_book / "pages", tmp_path / "out")
     assert index.exists()
@@ -187,37 +180,42 @@ def test_a_book_of_three_chapters_has_its_pictures_and_no_broken_link(small_book
         text = page.read_text()
         assert 'alt="two grey squares"' in text and "data:image/png;base64," in text
         assert "training: 100%" not in text and "/home/somebody" not in text
-        for link in local_links(page):
-            assert (page.parent / link).exists(), link
     assert "notebooks/a.html" in index.read_text()  # the first page, by a redirect
-    _look(html, [f"notebooks/{n}.html" for n in "abc"])
+    assert check.problems(html) == []
+    if check.browser():
+        assert check.look(html, [f"notebooks/{n}.html" for n in "abc"], "references", tmp_path / "shots") == []
+        assert len(list((tmp_path / "shots").glob("*.png"))) == 9
 
 
-def _look(html: Path, pages: list[str]):
-    """Open the pages in headless Chromium, light and dark: pictures have loaded, nothing on the console."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    playwright = pytest.importorskip("playwright.sync_api")
-    if chromium is None:
-        return
-    handler = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *a: None})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(html)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    flags = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
-    said = []
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=chromium, args=flags.split())
-        for scheme in ("light", "dark"):
-            page = browser.new_context(color_scheme=scheme).new_page()
-            page.on("console", lambda m: said.append(m.text) if m.type == "error" and "favicon" not in m.location.get("url", "") else None)
-            page.on("pageerror", lambda e: said.append(str(e)))
-            for name in pages:
-                page.goto(f"http://127.0.0.1:{server.server_port}/{name}")
-                page.wait_for_load_state("load")
-                broken = page.eval_on_selector_all("img", "all => all.filter(i => !i.complete || !i.naturalWidth).length")
-                assert broken == 0 and len(page.screenshot()) > 1000, name
-        browser.close()
-    server.shutdown()
-    assert said == []
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ('<a href="b.html">b</a>', "a.html: broken link b.html"),
+        ('<a href="#there">t</a>', "a.html: no such place #there"),
+        ('<img src="data:image/png;base64,AA" alt=" ">', "a.html: a picture without alternative text"),
+        ('<svg role="img" aria-label=""></svg>', "a.html: a picture without alternative text"),
+    ],
+)
+def test_the_check_names_what_is_wrong_with_a_page(body, complaint, tmp_path):
+    (tmp_path / "a.html").write_text(f"<html><body id='here'><a href='#here'>x</a>{body}</body></html>")
+    assert len(found := check.problems(tmp_path)) == 1 and found[0].startswith(complaint)
+
+
+def test_the_check_bounds_the_site_and_needs_one(tmp_path, monkeypatch):
+    with pytest.raises(DataError, match="no pages there; build the site first"):
+        check.problems(tmp_path)
+    (tmp_path / "a.html").write_text("<html></html>")
+    monkeypatch.setattr(check, "SITE_LIMIT", 5)
+    assert check.problems(tmp_path) == ["the site has 13 bytes, allowed are 5"]
+
+
+@pytest.mark.skipif(check.browser() is None, reason="no Chromium here")
+def test_the_check_sees_what_only_a_browser_can(tmp_path):
+    wide = "<div style='width:2000px'>x</div><img src='data:image/png;base64,AA' alt='no picture'><script>nothing()</script>"
+    (tmp_path / "a.html").write_text(f"<html><body>{wide}<div class='slider'><figure></figure><figure></figure></div></body></html>")
+    found = "\n".join(check.look(tmp_path, ["a.html"]))
+    assert "1 pictures do not load" in found and "pixels wider than the window" in found and "script: nothing is not defined" in found
+    assert "1 sliders show no single picture" in found
 
 
 def test_a_failed_a_missing_and_an_unrun_chapter_do_not_enter_the_book(small_book, tmp_path):

@@ -106,6 +106,7 @@ def test_pretrain_takes_a_folder_and_a_probe_an_image_folder(capsys, tmp_path, r
         (("probe", "--encoder", "nothing.safetensors", "--data", "digits"), 1, "nothing.safetensors: no such file"),
         (("probe", "--encoder", "random", "--data", "imagenet"), 1, "data set 'imagenet' is not here"),
         (("run", "--profile", "smoke", "--row", "leaves"), 2, "unknown row 'leaves'"),
+        (("status", "--profile", "smoke", "--chapter", "99_none"), 2, "--chapter 99_none: tells no row of this profile; chapters with rows: 01_dead_leaves"),
     ],
 )
 def test_errors_are_one_message_with_the_documented_status(capsys, no_data, arguments, code, message):

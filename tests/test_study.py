@@ -155,6 +155,27 @@ def test_other_code_makes_a_record_stale_and_an_equal_replay_confirms_it(tiny, r
     assert run.replay(row, tiny, 0)[0] is False
 
 
+def test_a_whole_run_meets_its_record_to_the_bit_and_elsewhere_its_interval(tiny, runs):
+    row = study.row("noise-white")
+    study.record(row, tiny, 0)
+    path = run.path(row, tiny, 0)
+    before = sorted(file for file in runs.rglob("*") if file.is_file())
+    equal, what = run.rerun(row, tiny, 0)
+    assert equal and "fc6_linear" in what
+    assert sorted(file for file in runs.rglob("*") if file.is_file()) == before  # nothing is kept
+    record = json.loads(path.read_text())
+    main = record["results"]["fc6_linear"]
+    main["top1"] += 1e-6
+    files.write_json(path, record)
+    assert run.rerun(row, tiny, 0)[0] is False
+    record["provenance"]["device"] = "another processor"
+    files.write_json(path, record)
+    assert run.rerun(row, tiny, 0)[0] is True
+    main["low"], main["high"] = main["top1"] + 0.01, main["top1"] + 0.02
+    files.write_json(path, record)
+    assert run.rerun(row, tiny, 0)[0] is False
+
+
 def test_a_record_of_either_kind_of_device_is_the_rows(tiny, runs):
     row = study.row("noise-white")
     study.record(row, tiny, 0)

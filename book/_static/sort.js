@@ -17,3 +17,30 @@ document.addEventListener("DOMContentLoaded", () => {
     });
   }
 });
+
+// A table with headings that may be filtered has a choice of their values above it.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const table of document.querySelectorAll("table:has(th[data-filter])")) {
+    const rows = [...table.tBodies[0].rows];
+    const chosen = new Map();
+    const bar = document.createElement("div");
+    bar.className = "filters";
+    const count = document.createElement("output");
+    const apply = () => {
+      for (const row of rows) row.hidden = [...chosen].some(([column, value]) => value && row.cells[column].textContent.trim() !== value);
+      count.textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows`;
+    };
+    [...table.tHead.rows[0].cells].forEach((heading, column) => {
+      if (!heading.hasAttribute("data-filter")) return;
+      const select = document.createElement("select");
+      const values = [...new Set(rows.map((row) => row.cells[column].textContent.trim()))].sort();
+      select.append(new Option(`${heading.textContent}: all`, ""), ...values.map((value) => new Option(value, value)));
+      select.setAttribute("aria-label", `rows by ${heading.textContent}`);
+      select.addEventListener("change", () => (chosen.set(column, select.value), apply()));
+      bar.append(select);
+    });
+    bar.append(count);
+    table.closest(".scroll").before(bar);
+    apply();
+  }
+});

@@ -104,11 +104,13 @@ def parser() -> argparse.ArgumentParser:
         p = command(name, text)
         p.add_argument("--profile", default="cpu", help="smoke, cpu, gpu or paper")
         p.add_argument("--row", action="append", help="only this row; may be given several times")
+        p.add_argument("--chapter", help="only the rows that this chapter tells, as in 04_fractals")
         p.add_argument("--seed", type=int, help="only this seed")
         p.add_argument("--device", help="cpu, cuda …: in place of the profile's; a record of either counts, and says which it was")
         if name != "run":
             p.add_argument("--what", action="append", help="only this further measurement, and no rows; may be given several times")
     p.add_argument("--measure", action="store_true", help="measure kept encoders again too")
+    p.add_argument("--whole", action="store_true", help="train each row to its end and probe it; else the first steps are compared, seconds each")
     p.add_argument("--against", metavar="COMMIT", help="instead: run short starts under this commit's library and under this one, on this machine, and "
                    "confirm the records of what gives the same bits; needs no pools and no encoders")  # fmt: skip
     return top
@@ -120,27 +122,35 @@ def _profile(args: argparse.Namespace) -> Any:
     return study.resolve(args.profile, **({"device": args.device} if args.device else {}))
 
 
+def _asked(args: argparse.Namespace) -> list[str]:
+    """Names of the rows that were asked for, one by one or by their chapter; none: all."""
+    from . import study
+
+    told = [row.name for row in study.wanted(_profile(args)) if row.chapter == args.chapter]
+    if args.chapter and not told:
+        known = ", ".join(sorted({row.chapter for row in study.wanted(_profile(args))}))
+        raise ParameterError(f"--chapter {args.chapter}: tells no row of this profile; chapters with rows: {known}")
+    return [study.row(name).name for name in args.row or ()] + told
+
+
 def _selected(args: argparse.Namespace) -> list[tuple[Any, Any, int]]:
     from . import study
 
-    profile = _profile(args)
-    chosen = [study.row(name) for name in args.row] if args.row else study.wanted(profile)
+    profile, named = _profile(args), _asked(args)
+    chosen = [study.row(name) for name in named] if named else study.wanted(profile)
     return [(row, profile, seed) for row in chosen for seed in range(row.profile(profile).seeds) if args.seed in (None, seed)]
 
 
 def _measurements(args: argparse.Namespace) -> list[tuple[str, Any, Any, int]]:
     """The planned further measurements that the arguments select."""
-    from . import study
     from .study import measurements
 
-    profile = _profile(args)
-    for name in args.row or ():
-        study.row(name)
+    profile, named = _profile(args), _asked(args)
     for name in args.what or ():
         if name not in measurements.plans():
             raise ParameterError(f"--what {name}: must be one of {', '.join(measurements.plans())}")
     return [(what, row, profile, seed) for what in args.what or measurements.plans() for row, seed in measurements.planned(what, profile)
-            if args.seed in (None, seed) and (not args.row or row.name in args.row)]  # fmt: skip
+            if args.seed in (None, seed) and (not named or row.name in named)]  # fmt: skip
 
 
 def _list() -> int:
@@ -287,7 +297,7 @@ def _verify(args: argparse.Namespace) -> int:
     failed = 0
     if args.against:
         chosen = {row.name: row for row, _, _ in ([] if args.what else _selected(args))}
-        whats = args.what or ([] if args.row else list(measurements.plans()))
+        whats = args.what or ([] if _asked(args) else list(measurements.plans()))
         for name, same, number in versions.confirm(_profile(args), args.against, list(chosen.values()), whats):
             failed += not same
             print(f"{'same' if same else 'DIFFERS'}  {name.removeprefix('what:')}: {number} records confirmed", flush=True)
@@ -299,7 +309,7 @@ def _verify(args: argparse.Namespace) -> int:
             print(f"{'equal' if equal else 'DIFFERS'}  {name} of {row.name} seed {seed}: {what}", flush=True)
     for row, profile, seed in [] if args.what else _selected(args):
         if run.path(row, profile, seed).exists():
-            equal, what = run.replay(row, profile, seed, args.measure)
+            equal, what = run.rerun(row, profile, seed) if args.whole else run.replay(row, profile, seed, args.measure)
             failed += not equal
             print(f"{'equal' if equal else 'DIFFERS'}  {row.name} seed {seed}: {what}", flush=True)
     return int(failed > 0)

@@ -33,7 +33,7 @@ from .chapter import (
     training,
     verdicts,
 )
-from .figures import COLOURS, contact_sheet, grey, labelled, new, svg
+from .figures import COLOURS, contact_sheet, grey, labelled, new, sheet, slider, svg
 from .leaderboard import (
     agreement,
     benchmark_figures,
@@ -51,6 +51,7 @@ from .leaderboard import (
     thumbnails,
 )
 from .parameters import parameters
+from .record_list import measurement_table, record_table
 
 __all__ = [
     "COLOURS",
@@ -77,6 +78,7 @@ __all__ = [
     "machines",
     "measure",
     "measurement_costs",
+    "measurement_table",
     "new",
     "one_protocol",
     "parameters",
@@ -86,9 +88,12 @@ __all__ = [
     "provenance",
     "published_table",
     "ranked",
+    "record_table",
     "results",
     "sensitivity",
+    "sheet",
     "size_figure",
+    "slider",
     "stored",
     "stored_verdicts",
     "styles",

@@ -15,7 +15,7 @@ from ..study import Profile, claims, records, run
 from ..study.rows import Row
 from ..study.rows import row as row_by_name
 from . import figures
-from .chapter import Records, baseline, estimate, interval, percent, points, table
+from .chapter import Records, baseline, estimate, interval, percent, points, recorded, table
 
 Measured = dict[str, list[dict[str, Any]]]
 Z = stats.Z
@@ -60,7 +60,7 @@ def _ablation_line(name: str, found: Records, reference: Sequence[dict[str, Any]
     if reference is not None:
         apart = points(claims.difference({r["spec"]["seed"]: r for r in mine}, {r["spec"]["seed"]: r for r in reference}, _common(mine, reference)))
     command = f"<code>python -m synthlearn run --profile {profile.name} --row {name}</code>"
-    return [html.escape(row.title), interval(estimate(mine)), apart, changed(row, profile), str(len(mine)), command]
+    return [html.escape(row.title), recorded(interval(estimate(mine)), name, profile), apart, changed(row, profile), str(len(mine)), command]
 
 
 def _common(a: Sequence[dict[str, Any]], b: Sequence[dict[str, Any]]) -> str | None:

@@ -46,6 +46,28 @@ def read_notebook(path: Path) -> dict[str, Any]:
     return notebook
 
 
+def repository() -> str:
+    """The project's address, from ``_config.yml``; empty where none is set."""
+    found = re.search(r"^repository:\s*\n\s+url:\s*(https://github\.com/\S+?)/?\s*$", (files.root() / "_config.yml").read_text(encoding="utf-8"), re.M)
+    return found.group(1) if found else ""
+
+
+def for_colab(notebook: dict[str, Any], name: str) -> dict[str, Any]:
+    """With a link that opens the published page in Colab, and a hidden first cell that installs the project there; needs the project's address."""
+    address = repository()
+    if not address:
+        return notebook
+    there = f"https://colab.research.google.com/github/{address.removeprefix('https://github.com/')}/blob/main/results/pages/{name}.ipynb"
+    install = [
+        "import sys\n", 'if "google.colab" in sys.modules:\n', f"    !git clone --quiet --depth 1 {address} project\n",
+        '    sys.path.insert(0, "project/lib")\n', "    %cd project/notebooks",
+    ]  # fmt: skip
+    first = {"cell_type": "code", "id": "colab-install", "metadata": {"tags": ["remove-cell"]}, "source": install, "outputs": [], "execution_count": 0}
+    link = {"cell_type": "markdown", "id": "colab-link", "metadata": {}, "source": [f"[Run this page in Colab]({there})"]}
+    title, *rest = notebook["cells"]
+    return {**notebook, "cells": [title, first, link, *rest]}
+
+
 def clean(notebook: dict[str, Any]) -> dict[str, Any]:
     """Without what belongs to the run and not to the page: stderr, papermill's paths and times, the kernel's own lines."""
     for cell in notebook["cells"]:
@@ -71,6 +93,10 @@ def build(source: Path, out: Path) -> Path:
     for name in STAGED:
         origin = files.root() / name
         (shutil.copytree if origin.is_dir() else shutil.copy)(origin, _parent(stage / name))
+    for name in ("records", "measurements"):  # the files that numbers link to
+        origin = files.root() / "results" / name
+        if origin.is_dir():
+            shutil.copytree(origin, stage / "book" / "_static" / name)
     for name in chapters():
         notebook = clean(read_notebook(source / f"{name}.ipynb"))
         files.write_text(stage / "notebooks" / f"{name}.ipynb", json.dumps(notebook, ensure_ascii=False))
@@ -115,7 +141,7 @@ def publish(profile_name: str) -> list[Path]:
         )
     pages = {}
     for name in chapters():
-        notebook = clean(read_notebook(files.root() / "_build" / "chapters" / profile_name / f"{name}.ipynb"))
+        notebook = for_colab(clean(read_notebook(files.root() / "_build" / "chapters" / profile_name / f"{name}.ipynb")), name)
         text = json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
         if len(text.encode()) > PAGE_LIMIT:
             raise DataError(f"chapter {name}: its page has {len(text.encode()):,} bytes, allowed are {PAGE_LIMIT:,}; show fewer or smaller pictures")

@@ -14,6 +14,7 @@ from torch import Tensor
 from .. import datasets, files, metrics, stats
 from ..errors import DataError
 from ..study import Profile, claims, rows, run
+from ..study.profiles import is_study
 from ..study.rows import row as row_by_name
 from . import figures
 
@@ -29,12 +30,14 @@ def published(path: str = "book/published.json") -> dict[str, dict[str, Any]]:
     return {entry["row"]: entry for entry in json.loads((files.root() / path).read_text(encoding="utf-8"))["rows"]}
 
 
-def table(header: Sequence[str], body: Sequence[Sequence[str]], caption: str = "", sortable: bool = False) -> figures.Shown:
-    """An HTML table; cells may hold markup, so callers escape what is not theirs. Raises ValueError if a line has not one cell per heading."""
+def table(header: Sequence[str], body: Sequence[Sequence[str]], caption: str = "", sortable: bool = False, filters: Sequence[str] = ()) -> figures.Shown:
+    """An HTML table; cells may hold markup, so callers escape what is not theirs. ``filters``: headings whose values a reader may choose from.
+
+    Raises: ValueError if a line has not one cell per heading."""
     for line in body:
         if len(line) != len(header):
             raise ValueError(f"a table's line has {len(line)} cells under {len(header)} headings: {line[0]}")
-    head = "".join(f"<th scope='col'>{h}</th>" for h in header)
+    head = "".join(f"<th scope='col'{' data-filter' * (h in filters)}>{h}</th>" for h in header)
     lines = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in line) + "</tr>" for line in body)
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     kind = "synthlearn sortable" if sortable else "synthlearn"
@@ -49,6 +52,11 @@ def percent(x: float) -> str:
 def interval(e: stats.Estimate) -> str:
     """Mean and 95 % interval in per cent."""
     return f"{percent(e.mean)} <small>[{percent(e.low)}, {percent(e.high)}]</small>"
+
+
+def recorded(text: str, name: str, profile: Profile) -> str:
+    """A number or title of a row as a link to the list of records, where these are committed."""
+    return f"<a class='number' href='94_records.html#{name}'>{text}</a>" if profile.name == "cpu" and is_study(profile) else text
 
 
 def points(e: stats.Estimate) -> str:
@@ -80,7 +88,7 @@ def results(found: Records, profile: Profile) -> figures.Shown:
         row, e = row_by_name(name), estimate(mine)
         gain = claims.difference({r["spec"]["seed"]: r for r in mine}, random)
         entry = paper.get(row.published or "")
-        cells = [html.escape(row.title), interval(e), "–" if name == "random" else points(gain)]
+        cells = [html.escape(row.title), recorded(interval(e), name, profile), "–" if name == "random" else points(gain)]
         body.append([*cells, *secondary(mine), str(e.seeds), f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–"])
     n = claims.metric(next(iter(found.values()))[0])["n"]
     return table(
@@ -183,7 +191,8 @@ def claim_table(judged: Sequence[claims.Claim], profile: Profile, evidence: bool
     for claim in judged:
         pairs = [html.escape(f.text) for f in claim.findings]
         pairs += [
-            f"{'<i>control</i> ' * c.control}{html.escape(c.a)} − {html.escape(c.b)}: {points(c.difference) if c.difference else 'no record'}"
+            f"{'<i>control</i> ' * c.control}{recorded(html.escape(c.a), c.a, profile)} − {recorded(html.escape(c.b), c.b, profile)}: "
+            f"{points(c.difference) if c.difference else 'no record'}"
             for c in claim.comparisons
         ]
         seeds = str(min((c.difference.seeds for c in claim.comparisons if c.difference), default="–" if claim.findings else 0))

@@ -108,6 +108,23 @@ def labelled(panels: dict[str, Tensor], alt: str, caption: str = "") -> Shown:
     return _figure(f'<div class="panels">{cells}</div>', alt, caption)
 
 
+def slider(frames: Mapping[str, Tensor], alt: str, caption: str = "", scale: int = 1) -> Shown:
+    """Pictures uint8 (3, h, w) along one parameter, label → picture, that a slider moves through; without JavaScript they stand side by side.
+
+    scale: times that the browser enlarges them."""
+    cells = "".join(
+        f"<figure>{image_tag(x.permute(1, 2, 0).numpy(), f'{alt} ({label})', scale)}<figcaption>{html.escape(label)}</figcaption></figure>"
+        for label, x in frames.items()
+    )
+    return _figure(f'<div class="panels slider">{cells}</div>', alt, caption)
+
+
+def sheet(images: Tensor, columns: int = 8) -> Tensor:
+    """uint8 (n, 3, s, s) row by row as one picture uint8 (3, h, w), black between them."""
+    tiles = to_tiles(images, columns)
+    return (tiles[..., :3] * (tiles[..., 3:] > 0)).permute(2, 0, 1).contiguous()
+
+
 def filters(weights: dict[str, np.ndarray], alt: str, caption: str = "") -> Shown:
     """First-layer filters, label → float (channels, 3, 3, 3), each set stretched to its own range, as enlarged tiles."""
     panels = {}

@@ -2,23 +2,28 @@
 
 import html
 import json
+from dataclasses import MISSING
 from typing import Any
 
 import numpy as np
 
 from .. import files, stats
-from ..generators import generator, generator_class, names
+from ..generators import default_options, generator, generator_class, names
 from ..image import to_tiles
-from ..study import Profile, claims, records, rows, run
+from ..study import Profile, claims, records, resolve, rows, run
 from ..study import measurements as measurements_of_study
+from ..study.rows import Row
 from ..study.rows import row as row_by_name
 from . import figures
-from .chapter import Records, claim_table, estimate, interval, percent, published, secondary, table
+from .chapter import Records, claim_table, estimate, interval, percent, published, recorded, secondary, table
 
-EXAMPLES = {"mixture": {"parts": {"dead_leaves-mixed": 1, "stat-spectrum_color": 1, "stylegan-oriented": 1}}}  # of generators that need options
 METHODS = {
     "align_uniform": "alignment + uniformity", "simclr": "SimCLR", "supcon": "SupCon", "stablerep": "StableRep", "stablerep_plus": "StableRep+",
     "clip": "CLIP", "supervised": "cross-entropy", "moco": "MoCo v2",
+}  # fmt: skip
+FAMILIES = {
+    "dead_leaves": "dead leaves", "fractals": "fractals", "noise": "plain noise", "baseline": "none", "real": "real images", "statistical": "statistical",
+    "stylegan": "random StyleGANs", "feature_vis": "feature visualisations", "mixture": "mixtures", "text2image": "text to image",
 }  # fmt: skip
 WATTS = 10  # assumed for one busy core of a server, with its share of the memory
 CARD_WATTS = 43  # of a run on a GPU: a tenth of the 430 W that the H100 drew while nine to fifteen runs shared it (nvidia-smi, every minute)
@@ -39,6 +44,15 @@ def one_protocol(found: Records, profile: Profile) -> Records:
     return {name: found[name] for name, p in own.items() if (p.method, p.encoder, p.optimiser) == usual}
 
 
+def protocol(row: Row, profile: Profile) -> str:
+    """What rows must share to be compared: method, encoder where it is not the usual one, and updates."""
+    p = row.profile(profile)
+    if not row.trained:
+        return "no training"
+    encoder = f", {p.encoder}" * (p.encoder != profile.encoder)
+    return f"{METHODS.get(p.method, p.method)}{encoder}, {p.epochs * (p.n_images // p.batch_size):,} updates"
+
+
 def ranked(found: Records) -> Records:
     """The same rows, best first."""
     return dict(sorted(found.items(), key=lambda item: -estimate(item[1]).mean))
@@ -52,14 +66,14 @@ def leaderboard(found: Records, profile: Profile) -> figures.Shown:
         entry = paper.get(row.published or "")
         minutes = np.mean([r["cost"]["wall_seconds"] for r in mine]) / 60
         seeds = ", ".join(str(r["spec"]["seed"]) for r in mine)
-        method = METHODS.get(row.profile(profile).method, "–") if row.trained else "–"
         body.append([
-            f"<span class='dot' style='background:{figures.COLOURS[row.family]}'></span>{html.escape(row.title)}", method,
-            interval(estimate(mine)), *secondary(mine),
+            f"<span class='dot' style='background:{figures.COLOURS[row.family]}'></span>{html.escape(row.title)}", protocol(row, profile),
+            FAMILIES[row.family], recorded(interval(estimate(mine)), name, profile), *secondary(mine),
             f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–", f"{minutes:.1f}", f"<code>{command} {name}</code> ({seeds})",
         ])  # fmt: skip
-    header = ["source", "method", "fc6 linear, %", "fc7", "fc6 kNN", "fc6, BN re-estimated", "the paper's, %", "minutes", "command (seeds)"]
-    return table(header, body, "Ours: mean over seeds [95 % interval over seeds × images]. A click on a heading sorts.", sortable=True)
+    header = ["source", "protocol", "pictures", "fc6 linear, %", "fc7", "fc6 kNN", "fc6, BN re-estimated", "the paper's, %", "minutes", "command (seeds)"]
+    note = "Ours: mean over seeds [95 % interval over seeds × images]; each links to its records. A click on a heading sorts."
+    return table(header, body, note, sortable=True, filters=("protocol", "pictures") if len({line[1] for line in body}) > 2 else ("pictures",))
 
 
 def agreement(found: Records) -> figures.Shown:
@@ -187,7 +201,8 @@ def thumbnails(found: Records, profile: Profile, size: int = 56) -> figures.Show
 
     def label(name: str, e: stats.Estimate) -> str:
         side = f"right:calc({100 - x(e.low):.1f}% + 0.7rem)" if x(e.mean) > 45 else f"left:calc({x(e.high):.1f}% + 0.7rem)"
-        return f"<span style='{side}'>{html.escape(row_by_name(name).title)}<br><b>{percent(e.mean)} %</b> [{percent(e.low)}, {percent(e.high)}]</span>"
+        said = f"<b>{percent(e.mean)} %</b> [{percent(e.low)}, {percent(e.high)}]"
+        return f"<span style='{side}'>{html.escape(row_by_name(name).title)}<br>{recorded(said, name, resolve('cpu'))}</span>"
 
     lines = []
     for name, e in bounds.items():
@@ -203,20 +218,36 @@ def thumbnails(found: Records, profile: Profile, size: int = 56) -> figures.Show
     return figures.Shown(f'<figure class="synthlearn"><div class="axis" role="img" aria-label="{html.escape(alt)}">{"".join(lines)}</div></figure>', alt)
 
 
-def gallery(found: Records, profile: Profile, n: int = 8, size: int = 96) -> figures.Shown:
-    """Every generator: a sheet of ``n`` pictures as the profile makes them, what it is, its accuracy if it is a row, and its measured speed."""
+def gallery(found: Records, profile: Profile, n: int = 6, size: int = 96) -> figures.Shown:
+    """Every generator: a tile that tells on hover or tap, and below a sheet of ``n`` pictures as the profile makes them, what it is, its accuracy if
+    it is a row, and its measured speed."""
     speeds = {row["what"]: row["ours"][1] for machine in measurements() for row in machine["rows"]}
-    tiles = []
-    for name in (name for name in names() if name != "text2image"):  # it needs a model
-        row = rows().get(name)
-        source = run.source_of(row, profile, 0) if row else generator(name, **EXAMPLES.get(name, {}))
-        title = f"<a href='{row.chapter}.html'><b>{html.escape(row.title)}</b></a> <code>{name}</code>" if row else f"<b><code>{name}</code></b>"
+    tiles, sheets = [], []
+    for name, row in _shown_generators():
+        source = run.source_of(row, profile, 0) if row else generator(name)
+        label = row.title if row else name
         what = (generator_class(name).__doc__ or "").strip().splitlines()[0].replace("``", "")
-        told = [f"{interval(estimate(found[name]))} %"] if name in found else ["no row in the study" if row is None else "no record yet"]
-        told += [f"{speeds[name]:,.0f} pictures/s at 128 px"] if name in speeds else []
-        image = figures.image_tag(to_tiles(source.sample(range(n), size, 0, "cpu"), n).numpy(), f"{n} pictures of {row.title if row else name}")
-        tiles.append(f"<figure class='synthlearn'>{image}<figcaption>{' · '.join((title, *told))}<br>{html.escape(what)}</figcaption></figure>")
-    return figures.Shown("".join(tiles), f"Sheets of {len(tiles)} generators with accuracy and speed.")
+        accuracy = f"{interval(estimate(found[row.name]))} %" if row and row.name in found else "no row in the study" if row is None else "no record yet"
+        told = [accuracy] + ([f"{speeds[name]:,.0f} pictures/s at 128 px"] if name in speeds else [])
+        pictures = source.sample(range(n), size, 0, "cpu")
+        chapter = f"<a href='{row.chapter}.html'>chapter</a>" if row else ""
+        image = figures.image_tag(to_tiles(pictures, n).numpy(), f"{n} pictures of {label}")
+        title = " · ".join(filter(None, (f"<b>{html.escape(label)}</b> <code>{name}</code>", *told, chapter)))
+        anchor = f"set-{row.name if row else name}"
+        sheets.append(f"<figure class='synthlearn' id='{anchor}'>{image}<figcaption>{title}<br>{html.escape(what)}</figcaption></figure>")
+        tile = figures.image_tag(pictures[0].permute(1, 2, 0).numpy(), f"a picture of {label}")
+        tiles.append(f"<a href='#{anchor}'>{tile}<span><b>{html.escape(label)}</b><br>{'<br>'.join(told)}</span></a>")
+    alt = f"Tiles and sheets of {len(sheets)} generators with accuracy and speed."
+    return figures.Shown(f"<div class='glance'>{''.join(tiles)}</div>{''.join(sheets)}", alt)
+
+
+def _shown_generators() -> list[tuple[str, Row | None]]:
+    """Registered generators with their rows: one with several rows is there for each, one without a row once unless it needs options."""
+    shown: list[tuple[str, Row | None]] = []
+    for name in (name for name in names() if name != "text2image"):  # it needs a model
+        mine = [row for row in rows().values() if row.kind == "generator" and "." not in row.name and (row.origin or row.name) == name]
+        shown += [(name, row) for row in mine] or ([] if MISSING in default_options(name).values() else [(name, None)])
+    return shown
 
 
 def measurements() -> list[dict[str, Any]]:

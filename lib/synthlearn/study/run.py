@@ -5,6 +5,7 @@ import datetime
 import platform
 import resource
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -266,6 +267,29 @@ def replay(row: Row, profile: Profile, seed: int, measure: bool = False) -> tupl
     if agrees:
         records.confirm(found, records.code_of(described))
     return agrees, f"{again}" if again == recorded else f"{again} against {recorded}"
+
+
+def rerun(row: Row, profile: Profile, seed: int) -> tuple[bool, str]:
+    """Run a recorded row whole under the code at hand, keeping nothing; (whether it gave the record's results, what was compared).
+
+    On the processor and torch of the record top-1 must be equal, elsewhere it must lie inside the record's 95 % interval over test images.
+    """
+    found, p = records.read(path(row, profile, seed)), row.profile(profile)
+    prepare(profile)
+    with tempfile.TemporaryDirectory() as folder:
+        trained = Path(folder) / "encoder.safetensors"
+        if row.trained:
+            source = source_of(row, profile, seed)
+            images = stream.feed(source, p.n_images, p.image_size, seed, p.device, p.refresh)
+            method, labels = method_of(row, p, seed, source)
+            train.pretrain(images, method, p.augmenter(), p.optimisation(), seed, labels=labels)
+            encoders.save(trained, method.encoder, {"record": found["id"]})
+        measured = {name: round(m.top1, 6) for name, m in _measure(row, p, seed, trained).items()}
+    recorded, same = found["results"], same_machine(found, p.device)
+    agrees = all(top1 == recorded[n]["top1"] if same else recorded[n]["low"] <= top1 <= recorded[n]["high"] for n, top1 in measured.items())
+    return agrees, ", ".join(
+        f"{n} {top1:.4f} ({recorded[n]['top1']:.4f} [{recorded[n]['low']:.4f}, {recorded[n]['high']:.4f}])" for n, top1 in measured.items()
+    )
 
 
 def same_machine(record: dict[str, Any], device: str) -> bool:
