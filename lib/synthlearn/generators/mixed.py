@@ -58,7 +58,7 @@ class Mixed(Generator):
         return {**super().spec(), "parts": [part.spec() for part in self.parts]}
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
-        pictures, key = self._pictures(rng.fold(keys, 0), indices, size, seed), rng.fold(keys, 1)
+        pictures, key = self.ingredients(keys, indices, size, seed), rng.fold(keys, 1)
         if self.options.rule == "convex":
             return convex(pictures, weights(key, self.roles, self.options.weights))
         if self.options.rule == "cutmix":
@@ -66,10 +66,10 @@ class Mixed(Generator):
         cut = torch.stack([leaves(three) for three in pictures.split(3, 1)], 1)
         return convex(cut, torch.full(cut.shape[:2], 1 / cut.shape[1], device=cut.device))
 
-    def _pictures(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
+    def ingredients(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         """The pictures that make each picture, uint8 (n, roles, 3, s, s). Each is a picture of its part that no other index or role uses."""
         role = torch.arange(self.roles, device=keys.device)
-        drawn = rng.uniform(keys, (len(self.parts),)).argsort(dim=1, stable=True)[:, role % self.options.k]
+        drawn = rng.uniform(rng.fold(keys, 0), (len(self.parts),)).argsort(dim=1, stable=True)[:, role % self.options.k]
         index = indices[:, None] * self.roles + role
         out = torch.empty((*drawn.shape, 3, size, size), dtype=torch.uint8, device=keys.device)
         for number, part in enumerate(self.parts):
