@@ -60,10 +60,11 @@ check: $(READY) ## look at the built site in headless Chromium: links, pictures,
 verify: $(READY) ## compare PROFILE's records with their first steps run again, or those of CHAPTER with whole runs
 	python -m synthlearn verify --profile $(PROFILE) $(if $(CHAPTER),--whole --chapter $(CHAPTER))
 
-lint: $(READY) ## check style, types and notebook pairs
+lint: $(READY) ## check style, types, spelling and notebook pairs
 	ruff check .
 	ruff format --check .
 	mypy
+	codespell
 	python -m synthlearn.book.pairs
 
 clean: ## remove what can be made again, but not .venv

@@ -67,6 +67,15 @@ stages = {f"{n:,} leaves": dl.leaf_colours(key, dl.cover(key, "mixed", 128, n)[0
 sl.book.labelled(stages, alt="A dead-leaves picture being painted: bare ground in black shrinks until shapes cover everything.")
 
 # %% [markdown]
+# The exponent is what makes the sizes: move it, and the same scene has a few large leaves or nothing but small ones.
+
+# %% tags=["hide-input"]
+from synthlearn.book import beyond
+
+alt = "One dead-leaves scene under rising exponents of its radii, from few large shapes to dust."
+sl.book.slider(beyond.exponents((1, 1.5, 2, 2.5, 3, 3.5, 4)), alt, "The law of the papers is r⁻³.", scale=2)
+
+# %% [markdown]
 # Our painter never loops over leaves. A leaf is a set of row spans; for each pixel we need the *first* leaf that covers it (the
 # largest of these is the stopping time) and the *last* leaf up to then (the colour). Both are range-minimum problems, solved for a
 # whole batch at once. The result equals OpenCV's painting leaf by leaf, but for ties on slanted outlines, and is tested to.

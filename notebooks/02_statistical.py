@@ -50,7 +50,7 @@ sl.book.contact_sheet(sheet, alt="Four rows of eight pictures: coloured clouds; 
 # ## How it works
 #
 # **Spectrum.** White noise keeps its phases; its amplitudes become 1/f^s along each axis. The exponent s is drawn from 0.5 (rough) to 3.5
-# (smooth): below, one noise under five exponents, and the power that the pictures have at each frequency.
+# (smooth): below, one noise under nine exponents, and the power that the pictures have at each frequency.
 
 # %% tags=["hide-input"]
 from synthlearn import metrics, pyramid, rng
@@ -59,14 +59,15 @@ from synthlearn.generators import statistical as st
 size, key = 128, rng.key("chapter", torch.tensor([3]))
 noise = 256 * rng.uniform(key, (3, size, size))
 shaped = {}
-for s in (0.5, 1.0, 1.5, 2.5, 3.5):
+for s in (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 3.5):
     slope = torch.tensor([s])
     shaped[s] = st.impose_spectrum(noise, st.amplitudes(slope, slope, size))[0, 0]
-sl.book.labelled({f"s = {s}": sl.book.grey(x) for s, x in shaped.items()}, alt="One noise under five spectral exponents, from grain to smooth clouds.")
+panels = {f"s = {s}": sl.book.grey(x) for s, x in shaped.items()}
+sl.book.slider(panels, alt="One noise under rising spectral exponents, from grain to smooth clouds.", scale=2)
 
 # %% tags=["hide-input"]
 figure, axis = sl.book.new(height=2.9)
-for s, x in shaped.items():
+for s, x in ((s, shaped[s]) for s in (0.5, 1.0, 1.5, 2.5, 3.5)):
     k, power = metrics.radial_power(x[None, None].expand(1, 3, -1, -1))
     axis.loglog(k, power[0] / power[0, 0], label=f"s = {s}")
     axis.annotate(f"s = {s}", (k[-1], power[0, -1] / power[0, 0]), xytext=(4, 0), textcoords="offset points", va="center")

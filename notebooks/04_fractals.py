@@ -69,6 +69,14 @@ stages = {f"{n:,} points": drawn(n, "point") for n in (100, 1000, 10_000, 100_00
 sl.book.labelled(stages, alt="A fractal appearing point by point, then the same shape filled with a stipple of small patches.")
 
 # %% [markdown]
+# Every system is another shape:
+
+# %% tags=["hide-input"]
+from synthlearn.book import beyond
+
+sl.book.slider(beyond.systems(12), alt="Fractals of twelve categories, one at a time: ferns, dust, crystals, clouds.", scale=2)
+
+# %% [markdown]
 # The published renderers walk one long orbit per picture in a Python loop. Ours walks 512 orbits of every picture side by side; they sample the
 # same attractor. The instances of a FractalDB category multiply one parameter of all maps by 0.2, 0.6, 1.4 or 1.8: some keep the shape, some
 # destroy it.

@@ -52,7 +52,8 @@ sl.book.contact_sheet(
 #
 # A picture is the sigmoid of a Fourier series in decorrelated colours. Its coefficients start as weak 1/f noise and follow the gradient of
 # one or two units of the last convolution, averaged over the picture {cite:p}`olah2017`. Between steps the picture is shifted, shrunk and
-# turned a little, so that no pixel pattern can cheat. Below, one picture of each network over its steps, and how much it excites its unit.
+# turned a little, so that no pixel pattern can cheat. Below, one picture of each network over its steps (random left, dead leaves right), and
+# how much it excites its unit.
 
 # %% tags=["hide-input"]
 from synthlearn import rng
@@ -60,7 +61,7 @@ from synthlearn.generators import feature_vis as fv
 
 figure, axis = sl.book.new(height=2.6)
 panels, steps = {}, max(4, sources[0].options.steps)
-every = steps // 4
+every = max(1, steps // 8)
 for source, row in zip(sources, ROWS, strict=True):
     o = source.options
     network, count = fv.units_of(o.encoder, o.width, 0, "cpu")
@@ -68,12 +69,14 @@ for source, row in zip(sources, ROWS, strict=True):
     with torch.no_grad():
         stages = source.optimise(network, chosen, key, 64, steps, every)[:, 0]
         excited = network(stages.float() / 255).gather(1, chosen[:1].expand(len(stages), -1)).mean(1)
-    panels |= {f"{row.title.split(', ')[1]}, step {min(i * every, steps)}": x.repeat_interleave(2, 1).repeat_interleave(2, 2) for i, x in enumerate(stages)}
+    for i, x in enumerate(stages):
+        panels.setdefault(f"step {min(i * every, steps)}", []).append(x)
     axis.plot([min(i * every, steps) for i in range(len(stages))], excited / excited[-1], "o-", label=row.title)
 axis.set_xlabel("step")
 axis.set_ylabel("activation, share of the last")
 axis.legend(frameon=False, labelcolor="linecolor")
-sl.book.labelled(panels, alt="One picture per network at five stages: noise first, then marks that repeat, then strong structure.")
+pairs = {label: torch.cat(stages, 2) for label, stages in panels.items()}
+sl.book.slider(pairs, alt="One picture per network over the steps: noise first, then marks that repeat, then strong structure.", scale=3)
 
 # %% tags=["hide-input"]
 sl.book.svg(figure, alt="Activation of the unit over the steps of the optimisation, rising for both networks.")

@@ -40,7 +40,7 @@ found = sl.study.chapter("32_guidance", p)
 # The model is the [patch mosaic](30_text_to_image); w = 0 ignores the caption, w = 1 is the model as it is.
 
 # %% tags=["hide-input"]
-samples.guidance_sheet(p)
+samples.guidance_slider(p)
 
 # %% [markdown]
 # ## Accuracy

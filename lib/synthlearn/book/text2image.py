@@ -67,6 +67,14 @@ def guidance_sheet(profile: Profile, weights: Sequence[float] = (0.0, 1.0, 2.0, 
     )
 
 
+def guidance_slider(profile: Profile, weights: Sequence[float] = (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), n: int = 12) -> figures.Shown:
+    """The same noises for the same captions, w by w: a sheet for each."""
+    index = torch.arange(n) * (NUMBER // n)
+    sheets = {f"w = {w:g}": figures.sheet(resize(source(profile, w=w).sample(index, 48), 64), 6) for w in weights}
+    alt = f"Samples of {n} captions as guidance grows from {weights[0]:g} to {weights[-1]:g}: louder, and more alike."
+    return figures.slider(sheets, alt, "The noise of each picture stays the same.")
+
+
 def steps_sheet(profile: Profile, number: int = 3) -> figures.Shown:
     """How one noise becomes a picture: what the denoiser sees in it, at every second level."""
     model = source(profile)
