@@ -1,4 +1,4 @@
-"""Measure everything against its reference loop, in turns, and write the ratios: ``python -m benchmarks [--repeats 5]``."""
+"""Measure everything against its reference loop, in turns, and write the ratios: ``python -m benchmarks [--repeats 5] [--only NAME]``."""
 
 import argparse
 import datetime
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import MISSING
 from typing import Any
 
 import numpy as np
@@ -20,14 +21,16 @@ import synthlearn as sl
 from synthlearn import files, methods, progress, rng
 from synthlearn.augment import Augmentation
 from synthlearn.encoders import SmallAlexNet
+from synthlearn.generators import default_options, mixed, sigma_fractals
 from synthlearn.generators import fractaldb as fr
-from synthlearn.generators import sigma_fractals
 from synthlearn.generators import stylegan as sg
 from synthlearn.study.run import commit, device_name
 
 from . import reference
 
 SIZE = 128
+SLOW = "feature_vis"  # minutes for a picture of the paper's size on a CPU
+PARTS = ["dead_leaves-mixed", "fractals-sigma", "stat-spectrum_color"]
 Case = tuple[str, str, Callable[[], int], Callable[[], int], float | None, Callable[[], int] | None]
 
 
@@ -98,7 +101,7 @@ def cases(device: str) -> list[Case]:
         return full_stylegan
 
     scale = 1 if device == "cpu" else 64
-    return [
+    named = [
         generator_case("dead_leaves-squares", opencv_loop("square"), 96 * scale, 96, 1.5, device),
         generator_case("dead_leaves-oriented", opencv_loop("oriented"), 96 * scale, 96, 1.5, device),
         generator_case("dead_leaves-mixed", opencv_loop("mixed"), 96 * scale, 96, 1.5, device),
@@ -115,7 +118,47 @@ def cases(device: str) -> list[Case]:
         generator_case("fractals-sigma", numba_fractal, 256 * scale, 128, None, device),
         generator_case("noise-white", numpy_noise, 256 * scale, 256, None, device),
         *(view_case(variant, size, crop, goal, device) for variant, goal in (("exact", 1.8), ("linear", 3.0)) for size, crop in ((48, 32), (128, 64))),
+        *(mixing_case(rule, 48 * scale, device) for rule in ("convex", "cutmix")), leaves_case(64, device),
     ]  # fmt: skip
+    measured = {case[0].split(",")[0] for case in named}
+    others = [name for name in sl.generators.names() if name not in measured and not name.startswith(SLOW) and MISSING not in default_options(name).values()]
+    return named + [generator_case(name, numpy_noise, 64 * scale, 256, None, device) for name in others if name != "text2image"]
+
+
+def mixing_case(rule: str, n: int, device: str) -> Case:
+    """Mixed pictures against their parts alone: what mixing adds."""
+    source = sl.generator("mixed", parts=PARTS, rule=rule, k=2)
+    counter = iter(range(0, 1 << 40, n))
+
+    def mine() -> int:
+        start = next(counter)
+        source.sample(torch.arange(start, start + n), SIZE, device=device)
+        return n
+
+    def parts() -> int:
+        start = next(counter)
+        index = torch.arange(start, start + n, device=device)
+        source.ingredients(rng.key("mixed", 0, index, device=device), index, SIZE, 0)
+        return n
+
+    return f"mixed, {rule}, 2 parts", "parts", mine, parts, 1 / 1.3, None
+
+
+def leaves_case(n: int, device: str) -> Case:
+    """K-means leaves of given pictures against OpenCV's k-means picture by picture."""
+    pictures = sl.generator("dead_leaves-mixed").sample(range(3 * n), SIZE).view(n, 3, 3, SIZE, SIZE).to(device)
+    arrays = pictures.permute(0, 1, 3, 4, 2).contiguous().cpu().numpy()
+
+    def mine() -> int:
+        mixed.leaves(pictures)
+        return n
+
+    def opencv_kmeans() -> int:
+        for three in arrays:
+            reference.opencv_kmeans(three)
+        return n
+
+    return "k-means leaves of given pictures", "opencv_kmeans", mine, opencv_kmeans, None, None
 
 
 def view_case(variant: str, size: int, crop: int, goal: float, device: str) -> Case:
@@ -212,11 +255,12 @@ def main() -> None:
     """Run all cases and write ``results/benchmarks/<device>.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5, help="turns of ours and theirs per case")
+    parser.add_argument("--only", metavar="NAME", help="only the cases whose names begin so, without writing a file")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of ours on a CPU; the reference loops use one")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    every, rows = cases(args.device), []
+    every, rows = [case for case in cases(args.device) if case[0].startswith(args.only or "")], []
     with progress.bar(len(every) + 1, "benchmarks", "case") as shown:
         for name, against, ours, theirs, goal, needs in every:
             ours(), theirs()  # warm up and compile
@@ -226,6 +270,8 @@ def main() -> None:
             low, middle, high = rows[-1]["ratio"]
             progress.say(f"{name:36s} {rows[-1]['ours'][1]:9.0f}/s   {middle:7.1f} × {against} [{low:.1f}, {high:.1f}]" + (f"   goal {goal:g}" if goal else ""))
             shown.update()
+        if args.only:
+            return
         step = training(args.device, args.repeats)
         progress.say(f"{step['what']}: {step['views_per_second'][1]:.0f} views/s, {100 * step['share_of_peak']:.0f} % of the matrix product's peak")
         shown.update()

@@ -1,0 +1,142 @@
+"""What the papers' full-scale runs would take: counts of operations and bytes, and our own speeds, turned into hours and storage."""
+
+import html
+import io
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from PIL import Image
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from .. import encoders, files, vision
+from ..generators import generator
+from . import figures
+from .chapter import Records, table
+from .leaderboard import measurements, on_card
+
+MATMUL = 780e12  # FLOP/s of a bf16 matrix product on an H200, as measured for this project
+SHARES = (0.2, 0.35, 0.5)  # of that, in training; assumed
+DIFFUSION_SECONDS = 0.8  # per picture of Stable Diffusion on an A100, StableRep's own figure
+FORWARD_AND_BACKWARD = 3  # in forward passes
+
+
+@dataclass(frozen=True)
+class Run:
+    """A full-scale run: pictures of ``side`` px, how often each is seen, forward passes of each time, the encoder and its input size."""
+
+    title: str
+    encoder: str
+    input_size: int
+    images: int
+    side: int
+    times: float
+    passes: float
+
+
+RUNS = (
+    Run("noise, small scale, one set", "SmallAlexNet", 64, 105_000, 128, 2 * 200, FORWARD_AND_BACKWARD),
+    Run("noise, large scale, one set: MoCo v2", "resnet50", 224, 1_300_000, 256, 200, FORWARD_AND_BACKWARD + 1),  # the key tower only looks
+    Run("StableRep: ten million captions × 10", "vit_b_16", 224, 100_000_000, 256, 9, FORWARD_AND_BACKWARD),  # 15 passes × six of a caption's ten
+)
+SETS = ("dead_leaves-mixed", "fractals-sigma", "stat-spectrum_color", "stat-wmm", "stylegan-oriented")
+
+
+@cache
+def network(name: str, size: int) -> nn.Module:
+    """One of the papers' encoders at full width."""
+    if name == "vit_b_16":
+        vision.declare_operators()
+        from torchvision.models import vit_b_16
+
+        return vit_b_16().eval()
+    return encoders.build(name, 1.0, size, 0).eval()
+
+
+@cache
+def forward_flop(name: str, size: int) -> int:
+    """Operations of one picture's forward pass, multiplications and additions counted apart."""
+    with FlopCounterMode(display=False) as counter:  # with gradients: else attention takes a fused path that is not counted
+        network(name, size)(torch.zeros(1, 3, size, size))
+    return counter.get_total_flops()
+
+
+@cache
+def kept_bytes(name: str, size: int) -> int:
+    """Bytes that training keeps of one picture for the backward pass, float32."""
+    encoder, kept = network(name, size), dict[int, int]()
+    own = {x.untyped_storage().data_ptr() for x in (*encoder.parameters(), *encoder.buffers())}
+
+    def keep(x: torch.Tensor) -> torch.Tensor:
+        where = x.untyped_storage()
+        if where.data_ptr() not in own:
+            kept[where.data_ptr()] = where.nbytes()
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        out = encoder(torch.zeros(1, 3, size, size))  # held while the hooks' tensors are counted, so that no storage is used twice
+    del out
+    return sum(kept.values())
+
+
+def png_bytes(name: str, side: int, n: int = 4) -> float:
+    """Mean bytes of a picture as PNG."""
+    total = 0
+    for picture in generator(name).sample(range(n), side):
+        stream = io.BytesIO()
+        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(stream, "PNG")
+        total += stream.tell()
+    return total / n
+
+
+def training_table() -> figures.Shown:
+    """Operations, memory and GPU-hours of each run's training."""
+    body = []
+    for run in RUNS:
+        flop = forward_flop(run.encoder, run.input_size)
+        total = run.images * run.times * run.passes * flop
+        hours = [total / (MATMUL * share) / 3600 for share in SHARES]
+        rate = run.images * run.times / (hours[1] * 3600)
+        memory = kept_bytes(run.encoder, run.input_size) / 2 * 256 / 1e9
+        body.append([
+            html.escape(run.title), f"{run.encoder}, {run.input_size} px", f"{run.images * run.times / 1e6:,.0f} million", f"{flop / 1e9:.1f}", f"{total:.1e}",
+            " … ".join(f"{h:,.3g}" for h in reversed(hours)), f"{rate:,.0f}", f"{memory:.1f}",
+        ])  # fmt: skip
+    header = ["run", "encoder", "views", "GFLOP, forward", "FLOP in all", "GPU-hours", "views/s of one GPU", "GB kept for a batch of 256, bf16"]
+    shares = ", ".join(f"{100 * share:.0f}" for share in SHARES)
+    note = (
+        f"GPU-hours at {shares} % of {MATMUL / 1e12:.0f} TFLOP/s, from the largest share to the least; views per second at the middle one. Shares are assumed."
+    )
+    return table(header, body, note)
+
+
+def pictures_table(found: Records) -> figures.Shown:
+    """Hours to make 1.3 million pictures of 256 px, by set: two cores by the benchmarks, and a GPU by the records of runs that shared one."""
+    run = RUNS[1]
+    speeds = {row["what"]: row["ours"][1] for machine in measurements() for row in machine["rows"]}
+    body = []
+    for name in SETS:
+        mine = [r["cost"]["images"] / r["cost"]["pool_seconds"] for r in found.get(name, ()) if on_card(r) and r["cost"].get("pool_seconds", 0) > 1]
+        cores = f"{run.images / (speeds[name] / (run.side / 128) ** 2) / 3600:,.0f}" if name in speeds else "–"
+        card = f"{run.images / (max(mine) / (run.side / 128) ** 2) / 3600:,.1f}" if mine else "–"
+        written = png_bytes(name, run.side) * run.images / 1e9
+        body.append([name, f"{speeds[name]:,.0f}" if name in speeds else "–", cores, card, f"{run.images * 3 * run.side**2 / 1e9:,.0f}", f"{written:,.0f}"])
+    header = ["set", "pictures/s at 128 px, two cores", "hours, two cores", "hours, a shared GPU", "GB as bytes", "GB as PNG"]
+    note = f"{run.images:,} pictures of {run.side} px; speeds of 128 px divided by the ratio of areas. – : no measurement. GPU: best of the records there, "
+    return table(header, body, note + "with nine to fifteen runs on one card.")
+
+
+def diffusion_table() -> figures.Shown:
+    """What a web-scale text-to-image model's samples cost beside the training on them."""
+    run = RUNS[2]
+    made = run.images * DIFFUSION_SECONDS / 3600
+    trained = run.images * run.times * run.passes * forward_flop(run.encoder, run.input_size) / (MATMUL * SHARES[1]) / 3600
+    body = [[f"{run.images:,}", f"{made:,.0f}", f"{trained:,.0f}", f"{made / trained:.0f}", f"{run.images * 3 * 512**2 / 1e12:.0f}"]]
+    header = ["pictures", "hours to make them, A100", "hours to train on them, H200-class", "ratio", "TB as bytes of 512 px"]
+    return table(header, body, "◇ The paper's 0.8 s per picture; training at the middle share above.")
+
+
+def record_bytes() -> int:
+    """Bytes of all committed records and measurements."""
+    return sum(path.stat().st_size for kind in ("records", "measurements") for path in (files.root() / "results" / kind).rglob("*.json"))
