@@ -1,10 +1,12 @@
 """The page on extending, step by step as it is written."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,39 +20,70 @@ def blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
-def call(arguments, where, library):
+def call(command, where, library):
     kept = {k: v for k, v in os.environ.items() if not k.startswith("SYNTHLEARN")}
-    environment = kept | {"PYTHONPATH": os.pathsep.join(map(str, library)), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-P", *arguments], cwd=where, env=environment, capture_output=True, text=True, check=False)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+    environment = kept | {"PYTHONPATH": os.pathsep.join(map(str, library)), "OMP_NUM_THREADS": "1", "PATH": path}
+    done = subprocess.run(["bash", "-ec", command], cwd=where, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """A copy of what the page changes, changed as it says."""
+    """A copy of the project, changed as the page says."""
     root = tmp_path_factory.mktemp("extended")
-    for part in ("lib", "workflow", "tests"):
+    for part in ("lib", "workflow", "tests", "benchmarks", "book"):
         shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    shutil.copy(ROOT / "pyproject.toml", root)
-    (root / "lib" / "synthlearn" / "generators" / "stripes.py").write_text(blocks("python")[0])
+    for part in ("pyproject.toml", "_toc.yml", "_config.yml"):
+        shutil.copy(ROOT / part, root)
+    (root / "notebooks").mkdir()
+    generator, method = blocks("python")
+    (root / "lib" / "synthlearn" / "generators" / "stripes.py").write_text(generator)
+    with (root / "lib" / "synthlearn" / "methods.py").open("a") as methods:
+        methods.write(f"\n\n{method}")
     with (root / "workflow" / "study.toml").open("a") as study:
         study.write("\n" + blocks("toml")[0])
+    toc = (root / "_toc.yml").read_text()
+    (root / "_toc.yml").write_text(toc.replace("      - file: notebooks/07_baselines\n", f"      - file: notebooks/07_baselines\n{blocks('yaml')[0]}"))
+    call("\n".join(blocks("bash")[1].splitlines()[:2]), root, [root / "lib"])  # the chapter
     return root
 
 
 def test_the_generator_is_short_and_its_commands_work(checkout):
     assert len([line for line in blocks("python")[0].splitlines() if line.strip()]) <= 30
-    generate, contract = blocks("bash")[0].splitlines()
-    call(generate.split()[1:], checkout, [checkout / "lib"])
+    generate, contract, bench = blocks("bash")[0].splitlines()
+    call(generate, checkout, [checkout / "lib"])
     assert len(list((checkout / "stripes").rglob("*.png"))) == 8
-    out = call(["-m", *contract.split(), "-p", "no:cacheprovider"], checkout, [checkout / "lib"])
+    out = call(f"{contract} -p no:cacheprovider", checkout, [checkout / "lib"])
     assert "failed" not in out and int(re.search(r"(\d+) passed", out)[1]) >= 5
+    assert "stripes" in call(f"{bench} 2>&1", checkout, [checkout / "lib"])
 
 
-def test_the_row_gives_a_record(checkout):
-    out = call(blocks("bash")[1].split()[1:], checkout, [checkout / "lib"])
-    assert out.startswith("stripes seed 0: fc6") and list((checkout / "runs" / "records" / "smoke").glob("stripes-s0.json"))
+def test_the_row_and_its_chapter_give_a_record_a_page_and_a_tile(checkout):
+    call(blocks("bash")[1].splitlines()[2], checkout, [checkout / "lib"])
+    page = json.loads((checkout / "out.ipynb").read_text())
+    shown = "".join("".join(o.get("data", {}).get("text/html", "")) for cell in page["cells"] for o in cell.get("outputs", []))
+    assert "<td>stripes</td>" in shown and "gain over random" in shown and "Sixteen pictures of the set stripes" in shown
+    assert call(blocks("bash")[2], checkout, [checkout / "lib"]).startswith("stripes seed 0: fc6")
+    assert list((checkout / "runs" / "records" / "smoke").glob("stripes-s0.json"))
+    seen = "from synthlearn.book import build, leaderboard as _; import importlib; b = importlib.import_module('synthlearn.book.leaderboard')"
+    out = call(f'python -c "{seen}; print(build.chapters()); print([name for name, row in b._shown_generators() if row])"', checkout, [checkout / "lib"])
+    assert "'08_stripes'" in out and "'stripes'" in out
+
+
+def test_the_loss_and_the_folder_work_too(checkout):
+    for split in ("train", "test"):
+        for name, generator in (("lines", "stripes"), ("leaves", "dead_leaves-squares")):
+            made = f"python -m synthlearn generate --generator {generator} --n 24 --size 32 --seed {len(split)} --out made-{split}-{name}"
+            call(
+                f"{made} && mkdir -p DIR/{split}/{name} && find made-{split}-{name} -name '*.png' -exec mv {{}} DIR/{split}/{name} ';'",
+                checkout,
+                [checkout / "lib"],
+            )
+    call(blocks("bash")[3], checkout, [checkout / "lib"])
+    out = call(blocks("bash")[4], checkout, [checkout / "lib"])
+    assert "fc6" in out and (checkout / "own.ipynb").exists()
 
 
 def test_another_package_can_offer_it(tmp_path):
@@ -60,5 +93,6 @@ def test_another_package_can_offer_it(tmp_path):
     information.mkdir()
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: stripes\nVersion: 1.0\n")
     (information / "entry_points.txt").write_text(f"[synthlearn.generators]\nstripes = {point}\n")
-    out = call(["-c", "import synthlearn as sl; print(sl.generator('stripes').sample([1, 2], 32).shape)"], tmp_path, [tmp_path, ROOT / "lib"])
+    shown = "import synthlearn as sl; print(sl.generator('stripes').sample([1, 2], 32).shape)"
+    out = call(f'python -P -c "{shown}"', tmp_path, [tmp_path, ROOT / "lib"])
     assert out.strip() == "torch.Size([2, 3, 32, 32])"

@@ -1,0 +1,61 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # ROW
+#
+# What these pictures are, in three sentences. **The question of the chapter?**
+
+# %% tags=["parameters", "hide-input"]
+profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
+epochs: int | None = None  # None: the profile's value
+n_images: int | None = None
+batch_size: int | None = None
+width: float | None = None
+seeds: int | None = None
+data: str | None = None  # digits, cifar10-20k … or a folder with train/ and test/
+device: str | None = None
+
+# %% tags=["hide-input"]
+import synthlearn as sl
+
+p = sl.book.parameters(globals())
+
+# %% [markdown]
+# ## The pictures
+
+# %% tags=["hide-input"]
+source = sl.study.row("ROW").source(p, 0)
+sl.book.contact_sheet(source.sample(range(16), size=96), alt="Sixteen pictures of the set ROW.")
+
+# %% [markdown]
+# ## Training
+
+# %% tags=["hide-input"]
+found = sl.study.chapter("CHAPTER", p)
+sl.book.training(found)
+
+# %% [markdown]
+# ## Result
+
+# %% tags=["hide-input"]
+sl.book.accuracy_figure(found, p)
+
+# %% tags=["hide-input"]
+sl.book.results(found, p)
+
+# %% tags=["hide-input"]
+sl.book.gains(found, p)
+
+# %% tags=["hide-input"]
+sl.book.provenance(p, found)
