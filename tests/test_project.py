@@ -1,5 +1,6 @@
 """The project's own promises: one list of dependencies, no large file, no machine path, commands that exist."""
 
+import json
 import re
 import subprocess
 import tomllib
@@ -127,5 +128,7 @@ def test_citation_workflows_and_hooks_name_what_exists():
     steps = [step["run"] for flow in flows for job in flow["jobs"].values() for step in job["steps"] if "run" in step]
     for command in [hook["entry"] for hook in hooks] + steps:
         assert command == ".ci/run" or (command.startswith("make ") and command.split()[1] in targets), command
+    archived = json.loads((ROOT / ".zenodo.json").read_text())
+    assert archived["title"] == cited["title"] and archived["license"] == cited["license"]
     told = re.findall(r"^make ([a-z]+)", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
     assert told and set(told) <= targets and len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) < 40

@@ -36,6 +36,7 @@ from .chapter import (
 from .figures import COLOURS, contact_sheet, grey, labelled, new, sheet, slider, svg
 from .leaderboard import (
     agreement,
+    answer,
     benchmark_figures,
     benchmark_tables,
     costs,
@@ -59,6 +60,7 @@ __all__ = [
     "ablation_figure",
     "accuracy_figure",
     "agreement",
+    "answer",
     "baseline",
     "benchmark_figures",
     "benchmark_tables",

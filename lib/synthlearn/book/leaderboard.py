@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from dataclasses import MISSING
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..study import measurements as measurements_of_study
 from ..study.rows import Row
 from ..study.rows import row as row_by_name
 from . import figures
-from .chapter import Records, claim_table, estimate, interval, percent, published, recorded, secondary, table
+from .chapter import Records, claim_table, estimate, interval, percent, points, published, recorded, secondary, table
 
 METHODS = {
     "align_uniform": "alignment + uniformity", "simclr": "SimCLR", "supcon": "SupCon", "stablerep": "StableRep", "stablerep_plus": "StableRep+",
@@ -25,6 +26,7 @@ FAMILIES = {
     "dead_leaves": "dead leaves", "fractals": "fractals", "noise": "plain noise", "baseline": "none", "real": "real images", "statistical": "statistical",
     "stylegan": "random StyleGANs", "feature_vis": "feature visualisations", "mixture": "mixtures", "text2image": "text to image",
 }  # fmt: skip
+FAST = 100  # pictures a second at 128 px, of two cores, from which a set counts as cheap
 WATTS = 10  # assumed for one busy core of a server, with its share of the memory
 CARD_WATTS = 43  # of a run on a GPU: a tenth of the 430 W that the H100 drew while nine to fifteen runs shared it (nvidia-smi, every minute)
 
@@ -186,6 +188,44 @@ def published_table() -> figures.Shown:
     )
 
 
+def answer(found: Records, profile: Profile) -> figures.Shown:
+    """The study's answer in three sentences, from the records: what the best noise teaches, what it costs and is for, what captions add."""
+    noise = {n: found[n] for n in one_protocol(found, profile) if row_by_name(n).kind == "generator"}
+    if not noise or not {"random", "real", "mosaic-named.stablerep", "real.simclr_sharp"} <= found.keys():
+        return table(["state"], [["no committed records yet"]], "The study's records are not there: make study PROFILE=cpu.")
+    seeds = {name: {r["spec"]["seed"]: r for r in mine} for name, mine in found.items()}
+    best = next(iter(ranked(noise)))
+    top, floor, real = (estimate(found[name]) for name in (best, "random", "real"))
+    behind = claims.difference(seeds["real"], seeds[best])
+    share = (top.mean - floor.mean) / (real.mean - floor.mean)
+    level = "which is within chance" if behind.low <= 0 <= behind.high else "which is more than chance"
+    first = f"<b>How good?</b> The best noise, {html.escape(row_by_name(best).title)}, takes the untrained network from {percent(floor.mean)} % to "
+    first += f"{recorded(f'{percent(top.mean)} %', best, profile)}, {100 * share:.0f} % of the way to the same training on real images "
+    first += f"({percent(real.mean)} %); these are {points(behind)} points ahead, {level}."
+    cheap = {n: speed for n, speed in generator_speeds().items() if n in noise}
+    fast = next(name for name in ranked(noise) if cheap.get(name, 0) >= FAST)
+    lost = claims.difference(seeds[best], seeds[fast])
+    gaps = claims.group_gaps(records.read_all(profile.name, "transfer"))
+    told = ", ".join(f"{-100 * gap:+.1f} ± {100 * stats.Z * error:.1f} on {g}" for g, (gap, error) in gaps.items())
+    second = f"<b>What does it cost, what is it for?</b> Of the sets that come fast the best, {html.escape(row_by_name(fast).title)}, makes "
+    second += f"{cheap[fast]:,.0f} pictures a second on two cores and lies {points(lost)} points behind the best of all; against real images the best "
+    second += f"noise lies, in points of gain over chance, {told} tasks."
+    captions = claims.difference(seeds["mosaic-named.stablerep"], seeds["real.simclr_sharp"])
+    third = "<b>What do captions add?</b> Several samples of a caption as positives, from a model made of the same real images, teach "
+    third += f"{points(captions)} points more than SimCLR on those images"
+    if {"mosaic-colour.stablerep", "mosaic-colour"} <= found.keys():
+        third += (
+            f"; where captions do not name the class, several samples add {points(claims.difference(seeds['mosaic-colour.stablerep'], seeds['mosaic-colour']))}"
+        )
+    sentences = (first, second, third + ".")
+    return figures.Shown(f"<ol class='answer'>{''.join(f'<li>{s}</li>' for s in sentences)}</ol>", re.sub(r"<[^>]+>", "", " ".join(sentences)))
+
+
+def generator_speeds() -> dict[str, float]:
+    """Pictures per second at 128 px by set, from the committed benchmarks."""
+    return {row["what"]: row["ours"][1] for machine in measurements() for row in machine["rows"]}
+
+
 def thumbnails(found: Records, profile: Profile, size: int = 56) -> figures.Shown:
     """Every generator as a thumbnail, as the profile makes it, on an axis of accuracy, best first; the random encoder and real images as lines."""
     mine = one_protocol(found, profile)
@@ -221,7 +261,7 @@ def thumbnails(found: Records, profile: Profile, size: int = 56) -> figures.Show
 def gallery(found: Records, profile: Profile, n: int = 6, size: int = 96) -> figures.Shown:
     """Every generator: a tile that tells on hover or tap, and below a sheet of ``n`` pictures as the profile makes them, what it is, its accuracy if
     it is a row, and its measured speed."""
-    speeds = {row["what"]: row["ours"][1] for machine in measurements() for row in machine["rows"]}
+    speeds = generator_speeds()
     tiles, sheets = [], []
     for name, row in _shown_generators():
         source = run.source_of(row, profile, 0) if row else generator(name)

@@ -14,7 +14,7 @@ from .. import encoders, files, vision
 from ..generators import generator
 from . import figures
 from .chapter import Records, table
-from .leaderboard import measurements, on_card
+from .leaderboard import generator_speeds, on_card
 
 MATMUL = 780e12  # FLOP/s of a bf16 matrix product on an H200, as measured for this project
 SHARES = (0.2, 0.35, 0.5)  # of that, in training; assumed
@@ -114,7 +114,7 @@ def training_table() -> figures.Shown:
 def pictures_table(found: Records) -> figures.Shown:
     """Hours to make 1.3 million pictures of 256 px, by set: two cores by the benchmarks, and a GPU by the records of runs that shared one."""
     run = RUNS[1]
-    speeds = {row["what"]: row["ours"][1] for machine in measurements() for row in machine["rows"]}
+    speeds = generator_speeds()
     body = []
     for name in SETS:
         mine = [r["cost"]["images"] / r["cost"]["pool_seconds"] for r in found.get(name, ()) if on_card(r) and r["cost"].get("pool_seconds", 0) > 1]

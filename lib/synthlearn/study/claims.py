@@ -137,23 +137,29 @@ def closest_group(group: str, measured: Sequence[dict[str, Any]]) -> Finding:
     """Whether the gap between real images and the best synthetic set is smaller in one group of transfer tasks than in each other.
 
     Errors over test images are taken as independent, and the best set is chosen on the same images, which favours it. One seed stays undecided."""
-    each: dict[str, list[dict[str, tuple[float, float]]]] = {}
-    for m in measured:
-        each.setdefault(m["row"], []).append(group_means(m["results"]))
-    found = {name: over_seeds(mine) for name, mine in each.items()}
-    noise = [name for name in found if row(name).kind == "generator"]
-    if "real" not in found or not noise:
+    gaps = group_gaps(measured)
+    if not gaps:
         return Finding("no transfer measurements", "not tested")
-    gaps: dict[str, tuple[float, float]] = {}
-    for g in found["real"]:
-        best = max(noise, key=lambda name: found[name][g][0])
-        (a, ea), (b, eb) = found["real"][g], found[best][g]
-        gaps[g] = (a - b, float(np.hypot(ea, eb)))
     apart = [((gap - gaps[group][0]) / np.hypot(error, gaps[group][1])) for g, (gap, error) in gaps.items() if g != group]
     seeds = len({m["spec"]["seed"] for m in measured})
     verdict = "undecided" if seeds < LEAST_SEEDS else "supported" if min(apart) > stats.Z else "contradicted" if min(apart) < -stats.Z else "undecided"
     told = ", ".join(f"{g} {100 * gap:+.1f} ± {100 * stats.Z * error:.1f}" for g, (gap, error) in gaps.items())
     return Finding(f"real − best synthetic set, points of gain over chance: {told}; seeds: {seeds}", verdict)
+
+
+def group_gaps(measured: Sequence[dict[str, Any]]) -> dict[str, tuple[float, float]]:
+    """Real images − best synthetic set by group of transfer tasks, in shares of the gain over chance, and its standard error; empty without both."""
+    each: dict[str, list[dict[str, tuple[float, float]]]] = {}
+    for m in measured:
+        each.setdefault(m["row"], []).append(group_means(m["results"]))
+    found = {name: over_seeds(mine) for name, mine in each.items()}
+    noise = [name for name in found if row(name).kind == "generator"]
+    gaps: dict[str, tuple[float, float]] = {}
+    for g in found["real"] if "real" in found and noise else ():
+        best = max(noise, key=lambda name: found[name][g][0])
+        (a, ea), (b, eb) = found["real"][g], found[best][g]
+        gaps[g] = (a - b, float(np.hypot(ea, eb)))
+    return gaps
 
 
 def rare_classes(arm: str, measured: Sequence[dict[str, Any]]) -> Finding:
