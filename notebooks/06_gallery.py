@@ -21,7 +21,7 @@
 # %% tags=["parameters", "remove-input"]
 profile: str = "smoke"  # decides how the pictures are made; accuracies are the committed ones of cpu
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 import synthlearn as sl
 
 p = sl.book.parameters(globals())
