@@ -1,0 +1,99 @@
+"""Pages that show committed results: the answer, the list of records, the full-scale plan, links for Colab."""
+
+import importlib
+import re
+
+import pytest
+import torch
+
+from synthlearn import book, files, study
+from synthlearn.book import beyond, build, figures, scale
+from synthlearn.study import records
+
+leaderboard = importlib.import_module("synthlearn.book.leaderboard")  # the package has a function of this name
+FOUND, STUDY = book.stored("cpu"), study.resolve("cpu")
+
+
+def test_every_record_has_a_line_a_file_and_its_row_an_anchor():
+    shown = book.record_table(FOUND, STUDY).content
+    linked = set(re.findall(r"href='\.\./_static/records/cpu/([^']+)'", shown))
+    assert linked == {path.name for path in (files.root() / "results" / "records" / "cpu").glob("*.json")}
+    assert set(re.findall(r"<span id='([^']+)'>", shown)) == set(FOUND)
+    measured = set(re.findall(r"href='\.\./_static/measurements/cpu/([^']+)'", book.measurement_table(STUDY).content))
+    assert measured == {
+        str(path.relative_to(files.root() / "results/measurements/cpu")) for path in (files.root() / "results/measurements/cpu").rglob("*.json")
+    }
+
+
+def test_numbers_link_to_committed_records_only():
+    chapter = importlib.import_module("synthlearn.book.chapter")
+    assert chapter.recorded("50.0", "real", STUDY) == "<a class='number' href='94_records.html#real'>50.0</a>"
+    assert chapter.recorded("50.0", "real", study.resolve("smoke")) == "50.0"
+    assert "94_records.html#mosaic-named'" in book.ablation({"mosaic-named": FOUND["mosaic-named"]}, STUDY).content
+
+
+def test_the_answer_says_what_the_records_say():
+    said = book.answer(FOUND, STUDY).alt
+    noise = {name: mine for name, mine in book.one_protocol(FOUND, STUDY).items() if study.row(name).kind == "generator"}
+    best = max(noise, key=lambda name: leaderboard.estimate(noise[name]).mean)
+    assert study.row(best).title in said and f"{100 * leaderboard.estimate(noise[best]).mean:.1f} %" in said
+    real = leaderboard.estimate(FOUND["real"]).mean
+    assert f"({100 * real:.1f} %)" in said and said.count("?") == 3
+    assert "no committed records yet" in book.answer({}, STUDY).content
+
+
+def test_protocols_tell_apart_what_must_not_be_compared():
+    of = {name: leaderboard.protocol(study.row(name), STUDY) for name in FOUND}
+    assert of["real"] == of["dead_leaves-mixed"] == "alignment + uniformity, 390 updates"
+    assert of["mosaic-named"] == "SimCLR, 400 updates" != of["mosaic-named.long"] == "SimCLR, 1,200 updates"
+    assert of["mosaic-named.vit"] == "SimCLR, vit, 400 updates" and of["random"] == "no training"
+    assert "<th scope='col' data-filter>protocol</th>" in book.leaderboard(FOUND, STUDY).content
+
+
+def test_every_generator_has_a_tile_and_a_sheet(monkeypatch):
+    small = torch.zeros(8, 3, 8, 8, dtype=torch.uint8)
+    source = type("Source", (), {"sample": lambda self, indices, *a: small[: len(list(indices))]})
+    monkeypatch.setattr(leaderboard.run, "source_of", lambda *a: source())
+    monkeypatch.setattr(leaderboard, "generator", lambda *a: source())
+    shown = book.gallery(FOUND, study.resolve("smoke")).content
+    tiles, sheets = re.findall(r"<a href='#(set-[^']+)'>", shown), re.findall(r"<figure class='synthlearn' id='(set-[^']+)'>", shown)
+    assert tiles == sheets and {"set-dead_leaves-mixed", "set-mixed-kml", "set-mixture-four"} <= set(tiles)
+
+
+def test_sliders_hold_every_picture_with_its_label():
+    shown = figures.slider({"a": torch.zeros(3, 4, 4, dtype=torch.uint8), "b": torch.ones(3, 4, 4, dtype=torch.uint8)}, "two", scale=2).content
+    assert shown.count("<img") == 2 and 'alt="two (b)"' in shown and 'class="panels slider"' in shown
+    assert len(beyond.exponents((2, 3), 32)) == 2 and beyond.systems(2, 32)["system 1"].shape == (3, 32, 32)
+
+
+def test_counts_of_operations_are_the_known_ones(monkeypatch):
+    assert scale.forward_flop("resnet50", 224) == pytest.approx(2 * 4.09e9, rel=0.01)  # torchvision's multiply-adds
+    assert scale.forward_flop("SmallAlexNet", 64) == pytest.approx(1.64e9, rel=0.01)
+    # both layers keep their input alone: bytes can be counted by hand
+    monkeypatch.setattr(scale, "network", lambda name, size: torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.Linear(8, 5)))
+    assert scale.kept_bytes.__wrapped__("tiny", 8) == 4 * (3 * 8 * 8 + 4 * 8 * 8)
+
+
+def test_hours_follow_from_operations():
+    shown = scale.training_table().content
+    run = scale.RUNS[1]
+    hours = run.images * run.times * run.passes * scale.forward_flop(run.encoder, run.input_size) / (scale.MATMUL * scale.SHARES[1]) / 3600
+    assert f"{hours:,.3g}" in shown
+    assert "22,222" in scale.diffusion_table().content  # 100 million pictures at 0.8 s
+
+
+def test_published_pages_open_in_colab_with_a_hidden_first_cell(tmp_path, monkeypatch):
+    notebook = {"cells": [{"cell_type": "markdown", "source": ["# A"]}, {"cell_type": "markdown", "source": ["b"]}]}
+    monkeypatch.setenv("SYNTHLEARN_ROOT", str(tmp_path))
+    (tmp_path / "_config.yml").write_text("title: t\n")
+    assert build.for_colab(notebook, "04_fractals") == notebook
+    (tmp_path / "_config.yml").write_text("title: t\nrepository:\n  url: https://github.com/somebody/book/\n")
+    cells = build.for_colab(notebook, "04_fractals")["cells"]
+    assert [cell["cell_type"] for cell in cells] == ["markdown", "code", "markdown", "markdown"] and cells[1]["metadata"] == {"tags": ["remove-cell"]}
+    assert "https://colab.research.google.com/github/somebody/book/blob/main/results/pages/04_fractals.ipynb" in cells[2]["source"][0]
+    assert "git clone --quiet --depth 1 https://github.com/somebody/book " in "".join(cells[1]["source"])
+
+
+def test_committed_records_are_what_they_say():
+    for what in (None, "transfer", "guidance"):
+        assert all(r["id"] for r in records.read_all("cpu", what))  # read checks digest and schema
