@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import synthlearn as sl
 from synthlearn import files, methods, progress, rng
+from synthlearn import memory as memory_of
 from synthlearn.augment import Augmentation
 from synthlearn.encoders import SmallAlexNet
 from synthlearn.generators import default_options, mixed, sigma_fractals
@@ -118,7 +119,7 @@ def cases(device: str) -> list[Case]:
         generator_case("fractals-sigma", numba_fractal, 256 * scale, 128, None, device),
         generator_case("noise-white", numpy_noise, 256 * scale, 256, None, device),
         *(view_case(variant, size, crop, goal, device) for variant, goal in (("exact", 1.8), ("linear", 3.0)) for size, crop in ((48, 32), (128, 64))),
-        *(mixing_case(rule, 48 * scale, device) for rule in ("convex", "cutmix")), leaves_case(64, device),
+        *(mixing_case(rule, 48 * scale, device) for rule in ("convex", "cutmix")), leaves_case(64, device), *memory_cases(),
     ]  # fmt: skip
     measured = {case[0].split(",")[0] for case in named}
     others = [name for name in sl.generators.names() if name not in measured and not name.startswith(SLOW) and MISSING not in default_options(name).values()]
@@ -159,6 +160,39 @@ def leaves_case(n: int, device: str) -> Case:
         return n
 
     return "k-means leaves of given pictures", "opencv_kmeans", mine, opencv_kmeans, None, None
+
+
+def memory_cases() -> list[Case]:
+    """A memory of 50,000 images: questions, and images that come and go, against NumPy's arrays."""
+    entries, dimension, asked = 50_000, 1024, 64
+    x = torch.nn.functional.normalize(torch.randn(entries, dimension, generator=torch.Generator().manual_seed(0)))
+    held, array = memory_of.Memory({}, dimension), x.numpy()
+    held.add([str(i) for i in range(entries)], [str(i % 100) for i in range(entries)], x)
+
+    def query() -> int:
+        held.query(x[:asked])
+        return asked
+
+    def numpy_neighbours() -> int:
+        for row in array[:8]:
+            np.argsort(-(array @ row))[:20]
+        return 8
+
+    def come_and_go() -> int:
+        new = [f"new {i}" for i in range(asked)]
+        held.add(new, new, x[:asked])
+        held.remove(new)
+        return 2 * asked
+
+    def numpy_copies() -> int:
+        np.delete(np.concatenate([array, array[:1]]), 0, axis=0)
+        return 2
+
+    where = f"memory, {entries:,} images"
+    return [
+        (f"{where}: questions", "numpy_neighbours", query, numpy_neighbours, None, None),
+        (f"{where}: adding and removing", "numpy_copies", come_and_go, numpy_copies, None, None),
+    ]
 
 
 def view_case(variant: str, size: int, crop: int, goal: float, device: str) -> Case:

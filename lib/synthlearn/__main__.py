@@ -95,6 +95,17 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--n", type=int, default=2000, help="pictures, and as many real ones twice: all values depend on it")
     p.add_argument("--seed", type=int, default=0, help="of the pictures and of the views")
 
+    p = command("memory", "a visual memory: classify images by the nearest of those that it holds; classes and images come and go without training")
+    p.add_argument("action", choices=("build", "add", "remove", "query"), help="build: a new one from a folder; add: more images; remove: images or a class; "
+                   "query: the class of images, and the entries that decide it")  # fmt: skip
+    p.add_argument("--memory", type=Path, required=True, metavar="DIR", help="folder of the memory")
+    p.add_argument("--encoder", metavar="FILE|random|timm:NAME", help="as for `probe`; the one that the memory was built with")
+    p.add_argument("--images", type=Path, metavar="DIR", help="build, add: images in DIR/CLASS/FILE")
+    p.add_argument("--image", type=Path, action="append", metavar="FILE", help="query: an image; may be given several times")
+    p.add_argument("--class", dest="class_", metavar="NAME", help="remove: a whole class")
+    p.add_argument("--name", action="append", metavar="CLASS/FILE", help="remove: one image; may be given several times")
+    p.add_argument("--neighbours", type=int, default=20, help="query: how many entries decide")
+
     for name, text in (
         ("run", "run rows of the study that have no fresh record"),
         ("measure", "make the further measurements of trained encoders that are not fresh: transfer, layers, few_shot, fine_tuning, properties"),
@@ -226,6 +237,44 @@ def _probe(args: argparse.Namespace) -> int:
     return 0
 
 
+def _memory(args: argparse.Namespace) -> int:
+    from . import encoders, memory
+
+    needed = {"build": ("encoder", "images"), "add": ("encoder", "images"), "query": ("encoder", "image"), "remove": ()}[args.action]
+    for what in needed:
+        if not getattr(args, what):
+            raise ParameterError(f"memory {args.action}: needs --{what}")
+    if args.action == "remove" and not (args.class_ or args.name):
+        raise ParameterError("memory remove: needs --class or --name")
+    if args.neighbours < 1:
+        raise ParameterError(f"--neighbours {args.neighbours}: must be at least 1")
+    encoder = encoders.load(args.encoder) if needed else None
+    held = None if args.action == "build" else memory.Memory.load(args.memory)
+    if encoder is not None:
+        made_by = memory.maker(encoder, args.encoder)
+        if held is not None and held.made_by != made_by:
+            raise ParameterError(f"--encoder {args.encoder}: not the one that {args.memory} was built with; embeddings of two encoders cannot be compared")
+    if args.action == "query":
+        assert held is not None and encoder is not None
+        embedded = memory.read(args.image, encoder, made_by["layer"])
+        for path, c, near in zip(args.image, held.classify(embedded, args.neighbours), held.query(embedded, args.neighbours), strict=True):
+            print(json.dumps({"image": str(path), "class": c, "neighbours": [[name, round(cosine, 4)] for name, _, cosine in near]}, ensure_ascii=False))
+        return 0
+    if args.action == "remove":
+        assert held is not None
+        held.remove(args.name or ())
+        if args.class_:
+            held.remove_class(args.class_)
+    else:
+        assert encoder is not None
+        names, classes, embedded = memory.read_folder(args.images, encoder, made_by)
+        held = held or memory.Memory(made_by, embedded.shape[1])
+        held.add(names, classes, embedded)
+    held.save(args.memory)
+    print(f"{args.memory}: {len(held):,} images of {len(set(held.classes))} classes")
+    return 0
+
+
 def _properties(args: argparse.Namespace) -> int:
     from . import datasets, encoders, inception, stream, study
     from .errors import DataError
@@ -323,6 +372,7 @@ def main(argv: list[str] | None = None) -> int:
         "pretrain": _pretrain,
         "probe": _probe,
         "properties": _properties,
+        "memory": _memory,
         "run": _run,
         "measure": _measure,
         "status": _status,

@@ -1,0 +1,186 @@
+"""The visual memory: neighbours by a naive loop, removal that leaves no trace, files that are whole or refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from synthlearn import __main__ as command
+from synthlearn import encoders, files, memory
+from synthlearn.errors import CheckpointError, ParameterError
+
+MADE = {"encoder": "none", "layer": "fc6"}
+
+
+def entries(n, d=16, seed=0):
+    x = torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
+    classes = [f"class {i % 4}" for i in range(n)]
+    return [f"{c}/{i}.png" for i, c in enumerate(classes)], classes, torch.nn.functional.normalize(x)
+
+
+def filled(names, classes, embeddings):
+    held = memory.Memory(MADE, embeddings.shape[1])
+    held.add(names, classes, embeddings)
+    return held
+
+
+def state(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_neighbours_and_votes_follow_a_naive_loop():
+    names, classes, x = entries(200)
+    held, asked = filled(names, classes, x), entries(7, seed=1)[2]
+    for query, found, decided in zip(asked, held.query(asked, 5), held.classify(asked, 5), strict=True):
+        cosines = sorted(((float(query @ e), name, c) for e, name, c in zip(x, names, classes, strict=True)), reverse=True)[:5]
+        assert [name for name, _, _ in found] == [name for _, name, _ in cosines]
+        votes = {}
+        for cosine, _, c in cosines:
+            votes[c] = votes.get(c, 0) + np.exp(cosine / 0.07)
+        assert decided == max(votes, key=votes.get)
+
+
+def test_equal_neighbours_are_taken_by_name_whatever_their_order():
+    x = torch.nn.functional.normalize(torch.ones(6, 4))
+    names, classes = [f"{c}/{i}" for i, c in enumerate("abcabc")], list("abcabc")
+    for order in (range(6), reversed(range(6))):
+        order = list(order)
+        held = filled([names[i] for i in order], [classes[i] for i in order], x)
+        assert [name for name, _, _ in held.query(x[:1], 3)[0]] == ["a/0", "a/3", "b/1"]
+
+
+@pytest.mark.parametrize("gone", ["one", "some", "class"])
+def test_a_removal_leaves_what_never_having_added_would(gone, tmp_path):
+    names, classes, x = entries(2000)
+    held = filled(names, classes, x)
+    if gone == "class":
+        held.remove_class("class 2")
+        kept = [i for i, c in enumerate(classes) if c != "class 2"]
+    else:
+        chosen = names[700:701] if gone == "one" else names[::7]
+        held.remove(chosen)
+        kept = [i for i, name in enumerate(names) if name not in set(chosen)]
+    fresh = filled([names[i] for i in kept], [classes[i] for i in kept], x[kept])
+    held.save(tmp_path / "removed")
+    fresh.save(tmp_path / "fresh")
+    assert state(tmp_path / "removed") == state(tmp_path / "fresh")
+    asked = entries(20, seed=2)[2]
+    a, b = memory.Memory.load(tmp_path / "removed"), memory.Memory.load(tmp_path / "fresh")
+    assert a.query(asked) == b.query(asked) and a.classify(asked) == b.classify(asked)
+    assert held.classify(asked) == a.classify(asked)
+    for leftover in held._table[len(held) :][: len(names) - len(held)]:
+        assert not bool(leftover.any())  # not even in the part of the table that is not used
+
+
+def test_what_was_removed_can_be_added_again(tmp_path):
+    names, classes, x = entries(50)
+    held = filled(names, classes, x)
+    held.save(tmp_path / "before")
+    held.remove(names[10:20])
+    held.add(names[10:20], classes[10:20], x[10:20])
+    held.save(tmp_path / "after")
+    assert state(tmp_path / "before") == state(tmp_path / "after")
+
+
+def test_an_embedding_does_not_depend_on_its_company():
+    encoder = encoders.load("random")
+    images = torch.randint(0, 256, (150, 3, 35, 35), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    together = memory.embed(encoder, images, "fc6")
+    order = torch.randperm(150, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(memory.embed(encoder, images[order], "fc6"), together[order])
+    assert torch.equal(memory.embed(encoder, images[70:71], "fc6"), together[70:71])
+    assert torch.allclose(together.norm(dim=1), torch.ones(150))
+
+
+def test_wrong_entries_change_nothing():
+    names, classes, x = entries(8)
+    held = filled(names, classes, x)
+    for call, message in (
+        (lambda: held.add(names[:1], classes[:1], x[:1]), r"class 0/0.png: is in the memory already"),
+        (lambda: held.add(["a", "a"], ["a", "a"], x[:2]), "a: is in the memory already"),
+        (lambda: held.add(["a"], ["a"], x[:2]), r"1 names, 1 classes, embeddings \(2, 16\): must agree"),
+        (lambda: held.remove([names[0], "nobody"]), "nobody: not in the memory of 8 entries"),
+        (lambda: held.remove_class("class 9"), "class 'class 9': not in the memory; classes: class 0, class 1"),
+        (lambda: memory.Memory(MADE, 16).query(x[:1]), "the memory is empty: add images first"),
+    ):
+        with pytest.raises(ParameterError, match=message):
+            call()
+    assert held.names == names and torch.equal(held.embeddings, x)
+
+
+def test_damaged_and_foreign_folders_are_refused(tmp_path):
+    filled(*entries(8)).save(tmp_path / "held")
+    with pytest.raises(CheckpointError, match="no memory there; make one with"):
+        memory.Memory.load(tmp_path / "nothing")
+    index = json.loads((tmp_path / "held" / "index.json").read_text())
+    for change in ({"schema": 9}, {"names": []}, {"vectors": "../x"}, {"names": 3}):
+        (tmp_path / "held" / "index.json").write_text(json.dumps({**index, **change}))
+        with pytest.raises(CheckpointError, match="not the index of a memory"):
+            memory.Memory.load(tmp_path / "held")
+    (tmp_path / "held" / "index.json").write_text("{")
+    with pytest.raises(CheckpointError, match="not the index of a memory"):
+        memory.Memory.load(tmp_path / "held")
+    (tmp_path / "held" / "index.json").write_text(json.dumps({**index, "id": "0"}))
+    with pytest.raises(CheckpointError, match="do not belong together"):
+        memory.Memory.load(tmp_path / "held")
+    files.save_tensors(tmp_path / "held" / index["vectors"], {"a": torch.zeros(1)}, {"kind": "pool"})
+    (tmp_path / "held" / "index.json").write_text(json.dumps(index))
+    with pytest.raises(CheckpointError, match="do not belong together"):
+        memory.Memory.load(tmp_path / "held")
+
+
+def test_a_save_that_fails_leaves_the_old_memory(tmp_path, monkeypatch):
+    held = filled(*entries(8))
+    held.save(tmp_path)
+    before = state(tmp_path)
+    held.remove(held.names[:2])
+    monkeypatch.setattr(files, "write_json", lambda *a: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        held.save(tmp_path)
+    assert before.items() <= state(tmp_path).items()
+    assert len(memory.Memory.load(tmp_path)) == 8
+
+
+def test_the_command_builds_adds_removes_and_asks(tmp_path, capsys):
+    random = np.random.default_rng(0)
+    for folder, names in (("first", "ab"), ("second", "c")):
+        for level, name in enumerate(names):
+            (tmp_path / folder / name).mkdir(parents=True)
+            for i in range(3):
+                pixels = random.integers(0, 60, (40, 40, 3)) + 60 * (level + len(folder) - 5)
+                Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / folder / name / f"{i}.png")
+    held, encoder = str(tmp_path / "memory"), ("--encoder", "random")
+
+    def call(action, *arguments):
+        return command.main(["memory", action, "--memory", held, *map(str, arguments)])
+
+    assert call("build", *encoder, "--images", tmp_path / "first") == 0 and "6 images of 2 classes" in capsys.readouterr().out
+    before = state(tmp_path / "memory")
+    assert call("add", *encoder, "--images", tmp_path / "second") == 0 and "9 images of 3 classes" in capsys.readouterr().out
+    assert call("query", *encoder, "--image", tmp_path / "second" / "c" / "0.png", "--neighbours", 3) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["class"] == "c" and answer["neighbours"][0] == ["c/0.png", 1.0]
+    assert call("remove", "--class", "c") == 0
+    assert state(tmp_path / "memory") == before
+    (tmp_path / "second" / "c" / "bad.png").write_bytes(b"no picture")
+    capsys.readouterr()
+    for arguments, status, message in (
+        (("add", *encoder, "--images", tmp_path / "second"), 1, "bad.png: not a readable picture"),
+        (("add", *encoder, "--images", tmp_path / "none"), 1, "none: no images there; a folder of them is"),
+        (("add", "--images", tmp_path / "first"), 2, "memory add: needs --encoder"),
+        (("query", *encoder), 2, "memory query: needs --image"),
+        (("remove",), 2, "memory remove: needs --class or --name"),
+        (("remove", "--name", "a/9.png"), 2, "a/9.png: not in the memory of 6 entries"),
+        (("query", *encoder, "--image", tmp_path / "first/a/0.png", "--neighbours", 0), 2, "--neighbours 0: must be at least 1"),
+    ):
+        assert call(*arguments) == status
+        assert message in capsys.readouterr().err
+        assert state(tmp_path / "memory") == before
+    encoders.save(tmp_path / "other.safetensors", encoders.build("SmallAlexNet", 1 / 8, 32, 1), {})
+    assert call("query", "--encoder", tmp_path / "other.safetensors", "--image", tmp_path / "first/a/0.png") == 2
+    assert "not the one that" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "memory")
+    assert call("query", *encoder, "--image", tmp_path / "first/a/0.png") == 1 and "no memory there" in capsys.readouterr().err
