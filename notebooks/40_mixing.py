@@ -86,14 +86,6 @@ sl.book.ablation_figure(rows, p)
 sl.book.ablation(rows, p, against=whole)
 
 # %% [markdown]
-# ## How many pictures in one?
-
-# %% tags=["hide-input"]
-SUMS = {2: "mixed-convex", 4: "mixed-convex.k4", 6: "mixed-convex.k6"}
-BOXES = {2: "mixed-cutmix", 4: "mixed-cutmix.k4", 6: "mixed-cutmix.k6"}
-beyond.by_parts(found, p, {"weighted sums": SUMS, "boxes": BOXES}, whole)
-
-# %% [markdown]
 # ## Verdict
 
 # %% tags=["hide-input"]
