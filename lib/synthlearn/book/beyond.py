@@ -33,7 +33,7 @@ def exponents(values: Sequence[float], size: int = SHOWN) -> dict[str, Any]:
     from ..generators import dead_leaves
 
     key = rng.key("dead_leaves", 0, torch.tensor([4]))
-    return {f"r^−{e:g}": dead_leaves.leaf_colours(key, dead_leaves.cover(key, "mixed", size, exponent=e)[0])[0] for e in values}
+    return {f"exponent −{e:g}": dead_leaves.leaf_colours(key, dead_leaves.cover(key, "mixed", size, exponent=e)[0])[0] for e in values}
 
 
 def systems(count: int, size: int = SHOWN) -> dict[str, Any]:
