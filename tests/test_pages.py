@@ -92,6 +92,7 @@ def test_published_pages_open_in_colab_with_a_hidden_first_cell(tmp_path, monkey
     assert [cell["cell_type"] for cell in cells] == ["markdown", "code", "markdown", "markdown"] and cells[1]["metadata"] == {"tags": ["remove-cell"]}
     assert "https://colab.research.google.com/github/somebody/book/blob/main/results/pages/04_fractals.ipynb" in cells[2]["source"][0]
     assert "git clone --quiet --depth 1 https://github.com/somebody/book " in "".join(cells[1]["source"])
+    assert build.for_colab({"cells": cells}, "04_fractals")["cells"] == cells
 
 
 def test_committed_records_are_what_they_say():

@@ -64,7 +64,7 @@ def for_colab(notebook: dict[str, Any], name: str) -> dict[str, Any]:
     ]  # fmt: skip
     first = {"cell_type": "code", "id": "colab-install", "metadata": {"tags": ["remove-cell"]}, "source": install, "outputs": [], "execution_count": 0}
     link = {"cell_type": "markdown", "id": "colab-link", "metadata": {}, "source": [f"[Run this page in Colab]({there})"]}
-    title, *rest = notebook["cells"]
+    title, *rest = (cell for cell in notebook["cells"] if cell.get("id") not in (first["id"], link["id"]))  # a published page may be published again
     return {**notebook, "cells": [title, first, link, *rest]}
 
 
