@@ -43,6 +43,12 @@ def test_neighbours_and_votes_follow_a_naive_loop():
         assert decided == max(votes, key=votes.get)
 
 
+@pytest.mark.parametrize(("n", "k"), [(1, 1), (64, 64), (65, 1), (700, 20), (700, 700), (1000, 999)])
+def test_the_kth_largest_is_that_of_a_full_sort(n, k):
+    x = torch.randint(0, 50, (6, n), generator=torch.Generator().manual_seed(n)).float() - 60  # many equal ones, none above 0
+    assert torch.equal(memory._kth_largest(x, k)[:, 0], x.sort(1, descending=True).values[:, k - 1])
+
+
 def test_equal_neighbours_are_taken_by_name_whatever_their_order():
     x = torch.nn.functional.normalize(torch.ones(6, 4))
     names, classes = [f"{c}/{i}" for i, c in enumerate("abcabc")], list("abcabc")

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from . import files, probe, progress
 from .datasets import SUFFIXES, read_picture
@@ -20,6 +21,7 @@ from .encoders import Encoder
 from .errors import CheckpointError, DataError, ParameterError
 
 BATCH = 64  # images at once, filled up with black: an embedding must not depend on which others are embedded with it
+BLOCK = 64  # entries of which the nearest is looked at first
 SCHEMA, INDEX = 1, "index.json"
 
 
@@ -30,7 +32,7 @@ def embed(encoder: Encoder, images: Tensor, tap: str) -> Tensor:
         full = torch.zeros((BATCH, *images.shape[1:]), dtype=torch.uint8)
         full[: len(part)] = part
         parts.append(probe.features(encoder, full, (tap,))[tap][: len(part)].cpu())
-    return torch.nn.functional.normalize(torch.cat(parts)) if parts else torch.empty(0)
+    return functional.normalize(torch.cat(parts)) if parts else torch.empty(0)
 
 
 def maker(encoder: Encoder, source: str) -> dict[str, Any]:
@@ -57,6 +59,13 @@ def read(paths: Sequence[Path], encoder: Encoder, tap: str) -> Tensor:
             images[i] = read_picture(path, side)
             shown.update()
     return embed(encoder, images, tap)
+
+
+def _kth_largest(x: Tensor, k: int) -> Tensor:
+    """The k-th largest value of each row, (m, n) → (m, 1): found among the k blocks with the largest maxima, where the k largest values lie."""
+    blocks = functional.pad(x, (0, -x.shape[1] % BLOCK), value=-torch.inf).unflatten(1, (-1, BLOCK))
+    best = blocks.amax(2).topk(min(k, blocks.shape[1]), 1).indices
+    return blocks.gather(1, best[..., None].expand(-1, -1, BLOCK)).flatten(1).topk(k, 1).values[:, -1:]
 
 
 class Memory:
@@ -126,7 +135,7 @@ class Memory:
         if not len(self):
             raise ParameterError("the memory is empty: add images first")
         near = embeddings @ self.embeddings.T
-        least = near.topk(min(k, len(self)), 1).values[:, -1:]
+        least = _kth_largest(near, min(k, len(self)))
         found = []
         for similarity, edge in zip(near, least, strict=True):
             at = torch.nonzero(similarity >= edge).flatten().tolist()  # all that are as near as the k-th: which ones are taken must not depend on order
