@@ -258,7 +258,7 @@ def thumbnails(found: Records, profile: Profile, size: int = 56) -> figures.Show
     return figures.Shown(f'<figure class="synthlearn"><div class="axis" role="img" aria-label="{html.escape(alt)}">{"".join(lines)}</div></figure>', alt)
 
 
-def gallery(found: Records, profile: Profile, n: int = 6, size: int = 96) -> figures.Shown:
+def gallery(found: Records, profile: Profile, n: int = 6, size: int = 80) -> figures.Shown:
     """Every generator: a tile that tells on hover or tap, and below a sheet of ``n`` pictures as the profile makes them, what it is, its accuracy if
     it is a row, and its measured speed."""
     speeds = generator_speeds()
