@@ -75,11 +75,11 @@ def svg(figure: Figure, alt: str, caption: str = "") -> Shown:
     return _figure(text, alt, caption)
 
 
-def image_tag(pixels: np.ndarray, alt: str, scale: int = 1) -> str:
-    """An <img> of uint8 pixels (h, w, 3 or 4) inside the page, enlarged ``scale`` times by the browser: PNG, or WebP where noise would make that large."""
+def image_tag(pixels: np.ndarray, alt: str, scale: int = 1, most: int = PNG_BYTES) -> str:
+    """An <img> of uint8 pixels (h, w, 3 or 4) inside the page, enlarged ``scale`` times by the browser: PNG, or WebP where that has more than ``most`` bytes."""
     stream, form = io.BytesIO(), "png"
     Image.fromarray(pixels).save(stream, "PNG", optimize=True)
-    if stream.tell() > PNG_BYTES:
+    if stream.tell() > most:
         stream, form = io.BytesIO(), "webp"
         Image.fromarray(pixels).save(stream, "WEBP", quality=85, method=6)
     data = base64.b64encode(stream.getvalue()).decode()

@@ -26,6 +26,7 @@ FAMILIES = {
     "dead_leaves": "dead leaves", "fractals": "fractals", "noise": "plain noise", "baseline": "none", "real": "real images", "statistical": "statistical",
     "stylegan": "random StyleGANs", "feature_vis": "feature visualisations", "mixture": "mixtures", "text2image": "text to image",
 }  # fmt: skip
+TILE_BYTES = 4_000  # of a picture among all generators, before some loss is taken
 FAST = 100  # pictures a second at 128 px, of two cores, from which a set counts as cheap
 WATTS = 10  # assumed for one busy core of a server, with its share of the memory
 CARD_WATTS = 43  # of a run on a GPU: a tenth of the 430 W that the H100 drew while nine to fifteen runs shared it (nvidia-smi, every minute)
@@ -258,7 +259,7 @@ def thumbnails(found: Records, profile: Profile, size: int = 56) -> figures.Show
     return figures.Shown(f'<figure class="synthlearn"><div class="axis" role="img" aria-label="{html.escape(alt)}">{"".join(lines)}</div></figure>', alt)
 
 
-def gallery(found: Records, profile: Profile, n: int = 6, size: int = 80) -> figures.Shown:
+def gallery(found: Records, profile: Profile, n: int = 6, size: int = 96) -> figures.Shown:
     """Every generator: a tile that tells on hover or tap, and below a sheet of ``n`` pictures as the profile makes them, what it is, its accuracy if
     it is a row, and its measured speed."""
     speeds = generator_speeds()
@@ -275,7 +276,7 @@ def gallery(found: Records, profile: Profile, n: int = 6, size: int = 80) -> fig
         title = " · ".join(filter(None, (f"<b>{html.escape(label)}</b> <code>{name}</code>", *told, chapter)))
         anchor = f"set-{row.name if row else name}"
         sheets.append(f"<figure class='synthlearn' id='{anchor}'>{image}<figcaption>{title}<br>{html.escape(what)}</figcaption></figure>")
-        tile = figures.image_tag(pictures[0].permute(1, 2, 0).numpy(), f"a picture of {label}")
+        tile = figures.image_tag(pictures[0].permute(1, 2, 0).numpy(), f"a picture of {label}", most=TILE_BYTES)
         tiles.append(f"<a href='#{anchor}'>{tile}<span><b>{html.escape(label)}</b><br>{'<br>'.join(told)}</span></a>")
     alt = f"Tiles and sheets of {len(sheets)} generators with accuracy and speed."
     return figures.Shown(f"<div class='glance'>{''.join(tiles)}</div>{''.join(sheets)}", alt)
