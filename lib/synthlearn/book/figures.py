@@ -76,7 +76,7 @@ def svg(figure: Figure, alt: str, caption: str = "") -> Shown:
 
 
 def image_tag(pixels: np.ndarray, alt: str, scale: int = 1, most: int = PNG_BYTES) -> str:
-    """An <img> of uint8 pixels (h, w, 3 or 4) inside the page, enlarged ``scale`` times by the browser: PNG, or WebP where that has more than ``most`` bytes."""
+    """An <img> of uint8 pixels (h, w, 3 or 4) inside the page, enlarged ``scale`` times by the browser: PNG, or WebP where that is above ``most`` bytes."""
     stream, form = io.BytesIO(), "png"
     Image.fromarray(pixels).save(stream, "PNG", optimize=True)
     if stream.tell() > most:
