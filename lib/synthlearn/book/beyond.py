@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from .. import rng
-from ..generators import generator
+from ..generators import dead_leaves, generator
 from ..generators.mixed import Mixed
 from ..study import Profile
 from ..study.rows import row as row_by_name
@@ -30,8 +30,6 @@ def mixing_sheet(name: str, profile: Profile, n: int = 2) -> figures.Shown:
 
 def exponents(values: Sequence[float], size: int = SHOWN) -> dict[str, Any]:
     """One dead-leaves scene under other exponents of its radii: label → uint8 (3, s, s)."""
-    from ..generators import dead_leaves
-
     key = rng.key("dead_leaves", 0, torch.tensor([4]))
     return {f"exponent −{e:g}": dead_leaves.leaf_colours(key, dead_leaves.cover(key, "mixed", size, exponent=e)[0])[0] for e in values}
 

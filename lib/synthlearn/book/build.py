@@ -53,7 +53,7 @@ def repository() -> str:
 
 
 def for_colab(notebook: dict[str, Any], name: str) -> dict[str, Any]:
-    """With a link that opens the published page in Colab, and a hidden first cell that installs the project there; needs the project's address."""
+    """With a link that opens the published page in Colab, and a hidden first cell that fetches the project there; needs the project's address."""
     address = repository()
     if not address:
         return notebook
