@@ -33,6 +33,35 @@ def test_the_interpreter_gives_what_one_picture_at_a_time_gives():
     assert torch.equal(torch.cat([pr.render(KEYS[i : i + 1], time[i : i + 1], 64, KEYS[i : i + 1]) for i in range(len(KEYS))]), together)
 
 
+def test_small_changes_of_a_programs_numbers_leave_the_program(monkeypatch):
+    """The same instructions on as many planes, whatever the picture; and none that does not exist, however large the numbers."""
+
+    def counted() -> list[list[int]]:
+        found = []
+        for table in ("WARP", "FIELD", "JOIN"):
+            planes = [0] * len(getattr(pr, table))
+
+            def spy(operation, code, planes=planes):
+                def run(a, *rest):
+                    planes[code] += len(a[0] if isinstance(a, tuple) else a)
+                    return operation(a, *rest)
+
+                return run
+
+            monkeypatch.setattr(pr, table, tuple(spy(operation, code) for code, operation in enumerate(getattr(pr, table))))
+            found.append(planes)
+        return found
+
+    keys, time = rng.key("program", 0, torch.arange(2000)), torch.full((2000,), 3.0)
+    plain = counted()
+    pr.render(keys, time, 8)
+    monkeypatch.undo()
+    changed = counted()
+    monkeypatch.setattr(pr, "WOBBLE", 1.0)
+    pr.render(keys, time, 8, keys + 1)
+    assert plain == changed and min(map(min, plain)) > 0
+
+
 def test_pictures_change_with_time_without_jumps():
     steps = [1e-4, 1e-3, 1e-2, 1.0]
     start = pr.render(KEYS, torch.full((len(KEYS),), 3.0), 48).float()

@@ -15,6 +15,7 @@ from .profiles import NAMES, Profile, check, defaults
 KINDS = ("generator", "text2image", "real", "random", "raw_pixels", "mean_colours")
 MEASUREMENT = {"resize": "70/64", "probe": "lbfgs-l2-held-out-20%", "knn": 20}
 TRAINED = ("generator", "text2image", "real")
+CLASSES = ("own", "pictures")
 TABLES = ("settings", "options", "method_options", "overrides")  # of a row; other tables inside it are its variants
 
 
@@ -24,6 +25,7 @@ class Row:
 
     origin: name of the generator, folder or set where it is not the row's (the profile's data). own_options: of the generator, in every profile.
     method_options: of the method.
+    classes: "own", those of the source, or "pictures": each picture is one, for methods that need classes.
     needs: the row whose trained encoder the source looks into. profiles: those that have it.
     overrides: profile fields of a variant.
     settings: by profile, options of the generator and profile fields that this source takes there; a field that the caller has changed stays.
@@ -36,6 +38,7 @@ class Row:
     chapter: str
     published: str | None = None
     origin: str | None = None
+    classes: str = "own"
     needs: str | None = None
     profiles: tuple[str, ...] = NAMES
     own_options: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -109,6 +112,8 @@ def _row(name: str, entry: dict[str, Any]) -> Row:
         for key, value in fields.items():
             if key != "options":
                 check(key, value)
+    if entry.get("classes", "own") not in CLASSES:
+        raise ParameterError(f"workflow/study.toml: row {name!r} has classes = {entry['classes']!r}, allowed are {', '.join(CLASSES)}")
     own = {key: value for key, value in entry.items() if key not in ("options", "overrides")}
     overrides = tuple((key, check(key, value)) for key, value in entry.get("overrides", {}).items())
     for profile in own.setdefault("profiles", NAMES):
@@ -147,6 +152,8 @@ def spec(row: Row, profile: Profile, seed: int) -> dict[str, Any]:
         if p.refresh:
             described["source"]["refresh"] = p.refresh
         described["method"] = methods.spec(p.method, row.method_options)
+        if row.classes != "own":
+            described["method"]["classes"] = row.classes
         described["augmentation"] = p.augmenter().described()
         described["optimisation"] = p.optimisation().described()
         described["normalisation"] = MEAN + STD

@@ -121,9 +121,14 @@ def method_of(row: Row, p: Profile, seed: int, source: stream.Source) -> tuple[m
     """A row's method over a new encoder, and the classes of its pool where the method needs them."""
     methods.spec(p.method, row.method_options)  # names an option that does not exist
     kind = methods.METHODS[p.method]
-    labels = stream.labels(source, p.n_images) if kind.labelled and not p.refresh else None
+    labels = _classes(row, p, source) if kind.labelled and not p.refresh else None
     encoder = encoders.build(p.encoder, p.width, p.crop, seed).to(p.device)
     return kind(encoder, row.method_options, 0 if labels is None else int(labels.max()) + 1, seed, getattr(source, "texts", tuple)()), labels
+
+
+def _classes(row: Row, p: Profile, source: stream.Source) -> Tensor | None:
+    """Class of each picture of the pool, int64 (n,)."""
+    return torch.arange(p.n_images) if row.classes == "pictures" else stream.labels(source, p.n_images)
 
 
 def _make(row: Row, profile: Profile, seed: int, described: dict[str, Any]) -> dict[str, Any]:
