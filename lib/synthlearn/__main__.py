@@ -124,6 +124,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--whole", action="store_true", help="rows alone: train each to its end and probe it; else the first steps are compared, seconds each")
     p.add_argument("--against", metavar="COMMIT", help="instead: run short starts under this commit's library and under this one, on this machine, and "
                    "confirm the records of what gives the same bits; needs no pools and no encoders")  # fmt: skip
+
+    p = command("search", "search for a generator's options by successive halving; tries that have a record are not made again")
+    p.add_argument("--search", default="collage", metavar="NAME", help="which of workflow/search.toml")
+    p.add_argument("--profile", default="cpu", help="smoke or cpu")
+    p.add_argument("--jobs", type=int, default=1, help="tries side by side, a core each")
     return top
 
 
@@ -318,6 +323,21 @@ def _measure(args: argparse.Namespace) -> int:
     return 0
 
 
+def _search(args: argparse.Namespace) -> int:
+    from . import study
+    from .study import search
+
+    found = search.search(args.search, args.profile)
+    rungs = search.search_all(found, study.resolve(args.profile), args.jobs)
+    for number, rung in enumerate(rungs):
+        for point, right in rung:
+            said = ", ".join(f"{option} {value}" for option, value in found.options(point).items())
+            print(f"rung {number + 1}, point {point}: {100 * right.mean():.1f} %  ({said})")
+    for point, share in search.choices(rungs[-1]).items():
+        print(f"point {point} is chosen in {100 * share:.0f} % of draws of seeds and images")
+    return 0
+
+
 def _status(args: argparse.Namespace) -> int:
     from . import files
     from .study import measurements, run
@@ -375,6 +395,7 @@ def main(argv: list[str] | None = None) -> int:
         "memory": _memory,
         "run": _run,
         "measure": _measure,
+        "search": _search,
         "status": _status,
         "verify": _verify,
     }

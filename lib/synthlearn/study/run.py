@@ -117,6 +117,15 @@ def _pretrain(row: Row, profile: Profile, seed: int, identity: str) -> tuple[tra
     return trained, pool_seconds
 
 
+def short_trained(row: Row, p: Profile, seed: int) -> encoders.Encoder:
+    """An encoder of a row, trained in one go; neither it nor its pictures are kept."""
+    source = source_of(row, p, seed)
+    images = stream.Pool(source.sample(torch.arange(p.n_images), p.image_size, seed, p.device), p.device)
+    method, labels = method_of(row, p, seed, source)
+    train.pretrain(images, method, p.augmenter(), p.optimisation(), seed, labels=labels)
+    return method.encoder
+
+
 def method_of(row: Row, p: Profile, seed: int, source: stream.Source) -> tuple[methods.Method, Tensor | None]:
     """A row's method over a new encoder, and the classes of its pool where the method needs them."""
     methods.spec(p.method, row.method_options)  # names an option that does not exist
