@@ -27,6 +27,18 @@ def filled(names, classes, embeddings):
     return held
 
 
+def test_influential_entries_are_those_whose_removal_changes_a_decision():
+    names, classes, x = entries(60)
+    held, asked = filled(names, classes, x), entries(9, seed=2)[2]
+    usual = held.classify(asked, 5)
+    naive = set()
+    for i in range(60):
+        others = [j for j in range(60) if j != i]
+        if filled([names[j] for j in others], [classes[j] for j in others], x[others]).classify(asked, 5) != usual:
+            naive.add(names[i])
+    assert held.influential(asked, 5) == naive and 0 < len(naive) < 40
+
+
 def state(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 

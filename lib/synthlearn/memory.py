@@ -153,6 +153,18 @@ class Memory:
             decided.append(min(votes, key=lambda c: (-votes[c], c)))
         return decided
 
+    def influential(self, embeddings: Tensor, k: int = probe.NEIGHBOURS) -> set[str]:
+        """Names of the entries whose removal, each alone, changes the class of any of ``embeddings``: only a query's neighbours can."""
+        index, found = {c: i for i, c in enumerate(sorted(set(self.classes)))}, set()
+        for neighbours in self.query(embeddings, k + 1):
+            weight = (torch.tensor([cosine for _, _, cosine in neighbours]) / probe.TEMPERATURE).exp()
+            votes = functional.one_hot(torch.tensor([index[c] for _, c, _ in neighbours]), len(index)) * weight[:, None]
+            usual = votes[:k].sum(0).argmax()
+            without = votes.sum(0) - votes[:k]  # the next one takes the place of each that goes
+            changed = without.argmax(1) != usual
+            found |= {name for (name, _, _), other in zip(neighbours, changed.tolist(), strict=False) if other}
+        return found
+
     def save(self, folder: Path) -> None:
         """Write the entries, by name, as ``vectors-DIGEST.safetensors`` and an index that names them; the old state stays until the new one is whole."""
         order = sorted(range(len(self)), key=lambda i: self.names[i])

@@ -24,7 +24,8 @@ METHODS = {
 }  # fmt: skip
 FAMILIES = {
     "dead_leaves": "dead leaves", "fractals": "fractals", "noise": "plain noise", "baseline": "none", "real": "real images", "statistical": "statistical",
-    "stylegan": "random StyleGANs", "feature_vis": "feature visualisations", "mixture": "mixtures", "text2image": "text to image", "programs": "random programs",
+    "stylegan": "random StyleGANs", "feature_vis": "feature visualisations", "mixture": "mixtures", "text2image": "text to image",
+    "programs": "random programs",
 }  # fmt: skip
 TILE_BYTES = 4_000  # of a picture among all generators, before some loss is taken
 FAST = 100  # pictures a second at 128 px, of two cores, from which a set counts as cheap

@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from .. import datasets, encoders, fidelity, files, long_tail, probe, progress, properties, stream, tasks, transfer
+from .. import datasets, encoders, fidelity, files, long_tail, memory, private, probe, progress, properties, stats, stream, tasks, transfer
 from ..augment import Augmentation
 from ..datasets import ImageSet
 from ..errors import ParameterError
@@ -30,6 +31,10 @@ RIDGE = 1e-3  # of the log volume, of the mean eigenvalue of the real images
 IMAGES, LEAST = 2000, 12  # of each set, for properties; the least: half of them have more than five neighbours
 FEW, LENGTHS = 100, (5, 20)  # fine-tuning: training images per class, epochs
 FEW_SMOKE, LENGTHS_SMOKE = 10, (1, 2)
+SIZES = (10, 30, 100, 300, 1000)  # of a memory, images per class
+ASKED = 2000  # test images, of which is asked what a single entry does
+EPSILONS, NOISES = (1.0, 2.0, 4.0, 8.0), 5  # of private learning; draws of its noise
+PUBLIC = {"smoke": "orientation"}  # the task on which its settings are chosen; in the study a set of satellite images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,6 +162,56 @@ def _long_tail(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
         yield name, {**transfer.result(probe.Measured(float(correct.double().mean()), correct)), **shares, "tests": {part: n for part, (_, n) in parts.items()}}
 
 
+def _memory(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
+    """A visual memory of the probe's training images: accuracy by its size, without a class, and the share of entries that any decision hangs on."""
+    p, encoder = row_.profile(profile), _encoder(row_, profile, seed)
+    tap = transfer.main_tap(encoder)
+    training, test = _probed(p)
+    entries, asked = (memory.embed(encoder, images.images, tap).cpu() for images in (training, test))
+    turn, names = datasets.turn(training.labels), [f"{i:06d}" for i in range(len(training.labels))]
+
+    def remembered(kept: Tensor) -> memory.Memory:
+        held = memory.Memory({}, entries.shape[1])
+        at = torch.nonzero(kept).flatten().tolist()
+        held.add([names[i] for i in at], [training.classes[training.labels[i]] for i in at], entries[kept])
+        return held
+
+    def right(held: memory.Memory) -> Tensor:
+        return torch.tensor([training.classes.index(c) for c in held.classify(asked)]) == test.labels
+
+    most = int(torch.bincount(training.labels).min())
+    for size in sorted({min(size, most) for size in SIZES}):
+        correct = right(remembered(turn < size))
+        yield f"{size}", {**transfer.result(probe.Measured(float(correct.double().mean()), correct)), "entries": size * len(training.classes)}
+    whole = remembered(turn < most)
+    before = right(whole)
+    share = len(whole.influential(asked[:ASKED])) / len(whole)
+    yield "influential", {"value": round(share, 6), "n": len(asked[:ASKED]), "entries": len(whole)}
+    gone = training.classes[0]
+    whole.remove_class(gone)
+    after, others = right(whole), test.labels != 0
+    yield "without a class", {"class": gone, "top1": round(float(after[others].double().mean()), 6), "before": round(float(before[others].double().mean()), 6),
+                              "of it": round(float(after[~others].double().mean()), 6), "n": int(others.sum())}  # fmt: skip
+
+
+def _private(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
+    """Private linear classifiers on the row's features, a part per ε: the mean over draws of the noise, and the setting chosen on the public set."""
+    p, encoder = row_.profile(profile), _encoder(row_, profile, seed)
+    tap = transfer.main_tap(encoder)
+    public = tasks.load(PUBLIC[p.name]) if p.name in PUBLIC else tuple(datasets.load("eurosat-64", split, p.crop) for split in datasets.SPLITS)
+    training, test = _probed(p)
+    own, asked, known, held = (probe.features(encoder, large_enough(s.images, p.crop), (tap,))[tap].cpu() for s in (training, test, *public))
+    x, y, u, v = (private.prepared(each, known) for each in (own, asked, known, held))
+    classes, scale = len(training.classes), len(x) / len(u)
+    for epsilon in EPSILONS if p.name not in PUBLIC else EPSILONS[::3]:
+        found = private.chosen((u, public[0].labels), (v, public[1].labels), len(public[0].classes), epsilon, scale, private.settings())
+        noise = private.noise_multiplier(epsilon, found.steps)
+        each = [private.accuracy(y, test.labels, private.fit(x, training.labels, classes, found, noise, draw)) for draw in range(NOISES)]
+        mean, low, high = stats.paired_t(np.array(each))
+        yield f"{epsilon:g}", {"top1": round(mean, 6), "low": round(low, 6), "high": round(high, 6), "each": [round(a, 6) for a in each], "n": len(y),
+                               "steps": found.steps, "rate": found.rate, "noise": round(noise, 4), "tried": len(private.settings())}  # fmt: skip
+
+
 def large_enough(images: Tensor, side: int) -> Tensor:
     """Images that can be cropped to ``side``, enlarged where they are smaller."""
     return resize(images, side) if min(images.shape[-2:]) < side else images
@@ -210,7 +265,7 @@ def _as_for(encoder: encoders.Encoder, views: Tensor) -> Tensor:
 
 MEASUREMENTS: dict[str, Callable[[Row, Profile, int], Iterator[Part]]] = {
     "transfer": _suite, "layers": _layers, "few_shot": _few_shot, "fine_tuning": _fine_tuning, "properties": _properties,
-    "guidance": _guidance, "long_tail": _long_tail,
+    "guidance": _guidance, "long_tail": _long_tail, "memory": _memory, "private": _private,
 }  # fmt: skip
 MODULES = {
     "transfer": ("transfer", "tasks"),
@@ -220,6 +275,8 @@ MODULES = {
     "properties": ("properties", "probe", "stream"),
     "guidance": ("fidelity", "properties", "text2image"),
     "long_tail": ("long_tail",),
+    "memory": ("memory",),
+    "private": ("private",),
 }
 
 
@@ -229,6 +286,8 @@ def described(what: str, row_: Row, profile: Profile, seed: int) -> dict[str, An
     found: dict[str, Any] = {"what": what, "record": files.digest(main), "data": main["data"], "modules": MODULES[what], "seed": seed}
     if what == "transfer" and profile.name != "smoke":
         found["tasks"] = {name: [s.sha256 for s in tasks.load(name)] for names in tasks.suite().values() for name in names}
+    if what == "private" and p.name not in PUBLIC:
+        found["public"] = [datasets.load("eurosat-64", split, p.crop).sha256 for split in datasets.SPLITS]
     if what == "fine_tuning":
         found["per_class"], found["epochs"] = (FEW_SMOKE, LENGTHS_SMOKE) if profile.name == "smoke" else (FEW, LENGTHS)
     if what in ("properties", "guidance"):
