@@ -1,17 +1,28 @@
-"""Pictures that several chapters beyond the papers' own figures show: how a mixed picture comes about, scenes along one parameter."""
+"""What the chapters beyond the papers show: how pictures come about, memories, private learning, and the search of our own noise."""
 
+import html
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from .. import rng
+from .. import datasets, memory, rng, stats
 from ..generators import dead_leaves, generator
 from ..generators.mixed import Mixed
-from ..study import Profile
+from ..generators.programs import render, varied
+from ..study import Profile, resolve, run, search
 from ..study.rows import row as row_by_name
 from . import figures
+from .ablations import lines_figure
+from .chapter import Records, baseline, estimate, percent, table
+from .guidance import along
+from .leaderboard import METHODS
 
+OURS = "collage-found"
+RIVALS = ("stylegan-oriented", "feature_vis-dead_leaves", "mixture-four", "mixed-cutmix", "programs", "random", "real")
 SHOWN = 128  # side of shown pictures in pixels
 
 
@@ -38,3 +49,178 @@ def systems(count: int, size: int = SHOWN) -> dict[str, Any]:
     """The first instance of some FractalDB categories: label → uint8 (3, s, s)."""
     source = generator("fractals-fractaldb", mode="point")
     return {f"system {i + 1}": picture for i, picture in enumerate(source.sample(range(count), size))}
+
+
+def program_sheet(count: int = 6, pictures: int = 6, size: int = 96) -> figures.Shown:
+    """Some programs, a line each: pictures of one program differ in time and in small changes of its numbers."""
+    source = generator("programs")
+    index = (torch.arange(count)[:, None] + source.options.programs * torch.arange(pictures)).flatten()
+    said = f"Programs 0 to {count - 1}, a line each, {pictures} pictures of each: as classes they are as easy or hard to tell apart as this."
+    return figures.contact_sheet(source.sample(index, size), said, said, pictures)
+
+
+def program_times(times: Sequence[float] = (0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5), count: int = 10, size: int = 96) -> dict[str, Tensor]:
+    """Some programs at rising times: label → uint8 (3, h, w)."""
+    drawn = rng.fold(rng.key("program", 0, torch.arange(2 * count)), 0)
+    keys = drawn[varied(drawn)][:count]
+    return {f"t = {t:g}": figures.sheet(render(keys, torch.full((count,), t), size), count // 2) for t in times}
+
+
+def by_number(found: Records, profile: Profile) -> figures.Shown:
+    """Accuracy against the number of programs, a line per method."""
+    lines: dict[str, dict[float, str]] = {}
+    for name in found:
+        row = row_by_name(name)
+        if row.origin in (None, "programs") and row.classes == "own" and name.startswith("programs"):
+            p = row.profile(profile)
+            lines.setdefault(METHODS[p.method], {})[float(row.options(profile)["programs"])] = name
+    return along(found, profile, "programs", lines, "real", "the same network on real images")
+
+
+def memory_figure(measured: Records) -> figures.Shown:
+    """Accuracy of a visual memory by how many images of each class it holds."""
+    sizes = {name: [{**r, "results": {k: part for k, part in r["results"].items() if k.isdigit()}} for r in mine] for name, mine in measured.items()}
+    return lines_figure(sizes, "images of each class in the memory", "Top-1 of neighbours in a memory; 95 % intervals over test images.")
+
+
+def memory_table(measured: Records, records: Records) -> figures.Shown:
+    """The whole memory beside a linear probe, what happens when a class goes, and how many entries any decision hangs on."""
+    body = []
+    for name, (record, *_) in measured.items():
+        parts = record["results"]
+        whole = parts[max((k for k in parts if k.isdigit()), key=int)]
+        gone, few = parts["without a class"], parts["influential"]
+        body.append([
+            html.escape(row_by_name(name).title), f"{percent(whole['top1'])} <small>[{percent(whole['low'])}, {percent(whole['high'])}]</small>",
+            percent(estimate(records[name]).mean), f"{percent(gone['before'])} → {percent(gone['top1'])}", percent(gone["of it"]), percent(few["value"]),
+        ])  # fmt: skip
+    one = next(iter(measured.values()))[0]["results"]
+    gone, few = one["without a class"], one["influential"]
+    header = [
+        "encoder",
+        "memory of all, %",
+        "linear probe, %",
+        f"without “{gone['class']}”: the other classes, %",
+        "images of it called so, %",
+        "entries that matter, %",
+    ]
+    note = f"Entries that matter: whose removal, each alone, changes any of {few['n']:,} decisions, of {few['entries']:,} entries. One seed of each encoder."
+    return table(header, body, note)
+
+
+def neighbour_sheet(name: str, profile: Profile, asked: int = 5, k: int = 8) -> figures.Shown:
+    """Digits, each before the entries that decide what it is: a memory of digits by a row's encoder, which has seen none of them."""
+    row = row_by_name(name)
+    encoder = run.encoder_of(row, row.profile(profile), 0, run.trained_encoder(row, profile, 0))
+    training, test = (datasets.load("digits", split) for split in datasets.SPLITS)
+    tap = memory.maker(encoder, name)["layer"]
+    held = memory.Memory({}, encoder.embedding_size if tap != "fc6" else memory.embed(encoder, test.images[:1], tap).shape[1])
+    held.add([f"{i:06d}" for i in range(len(training))], [training.classes[c] for c in training.labels.tolist()], memory.embed(encoder, training.images, tap))
+    queries = memory.embed(encoder, test.images[:asked], tap)
+    near, said = held.query(queries, k), held.classify(queries, k)
+    tiles = torch.cat([torch.cat((test.images[i : i + 1], training.images[[int(entry) for entry, _, _ in near[i]]])) for i in range(asked)])
+    shown = tiles.repeat_interleave(6, 2).repeat_interleave(6, 3)
+    told = ", ".join(f"a {test.classes[test.labels[i]]} is called {c}" for i, c in enumerate(said))
+    return figures.contact_sheet(shown, f"Each line: a digit, and the {k} entries nearest to it. {told}.", f"From the top: {told}.", k + 1)
+
+
+def private_table(measured: Records, records: Records) -> figures.Shown:
+    """Accuracy by ε with the settings that were chosen, and without privacy."""
+    body, epsilons = [], sorted(next(iter(measured.values()))[0]["results"], key=float)
+    for name, (record, *_) in measured.items():
+        parts = [record["results"][epsilon] for epsilon in epsilons]
+        cells = [f"{percent(x['top1'])} <small>[{percent(x['low'])}, {percent(x['high'])}]<br>{x['steps']} steps, rate {x['rate']:g}</small>" for x in parts]
+        body.append([html.escape(row_by_name(name).title), *cells, percent(estimate(records[name]).mean)])
+    one = next(iter(measured.values()))[0]["results"][epsilons[0]]
+    note = (
+        f"Top-1 on {one['n']:,} test images, mean over {len(one['each'])} draws of the noise [Student's 95 % interval over draws], one seed of each encoder. "
+    )
+    note += f"Settings: the best of {one['tried']} on the public set, for each encoder and ε; last column: the linear probe of the encoder's record."
+    return table(["features", *(f"ε = {epsilon}" for epsilon in epsilons), "no privacy"], body, note)
+
+
+def searched(profile: Profile) -> tuple[search.Search, list[list[tuple[int, Any]]]]:
+    """The search of our own noise and its :func:`synthlearn.study.search.standing`: a tiny one in the smoke profile, else the committed one."""
+    found = search.search("collage", "smoke" if profile.name == "smoke" else "cpu")
+    return found, search.search_all(found, profile if profile.name == "smoke" else resolve("cpu"))
+
+
+def halving_figure(found: search.Search, rungs: Sequence[Sequence[tuple[int, Any]]]) -> figures.Shown:
+    """Accuracy of every tried point, rung by rung; lines join the points that went on."""
+    figure, axis = figures.new(height=3.6)
+    best = rungs[-1][0][0]
+    scores = [{point: 100 * right.mean() for point, right in rung} for rung in rungs]
+    for point in scores[0]:
+        line = [each[point] for each in scores if point in each]
+        mine = point == best
+        axis.plot(
+            range(1, len(line) + 1), line, "o-", color=figures.LINES[1] if mine else figures.LINES[0], alpha=1 if mine else 0.45, linewidth=2 if mine else 1
+        )
+    axis.set_xticks(
+        range(1, len(rungs) + 1), [f"{len(each)} points,\n{rung.n_images:,} pictures × {rung.epochs}" for each, rung in zip(scores, found.rungs, strict=True)]
+    )
+    axis.set_ylabel("top-1 on the deciding half, %")
+    said = "; ".join(f"rung {i + 1}: {len(each)} points from {min(each.values()):.1f} to {max(each.values()):.1f} %" for i, each in enumerate(scores))
+    return figures.svg(figure, f"Successive halving. {said}; point {best} wins.", f"Every tried point; orange: point {best}, which won.")
+
+
+def finalists(found: search.Search, rungs: Sequence[Sequence[tuple[int, Any]]]) -> figures.Shown:
+    """The last rung: options, accuracy by seed, and how often each would have won with other seeds and images."""
+    shares, last = search.choices(rungs[-1]), found.rungs[-1]
+    body = []
+    for point, right in rungs[-1]:
+        each = " ".join(f"{100 * x:.1f}" for x in right.mean(1))
+        body.append([str(point), *(str(value) for value in found.options(point).values()), each, f"{100 * right.mean():.1f}", f"{100 * shares[point]:.0f}"])
+    note = f"Seeds {', '.join(map(str, last.seeds))}; last column: how often the point is the best when seeds and images are drawn again."
+    return table(["point", *found.space, "each seed, %", "mean, %", "chosen, %"], body, note)
+
+
+def effects_figure(found: search.Search, rung: Sequence[tuple[int, Any]]) -> figures.Shown:
+    """What each value of each option does: mean of the points that have it − mean of the others, over the first rung."""
+    told = search.effects(found, rung)
+    if not told:
+        return table(["points"], [[str(len(rung))]], "Too few points to compare values of an option.")
+    figure, axis = figures.new(height=0.24 * len(told) + 1.2)
+    colours = dict(zip(found.space, itertools.cycle(figures.LINES), strict=False))
+    for i, e in enumerate(told):
+        axis.plot([100 * e["low"], 100 * e["high"]], [i, i], color=colours[e["option"]], linewidth=2)
+        axis.plot(100 * e["mean"], i, "o", color=colours[e["option"]])
+    axis.axvline(0, color=figures.INK, linewidth=1, linestyle="--")
+    axis.set_yticks(range(len(told)), [f"{e['option']} {e['value']} ({e['points']})" for e in told], fontsize=9)
+    axis.invert_yaxis()
+    axis.set_xlabel("points of top-1 against the other points")
+    said = "; ".join(f"{e['option']} {e['value']} {100 * e['mean']:+.1f} [{100 * e['low']:+.1f}, {100 * e['high']:+.1f}]" for e in told)
+    return figures.svg(
+        figure, f"What options do: {said}.", "Mean of the points with a value − mean of the others, 95 % bootstrap interval over points (their number)."
+    )
+
+
+def collage_sheet(found: search.Search, points: int = 6, pictures: int = 6, size: int = 96) -> figures.Shown:
+    """The first points of the search, a line each."""
+    shown = [generator(found.generator, **found.options(point)).sample(range(pictures), size) for point in range(min(points, found.points))]
+    told = "; ".join(", ".join(f"{k} {v}" for k, v in found.options(point).items()) for point in range(len(shown)))
+    return figures.contact_sheet(torch.cat(shown), f"Points of the space, a line each: {told}.", "The first points of the search, a line each.", pictures)
+
+
+def rivals(found: Records, profile: Profile) -> Records:
+    """Our noise beside what it has to beat, as far as the profile has it."""
+    return {**found, **{name: baseline(profile, name) for name in RIVALS if profile.name in row_by_name(name).profiles and profile.name != "smoke"}}
+
+
+def other_sets(measured: Records, profile: Profile, name: str = OURS) -> figures.Shown:
+    """A set against others on the transfer tasks, without the one that it was chosen on: mean gain over chance, and paired differences over tasks."""
+    chosen_on = profile.data
+    if name not in measured:
+        return table(["set"], [["–"]], f"The profile {profile.name} does not measure it.")
+
+    def gains(mine: Sequence[dict[str, Any]]) -> np.ndarray:
+        tasks = [task for task in sorted(measured[name][0]["results"]) if task != chosen_on]
+        return np.array([np.mean([r["results"][task]["gain"] for r in mine]) for task in tasks])
+
+    ours, body = gains(measured[name]), []
+    for other, mine in sorted(measured.items(), key=lambda item: -gains(item[1]).mean()):
+        theirs = gains(mine)
+        cell = "–" if other == name else "{} <small>[{}, {}]</small>".format(*(f"{100 * x:+.1f}" for x in stats.paired_t(ours - theirs)))
+        body.append([html.escape(row_by_name(other).title), f"{100 * theirs.mean():.1f}", cell, str(len(mine))])
+    note = f"Mean of (top-1 − chance)/(1 − chance) over {len(ours)} tasks, without {chosen_on}; interval: Student's over tasks."
+    return table(["source", "gain over chance, %", f"{row_by_name(name).title} − it, points", "seeds"], body, note)

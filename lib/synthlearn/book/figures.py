@@ -24,7 +24,7 @@ from ..image import to_tiles
 # Okabe and Ito's colours, readable for colour-blind eyes and on light and dark ground; one per family
 COLOURS = {
     "dead_leaves": "#E69F00", "fractals": "#009E73", "noise": "#999999", "baseline": "#56B4E9", "real": "#D55E00", "statistical": "#CC79A7",
-    "stylegan": "#0072B2", "feature_vis": "#B8A800", "mixture": "#7A5195", "text2image": "#882255", "programs": "#117733",
+    "stylegan": "#0072B2", "feature_vis": "#B8A800", "mixture": "#7A5195", "text2image": "#882255", "programs": "#117733", "own": "#AA4499",
 }  # fmt: skip
 LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")  # for lines of one figure
 PNG_BYTES = 20_000  # larger pictures are stored with some loss

@@ -33,8 +33,10 @@ def weight(name: str, profile: Profile) -> float:
     return float(row_by_name(name).options(profile).get("w", 1.0))
 
 
-def along(found: Records, profile: Profile, label: str, lines: dict[str, dict[float, str]]) -> figures.Shown:
-    """Accuracy with intervals along a setting, logarithmic: title of a line → value → row; dotted: SimCLR on the real images."""
+def along(
+    found: Records, profile: Profile, label: str, lines: dict[str, dict[float, str]], bound: str = REAL, what: str = "SimCLR on the real images"
+) -> figures.Shown:
+    """Accuracy with intervals along a setting, logarithmic: title of a line → value → row; dotted: the row ``bound``, which is ``what``."""
     figure, axis = figures.new(height=3.4)
     said = []
     for (title, points), mark, colour in zip(lines.items(), "os^D", figures.LINES, strict=False):
@@ -46,17 +48,17 @@ def along(found: Records, profile: Profile, label: str, lines: dict[str, dict[fl
         bars = np.abs(np.array([[100 * e.low, 100 * e.high] for e in have.values()]).T - mean)
         axis.errorbar(list(have), mean, yerr=bars, marker=mark, color=colour, label=title, capsize=3)
         said.append(f"{title}: " + ", ".join(f"{value:g}: {percent(e.mean)} %" for value, e in have.items()))
-    floor = estimate(found.get(REAL) or baseline(profile, REAL)).mean
+    floor = estimate(found.get(bound) or baseline(profile, bound)).mean
     axis.axhline(100 * floor, color=figures.INK, linestyle=":", linewidth=1)
     axis.set_xscale("log")
     ticks = sorted({value for points in lines.values() for value in points})
-    axis.set_xticks(ticks, [f"{value:g}" for value in ticks])
+    axis.set_xticks(ticks, [f"{value:,g}" for value in ticks])
     axis.minorticks_off()
     axis.set_xlabel(label)
     axis.set_ylabel("top-1, %")
     axis.legend(labelcolor=figures.INK, frameon=False)
-    note = "95 % intervals over seeds × images; dotted: SimCLR on the real images."
-    return figures.svg(figure, f"Accuracy along {label}. {'; '.join(said)}; SimCLR on real images {percent(floor)} %.", note)
+    note = f"95 % intervals over seeds × images; dotted: {what}."
+    return figures.svg(figure, f"Accuracy along {label}. {'; '.join(said)}; {what} {percent(floor)} %.", note)
 
 
 def fidelity_figure(measured: dict[str, list[dict[str, Any]]], names: Sequence[str], profile: Profile) -> figures.Shown:

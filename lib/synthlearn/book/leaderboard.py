@@ -25,7 +25,7 @@ METHODS = {
 FAMILIES = {
     "dead_leaves": "dead leaves", "fractals": "fractals", "noise": "plain noise", "baseline": "none", "real": "real images", "statistical": "statistical",
     "stylegan": "random StyleGANs", "feature_vis": "feature visualisations", "mixture": "mixtures", "text2image": "text to image",
-    "programs": "random programs",
+    "programs": "random programs", "own": "our own noise",
 }  # fmt: skip
 TILE_BYTES = 4_000  # of a picture among all generators, before some loss is taken
 FAST = 100  # pictures a second at 128 px, of two cores, from which a set counts as cheap
@@ -101,7 +101,7 @@ def agreement(found: Records) -> figures.Shown:
 def stored_verdicts(chapter: str, found: Records, profile: Profile, evidence: bool = True) -> figures.Shown:
     """The claims of a page judged by committed records alone, with or without the evidence; rows without a record are not tested."""
     told = [claim for claim in claims.read() if chapter in claim["chapters"]]
-    measured = {what: records.read_all(profile.name, what) for what in ("properties", "transfer", "guidance", "long_tail")}
+    measured = {what: records.read_all(profile.name, what) for what in ("properties", "transfer", "guidance", "long_tail", "memory", "private")}
     return claim_table(claims.evaluate(told, [r for mine in found.values() for r in mine], measured), profile, evidence)
 
 
@@ -260,7 +260,7 @@ def thumbnails(found: Records, profile: Profile, size: int = 56) -> figures.Show
     return figures.Shown(f'<figure class="synthlearn"><div class="axis" role="img" aria-label="{html.escape(alt)}">{"".join(lines)}</div></figure>', alt)
 
 
-def gallery(found: Records, profile: Profile, n: int = 6, size: int = 96) -> figures.Shown:
+def gallery(found: Records, profile: Profile, n: int = 5, size: int = 96) -> figures.Shown:
     """Every generator: a tile that tells on hover or tap, and below a sheet of ``n`` pictures as the profile makes them, what it is, its accuracy if
     it is a row, and its measured speed."""
     speeds = generator_speeds()

@@ -86,7 +86,8 @@ def read(path: str = "book/claims.toml") -> list[dict[str, Any]]:
     """The claims as written: id, text, source, chapters, and rules: ``compare`` (each "a > b"), ``control`` (comparisons without which the others mean
     nothing: unless they are supported, the claim is not tested), ``correlate`` (properties of sets whose rank correlation with accuracy should be
     positive), ``closest_group`` (of transfer tasks, where the best noise is nearest to real images), ``rare_classes`` (the way to fill them up that
-    should help the tail), ``along_guidance`` (rows by rising guidance, whose samples should say their class more often and vary less)."""
+    should help the tail), ``along_guidance`` (rows by rising guidance, whose samples should say their class more often and vary less), ``memory_gap``
+    and ``private`` (see the functions of these names)."""
     return tomllib.loads((files.root() / path).read_text(encoding="utf-8"))["claims"]
 
 
@@ -114,6 +115,10 @@ def evaluate(claims: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]], 
             findings += (rare_classes(c["rare_classes"], (measured or {}).get("long_tail", [])),)
         if "along_guidance" in c:
             findings += (along_guidance(c["along_guidance"], (measured or {}).get("guidance", [])),)
+        if "memory_gap" in c:
+            findings += (memory_gap(**c["memory_gap"], measured=(measured or {}).get("memory", [])),)
+        if "private" in c:
+            findings += (private_gain(**c["private"], measured=(measured or {}).get("private", [])),)
         verdicts = [x.verdict for x in comparisons[c["id"]] if not x.control] + [x.verdict for x in findings]
         valid = all(x.verdict == "supported" for x in comparisons[c["id"]] if x.control)
         verdict = _overall(verdicts) if valid else "not tested"
@@ -193,6 +198,42 @@ def along_guidance(names: Sequence[str], measured: Sequence[dict[str, Any]]) -> 
     verdict = "contradicted" if falls else "supported" if rises and narrows else "undecided"
     said = ", ".join(f"{100 * a:.0f} %" for a in agreement)
     return Finding(f"samples that say their class, by rising w: {said}; variety within a caption: {', '.join(f'{v:.2f}' for v in variety)}", verdict)
+
+
+def memory_gap(noise: str, real: str, most: float, measured: Sequence[dict[str, Any]]) -> Finding:
+    """Whether neighbours in a memory of all images, seen by an encoder of noise, are at most so far behind those seen by one of real images.
+
+    Errors over test images are taken as independent; one seed of the encoders stays undecided."""
+    whole: dict[str, list[tuple[float, int]]] = {noise: [], real: []}
+    for m in measured:
+        if m["row"] in whole:
+            part = m["results"][max((k for k in m["results"] if k.isdigit()), key=int)]
+            whole[m["row"]].append((part["top1"], part["n"]))
+    seeds = min(map(len, whole.values()))
+    if not seeds:
+        return Finding("no memory measured", "not tested")
+    (a, ea), (b, eb) = ((float(np.mean([x for x, _ in mine])), sum(x * (1 - x) / n for x, n in mine) ** 0.5 / len(mine)) for mine in whole.values())
+    gap, error = b - a, stats.Z * float(np.hypot(ea, eb))
+    verdict = "undecided" if seeds < LEAST_SEEDS else "supported" if gap + error < most else "contradicted" if gap - error > most else "undecided"
+    return Finding(f"top-1 of neighbours, {real} − {noise}: {100 * gap:+.1f} ± {100 * error:.1f} points; seeds: {seeds}", verdict)
+
+
+def private_gain(noise: str, floor: str, measured: Sequence[dict[str, Any]]) -> Finding:
+    """Whether private classifiers on features of noise beat those on an untrained network's at every ε: Student's interval over paired draws of the noise.
+
+    Draws say nothing of how far encoders lie apart: one seed of these stays undecided."""
+    found = {name: [m["results"] for m in measured if m["row"] == name] for name in (noise, floor)}
+    seeds = min(map(len, found.values()))
+    if not seeds:
+        return Finding("no private classifier measured", "not tested")
+    apart = {}
+    for epsilon in sorted(found[noise][0], key=float):
+        a, b = (np.concatenate([parts[epsilon]["each"] for parts in found[name][:seeds]]) for name in (noise, floor))
+        apart[epsilon] = stats.paired_t(a - b)
+    told = ", ".join(f"ε = {epsilon}: {100 * gain:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]" for epsilon, (gain, low, high) in apart.items())
+    up, down = all(low > 0 for _, low, _ in apart.values()), any(high < 0 for _, _, high in apart.values())
+    verdict = "undecided" if seeds < LEAST_SEEDS else "supported" if up else "contradicted" if down else "undecided"
+    return Finding(f"{noise} − {floor}: {told}; seeds: {seeds}", verdict)
 
 
 def over_seeds(means: Sequence[dict[str, tuple[float, float]]]) -> dict[str, tuple[float, float]]:

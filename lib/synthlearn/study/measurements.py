@@ -194,6 +194,10 @@ def _memory(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
                               "of it": round(float(after[~others].double().mean()), 6), "n": int(others.sum())}  # fmt: skip
 
 
+def _epsilons(profile: Profile) -> tuple[float, ...]:
+    return EPSILONS if profile.name not in PUBLIC else EPSILONS[::3]
+
+
 def _private(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
     """Private linear classifiers on the row's features, a part per ε: the mean over draws of the noise, and the setting chosen on the public set."""
     p, encoder = row_.profile(profile), _encoder(row_, profile, seed)
@@ -203,7 +207,7 @@ def _private(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
     own, asked, known, held = (probe.features(encoder, large_enough(s.images, p.crop), (tap,))[tap].cpu() for s in (training, test, *public))
     x, y, u, v = (private.prepared(each, known) for each in (own, asked, known, held))
     classes, scale = len(training.classes), len(x) / len(u)
-    for epsilon in EPSILONS if p.name not in PUBLIC else EPSILONS[::3]:
+    for epsilon in _epsilons(p):
         found = private.chosen((u, public[0].labels), (v, public[1].labels), len(public[0].classes), epsilon, scale, private.settings())
         noise = private.noise_multiplier(epsilon, found.steps)
         each = [private.accuracy(y, test.labels, private.fit(x, training.labels, classes, found, noise, draw)) for draw in range(NOISES)]
@@ -286,6 +290,8 @@ def described(what: str, row_: Row, profile: Profile, seed: int) -> dict[str, An
     found: dict[str, Any] = {"what": what, "record": files.digest(main), "data": main["data"], "modules": MODULES[what], "seed": seed}
     if what == "transfer" and profile.name != "smoke":
         found["tasks"] = {name: [s.sha256 for s in tasks.load(name)] for names in tasks.suite().values() for name in names}
+    if what == "private":
+        found |= {"epsilons": _epsilons(p), "noises": NOISES}
     if what == "private" and p.name not in PUBLIC:
         found["public"] = [datasets.load("eurosat-64", split, p.crop).sha256 for split in datasets.SPLITS]
     if what == "fine_tuning":

@@ -54,7 +54,7 @@ class Search:
     def row(self, point: int) -> Row:
         """The point as a row."""
         return Row(
-            f"{self.name}-p{point:02d}", "generator", f"point {point}", "mixture", "44_own_noise", origin=self.generator, own_options=self.options(point)
+            f"{self.name}-p{point:02d}", "generator", f"point {point}", "own", "44_own_noise", origin=self.generator, own_options=self.options(point)
         )
 
 
