@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import MISSING
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -55,8 +56,8 @@ def generator_case(name: str, loop: Callable[[int], Any], ours: int, theirs: int
     return label, loop.__name__, mine, reference_loop, goal, lambda: memory(name, options, ours)
 
 
-def cases(device: str) -> list[Case]:
-    """All pairs."""
+def cases(device: str, only: str = "") -> list[Case]:
+    """All pairs, or those whose names begin with ``only``; what these need is made, and nothing else."""
     random = np.random.default_rng(0)
     systems, p = fr.fractaldb_systems(fr.categories(64), 0)
     tamed, weights, _ = sigma_fractals.sigma_systems(rng.key("bench", torch.arange(64)))
@@ -92,12 +93,12 @@ def cases(device: str) -> list[Case]:
     def stylegan(kind: str) -> Callable[[int], Any]:
         o = sl.generator(f"stylegan-{kind}").options
         net = rng.key("bench")
-        shared = sg.network(int(net), sg.SIDE, o.width, o.kernels == "free", "cpu")
+        shared = cache(lambda: sg.network(int(net), sg.SIDE, o.width, o.kernels == "free", "cpu"))
 
         def full_stylegan(i: int) -> Any:
             keys = rng.key("bench", torch.tensor([i]))
             with torch.no_grad():
-                return reference.full_stylegan(shared, keys, net, sg.SIDE, o)
+                return reference.full_stylegan(shared(), keys, net, sg.SIDE, o)
 
         return full_stylegan
 
@@ -118,12 +119,20 @@ def cases(device: str) -> list[Case]:
         generator_case("fractals-fractaldb", numba_fractal, 48 * scale, 48, None, device, mode="point"),
         generator_case("fractals-sigma", numba_fractal, 256 * scale, 128, None, device),
         generator_case("noise-white", numpy_noise, 256 * scale, 256, None, device),
-        *(view_case(variant, size, crop, goal, device) for variant, goal in (("exact", 1.8), ("linear", 3.0)) for size, crop in ((48, 32), (128, 64))),
-        *(mixing_case(rule, 48 * scale, device) for rule in ("convex", "cutmix")), leaves_case(64, device), *memory_cases(),
     ]  # fmt: skip
+    more: dict[str, Callable[[], list[Case]]] = {
+        "views": lambda: [view_case(v, size, crop, goal, device) for v, goal in (("exact", 1.8), ("linear", 3.0)) for size, crop in ((48, 32), (128, 64))],
+        "mixed": lambda: [mixing_case(rule, 48 * scale, device) for rule in ("convex", "cutmix")],
+        "k-means leaves": lambda: [leaves_case(64, device)],
+        "memory": memory_cases,
+    }
+    for label, make in more.items():
+        if label.startswith(only) or only.startswith(label):
+            named += make()
     measured = {case[0].split(",")[0] for case in named}
     others = [name for name in sl.generators.names() if name not in measured and not name.startswith(SLOW) and MISSING not in default_options(name).values()]
-    return named + [generator_case(name, numpy_noise, 64 * scale, 256, None, device) for name in others if name != "text2image"]
+    named += [generator_case(name, numpy_noise, 64 * scale, 256, None, device) for name in others if name != "text2image"]
+    return [case for case in named if case[0].startswith(only)]
 
 
 def mixing_case(rule: str, n: int, device: str) -> Case:
@@ -294,7 +303,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of ours on a CPU; the reference loops use one")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    every, rows = [case for case in cases(args.device) if case[0].startswith(args.only or "")], []
+    every, rows = cases(args.device, args.only or ""), []
     with progress.bar(len(every) + 1, "benchmarks", "case") as shown:
         for name, against, ours, theirs, goal, needs in every:
             ours(), theirs()  # warm up and compile

@@ -113,6 +113,12 @@ sl.book.stored_verdicts("91_claims", found, sl.study.resolve("cpu"), evidence=Fa
 # Captions, mosaics, [guidance](32_guidance), and what captions give away; [StableRep](31_stablerep): several samples of a caption as
 # positives; [StableRep+](33_stablerep_plus) reads the words; [captions, budget, limits](34_captions).
 # :::
+# :::{grid-item-card} Beyond the papers
+# :link: 40_mixing
+# :link-type: doc
+# [Mixing within a picture](40_mixing), [one program or ten thousand](41_programs), [a memory that can forget](42_memory),
+# [private learning](43_private), and [a noise of our own](44_own_noise).
+# :::
 # :::{grid-item-card} Method and deviations
 # :link: ../book/method
 # :link-type: doc

@@ -52,8 +52,8 @@ remembered = sl.study.measured("memory", p)
 beyond.memory_figure(remembered)
 
 # %% [markdown]
-# A linear probe, which is trained on the same images, stands beside it. To forget a class is to take its entries out: its images are then called
-# something else, all of them, and the other classes lose nothing. To forget one image is to take one entry out, and few entries matter to any decision.
+# A linear probe, which is trained on the same images, stands beside it. To forget a class is to take its entries out: all its images are then called
+# something else. To forget one image is to take one entry out; the last column says how many entries any decision hangs on.
 
 # %% tags=["hide-input"]
 rows = {name: sl.book.baseline(p, name) for name in remembered}

@@ -39,7 +39,8 @@ p = sl.book.parameters(globals())
 #
 # A linear classifier on frozen features, trained on the study's real images with a budget of (ε, 10⁻⁵): ε = 1 is strong, 8 is weak. All images are in
 # every step, so the noise is that of one Gaussian mechanism repeated; [opacus](https://opacus.ai) counts it. Features are scaled by the moments of a
-# *public* set, satellite images, on which the number of steps and the rate are chosen too: a choice on private images would have to be paid for.
+# *public* set, satellite images (drawn bars in the smoke profile), on which the number of steps and the rate are chosen too: a choice on private
+# images would have to be paid for.
 #
 # Features of the encoder that was trained on real images are **not** private, if its images are the private ones: that line is a bound, not an offer.
 

@@ -269,7 +269,7 @@ def test_packed_outcomes_come_back():
 
 def test_claims_name_rows_of_the_study_and_chapters_that_exist():
     for claim in claims.read():
-        assert {*claim} & {"compare", "correlate", "closest_group", "along_guidance", "rare_classes"}
+        assert {*claim} & {"compare", "correlate", "closest_group", "along_guidance", "rare_classes", "memory_gap", "private"}
         for rule in (*claim.get("compare", ()), *claim.get("control", ())):
             a, b = (side.strip() for side in rule.split(">"))
             assert a in study.rows() and b in study.rows()
@@ -369,6 +369,41 @@ def test_rare_classes_are_helped_only_against_the_best_other_way_and_at_no_cost(
     found = claims.rare_classes("mosaics", [{"results": {**others, "mosaics": {"tail": tail, "head": head}}} for tail in tails])
     assert found.verdict == verdict and ("mosaics − repeated" in found.text or len(tails) == 1)
     assert claims.rare_classes("mosaics", []).verdict == "not tested"
+
+
+def memories(noise, real, seeds=2):
+    parts = {"noise": noise, "real": real}
+    return [{"row": name, "spec": {"seed": s}, "results": {"10": {"top1": 0.1, "n": 9000}, "1000": {"top1": top1, "n": 9000}, "influential": {}}}
+            for name, top1 in parts.items() for s in range(seeds)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("noise", "seeds", "verdict"),
+    [(0.45, 2, "supported"), (0.35, 2, "contradicted"), (0.40, 2, "undecided"), (0.45, 1, "undecided")],
+)
+def test_a_memory_of_noise_is_near_if_its_gap_is_clearly_small(noise, seeds, verdict):
+    assert claims.memory_gap("noise", "real", 0.1, memories(noise, 0.5, seeds)).verdict == verdict
+    assert claims.memory_gap("noise", "real", 0.1, []).verdict == "not tested"
+
+
+@pytest.mark.parametrize(
+    ("gain", "weak", "seeds", "verdict"),
+    [(0.05, 0.05, 2, "supported"), (0.05, -0.05, 2, "contradicted"), (0.05, 0.0, 2, "undecided"), (0.05, 0.05, 1, "undecided")],
+)
+def test_private_learning_gains_only_if_it_does_at_every_budget(gain, weak, seeds, verdict):
+    spread = np.array([-0.01, 0.0, 0.01, 0.005, -0.005])
+    found = [{"row": name, "results": {e: {"each": list(0.4 + up + (spread if name == "noise" else -spread))} for e, up in budget.items()}}
+             for name, budget in (("noise", {"1": gain, "8": weak}), ("floor", {"1": 0.0, "8": 0.0})) for _ in range(seeds)]  # fmt: skip
+    assert claims.private_gain("noise", "floor", found).verdict == verdict
+    assert claims.private_gain("noise", "floor", found[:seeds]).verdict == "not tested"
+
+
+def test_pictures_as_classes_are_part_of_the_spec_and_of_the_training(tiny):
+    row, usual = study.row("programs.one_classes"), study.row("programs.supervised")
+    assert spec(row, tiny, 0)["method"]["classes"] == "pictures" and "classes" not in spec(usual, tiny, 0)["method"]
+    p = row.profile(tiny)
+    method, labels = study.method_of(row, p, 0, row.source(tiny, 0))
+    assert labels.tolist() == list(range(p.n_images)) and method.head.out_features == p.n_images
 
 
 def test_a_profile_has_the_rows_that_name_it():

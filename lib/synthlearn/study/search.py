@@ -53,9 +53,7 @@ class Search:
 
     def row(self, point: int) -> Row:
         """The point as a row."""
-        return Row(
-            f"{self.name}-p{point:02d}", "generator", f"point {point}", "own", "44_own_noise", origin=self.generator, own_options=self.options(point)
-        )
+        return Row(f"{self.name}-p{point:02d}", "generator", f"point {point}", "own", "44_own_noise", origin=self.generator, own_options=self.options(point))
 
 
 @cache
