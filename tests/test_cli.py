@@ -58,6 +58,18 @@ def test_generate_does_not_mix_sets(capsys, tmp_path):
     assert code == 2 and "holds another set" in err
 
 
+def test_a_seed_that_no_row_has_is_named(capsys):
+    code, _, err = call(capsys, "run", "--profile", "smoke", "--row", "random", "--seed", "7")
+    assert code == 2 and "--seed 7: these rows have seeds 0 to 0 in the profile smoke" in err
+
+
+def test_searching_says_where_the_winner_stands(capsys, monkeypatch):
+    rungs = [[(1, np.array([[True, True]])), (0, np.array([[True, False]]))], [(1, np.array([[True, True]]))]]
+    monkeypatch.setattr("synthlearn.study.search.search_all", lambda found, profile, jobs: rungs)
+    code, out, _ = call(capsys, "search", "--profile", "smoke")
+    assert code == 0 and out.splitlines()[0].startswith("rung 1, point 1: 100.0 %  (shape ") and "point 1 is chosen in 100 % of draws" in out
+
+
 def test_pretrain_then_probe_prints_one_json_object(capsys, tmp_path, runs):
     out = tmp_path / "e.safetensors"
     code, text, _ = call(

@@ -154,7 +154,11 @@ def _selected(args: argparse.Namespace) -> list[tuple[Any, Any, int]]:
 
     profile, named = _profile(args), _asked(args)
     chosen = [study.row(name) for name in named] if named else study.wanted(profile)
-    return [(row, profile, seed) for row in chosen for seed in range(row.profile(profile).seeds) if args.seed in (None, seed)]
+    found = [(row, profile, seed) for row in chosen for seed in range(row.profile(profile).seeds) if args.seed in (None, seed)]
+    if not found:
+        most = max(row.profile(profile).seeds for row in chosen)
+        raise ParameterError(f"--seed {args.seed}: these rows have seeds 0 to {most - 1} in the profile {profile.name}")
+    return found
 
 
 def _measurements(args: argparse.Namespace) -> list[tuple[str, Any, Any, int]]:
