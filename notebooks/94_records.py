@@ -38,3 +38,9 @@ sl.book.record_table(sl.book.stored("cpu"), study)
 
 # %% tags=["remove-input"]
 sl.book.measurement_table(study)
+
+# %% [markdown]
+# ## Tries of the search
+
+# %% tags=["remove-input"]
+sl.book.search_table(study)

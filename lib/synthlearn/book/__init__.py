@@ -52,7 +52,7 @@ from .leaderboard import (
     thumbnails,
 )
 from .parameters import parameters
-from .record_list import measurement_table, record_table
+from .record_list import measurement_table, record_table, search_table
 
 __all__ = [
     "COLOURS",
@@ -92,6 +92,7 @@ __all__ = [
     "ranked",
     "record_table",
     "results",
+    "search_table",
     "sensitivity",
     "sheet",
     "size_figure",

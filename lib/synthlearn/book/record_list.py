@@ -41,3 +41,19 @@ def measurement_table(profile: Profile) -> figures.Shown:
             ])  # fmt: skip
     header = ["measurement", "row", "seed", "date", "record", "command"]
     return table(header, body or [["–"] * len(header)], f"{len(body)} records of further measurements.", sortable=True, filters=("measurement",))
+
+
+def search_table(profile: Profile) -> figures.Shown:
+    """Every try of the search, with its options, its size and its file."""
+    body = []
+    for path in sorted((files.root() / "results" / "search" / profile.name).glob("*.json")):
+        r = records.read(path)
+        options = ", ".join(f"{option} {value}" for option, value in r["options"].items())
+        size = f"{r['spec']['source']['n_images']:,} × {r['spec']['optimisation']['epochs']}"
+        body.append([
+            str(r["point"]), html.escape(options), size, str(r["spec"]["seed"]), percent(r["results"]["held_out"]["top1"]),
+            f"{r['cost']['wall_seconds'] / 60:.1f}", f"<a href='../_static/search/{profile.name}/{path.name}'>file</a>",
+        ])  # fmt: skip
+    header = ["point", "options", "pictures × epochs", "seed", "top-1 on the deciding half, %", "minutes", "record"]
+    note = f"{len(body)} tries; python -m synthlearn search --profile {profile.name} makes those that are missing."
+    return table(header, body or [["–"] * len(header)], note, sortable=True)
