@@ -1,5 +1,7 @@
 """Further measurements of encoders: few examples, ridge, fine-tuning, layers, and their records."""
 
+import json
+
 import pytest
 import torch
 from sklearn.linear_model import Ridge
@@ -82,6 +84,18 @@ def test_measurements_are_made_once_and_replayed(runs, monkeypatch, tmp_path):
     assert measurements.state("layers", row("random"), p, 0) == "fresh"
     equal, what = measurements.replay("layers", row("random"), p, 0)
     assert equal and what.startswith("conv1")
+    where = measurements.path("layers", row("random"), p, 0)
+    changed = json.loads(where.read_text())
+    part = changed["results"]["conv1"]
+    part["top1"] = (part["top1"] + part["high"]) / 2
+    where.write_text(json.dumps(changed))
+    assert not measurements.replay("layers", row("random"), p, 0)[0]  # on one processor every bit counts
+    changed["provenance"]["device"] = "another"
+    where.write_text(json.dumps(changed))
+    assert measurements.replay("layers", row("random"), p, 0)[0]
+    part["low"] = part["high"]
+    where.write_text(json.dumps(changed))
+    assert not measurements.replay("layers", row("random"), p, 0)[0]
 
 
 def test_committed_measurements_belong_to_the_plans():
