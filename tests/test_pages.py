@@ -3,6 +3,7 @@
 import importlib
 import re
 
+import numpy as np
 import pytest
 import torch
 
@@ -39,6 +40,8 @@ def test_the_answer_says_what_the_records_say():
     assert study.row(best).title in said and f"{100 * leaderboard.estimate(noise[best]).mean:.1f} %" in said
     real = leaderboard.estimate(FOUND["real"]).mean
     assert f"({100 * real:.1f} %)" in said and said.count("?") == 3
+    each = {r["row"]: r["results"]["1"]["each"] for r in records.read_all("cpu", "private")}
+    assert f"(ε = 1) gains {100 * np.mean(np.subtract(each['dead_leaves-mixed'], each['random'])):+.1f} [" in said
     assert "no committed records yet" in book.answer({}, STUDY).content
 
 
