@@ -22,7 +22,7 @@ from .guidance import along
 from .leaderboard import METHODS
 
 OURS = "collage-found"
-RIVALS = ("stylegan-oriented", "feature_vis-dead_leaves", "mixture-four", "mixed-cutmix", "programs", "random", "real")
+RIVALS = ("stylegan-oriented", "feature_vis-dead_leaves", "mixture-four", "mixed-cutmix", "programs-100", "random", "real")
 SHOWN = 128  # side of shown pictures in pixels
 
 
