@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synthlearn import files
 from synthlearn.errors import ParameterError
+from synthlearn.generators import default_options
 from synthlearn.study import records, resolve, search
 
 RUN = """
@@ -81,6 +83,19 @@ def test_the_effect_of_a_value_is_its_points_mean_against_the_others():
     rule = effects["rule", "cutmix"]
     assert rule["mean"] == pytest.approx(0.1, abs=0.005) and rule["low"] > 0.09
     assert abs(effects["colour", "photo"]["mean"]) < 0.08
+
+
+def test_the_registered_noise_is_the_one_that_was_found():
+    """By the committed records alone: the finalist with the best mean over the last rung's seeds."""
+    last = search.search("collage", "cpu").rungs[-1]
+    scores, options = {}, {}
+    for path in (files.root() / "results" / "search" / "cpu").glob(f"*-n{last.n_images}-e{last.epochs}-s*.json"):
+        tried = records.read(path)
+        if tried["spec"]["seed"] in last.seeds:
+            scores.setdefault(tried["point"], []).append(tried["results"]["held_out"]["top1"])
+            options[tried["point"]] = tried["options"]
+    assert len(scores) >= last.keep and all(len(each) == len(last.seeds) for each in scores.values())
+    assert default_options("collage-found") == options[max(scores, key=lambda point: sum(scores[point]))]
 
 
 def test_searches_that_are_not_there_are_refused():

@@ -47,6 +47,7 @@ class CollageOptions(Options):
 
 
 @register("collage")
+@register("collage-found", shape="oriented", exponent=2.0, field="programs", amplitude=0.1, slope=1.0, colour="photo", rule="cutmix")
 class Collage(Generator):
     """Leaves of any law with a field on them, in colours of a law, alone or mixed two by two: the family that a search chooses from."""
 

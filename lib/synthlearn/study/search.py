@@ -47,7 +47,7 @@ class Search:
     rungs: tuple[Rung, ...]
 
     def options(self, point: int) -> dict[str, Any]:
-        """Options of a point: each option's value drawn with equal chances, a function of the search's name and the number."""
+        """Options of a point: each option's value drawn with equal chances, a function of the number."""
         u = rng.uniform(rng.key("search", 0, point), (len(self.space),)).tolist()
         return {option: values[int(x * len(values))] for (option, values), x in zip(self.space.items(), u, strict=True)}
 
