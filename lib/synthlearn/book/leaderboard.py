@@ -27,7 +27,7 @@ FAMILIES = {
     "stylegan": "random StyleGANs", "feature_vis": "feature visualisations", "mixture": "mixtures", "text2image": "text to image",
     "programs": "random programs", "own": "our own noise",
 }  # fmt: skip
-PRIVATE_NOISE = "dead_leaves-mixed"  # of cheap sets the one whose private classifiers the claims judge
+PRIVATE_NOISE = "programs-100"  # the noise whose private classifiers the claims judge
 TILE_BYTES = 4_000  # of a picture among all generators, before some loss is taken
 FAST = 100  # pictures a second at 128 px, of two cores, from which a set counts as cheap
 WATTS = 10  # assumed for one busy core of a server, with its share of the memory
