@@ -41,7 +41,7 @@ def test_the_answer_says_what_the_records_say():
     real = leaderboard.estimate(FOUND["real"]).mean
     assert f"({100 * real:.1f} %)" in said and said.count("?") == 3
     each = {r["row"]: r["results"]["1"]["each"] for r in records.read_all("cpu", "private")}
-    assert f"(ε = 1) gains {100 * np.mean(np.subtract(each['programs-100'], each['random'])):+.1f} [" in said
+    assert f"(ε = 1) a classifier gains {100 * np.mean(np.subtract(each['programs-100'], each['random'])):+.1f} [" in said
     assert "no committed records yet" in book.answer({}, STUDY).content
 
 

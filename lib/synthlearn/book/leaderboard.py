@@ -209,14 +209,18 @@ def answer(found: Records, profile: Profile) -> figures.Shown:
     first = f"<b>How good?</b> The best noise, {html.escape(row_by_name(best).title)}, takes the untrained network from {percent(floor.mean)} % to "
     first += f"{recorded(f'{percent(top.mean)} %', best, profile)}, {100 * share:.0f} % of the way to the same training on real images "
     first += f"({percent(real.mean)} %); these are {points(behind)} points ahead, {level}."
-    cheap = {n: speed for n, speed in generator_speeds().items() if n in noise}
+    cheap = {n: speed for n in noise if (speed := speed_of(n)) is not None}
     fast = next(name for name in ranked(noise) if cheap.get(name, 0) >= FAST)
     lost = claims.difference(seeds[best], seeds[fast])
     gaps = claims.group_gaps(records.read_all(profile.name, "transfer"))
     told = ", ".join(f"{-100 * gap:+.1f} ± {100 * stats.Z * error:.1f} on {g}" for g, (gap, error) in gaps.items())
-    second = f"<b>What does it cost, what is it for?</b> Of the sets that come fast the best, {html.escape(row_by_name(fast).title)}, makes "
-    second += f"{cheap[fast]:,.0f} pictures a second on two cores and lies {points(lost)} points behind the best of all; against real images the best "
-    second += f"noise lies, in points of gain over chance, {told} tasks{_private_use(profile)}."
+    second = "<b>What does it cost, what is it for?</b> "
+    if fast == best:
+        second += f"It makes {cheap[fast]:,.0f} pictures a second on two cores"
+    else:
+        second += f"Of the sets that come fast the best, {html.escape(row_by_name(fast).title)}, makes {cheap[fast]:,.0f} pictures a second on two cores and "
+        second += f"lies {points(lost)} points behind the best of all"
+    second += f"; against real images the best noise lies, in points of gain over chance, {told} tasks{_private_use(profile)}."
     captions = claims.difference(seeds["mosaic-named.stablerep"], seeds["real.simclr_sharp"])
     third = "<b>What do captions add?</b> Several samples of a caption as positives, from a model made of the same real images, teach "
     third += f"{points(captions)} points more than SimCLR on those images"
@@ -237,12 +241,19 @@ def _private_use(profile: Profile) -> str:
     gain, low, high = (100 * x for x in stats.paired_t(np.subtract(*(each[name][epsilon]["each"] for name in (PRIVATE_NOISE, "random")))))
     told = f"{gain:+.1f} <small>[{low:+.1f}, {high:+.1f}]</small>"
     title = html.escape(row_by_name(PRIVATE_NOISE).title)
-    return f"; a classifier with <a href='43_private.html'>differential privacy</a> (ε = {epsilon}) gains {told} points from features of {title}"
+    where = f"<a href='43_private.html'>differential privacy</a> (ε = {epsilon})"
+    return f"; with {where} a classifier gains {told} points where features of an untrained network give way to those of {title}"
 
 
 def generator_speeds() -> dict[str, float]:
     """Pictures per second at 128 px by set, from the committed benchmarks."""
     return {row["what"]: row["ours"][1] for machine in measurements() for row in machine["rows"]}
+
+
+def speed_of(name: str) -> float | None:
+    """Pictures per second of a row's generator, in whichever options it was measured; None where it was not."""
+    speeds = generator_speeds()
+    return speeds.get(name, speeds.get(row_by_name(name).origin or name))
 
 
 def thumbnails(found: Records, profile: Profile, size: int = 56) -> figures.Shown:
