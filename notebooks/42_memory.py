@@ -45,7 +45,8 @@ beyond.neighbour_sheet("dead_leaves-mixed", p)
 # %% [markdown]
 # ## How much must be remembered?
 #
-# The same memory with more and more of the study's training images, for encoders that saw noise, samples of a model, real images, and nothing.
+# The same memory with more and more of the study's training images, for encoders that saw noise, samples of a model, real images, and nothing. The
+# model's samples are mosaics of the study's real images under captions that name their class: like those images, they are a bound here.
 
 # %% tags=["hide-input"]
 remembered = sl.study.measured("memory", p)

@@ -42,7 +42,8 @@ p = sl.book.parameters(globals())
 # *public* set, satellite images (drawn bars in the smoke profile), on which the number of steps and the rate are chosen too: a choice on private
 # images would have to be paid for.
 #
-# Features of the encoder that was trained on real images are **not** private, if its images are the private ones: that line is a bound, not an offer.
+# Features of the encoder that was trained on the study's real images are **not** private, nor are those of the mosaics, which are cut from the same
+# images: these lines are bounds, not offers. A text-to-image model of *other* images would cost nothing, as noise does.
 
 # %% tags=["hide-input"]
 private = sl.study.measured("private", p)

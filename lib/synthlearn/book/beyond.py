@@ -104,7 +104,7 @@ def memory_table(measured: Records, records: Records) -> figures.Shown:
         "images of it called so, %",
         "entries that matter, %",
     ]
-    note = f"Entries that matter: whose removal, each alone, changes any of {few['n']:,} decisions, of {few['entries']:,} entries. One seed of each encoder."
+    note = f"Entries that matter: whose removal, each alone, changes any of {few['n']:,} decisions, of {few['entries']:,} entries. One seed of each encoder; the linear probe over all its seeds."
     return table(header, body, note)
 
 
