@@ -131,7 +131,8 @@ def cases(device: str, only: str = "") -> list[Case]:
             named += make()
     measured = {case[0].split(",")[0] for case in named}
     others = [name for name in sl.generators.names() if name not in measured and not name.startswith(SLOW) and MISSING not in default_options(name).values()]
-    named += [generator_case(name, numpy_noise, 64 * scale, 256, None, device) for name in others if name != "text2image"]
+    few = {name: 16 if name.startswith("stylegan") else 64 for name in others if name != "text2image"}
+    named += [generator_case(name, numpy_noise, n * scale, 256, None, device) for name, n in few.items()]
     return [case for case in named if case[0].startswith(only)]
 
 
