@@ -59,7 +59,7 @@ def program_sheet(count: int = 6, pictures: int = 6, size: int = 96) -> figures.
     return figures.contact_sheet(source.sample(index, size), said, said, pictures)
 
 
-def program_times(times: Sequence[float] = (0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5), count: int = 10, size: int = 96) -> dict[str, Tensor]:
+def program_times(times: Sequence[float] = (0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5), count: int = 10, size: int = 72) -> dict[str, Tensor]:
     """Some programs at rising times: label → uint8 (3, h, w)."""
     drawn = rng.fold(rng.key("program", 0, torch.arange(2 * count)), 0)
     keys = drawn[varied(drawn)][:count]
