@@ -84,7 +84,7 @@ sl.book.ablation(rivals, p, against="collage-found")
 # On data sets that had no part in the choice:
 
 # %% tags=["hide-input"]
-beyond.other_sets(sl.study.measured("transfer", p), p)
+beyond.other_sets(p)
 
 # %% [markdown]
 # ## Verdict

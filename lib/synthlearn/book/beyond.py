@@ -13,7 +13,7 @@ from .. import datasets, memory, rng, stats
 from ..generators import dead_leaves, generator
 from ..generators.mixed import Mixed
 from ..generators.programs import render, varied
-from ..study import Profile, resolve, run, search
+from ..study import Profile, measurements, resolve, run, search
 from ..study.rows import row as row_by_name
 from . import figures
 from .ablations import lines_figure
@@ -207,11 +207,12 @@ def rivals(found: Records, profile: Profile) -> Records:
     return {**found, **{name: baseline(profile, name) for name in RIVALS if profile.name in row_by_name(name).profiles and profile.name != "smoke"}}
 
 
-def other_sets(measured: Records, profile: Profile, name: str = OURS) -> figures.Shown:
+def other_sets(profile: Profile, name: str = OURS) -> figures.Shown:
     """A set against others on the transfer tasks, without the one that it was chosen on: mean gain over chance, and paired differences over tasks."""
     chosen_on = profile.data
-    if name not in measured:
+    if name not in {row.name for row, _ in measurements.planned("transfer", profile)}:
         return table(["set"], [["–"]], f"The profile {profile.name} does not measure it.")
+    measured = measurements.measured("transfer", profile)
 
     def gains(mine: Sequence[dict[str, Any]]) -> np.ndarray:
         tasks = [task for task in sorted(measured[name][0]["results"]) if task != chosen_on]
