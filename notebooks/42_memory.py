@@ -86,4 +86,3 @@ sl.book.verdicts("42_memory", rows, p, {"memory": [m for mine in remembered.valu
 
 # %% tags=["hide-input"]
 sl.book.provenance(p, rows)
-

@@ -75,4 +75,3 @@ sl.book.verdicts("43_private", rows, p, {"private": [m for mine in private.value
 
 # %% tags=["hide-input"]
 sl.book.provenance(p, rows)
-

@@ -103,4 +103,3 @@ sl.book.verdicts("44_own_noise", rivals, p)
 
 # %% tags=["hide-input"]
 sl.book.provenance(p, rows)
-

@@ -104,7 +104,8 @@ def memory_table(measured: Records, records: Records) -> figures.Shown:
         "images of it called so, %",
         "entries that matter, %",
     ]
-    note = f"Entries that matter: whose removal, each alone, changes any of {few['n']:,} decisions, of {few['entries']:,} entries. One seed of each encoder; the linear probe over all its seeds."
+    note = f"Entries that matter: whose removal, each alone, changes any of {few['n']:,} decisions, of {few['entries']:,} entries. "
+    note += "One seed of each encoder; the linear probe over all its seeds."
     return table(header, body, note)
 
 
