@@ -115,8 +115,9 @@ def neighbour_sheet(name: str, profile: Profile, asked: int = 5, k: int = 8) -> 
     encoder = run.encoder_of(row, row.profile(profile), 0, run.trained_encoder(row, profile, 0))
     training, test = (datasets.load("digits", split) for split in datasets.SPLITS)
     tap = memory.maker(encoder, name)["layer"]
-    held = memory.Memory({}, encoder.embedding_size if tap != "fc6" else memory.embed(encoder, test.images[:1], tap).shape[1])
-    held.add([f"{i:06d}" for i in range(len(training))], [training.classes[c] for c in training.labels.tolist()], memory.embed(encoder, training.images, tap))
+    entries = memory.embed(encoder, training.images, tap)
+    held = memory.Memory({}, entries.shape[1])
+    held.add([f"{i:06d}" for i in range(len(training))], [training.classes[c] for c in training.labels.tolist()], entries)
     queries = memory.embed(encoder, test.images[:asked], tap)
     near, said = held.query(queries, k), held.classify(queries, k)
     tiles = torch.cat([torch.cat((test.images[i : i + 1], training.images[[int(entry) for entry, _, _ in near[i]]])) for i in range(asked)])
@@ -141,7 +142,7 @@ def private_table(measured: Records, records: Records) -> figures.Shown:
 
 
 def searched(profile: Profile) -> tuple[search.Search, list[list[tuple[int, Any]]]]:
-    """The search of our own noise and its :func:`synthlearn.study.search.standing`: a tiny one in the smoke profile, else the committed one."""
+    """The search of our own noise and how its points stand, rung by rung: a tiny one in the smoke profile, else the committed one."""
     found = search.search("collage", "smoke" if profile.name == "smoke" else "cpu")
     return found, search.search_all(found, profile if profile.name == "smoke" else resolve("cpu"))
 

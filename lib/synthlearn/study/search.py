@@ -121,16 +121,6 @@ def outcomes(found: Search, profile: Profile, point: int, rung: Rung) -> np.ndar
     return np.stack([records.unpack(m["correct"], m["n"]) for m in measured])
 
 
-def standing(found: Search, profile: Profile) -> list[list[tuple[int, np.ndarray]]]:
-    """Rung by rung the points that were tried, best first, each with its outcomes bool (seeds, images); of equal ones the smaller number first."""
-    left, every = list(range(found.points)), []
-    for rung in found.rungs:
-        scored = [(point, outcomes(found, profile, point, rung)) for point in left]
-        every.append(sorted(scored, key=lambda each: (-each[1].mean(), each[0])))
-        left = [point for point, _ in every[-1][: rung.keep]]
-    return every
-
-
 def missing(found: Search, profile: Profile, points: Sequence[int], rung: Rung) -> list[tuple[int, int]]:
     """Tries of a rung, (point, seed), that have no record of their spec."""
 
@@ -142,10 +132,13 @@ def missing(found: Search, profile: Profile, points: Sequence[int], rung: Rung) 
 
 
 def search_all(found: Search, profile: Profile, jobs: int = 1) -> list[list[tuple[int, np.ndarray]]]:
-    """Go through the rungs, ``jobs`` tries side by side, and return the :func:`standing`; tries that have a record are not made again."""
+    """Go through the rungs, ``jobs`` tries side by side; tries that have a record are not made again.
+
+    Returns: rung by rung the points that were tried, best first, each with its outcomes bool (seeds, images); of equal ones the smaller number first.
+    """
     if jobs < 1:
         raise ParameterError(f"jobs = {jobs}: must be at least 1")
-    left = list(range(found.points))
+    left, standing = list(range(found.points)), []
     for number, rung in enumerate(found.rungs):
         todo = missing(found, profile, left, rung)
         with progress.bar(len(left) * len(rung.seeds), f"rung {number + 1} of {len(found.rungs)}", "try") as shown:
@@ -159,9 +152,10 @@ def search_all(found: Search, profile: Profile, jobs: int = 1) -> list[list[tupl
                     for done in as_completed([workers.submit(tried, found, profile, point, rung, seed) for point, seed in todo]):
                         done.result()
                         shown.update()
-        scored = sorted(left, key=lambda point: (-outcomes(found, profile, point, rung).mean(), point))
-        left = scored[: rung.keep]
-    return standing(found, profile)
+        scored = [(point, outcomes(found, profile, point, rung)) for point in left]
+        standing.append(sorted(scored, key=lambda each: (-each[1].mean(), each[0])))
+        left = [point for point, _ in standing[-1][: rung.keep]]
+    return standing
 
 
 def choices(last: Sequence[tuple[int, np.ndarray]], draws: int = 2000) -> dict[int, float]:
