@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample
+from torch.nn.functional import grid_sample, pad
 
 from .. import rng
 from .base import Generator, Options, register
@@ -41,7 +41,7 @@ class Programs(Generator):
     """Pictures of random programs: fields of warped coordinates, joined and coloured; each program is a class of endless pictures."""
 
     Options = ProgramsOptions
-    work_bytes = 2 << 20
+    work_bytes = 1 << 20
 
     def __init__(self, name: str, options: Any) -> None:
         super().__init__(name, options)
@@ -71,8 +71,9 @@ class Programs(Generator):
 
 def varied(keys: Tensor) -> Tensor:
     """Whether programs (n,) show something at each of three times: grey levels with a standard deviation of at least LEAST. bool (n,)."""
-    found = [render(keys, torch.full(keys.shape, t, device=keys.device), PREVIEW).float().mean(1).flatten(1).std(1) for t in TIMES]
-    return torch.stack(found).amin(0) >= LEAST
+    time = torch.tensor(TIMES, device=keys.device).repeat_interleave(len(keys))
+    shown = render(keys.repeat(len(TIMES)), time, PREVIEW).float().mean(1).flatten(1).std(1)
+    return shown.view(len(TIMES), -1).amin(0) >= LEAST
 
 
 def render(keys: Tensor, time: Tensor, size: int, wobble: Tensor | None = None) -> Tensor:
@@ -103,17 +104,19 @@ def render(keys: Tensor, time: Tensor, size: int, wobble: Tensor | None = None) 
         for code, warp in enumerate(WARP):
             mine = torch.nonzero(number == code).flatten()
             if len(mine):
-                x[mine], y[mine] = warp((x[mine], y[mine]), own[mine, turn, 1:, None, None].unbind(1), t[mine, None, None], table[mine])
-    value = torch.empty_like(x)
+                p = x.index_select(0, mine), y.index_select(0, mine)
+                x[mine], y[mine] = warp(p, own[mine, turn, 1:, None, None].unbind(1), t[mine, None, None], table[mine])
+    register_ = torch.zeros((n * FIELDS, size, size), device=device)
     number = (own[:, WARPS, 0] * len(FIELD)).long()
     for code, of in enumerate(FIELD):
         mine = torch.nonzero(number == code).flatten()
         if len(mine):
-            value[mine] = of((x[mine], y[mine]), own[mine, WARPS, 1:, None, None].unbind(1), t[mine, None, None], table[mine])
-    register_ = torch.zeros((n, FIELDS, size, size), device=device)
-    value = value.nan_to_num_(0, STEEP, -STEEP)
-    register_[image, field] = value.div_(1 + value.abs() / STEEP)  # far values crowd together instead of flickering
-    return colour(_joined(register_, fields, operands[:, :, WARPS + 1], place), register_[:, 1], rng.uniform(rng.fold(keys, 3), (8,)), time)
+            p = x.index_select(0, mine), y.index_select(0, mine)
+            value = of(p, own[mine, WARPS, 1:, None, None].unbind(1), t[mine, None, None], table[mine]).nan_to_num_(0, STEEP, -STEEP)
+            value /= value.abs().div_(STEEP).add_(1)  # far values crowd together instead of flickering
+            register_[image[mine] * FIELDS + field[mine]] = value
+    values = register_.unflatten(0, (n, FIELDS))
+    return colour(_joined(values, fields, operands[:, :, WARPS + 1], place), values[:, 1], rng.uniform(rng.fold(keys, 3), (8,)), time)
 
 
 def structure(device: torch.device) -> Tensor:
@@ -128,7 +131,7 @@ def _joined(value: Tensor, fields: Tensor, operands: Tensor, place: Tensor) -> T
     """A random tree over the fields of each picture, float (n, FIELDS, s, s) → (n, s, s): in each turn two that are left become one."""
     n = len(value)
     alive = torch.arange(FIELDS, device=value.device) < fields[:, None]
-    out, every = value.clone(), torch.arange(n, device=value.device)
+    out, every = value.clone(), torch.arange(n, device=value.device)  # colours look at the values too
     for turn in range(FIELDS - 1):
         left = alive.sum(1)
         first = (operands[:, turn, 1] * left).long()
@@ -160,24 +163,30 @@ def _noise(x: Tensor, y: Tensor, table: Tensor) -> Tensor:
     """Value noise of period LATTICE: smooth interpolation of tables (m, c, LATTICE, LATTICE) at planes (m, s, s), float (m, c, s, s)."""
     wrapped = torch.cat((table, table[..., :1]), -1)
     wrapped = torch.cat((wrapped, wrapped[..., :1, :]), -2)
-    at = x.new_empty((*x.shape, 2))
-    for axis, plane in enumerate((x, y)):
+    at = x.new_empty((2, *x.shape))
+    for plane, out in zip((x, y), at, strict=True):
         whole = plane.floor()
         part = plane - whole
-        smooth = (3 - 2 * part).mul_(part).mul_(part)
-        torch.add(_wrapped(whole).add_(smooth).mul_(2 / LATTICE), -1, out=at[..., axis])
-    return grid_sample(wrapped, at, mode="bilinear", padding_mode="border", align_corners=True)
+        smooth = (part * -2).add_(3).mul_(part).mul_(part)
+        torch.add(_wrapped(whole).add_(smooth).mul_(2 / LATTICE), -1, out=out)
+    return grid_sample(wrapped, at.permute(1, 2, 3, 0), mode="bilinear", padding_mode="border", align_corners=True)
 
 
 def _wrapped(x: Tensor, period: float = LATTICE) -> Tensor:
     """x modulo ``period``, a power of two, exactly: a third of the time of ``torch.remainder``."""
-    return x - (x / period).floor_().mul_(period)
+    below = (x / period).floor_().mul_(period)
+    return torch.sub(x, below, out=below)
+
+
+def _rotated(p: Planes, cos: Tensor, sin: Tensor) -> Planes:
+    return (p[0] * cos).sub_(p[1] * sin), (p[0] * sin).add_(p[1] * cos)
 
 
 def _turn(p: Planes, u: Any, t: Tensor, table: Tensor) -> Planes:
     angle, scale = 2 * math.pi * u[0] + (u[1] - 0.5) * t * 0.5, 2 ** (3 * u[2] - 1)
     cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
-    return p[0] * cos - p[1] * sin + (u[3] - 0.5), p[0] * sin + p[1] * cos + (u[4] - 0.5)
+    x, y = _rotated(p, cos, sin)
+    return x.add_(u[3] - 0.5), y.add_(u[4] - 0.5)
 
 
 def _polar(p: Planes, u: Any, t: Tensor, table: Tensor) -> Planes:
@@ -197,13 +206,13 @@ def _tile(p: Planes, u: Any, t: Tensor, table: Tensor) -> Planes:
 def _swirl(p: Planes, u: Any, t: Tensor, table: Tensor) -> Planes:
     angle = (6 * u[0] - 3 + (u[2] - 0.5) * t * 0.2) * torch.exp(-(p[0].square() + p[1].square()) / (0.1 + u[1]))
     cos, sin = torch.cos(angle), torch.sin(angle)
-    return p[0] * cos - p[1] * sin, p[0] * sin + p[1] * cos
+    return _rotated(p, cos, sin)
 
 
 def _drift(p: Planes, u: Any, t: Tensor, table: Tensor) -> Planes:
     rate, reach = 1 + 3 * u[0], 0.1 + 0.6 * u[1]
-    moved = _noise(p[0] * rate + 0.2 * t * u[2], p[1] * rate, table)
-    return p[0] + reach * moved[:, 0], p[1] + reach * moved[:, 1]
+    across, down = _noise((p[0] * rate).add_(0.2 * t * u[2]), p[1] * rate, table).mul_(reach[:, None]).unbind(1)
+    return across.add_(p[0]), down.add_(p[1])
 
 
 def _invert(p: Planes, u: Any, t: Tensor, table: Tensor) -> Planes:
@@ -219,10 +228,11 @@ def _wave(p: Planes, u: Any, t: Tensor, table: Tensor) -> Tensor:
 
 def _clouds(p: Planes, u: Any, t: Tensor, table: Tensor) -> Tensor:
     rate, rough = 1 + 3 * u[0], 0.3 + 0.4 * u[1]
-    out = _noise(p[0] * rate + 0.2 * t * u[2], p[1] * rate, table[:, :1])[:, 0]
+    out = _noise((p[0] * rate).add_(0.2 * t * u[2]), p[1] * rate, table[:, :1])[:, 0]
     for octave in (1, 2):
-        out = out + rough**octave * _noise(p[0] * (rate * 2**octave) + 3.7 * octave, p[1] * (rate * 2**octave), table[:, 1:])[:, 0]
-    return 1.5 * out
+        finer = _noise((p[0] * (rate * 2**octave)).add_(3.7 * octave), p[1] * (rate * 2**octave), table[:, 1:])[:, 0]
+        out += finer.mul_(rough**octave)
+    return out.mul_(1.5)
 
 
 def _disc(p: Planes, u: Any, t: Tensor, table: Tensor) -> Tensor:
@@ -262,18 +272,17 @@ def _cells(p: Planes, u: Any, t: Tensor, table: Tensor) -> Tensor:
     rate = 1 + 2 * u[0]
     x, y = p[0] * rate, p[1] * rate
     column, row = x.floor(), y.floor()
-    flat, m = table.mul(0.45).add_(0.5).flatten(2), len(x)
-    right, below = column - x, row - y
+    padded, side = pad(table.mul(0.45).add_(0.5), (1, 1, 1, 1), mode="circular").flatten(2), LATTICE + 2
+    corner = (_wrapped(row).mul_(side).add_(_wrapped(column))).long().flatten(1)  # of the nine cells around a place: where the first lies in the table
+    right, below = column.sub_(x), row.sub_(y)
     first, second = torch.full_like(x, 9), torch.full_like(x, 9)
-    rows = {d: _wrapped(row + d).mul_(LATTICE) for d in (-1, 0, 1)}
     for dx in (-1, 0, 1):
-        across = _wrapped(column + dx)
         for dy in (-1, 0, 1):
-            cell = (rows[dy] + across).long().view(m, -1)
-            away = flat[:, 0].gather(1, cell).view_as(x).add_(right).add_(dx).square_()
-            away += flat[:, 1].gather(1, cell).view_as(x).add_(below).add_(dy).square_()
-            second = torch.minimum(second, torch.maximum(first, away))
-            first = torch.minimum(first, away)
+            across, down = padded[..., (dy + 1) * side + dx + 1 :].unbind(1)
+            away = across.gather(1, corner).view_as(x).add_(right).add_(dx).square_()
+            away += down.gather(1, corner).view_as(x).add_(below).add_(dy).square_()
+            second = torch.minimum(second, torch.maximum(first, away), out=second)
+            first = torch.minimum(first, away, out=first)
     return torch.where(u[1] < 0.5, first.sqrt() * 2 - 1, (second.sqrt() - first.sqrt()) * 2)
 
 
