@@ -32,7 +32,7 @@ p = sl.book.parameters(globals())
 # %% tags=["hide-input"]
 laws, measured = sl.book.laws("statistical"), {}
 for kind, n in (("spectrum", 200), ("wmm", 120), ("spectrum_color", 200), ("spectrum_color_wmm", 120)):
-    pictures = sl.generator(f"stat-{kind}").sample(range(n // 5 if p.name == "smoke" else n), size=128, seed=1)
+    pictures = sl.generator(f"stat-{kind}").sample(range(n // 10 if p.name == "smoke" else n), size=128, seed=1)
     measured[kind] = sl.book.measure(laws[kind], pictures)
 sl.book.law_table(laws, measured, "authors' law")
 

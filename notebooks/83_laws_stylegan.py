@@ -31,7 +31,7 @@ p = sl.book.parameters(globals())
 
 # %% tags=["hide-input"]
 laws, measured = sl.book.laws("stylegan"), {}
-n = 16 if p.name == "smoke" else 64
+n = 8 if p.name == "smoke" else 64
 for kind in ("random", "highfreq", "sparse", "oriented"):
     options = sl.study.row(f"stylegan-{kind}").options(p)
     pictures = sl.generator(f"stylegan-{kind}", **options, images_per_network=10 if n > 16 else 2).sample(range(n), size=256, seed=1)

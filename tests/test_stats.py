@@ -63,6 +63,28 @@ def test_spearman_and_its_interval():
     r, low, high = stats.correlation(x, np.array([1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10.0]))
     assert low < r < high < 1.0001 and np.isnan(stats.correlation(x[:2], x[:2])[0])
     assert stats.correlation(x, 3 * x + 1, "pearson")[0] == pytest.approx(1) and stats.correlation(x, x**3, "pearson")[0] < 0.95
+    assert np.isnan(stats.correlation(x, np.ones(12))[0])
+
+
+@pytest.mark.parametrize(("kind", "reference"), [("spearman", distributions.spearmanr), ("pearson", distributions.pearsonr)])
+def test_correlations_of_draws_are_scipys(kind, reference):
+    rng = np.random.default_rng(4)
+    x, y = rng.integers(0, 3, 5).astype(float), rng.normal(size=5)  # few values: ties, and draws that are all tied
+    k = np.random.default_rng(0).integers(0, 5, (2000, 5))
+    drawn = [reference(x[i], y[i]).statistic for i in k if len(set(x[i])) > 1 and len(set(y[i])) > 1]
+    assert len(drawn) < 2000
+    assert stats.correlation(x, y, kind) == pytest.approx((reference(x, y).statistic, *np.quantile(drawn, (0.025, 0.975))), abs=1e-12)
+
+
+def test_bootstrap_draws_images_with_their_outcomes():
+    """Counts of patterns in place of images: against images drawn one by one, for outcomes that tell seeds apart."""
+    rng = np.random.default_rng(5)
+    outcomes = rng.choice([-1.0, 0, 1], size=(2, 300), p=[0.1, 0.6, 0.3])
+    found, drawn = stats.bootstrap(outcomes), []
+    for _ in range(4000):
+        drawn.append(outcomes[rng.integers(0, 2, 2)][:, rng.integers(0, 300, 300)].mean())
+    low, high = (found.mean + np.sqrt(2) * (np.quantile(drawn, q) - found.mean) for q in (0.025, 0.975))
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.006)
 
 
 def test_permutation_p_is_scipys_and_tied_values_say_nothing():
