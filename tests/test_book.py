@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from synthlearn import files, study
-from synthlearn.book import build, check, figures, pairs
+from synthlearn.book import ablations, build, check, figures, pairs
 from synthlearn.book import parameters as strict
 from synthlearn.errors import DataError, ParameterError
 from synthlearn.study import profiles
@@ -287,3 +287,11 @@ def test_a_table_has_a_cell_for_every_heading():
     for line, (name, mean) in zip(lines, seconds.items(), strict=True):
         cell = re.findall(r"<td>(.*?)</td>", line)[pictures]
         assert cell == (f"{mean / 60:.1f}" if "pool_seconds" in found[name][0]["cost"] else "–")
+
+
+def test_a_measurement_of_several_encoders_is_their_mean_with_an_interval_that_holds_each():
+    found = [{"results": {"100": {"top1": t, "low": t - 0.01, "high": t + 0.02, "n": 500}, "20": {"value": t, "class": "cat"}}} for t in (0.3, 0.5)]
+    parts = ablations.parts_of(found)
+    assert list(parts) == ["20", "100"] and parts["20"] == {"value": pytest.approx(0.4), "class": "cat"}
+    assert parts["100"] == {"top1": pytest.approx(0.4), "low": pytest.approx(0.29), "high": pytest.approx(0.52), "n": 500}
+    assert ablations.parts_of(found[:1])["100"] == found[0]["results"]["100"]

@@ -1,7 +1,8 @@
 """What the chapters on methods, measurement and ablations show: variants beside their row, and the further measurements."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -186,9 +187,12 @@ def transfer_figure(found: Measured) -> figures.Shown:
     return figures.svg(figure, f"Transfer by group: {'; '.join(said)}.", "(top-1 − chance)/(1 − chance), mean over the group's tasks, with 95 % intervals.")
 
 
-def _parts(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """A measurement's parts in their order; files hold them sorted by letters."""
-    return dict(sorted(record["results"].items(), key=lambda item: (int("0" + item[0].split()[0]) if item[0][0].isdigit() else 0, item[0])))
+def parts_of(found: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """A measurement's parts in their order (files hold them sorted by letters) over its seeds: means of what was measured, intervals that hold each seed's."""
+    over: dict[str, Callable[..., Any]] = {"top1": fmean, "value": fmean, "before": fmean, "of it": fmean, "low": min, "high": max}
+    named = {k: [r["results"][k] for r in found] for k in found[0]["results"]}
+    parts = {k: {**mine[0], **{field: over[field](x[field] for x in mine) for field in over.keys() & mine[0].keys()}} for k, mine in named.items()}
+    return dict(sorted(parts.items(), key=lambda item: (int("0" + item[0].split()[0]) if item[0][0].isdigit() else 0, item[0])))
 
 
 def lines_figure(found: Measured, label: str, caption: str) -> figures.Shown:
@@ -196,8 +200,8 @@ def lines_figure(found: Measured, label: str, caption: str) -> figures.Shown:
     figure, axis = figures.new(width=7.2, height=3.6)
     said = []
     marks = dict(zip(found, "os^Dv<>P*X", strict=False))
-    for name, (record, *_) in found.items():
-        row, parts = row_by_name(name), _parts(record)
+    for name, mine in found.items():
+        row, parts = row_by_name(name), parts_of(mine)
         top1 = [100 * part["top1"] for part in parts.values()]
         bars = [[100 * (part["top1"] - part["low"]) for part in parts.values()], [100 * (part["high"] - part["top1"]) for part in parts.values()]]
         axis.errorbar(list(parts), top1, yerr=bars, marker=marks[name], color=figures.COLOURS[row.family], label=row.title, linewidth=1.5, capsize=2)
@@ -210,11 +214,11 @@ def lines_figure(found: Measured, label: str, caption: str) -> figures.Shown:
 
 def parts_table(found: Measured, caption: str) -> figures.Shown:
     """The same numbers as a table."""
-    names = list(_parts(next(iter(found.values()))[0]))
+    names = list(parts_of(next(iter(found.values()))))
     body = []
-    for name, (record, *_) in found.items():
+    for name, mine in found.items():
         cells = []
-        for part in (record["results"][n] for n in names):
+        for part in map(parts_of(mine).__getitem__, names):
             rate = f" <small>lr {part['lr']:g}</small>" if "lr" in part else ""
             cells.append(f"{percent(part['top1'])} <small>[{percent(part['low'])}, {percent(part['high'])}]</small>{rate}")
         body.append([html.escape(row_by_name(name).title), *cells])

@@ -16,7 +16,7 @@ from ..generators.programs import render, varied
 from ..study import Profile, measurements, resolve, run, search
 from ..study.rows import row as row_by_name
 from . import figures
-from .ablations import lines_figure
+from .ablations import lines_figure, parts_of
 from .chapter import Records, baseline, estimate, percent, table
 from .guidance import along
 from .leaderboard import METHODS
@@ -80,14 +80,21 @@ def by_number(found: Records, profile: Profile) -> figures.Shown:
 def memory_figure(measured: Records) -> figures.Shown:
     """Accuracy of a visual memory by how many images of each class it holds."""
     sizes = {name: [{**r, "results": {k: part for k, part in r["results"].items() if k.isdigit()}} for r in mine] for name, mine in measured.items()}
-    return lines_figure(sizes, "images of each class in the memory", "Top-1 of neighbours in a memory; 95 % intervals over test images.")
+    caption = f"Top-1 of neighbours in a memory; 95 % intervals over test images{_encoders(measured)}."
+    return lines_figure(sizes, "images of each class in the memory", caption)
+
+
+def _encoders(measured: Records) -> str:
+    """How a caption says that several encoders of each row were measured."""
+    seeds = min(map(len, measured.values()))
+    return f", of {seeds} encoders of each row: their mean, the interval holds each one's" if seeds > 1 else ""
 
 
 def memory_table(measured: Records, records: Records) -> figures.Shown:
     """The whole memory beside a linear probe, what happens when a class goes, and how many entries any decision hangs on."""
     body = []
-    for name, (record, *_) in measured.items():
-        parts = record["results"]
+    for name, mine in measured.items():
+        parts = parts_of(mine)
         whole = parts[max((k for k in parts if k.isdigit()), key=int)]
         gone, few = parts["without a class"], parts["influential"]
         body.append([
@@ -105,7 +112,7 @@ def memory_table(measured: Records, records: Records) -> figures.Shown:
         "entries that matter, %",
     ]
     note = f"Entries that matter: whose removal, each alone, changes any of {few['n']:,} decisions, of {few['entries']:,} entries. "
-    note += "One seed of each encoder; the linear probe over all its seeds."
+    note += f"Intervals over test images{_encoders(measured)}; the linear probe over all seeds of its row."
     return table(header, body, note)
 
 
@@ -129,14 +136,14 @@ def neighbour_sheet(name: str, profile: Profile, asked: int = 5, k: int = 8) -> 
 def private_table(measured: Records, records: Records) -> figures.Shown:
     """Accuracy by ε with the settings that were chosen, and without privacy."""
     body, epsilons = [], sorted(next(iter(measured.values()))[0]["results"], key=float)
-    for name, (record, *_) in measured.items():
-        parts = [record["results"][epsilon] for epsilon in epsilons]
-        cells = [f"{percent(x['top1'])} <small>[{percent(x['low'])}, {percent(x['high'])}]<br>{x['steps']} steps, rate {x['rate']:g}</small>" for x in parts]
+    for name, mine in measured.items():
+        parts, cells = parts_of(mine), []
+        for epsilon in epsilons:
+            x, settings = parts[epsilon], dict.fromkeys(f"{r['steps']} steps, rate {r['rate']:g}" for r in (m["results"][epsilon] for m in mine))
+            cells.append(f"{percent(x['top1'])} <small>[{percent(x['low'])}, {percent(x['high'])}]<br>{'; '.join(settings)}</small>")
         body.append([html.escape(row_by_name(name).title), *cells, percent(estimate(records[name]).mean)])
     one = next(iter(measured.values()))[0]["results"][epsilons[0]]
-    note = (
-        f"Top-1 on {one['n']:,} test images, mean over {len(one['each'])} draws of the noise [Student's 95 % interval over draws], one seed of each encoder. "
-    )
+    note = f"Top-1 on {one['n']:,} test images, mean over {len(one['each'])} draws of the noise [Student's 95 % interval over draws]{_encoders(measured)}. "
     note += f"Settings: the best of {one['tried']} on the public set, for each encoder and ε; last column: the linear probe of the encoder's record."
     return table(["features", *(f"ε = {epsilon}" for epsilon in epsilons), "no privacy"], body, note)
 
