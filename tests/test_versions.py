@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from synthlearn import study
+from synthlearn.study import start
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -56,3 +59,9 @@ def test_records_stay_valid_where_another_version_does_the_same_and_not_where_it
 def test_a_commit_that_does_not_exist_is_named(checkout):
     done = run(checkout, "-m", "synthlearn", "verify", "--profile", "smoke", "--against", "no-such", "--row", "noise-white")
     assert done.returncode == 1 and "git has no commit 'no-such'" in done.stderr and "name one of git log" in done.stderr
+
+
+@pytest.mark.parametrize("what", ["layers", "memory", "private"])
+def test_a_measurements_start_repeats(what):
+    found = start.of_measurement(what, study.resolve("smoke"))
+    assert len(found) == 64 and found == start.of_measurement(what, study.resolve("smoke"))

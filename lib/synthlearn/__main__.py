@@ -161,6 +161,13 @@ def _selected(args: argparse.Namespace) -> list[tuple[Any, Any, int]]:
     return found
 
 
+def _searched(args: argparse.Namespace) -> Any:
+    """The search of the profile, unless the arguments select rows or measurements, or the profile has none."""
+    from .study import search
+
+    return search.search("collage", args.profile) if args.profile in search.STUDIED and not (_asked(args) or args.what) else None
+
+
 def _measurements(args: argparse.Namespace) -> list[tuple[str, Any, Any, int]]:
     """The planned further measurements that the arguments select."""
     from .study import measurements
@@ -344,7 +351,7 @@ def _search(args: argparse.Namespace) -> int:
 
 def _status(args: argparse.Namespace) -> int:
     from . import files
-    from .study import measurements, run
+    from .study import measurements, run, search
 
     counts = {"fresh": 0, "stale": 0, "missing": 0}
     seconds = 0.0
@@ -358,6 +365,10 @@ def _status(args: argparse.Namespace) -> int:
         counts[state] += 1
         seconds += run.estimate(row, profile) * (state != "fresh")
         print(f"{state:8s} {row.name} seed {seed}")
+    if searched := _searched(args):
+        for _, record, state in search.made(searched, _profile(args)):
+            counts[state] += 1
+            print(f"{state:8s} {record['row']} of the search, {record['spec']['source']['n_images']:,} images, seed {record['spec']['seed']}")
     print(", ".join(f"{n} {state}" for state, n in counts.items()) + f"; about {seconds / 60:.0f} core-minutes to run")
     used = ", ".join(f"{folder} {size / 1e6:,.0f} MB" for folder, size in sorted(files.disk_use().items()))
     print(f"{files.runs()}: {used or 'empty'}; can be made again, make clean removes it")
@@ -371,7 +382,7 @@ def _verify(args: argparse.Namespace) -> int:
     if args.against:
         chosen = {row.name: row for row, _, _ in ([] if args.what else _selected(args))}
         whats = args.what or ([] if _asked(args) else list(measurements.plans()))
-        for name, same, number in versions.confirm(_profile(args), args.against, list(chosen.values()), whats):
+        for name, same, number in versions.confirm(_profile(args), args.against, list(chosen.values()), whats, _searched(args)):
             failed += not same
             print(f"{'same' if same else 'DIFFERS'}  {name.removeprefix('what:')}: {number} records confirmed", flush=True)
         return int(failed > 0)

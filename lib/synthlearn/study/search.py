@@ -8,7 +8,7 @@ import dataclasses
 import multiprocessing
 import time
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
 from pathlib import Path
@@ -92,7 +92,7 @@ def halves(profile: Profile) -> tuple[datasets.ImageSet, datasets.ImageSet]:
 
 
 def tried(found: Search, profile: Profile, point: int, rung: Rung, seed: int) -> dict[str, Any]:
-    """The record of a try: read, or made and written."""
+    """The record of a try: read, or made and written. Whether a record is of other code is for ``status`` to say."""
     where, wanted = path(found, profile, point, rung, seed), described(found, profile, point, rung, seed)
     if where.exists() and (old := records.read(where))["id"] == files.digest(wanted):
         return old
@@ -129,6 +129,17 @@ def missing(found: Search, profile: Profile, points: Sequence[int], rung: Rung) 
         return where.exists() and records.read(where)["id"] == files.digest(described(found, profile, point, rung, seed))
 
     return [(point, seed) for point in points for seed in rung.seeds if not here(point, seed)]
+
+
+def made(found: Search, profile: Profile) -> Iterator[tuple[int, dict[str, Any], str]]:
+    """Tries of the rungs as they are now that have a record: (point, record, "fresh" or "stale": of another spec or other code)."""
+    for point in range(found.points):
+        for rung in found.rungs:
+            for seed in rung.seeds:
+                where = path(found, profile, point, rung, seed)
+                if where.exists():
+                    record = records.read(where)
+                    yield point, record, "fresh" if records.fresh(record, [described(found, profile, point, rung, seed)]) else "stale"
 
 
 def search_all(found: Search, profile: Profile, jobs: int = 1) -> list[list[tuple[int, np.ndarray]]]:

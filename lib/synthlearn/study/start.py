@@ -1,6 +1,7 @@
 """Short starts of rows and measurements as digests; a script that runs under this version of the library or an older one (see ``versions``).
 
-It keeps to what both have. Arguments: profile. Input: a JSON list of names of rows, "what:NAME" for measurements, each with specs of records.
+It keeps to what both have. Arguments: profile. Input: a JSON list of names of rows, "what:NAME" for measurements and "point:NUMBER" for the
+search's points, each with specs of records.
 Output, a JSON line for each: digest of all numbers that the start gave, and the code hash of every spec.
 """
 
@@ -13,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from synthlearn import datasets, encoders, fidelity, long_tail, methods, probe, properties, stream, study, train, transfer
+from synthlearn import datasets, encoders, fidelity, long_tail, memory, methods, private, probe, properties, stream, study, train, transfer
 from synthlearn.datasets import ImageSet
 from synthlearn.image import resize
-from synthlearn.study import Profile, Row, records, run
+from synthlearn.study import Profile, Row, records, run, search
 from synthlearn.text2image import nearest
 from synthlearn.text2image.captions import CaptionSource
 
@@ -79,6 +80,15 @@ def of_measurement(what: str, profile: Profile) -> str:
         near, _ = nearest(resize(test.images, 16), resize(training.images, 16))
         found: list[Any] = [fidelity.variety(y, test.labels), fidelity.imbalance(judge.says(y), len(test.classes)), properties.frechet(x.double(), y.double())]
         return digest(judge.says(y), near, *found, properties.neighbourhoods(x.double(), y.double()))
+    if what in ("memory", "private"):
+        x, y = (memory.embed(encoder, s.images, "fc6") for s in (training, test))
+        if what == "private":
+            x, y = private.prepared(x, y), private.prepared(y, y)
+            weights = private.fit(x, training.labels, len(training.classes), private.settings()[0], private.noise_multiplier(4.0, 30), 0)
+            return digest(weights, private.accuracy(y, test.labels, weights))
+        held = memory.Memory({}, x.shape[1])
+        held.add([str(i) for i in range(len(x))], [training.classes[c] for c in training.labels.tolist()], x)
+        return digest(held.classify(y), sorted(held.influential(y)))
     if what != "properties":
         return digest(*getattr(transfer, what)(encoder, training, test, 0))
     x, y = (probe.features(encoder, s.images, ("conv5",))["conv5"].double() for s in (training, test))
@@ -94,7 +104,10 @@ def main() -> None:
     torch.set_num_threads(1)
     for name, specs in json.load(sys.stdin):
         what = name.removeprefix("what:")
-        found = of_row(study.row(name), profile) if what == name else of_measurement(what, profile)
+        if name.startswith("point:"):
+            found = of_row(search.search("collage", profile.name).row(int(name.removeprefix("point:"))), profile)
+        else:
+            found = of_row(study.row(name), profile) if what == name else of_measurement(what, profile)
         print(json.dumps([found, [records.code_of(spec) for spec in specs]]), flush=True)
 
 

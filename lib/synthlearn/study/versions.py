@@ -18,22 +18,24 @@ from typing import Any
 
 from .. import files
 from ..errors import DataError
-from . import records, start
+from . import records, search, start
 from .profiles import Profile
 from .rows import Row
 
-Job = tuple[str, list[dict[str, Any]]]  # name of a row or "what:NAME", and its records
+Job = tuple[str, list[dict[str, Any]]]  # name of a row, "what:NAME" or "point:NUMBER" of the search, and its records
 
 
-def confirm(profile: Profile, against: str, rows: Sequence[Row], whats: Sequence[str]) -> Iterator[tuple[str, bool, int]]:
-    """Compare the code at hand with that of a commit, and confirm the records of what is the same.
+def confirm(profile: Profile, against: str, rows: Sequence[Row], whats: Sequence[str], searched: search.Search | None) -> Iterator[tuple[str, bool, int]]:
+    """Compare the code at hand with that of a commit, and confirm the records of what is the same; ``searched``: tries of a search too.
 
-    Yields: name of a row or measurement, whether both versions gave the same bits, how many records that confirmed.
+    Yields: name of a row, measurement or point, whether both versions gave the same bits, how many records that confirmed.
     Raises: DataError when git does not have the commit, or a version cannot run the starts.
     """
     rowed = records.read_all(profile.name)
     jobs = [(row.name, [r for r in rowed if r["row"] == row.name]) for row in rows]
     jobs += [(f"what:{what}", records.read_all(profile.name, what)) for what in whats]
+    tries = [] if searched is None else [(point, record) for point, record, _ in search.made(searched, profile)]
+    jobs += [(f"point:{point}", [record for p, record in tries if p == point]) for point in sorted({p for p, _ in tries})]
     jobs = [job for job in jobs if job[1]]
     with tempfile.TemporaryDirectory() as folder:
         _extract(against, Path(folder))
