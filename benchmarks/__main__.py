@@ -131,8 +131,10 @@ def cases(device: str, only: str = "") -> list[Case]:
             named += make()
     measured = {case[0].split(",")[0] for case in named}
     others = [name for name in sl.generators.names() if name not in measured and not name.startswith(SLOW) and MISSING not in default_options(name).values()]
-    few = {name: 16 if name.startswith("stylegan") else 64 for name in others if name != "text2image"}
-    named += [generator_case(name, numpy_noise, n * scale, 256, None, device) for name, n in few.items()]
+    few = {"stylegan": 16, "collage": 64}  # of the slow families
+    named += [
+        generator_case(name, numpy_noise, few.get(name.partition("-")[0], 256) * scale, 256, None, device) for name in others if name != "text2image"
+    ]
     return [case for case in named if case[0].startswith(only)]
 
 

@@ -68,6 +68,8 @@ beyond.mixing_sheet("mixed-kml_convex", p)
 # ## Training
 #
 # Equal pictures, equal updates: a mixed picture counts as one, whatever went into it. The mixture of whole sets takes the same three sets.
+# Sums and boxes take two pictures here; `k` of them, up to the number of parts, costs as many times the parts, and was left out for that. The
+# mean of two k-means leaves takes six.
 
 # %% tags=["hide-input"]
 found = sl.study.chapter("40_mixing", p)
