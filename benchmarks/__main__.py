@@ -132,9 +132,7 @@ def cases(device: str, only: str = "") -> list[Case]:
     measured = {case[0].split(",")[0] for case in named}
     others = [name for name in sl.generators.names() if name not in measured and not name.startswith(SLOW) and MISSING not in default_options(name).values()]
     few = {"stylegan": 16, "collage": 64}  # of the slow families
-    named += [
-        generator_case(name, numpy_noise, few.get(name.partition("-")[0], 256) * scale, 256, None, device) for name in others if name != "text2image"
-    ]
+    named += [generator_case(name, numpy_noise, few.get(name.partition("-")[0], 256) * scale, 256, None, device) for name in others if name != "text2image"]
     return [case for case in named if case[0].startswith(only)]
 
 

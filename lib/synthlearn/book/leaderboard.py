@@ -234,12 +234,11 @@ def answer(found: Records, profile: Profile) -> figures.Shown:
 
 def _private_use(profile: Profile) -> str:
     """What features of noise add to private learning at the strictest budget, as the end of a sentence; nothing where it was not measured."""
-    each = {r["row"]: r["results"] for r in records.read_all(profile.name, "private")}
-    if not {PRIVATE_NOISE, "random"} <= each.keys():
+    seeds, apart = claims.private_differences(PRIVATE_NOISE, "random", records.read_all(profile.name, "private"))
+    if not seeds:
         return ""
-    epsilon = min(each["random"], key=float)
-    gain, low, high = (100 * x for x in stats.paired_t(np.subtract(*(each[name][epsilon]["each"] for name in (PRIVATE_NOISE, "random")))))
-    told = f"{gain:+.1f} <small>[{low:+.1f}, {high:+.1f}]</small>"
+    epsilon, (gain, low, high) = next(iter(apart.items()))
+    told = f"{100 * gain:+.1f} <small>[{100 * low:+.1f}, {100 * high:+.1f}]</small>"
     title = html.escape(row_by_name(PRIVATE_NOISE).title)
     where = f"<a href='43_private.html'>differential privacy</a> (ε = {epsilon})"
     return f"; with {where} a classifier gains {told} points where features of an untrained network give way to those of {title}"

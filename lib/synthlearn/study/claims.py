@@ -222,18 +222,25 @@ def private_gain(noise: str, floor: str, measured: Sequence[dict[str, Any]]) -> 
     """Whether private classifiers on features of noise beat those on an untrained network's at every ε: Student's interval over paired draws of the noise.
 
     Draws say nothing of how far encoders lie apart: one seed of these stays undecided."""
-    found = {name: [m["results"] for m in measured if m["row"] == name] for name in (noise, floor)}
-    seeds = min(map(len, found.values()))
+    seeds, apart = private_differences(noise, floor, measured)
     if not seeds:
         return Finding("no private classifier measured", "not tested")
-    apart = {}
-    for epsilon in sorted(found[noise][0], key=float):
-        a, b = (np.concatenate([parts[epsilon]["each"] for parts in found[name][:seeds]]) for name in (noise, floor))
-        apart[epsilon] = stats.paired_t(a - b)
     told = ", ".join(f"ε = {epsilon}: {100 * gain:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]" for epsilon, (gain, low, high) in apart.items())
     up, down = all(low > 0 for _, low, _ in apart.values()), any(high < 0 for _, _, high in apart.values())
     verdict = "undecided" if seeds < LEAST_SEEDS else "supported" if up else "contradicted" if down else "undecided"
     return Finding(f"{noise} − {floor}: {told}; seeds: {seeds}", verdict)
+
+
+def private_differences(noise: str, floor: str, measured: Sequence[dict[str, Any]]) -> tuple[int, dict[str, tuple[float, float, float]]]:
+    """Private classifiers on features of one row against another's: how many encoders of each there are, and by rising ε the mean difference with
+    Student's interval, paired by encoder and draw of the noise."""
+    found = {name: [m["results"] for m in measured if m["row"] == name] for name in (noise, floor)}
+    seeds = min(map(len, found.values()))
+    apart = {}
+    for epsilon in sorted(found[noise][0], key=float) if seeds else ():
+        a, b = (np.concatenate([parts[epsilon]["each"] for parts in found[name][:seeds]]) for name in (noise, floor))
+        apart[epsilon] = stats.paired_t(a - b)
+    return seeds, apart
 
 
 def over_seeds(means: Sequence[dict[str, tuple[float, float]]]) -> dict[str, tuple[float, float]]:
