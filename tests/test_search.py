@@ -47,6 +47,9 @@ def test_a_killed_search_goes_on_where_it_stopped(tmp_path, monkeypatch):
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert [len(rung) for rung in standing] == [2, 1] and len(list(where.glob("*.json"))) == 3
     assert standing[1][0][0] == standing[0][0][0] and not search.missing(found, profile, range(2), found.rungs[0])
+    assert [state for _, _, state in search.made(found, profile)] == ["fresh"] * 3
+    monkeypatch.setattr(records, "code_of", lambda spec: "of another version")
+    assert [state for _, _, state in search.made(found, profile)] == ["stale"] * 3
 
 
 def test_points_are_functions_of_their_number_and_cover_the_space():
