@@ -76,10 +76,11 @@ class Row:
         return self._source(profile, {"encoder": needed} if needed else {}).spec()
 
     def _source(self, profile: Profile, more: dict[str, Any]) -> stream.Source:
-        usual = self.name.split(".")[0] if self.kind == "generator" else profile.data
+        p = self.profile(profile)  # a row's own data and images per class are its source's too
+        usual = self.name.split(".")[0] if self.kind == "generator" else p.data
         options = {**self.options(profile), **more}
         if self.kind == "text2image":  # made of the probe's own training images, where the row does not say otherwise
-            options = {"data": profile.data, "per_class": profile.per_class, **options}
+            options = {"data": p.data, "per_class": p.per_class, **options}
         return stream.source(self.kind, self.origin or usual, options)
 
 
