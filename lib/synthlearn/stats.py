@@ -1,13 +1,23 @@
-"""Statistics over records: intervals, paired comparisons, rank agreement. One place, all from per-image outcomes."""
+"""Statistics over runs: what an interval is over, and how sure a difference is. One place; nothing else computes an interval.
+
+A run's accuracy = its row's value + the run's own deviation + what the test images happen to be. Few runs of a row say little of how far runs lie
+apart, so that variance is pooled over the rows of a family (Snedecor and Cochran 1989, 12.10), and Student's t takes its degrees of freedom; where two
+families meet, Satterthwaite's (1946). Runs of two rows are not paired: a common seed was measured to buy nothing. The images' share comes image by
+image from how far different runs agree. Holm 1979 over claims; Berger 1982 for claims of which every part must hold (intersection–union).
+"""
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats as distributions
 
 Z = 1.959963984540054
-DRAWS = 10_000
+LEVEL, POWER = 0.05, 0.8
+MARGIN = 0.01  # how far behind still counts as "at least as good", in shares of top-1
+MOST_RUNS = 1000  # beyond which "runs that would settle it" is no number any more
+RANK_SD = 1.06  # Var of Fisher's z of a rank correlation over that of a plain one (Fieller, Hartley and Pearson 1957)
 
 
 def wilson(right: int, n: int) -> tuple[float, float]:
@@ -18,51 +28,154 @@ def wilson(right: int, n: int) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """How far runs of one row lie apart: ``variance`` of a run about its row's value, with ``df`` degrees of freedom; 0: nothing is known.
+
+    ``shared``: of an image's variance over right and wrong, the share that runs of a row have in common (0 … 1).
+    """
+
+    variance: float = 0.0
+    df: float = 0.0
+    shared: float = 1.0
+
+
+@dataclass(frozen=True)
 class Estimate:
-    """A mean with its 95 % interval: bootstrap over seeds × images, widened by √(S/(S − 1)) for few seeds; with one seed over images alone."""
+    """A mean or a difference with its standard error: over runs and test images, or with ``df`` infinite and ``over`` "images" over those alone."""
 
     mean: float
-    low: float
-    high: float
-    seeds: int
-    n: int
-    p: float = float("nan")  # two-sided, that the mean is zero; for differences
+    error: float
+    df: float
+    runs: int  # of the row that has fewest
+    n: int  # test images
+    over: str = "runs and images"
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95 % interval."""
+        return self.mean - self._half
+
+    @property
+    def high(self) -> float:
+        """Upper end of the 95 % interval."""
+        return self.mean + self._half
+
+    @property
+    def _half(self) -> float:
+        return float(distributions.t.ppf(1 - LEVEL / 2, self.df)) * self.error
+
+    @property
+    def p(self) -> float:
+        """Two-sided p that the value is zero."""
+        return min(self.above(0.0), self.below(0.0))
+
+    def above(self, bound: float) -> float:
+        """p of the test that the value is not above ``bound``; twice the one-sided one, at most 1, so that both directions may be asked."""
+        if self.error == 0:
+            return float(self.mean <= bound)
+        return float(min(1.0, 2 * distributions.t.sf((self.mean - bound) / self.error, self.df)))
+
+    def below(self, bound: float) -> float:
+        """The same in the other direction."""
+        if self.error == 0:
+            return float(self.mean >= bound)
+        return float(min(1.0, 2 * distributions.t.cdf((self.mean - bound) / self.error, self.df)))
 
 
-def bootstrap(outcomes: np.ndarray) -> Estimate:
-    """Hierarchical bootstrap of the mean of ``outcomes`` (seeds, images), any numbers.
+def pooled(rows: Iterable[Sequence[float]], shared: float = 1.0) -> Spread:
+    """One variance of runs within rows, from several rows' values; a row of one run adds nothing."""
+    each = [np.asarray(values, float) for values in rows if len(values) > 1]
+    df = sum(len(values) - 1 for values in each)
+    total = sum(float(((values - values.mean()) ** 2).sum()) for values in each)
+    return Spread(total / df if df else 0.0, df, shared)
 
-    Seeds are drawn with replacement and, in each draw, images with replacement, the same images for all seeds. Images with the same
-    outcomes over seeds are interchangeable, so only their counts are drawn: exact, and fast.
+
+def _combined(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Sum of variances, each with its degrees of freedom, and Satterthwaite's of the sum."""
+    total = sum(variance for variance, _ in parts)
+    lost = sum(variance * variance / df for variance, df in parts if variance > 0)
+    return total, total * total / lost if lost > 0 else math.inf
+
+
+def common(outcomes: np.ndarray, shared: float = 1.0) -> float:
+    """Variance over images of the chance that a run gets them right: mean covariance of two runs' ``outcomes`` (runs, images); of one run its share."""
+    runs, each = len(outcomes), outcomes.var(1)
+    if runs == 1:
+        return float(each[0]) * shared
+    return max(0.0, float((runs * runs * outcomes.mean(0).var() - each.sum()) / (runs * (runs - 1))))
+
+
+def mean(outcomes: np.ndarray, spread: Spread) -> Estimate:
+    """A row's accuracy from ``outcomes`` bool (runs, images)."""
+    runs, n = outcomes.shape
+    images = common(outcomes, spread.shared) / n
+    variance, df = _combined([(spread.variance / runs, spread.df), (images, math.inf)] if spread.df else [(outcomes.mean(0).var() / n, math.inf)])
+    return Estimate(float(outcomes.mean()), math.sqrt(variance), df, runs, n, "runs and images" if spread.df else "images")
+
+
+def difference(a: np.ndarray, b: np.ndarray, spread_a: Spread, spread_b: Spread) -> Estimate:
+    """Accuracy of one row − another's, from outcomes bool (runs, images) on the same images; ``spread_a is spread_b``: one family, one estimate."""
+    n, runs = a.shape[1], min(len(a), len(b))
+    apart = float(a.mean() - b.mean())
+    if not (spread_a.df and spread_b.df):
+        return Estimate(apart, math.sqrt((a.mean(0) - b.mean(0)).var() / n), math.inf, runs, n, "images")
+    variance, df = _combined([*_of_runs(len(a), len(b), spread_a, spread_b), (images_share(a, b, spread_a, spread_b), math.inf)])
+    return Estimate(apart, math.sqrt(variance), df, runs, n)
+
+
+def images_share(a: np.ndarray, b: np.ndarray, spread_a: Spread, spread_b: Spread) -> float:
+    """Variance of a difference that more runs would not take away: Var over images of the difference of chances, over their number."""
+    together = float(np.cov(a.mean(0), b.mean(0), bias=True)[0, 1])
+    return max(0.0, common(a, spread_a.shared) + common(b, spread_b.shared) - 2 * together) / a.shape[1]
+
+
+def _of_runs(runs_a: int, runs_b: int, spread_a: Spread, spread_b: Spread) -> list[tuple[float, float]]:
+    if spread_a == spread_b:
+        return [(spread_a.variance * (1 / runs_a + 1 / runs_b), spread_a.df)]
+    return [(spread_a.variance / runs_a, spread_a.df), (spread_b.variance / runs_b, spread_b.df)]
+
+
+def of_units(values: Sequence[float], spread: Spread, images: float, n: int) -> Estimate:
+    """Mean of one number per encoder, with the variance that the test images bring; ``spread`` of encoders within rows."""
+    variance, df = _combined([(spread.variance / len(values), spread.df), (images, math.inf)] if spread.df else [(images, math.inf)])
+    over = "encoders and images" if spread.df else "images"
+    return Estimate(float(np.mean(values)), math.sqrt(variance), df, len(values), n, over)
+
+
+def units_apart(a: Sequence[float], b: Sequence[float], spread: Spread, images: float, n: int) -> Estimate:
+    """Difference of two rows' means of one number per encoder, unpaired; as :func:`of_units`."""
+    parts = [*_of_runs(len(a), len(b), spread, spread)] if spread.df else []
+    variance, df = _combined([*parts, (images, math.inf)])
+    over = "encoders and images" if spread.df else "images"
+    return Estimate(float(np.mean(a) - np.mean(b)), math.sqrt(variance), df, min(len(a), len(b)), n, over)
+
+
+def runs_needed(apart: float, variance: float, images: float = 0.0, level: float = LEVEL) -> int | None:
+    """Runs of each of two rows that find a difference of ``apart`` in four of five studies at a two-sided ``level``.
+
+    variance: sum of both rows' run variances. images: variance that more runs do not take away. None: more than :data:`MOST_RUNS`, or no number of runs.
     """
-    s, n = outcomes.shape
-    code = np.zeros(n, dtype=np.int64)  # of each image's outcomes over seeds; sorting numbers is faster than sorting rows
-    for seed in outcomes:
-        levels, place = np.unique(seed, return_inverse=True)
-        _, first, code, counts = np.unique(code * len(levels) + place, return_index=True, return_inverse=True, return_counts=True)
-    patterns = outcomes[:, first].T.astype(float)
-    rng = np.random.default_rng(0)
-    weights = rng.multinomial(n, counts / n, size=DRAWS) / n
-    seeds = rng.integers(0, s, size=(DRAWS, s))
-    per_seed = weights @ patterns
-    draws = np.take_along_axis(per_seed, seeds, axis=1).mean(1)
-    mean = float(outcomes.mean())
-    stretch = math.sqrt(s / (s - 1)) if s > 1 else 1.0
-    low, high = (mean + stretch * (np.quantile(draws, q) - mean) for q in (0.025, 0.975))
-    error = stretch * float(draws.std())
-    p = 2 * distributions.norm.sf(abs(mean) / error) if error > 0 else float(mean == 0)
-    return Estimate(mean, float(low), float(high), s, n, float(p))
+    wanted = distributions.norm.isf(level / 2) + distributions.norm.ppf(POWER)
+    left = (apart / wanted) ** 2 - images
+    needed = math.ceil(variance / left) if left > 0 else MOST_RUNS + 1
+    return max(1, needed) if needed <= MOST_RUNS else None
 
 
 def paired_t(differences: np.ndarray) -> tuple[float, float, float]:
-    """Mean of per-seed differences (S,), S ≥ 2, and its 95 % t-interval with S − 1 degrees of freedom."""
+    """Mean of paired differences (S,), S ≥ 2, and its 95 % t-interval with S − 1 degrees of freedom."""
     s = len(differences)
     half = distributions.t.ppf(0.975, s - 1) * np.std(differences, ddof=1) / math.sqrt(s)
     mean = float(np.mean(differences))
     return mean, mean - float(half), mean + float(half)
 
 
-def holm(p: list[float], level: float = 0.05) -> list[bool]:
+def paired(differences: Sequence[float], n: int) -> Estimate:
+    """Mean of paired differences as an estimate over their units alone, Student's t with one degree of freedom fewer than there are."""
+    d = np.asarray(differences, float)
+    return Estimate(float(d.mean()), float(d.std(ddof=1)) / math.sqrt(len(d)), len(d) - 1, len(d), n, "runs")
+
+
+def holm(p: Sequence[float], level: float = LEVEL) -> list[bool]:
     """Which of several hypotheses Holm's step-down procedure rejects."""
     rejected = [False] * len(p)
     for i, k in enumerate(np.argsort(p, kind="stable")):
@@ -100,14 +213,22 @@ def permutation_p(x: np.ndarray, y: np.ndarray, draws: int = 10_000) -> float:
     return float((1 + (np.abs(shuffled @ a) >= abs(b @ a) - 1e-9).sum()) / (draws + 1))
 
 
-def split_half(outcomes: np.ndarray, splits: int = 100) -> float:
-    """Reliability of a ranking of rows: outcomes (rows, seeds, images); mean over random halves of the images of the Spearman–Brown corrected correlation."""
-    rng = np.random.default_rng(0)
-    per_image = outcomes.mean(1)
-    found = []
+def partial(x: np.ndarray, y: np.ndarray, held: np.ndarray) -> tuple[float, Estimate]:
+    """Spearman's partial correlation of x and y (n,), n ≥ 6, ``held`` (n,) kept fixed; and Fisher's z of it, over the n rows."""
+    r = np.corrcoef(distributions.rankdata(np.stack([x, y, held]), axis=1))
+    rest = (1 - r[0, 2] ** 2) * (1 - r[1, 2] ** 2)
+    rho = float((r[0, 1] - r[0, 2] * r[1, 2]) / math.sqrt(rest)) if rest > 0 else 0.0
+    z = math.atanh(min(1 - 1e-12, max(-1 + 1e-12, rho)))
+    return rho, Estimate(z, math.sqrt(RANK_SD / (len(x) - 4)), math.inf, len(x), len(x), "sets")
+
+
+def reliability(rows: Sequence[Sequence[float]], splits: int = 200) -> float:
+    """How far a second study of the same size would rank the rows alike: each row's runs, two or more, halved at random, Spearman's correlation of the
+    halves' means, stepped up to all runs (Spearman 1910, Brown 1910); mean over ``splits`` halvings."""
+    rng, found = np.random.default_rng(0), []
     for _ in range(splits):
-        order = rng.permutation(per_image.shape[1])
-        a, b = (per_image[:, half].mean(1) for half in np.array_split(order, 2))
-        r = distributions.spearmanr(a, b).statistic
+        halves = [np.array_split(rng.permutation(np.asarray(values, float)), 2) for values in rows]
+        a, b = (np.array([half[side].mean() for half in halves]) for side in (0, 1))
+        r = float(distributions.spearmanr(a, b).statistic)
         found.append(2 * r / (1 + r))
     return float(np.mean(found))

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from .. import losses, stats
 from ..encoders import OUT
 from ..generators.feature_vis import visualise
-from ..study import Profile, claims, records, run
+from ..study import Profile, claims, inference, records, run
 from ..study.rows import Row
 from ..study.rows import row as row_by_name
 from . import figures
@@ -59,14 +59,14 @@ def _ablation_line(name: str, found: Records, reference: Sequence[dict[str, Any]
     row, mine = row_by_name(name), found[name]
     apart = "–"
     if reference is not None:
-        apart = points(claims.difference({r["spec"]["seed"]: r for r in mine}, {r["spec"]["seed"]: r for r in reference}, _common(mine, reference)))
+        apart = points(inference.difference(mine, reference, _common(mine, reference)))
     command = f"<code>python -m synthlearn run --profile {profile.name} --row {name}</code>"
     return [html.escape(row.title), recorded(interval(estimate(mine)), name, profile), apart, changed(row, profile), str(len(mine)), command]
 
 
-def _common(a: Sequence[dict[str, Any]], b: Sequence[dict[str, Any]]) -> str | None:
-    """A measurement that both have by name, None where each has its own main one."""
-    return claims.PRIMARY if all(claims.PRIMARY in r["results"] for r in (*a, *b)) else None
+def _common(a: Sequence[dict[str, Any]], b: Sequence[dict[str, Any]]) -> str:
+    """A measurement that both have by name, or each one's own main one."""
+    return inference.PRIMARY if all(inference.PRIMARY in r["results"] for r in (*a, *b)) else inference.MAIN
 
 
 def ablation_figure(found: Records, profile: Profile, floor: str = "random") -> figures.Shown:
@@ -281,7 +281,7 @@ def twins_figure() -> figures.Shown:
     """Accuracies of the same row and seed on two kinds of device, one against the other: a mark per pair, colour by family; on the line they agree."""
     pairs = records.twins()
     figure, axis = figures.new(width=4.6, height=4.2)
-    x, y = ([100 * claims.metric(pair[i])["top1"] for pair in pairs] for i in (0, 1))
+    x, y = ([100 * inference.metric(pair[i])["top1"] for pair in pairs] for i in (0, 1))
     families = [row_by_name(first["row"]).family for first, _ in pairs]
     for family in dict.fromkeys(families):
         mine = [i for i, f in enumerate(families) if f == family]
@@ -299,12 +299,12 @@ def twins_figure() -> figures.Shown:
 def twins_table() -> figures.Shown:
     """How far the same run lies apart on two devices, beside how far seeds of one row do."""
     pairs = records.twins()
-    apart = np.array([claims.metric(twin)["top1"] - claims.metric(first)["top1"] for first, twin in pairs])
+    apart = np.array([inference.metric(twin)["top1"] - inference.metric(first)["top1"] for first, twin in pairs])
     rows = claims.by_row(records.read_all())
-    spreads = [np.var([claims.metric(r)["top1"] for r in mine.values()], ddof=1) for name, mine in rows.items() if len(mine) > 2 and row_by_name(name).trained]
+    spreads = [np.var([inference.metric(r)["top1"] for r in mine.values()], ddof=1) for name, mine in rows.items() if len(mine) > 2 and row_by_name(name).trained]
     mean, low, high = stats.paired_t(apart)
-    n = int(np.median([claims.metric(first)["n"] for first, _ in pairs]))
-    p = float(np.mean([claims.metric(first)["top1"] for first, _ in pairs]))
+    n = int(np.median([inference.metric(first)["n"] for first, _ in pairs]))
+    p = float(np.mean([inference.metric(first)["top1"] for first, _ in pairs]))
     body = [
         ["the same run on two devices: mean difference", f"{100 * mean:+.2f} <small>[{100 * low:+.2f}, {100 * high:+.2f}]</small>", f"{len(pairs)} pairs"],
         ["one run, from those pairs: standard deviation", f"{100 * float(apart.std(ddof=1)) / 2**0.5:.2f}", f"{len(pairs)} pairs"],

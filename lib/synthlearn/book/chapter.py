@@ -13,7 +13,8 @@ from torch import Tensor
 
 from .. import datasets, files, metrics, stats
 from ..errors import DataError
-from ..study import Profile, claims, rows, run
+from ..study import Profile, claims, inference, rows, run
+from ..study.inference import difference, estimate, metric
 from ..study.profiles import is_study
 from ..study.rows import row as row_by_name
 from . import figures
@@ -65,14 +66,9 @@ def points(e: stats.Estimate) -> str:
 
 
 def baseline(profile: Profile, name: str = "random") -> list[dict[str, Any]]:
-    """Records of another chapter's row that this one compares with."""
+    """Runs of another chapter's row that this one compares with."""
     row = row_by_name(name)
-    return [run.record(row, profile, seed) for seed in range(row.profile(profile).seeds)]
-
-
-def estimate(found: Sequence[dict[str, Any]], name: str | None = None) -> stats.Estimate:
-    """Mean top-1 of one row over its seeds, with its interval; by the main measurement or another by name."""
-    return stats.bootstrap(claims.outcomes(found, name))
+    return run.runs(row, profile) or [run.record(row, profile, seed) for seed in range(row.profile(profile).seeds)]
 
 
 def secondary(found: Sequence[dict[str, Any]]) -> list[str]:
@@ -82,40 +78,39 @@ def secondary(found: Sequence[dict[str, Any]]) -> list[str]:
 
 def results(found: Records, profile: Profile) -> figures.Shown:
     """Our accuracy and its gain over the random encoder, with intervals, beside the paper's number."""
-    paper, random = published(), {r["spec"]["seed"]: r for r in found.get("random") or baseline(profile)}
+    paper, random = published(), found.get("random") or baseline(profile)
     body = []
     for name, mine in found.items():
         row, e = row_by_name(name), estimate(mine)
-        gain = claims.difference({r["spec"]["seed"]: r for r in mine}, random)
+        gain = difference(mine, random)
         entry = paper.get(row.published or "")
         cells = [html.escape(row.title), recorded(interval(e), name, profile), "–" if name == "random" else points(gain)]
-        body.append([*cells, *secondary(mine), str(e.seeds), f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–"])
-    n = claims.metric(next(iter(found.values()))[0])["n"]
+        body.append([*cells, *secondary(mine), str(e.runs), f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–"])
+    n = metric(next(iter(found.values()))[0])["n"]
     return table(
-        ["source", "fc6 linear, %", "gain over random", "fc7", "fc6 kNN", "fc6, BN re-estimated", "seeds", "the paper's, %"],
+        ["source", "fc6 linear, %", "gain over random", "fc7", "fc6 kNN", "fc6, BN re-estimated", "runs", "the paper's, %"],
         body,
-        f"Ours: top-1 on {n:,} test images of {profile.data}, mean over seeds [95 % interval: seeds × images]. "
+        f"Ours: top-1 on {n:,} test images of {profile.data}, mean over runs [95 % interval: runs and images]. "
         "The paper's: ImageNet-100, full scale, read off a figure (± 0.2).",
     )
 
 
 def gains(found: Records, profile: Profile) -> figures.Shown:
-    """Gain over the random encoder by every measurement: bootstrap interval over seeds × images, and Student's over the seeds' paired differences."""
-    random = {r["spec"]["seed"]: r for r in found.get("random") or baseline(profile)}
-    body = []
+    """Gain over the random encoder by every measurement."""
+    random, body = found.get("random") or baseline(profile), []
     for name, mine in found.items():
-        records = {r["spec"]["seed"]: r for r in mine}
-        for measurement in (claims.PRIMARY, *SECONDARY):
-            if name == "random" or measurement not in mine[0]["results"]:
-                continue
-            e = claims.difference(records, random, measurement)
-            apart = np.array(
-                [records[s]["results"][measurement]["top1"] - random[s]["results"][measurement]["top1"] for s in sorted(records.keys() & random.keys())]
-            )
-            student = "–" if len(apart) < 2 else "[{:+.1f}, {:+.1f}]".format(*(100 * x for x in stats.paired_t(apart)[1:]))
-            body.append([html.escape(row_by_name(name).title), measurement.replace("_", " "), points(e), student, " ".join(f"{100 * x:+.1f}" for x in apart)])
-    header = ["source", "measurement", "gain over random: bootstrap", "Student's, over seeds", "each seed"]
-    return table(header, body, "Paired: the same seed is the same initial encoder and the same held-out part. 95 % intervals, in points.")
+        for measurement in (inference.PRIMARY, *SECONDARY):
+            if name != "random" and measurement in mine[0]["results"]:
+                e = difference(mine, random, measurement)
+                body.append([html.escape(row_by_name(name).title), measurement.replace("_", " "), points(e), str(len(mine)), str(len(random))])
+    header = ["source", "measurement", "gain over random, points", "runs", "runs of random"]
+    return table(header, body, f"95 % intervals over {over(found)}.")
+
+
+def over(found: Records) -> str:
+    """What the intervals of some rows are over."""
+    kinds = dict.fromkeys(estimate(mine).over for mine in found.values())
+    return " or ".join(kinds) + (" alone, as nothing is known of how far runs lie apart" if list(kinds) == ["images"] else "")
 
 
 def accuracy_figure(found: Records, profile: Profile) -> figures.Shown:
@@ -241,7 +236,7 @@ def sensitivity(profile: Profile, names: Sequence[str], variant: str) -> figures
     """Accuracy of some rows under the study's settings and under a variant's, seed 0 of each."""
     body = []
     for name in names:
-        usual, other = (claims.metric(run.record(row_by_name(n), profile, 0)) for n in (name, f"{name}.{variant}"))
+        usual, other = (metric(run.record(row_by_name(n), profile, 0)) for n in (name, f"{name}.{variant}"))
         body.append(
             [
                 html.escape(row_by_name(name).title),

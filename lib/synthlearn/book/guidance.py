@@ -9,7 +9,7 @@ import torch
 
 from .. import datasets
 from ..image import resize
-from ..study import Profile, claims, run
+from ..study import Profile, inference, run
 from ..study.rows import row as row_by_name
 from ..text2image import Learned, flow
 from . import figures
@@ -119,7 +119,7 @@ def classes_figure(found: Records, profile: Profile, a: str, b: str) -> figures.
     test = datasets.load(profile.data, "test")
     figure, axis = figures.new(height=3.6)
     said = []
-    accuracy = {name: claims.outcomes(found.get(name) or baseline(profile, name)).mean(0) for name in (a, b)}
+    accuracy = {name: inference.outcomes(found.get(name) or baseline(profile, name)).mean(0) for name in (a, b)}
     share = {name: [float(x[(test.labels == c).numpy()].mean()) for c in range(len(test.classes))] for name, x in accuracy.items()}
     order = sorted(range(len(test.classes)), key=lambda c: share[a][c] - share[b][c])
     for i, c in enumerate(order):

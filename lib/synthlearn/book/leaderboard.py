@@ -11,7 +11,7 @@ import numpy as np
 from .. import files, stats
 from ..generators import default_options, generator, generator_class, names
 from ..image import to_tiles
-from ..study import Profile, claims, records, resolve, rows, run
+from ..study import Profile, claims, inference, records, resolve, rows, run
 from ..study import measurements as measurements_of_study
 from ..study.rows import Row
 from ..study.rows import row as row_by_name
@@ -36,9 +36,7 @@ CARD_WATTS = 43  # of a run on a GPU: a tenth of the 430 W that the H100 drew wh
 
 def stored(profile: str) -> Records:
     """All committed records of a profile by row, in the study's order; empty where there is none."""
-    found: Records = {}
-    for r in records.read_all(profile):
-        found.setdefault(r["row"], []).append(r)
+    found = inference.committed(profile)
     return {name: found[name] for name in rows() if name in found}
 
 
@@ -200,10 +198,9 @@ def answer(found: Records, profile: Profile) -> figures.Shown:
     noise = {n: found[n] for n in one_protocol(found, profile) if row_by_name(n).kind == "generator"}
     if not noise or not {"random", "real", "mosaic-named.stablerep", "real.simclr_sharp"} <= found.keys():
         return table(["state"], [["no committed records yet"]], "The study's records are not there: make study PROFILE=cpu.")
-    seeds = {name: {r["spec"]["seed"]: r for r in mine} for name, mine in found.items()}
     best = next(iter(ranked(noise)))
     top, floor, real = (estimate(found[name]) for name in (best, "random", "real"))
-    behind = claims.difference(seeds["real"], seeds[best])
+    behind = inference.difference(found["real"], found[best])
     share = (top.mean - floor.mean) / (real.mean - floor.mean)
     level = "which is within chance" if behind.low <= 0 <= behind.high else "which is more than chance"
     first = f"<b>How good?</b> The best noise, {html.escape(row_by_name(best).title)}, takes the untrained network from {percent(floor.mean)} % to "
@@ -211,7 +208,7 @@ def answer(found: Records, profile: Profile) -> figures.Shown:
     first += f"({percent(real.mean)} %); these are {points(behind)} points ahead, {level}."
     cheap = {n: speed for n in noise if (speed := speed_of(n)) is not None}
     fast = next(name for name in ranked(noise) if cheap.get(name, 0) >= FAST)
-    lost = claims.difference(seeds[best], seeds[fast])
+    lost = inference.difference(found[best], found[fast])
     gaps = claims.group_gaps(records.read_all(profile.name, "transfer"))
     told = ", ".join(f"{-100 * gap:+.1f} ± {100 * stats.Z * error:.1f} on {g}" for g, (gap, error) in gaps.items())
     second = "<b>What does it cost, what is it for?</b> "
@@ -221,12 +218,12 @@ def answer(found: Records, profile: Profile) -> figures.Shown:
         second += f"Of the sets that come fast the best, {html.escape(row_by_name(fast).title)}, makes {cheap[fast]:,.0f} pictures a second on two cores and "
         second += f"lies {points(lost)} points behind the best of all"
     second += f"; against real images the best noise lies, in points of gain over chance, {told} tasks{_private_use(profile)}."
-    captions = claims.difference(seeds["mosaic-named.stablerep"], seeds["real.simclr_sharp"])
+    captions = inference.difference(found["mosaic-named.stablerep"], found["real.simclr_sharp"])
     third = "<b>What do captions add?</b> Several samples of a caption as positives, from a model made of the same real images, teach "
     third += f"{points(captions)} points more than SimCLR on those images"
     if {"mosaic-colour.stablerep", "mosaic-colour"} <= found.keys():
         third += (
-            f"; where captions do not name the class, several samples add {points(claims.difference(seeds['mosaic-colour.stablerep'], seeds['mosaic-colour']))}"
+            f"; where captions do not name the class, several samples add {points(inference.difference(found['mosaic-colour.stablerep'], found['mosaic-colour']))}"
         )
     sentences = (first, second, third + ".")
     return figures.Shown(f"<ol class='answer'>{''.join(f'<li>{s}</li>' for s in sentences)}</ol>", re.sub(r"<[^>]+>", "", " ".join(sentences)))

@@ -3,7 +3,7 @@
 import html
 
 from .. import files
-from ..study import Profile, claims, measurements, records
+from ..study import Profile, inference, measurements, records
 from ..study.rows import row as row_by_name
 from . import figures
 from .chapter import Records, percent, table
@@ -19,7 +19,7 @@ def record_table(found: Records, profile: Profile) -> figures.Shown:
             file = f"../_static/records/{profile.name}/{name}-s{seed}.json"
             body.append([
                 f"<span{anchor}>{html.escape(row_by_name(name).title)}</span><br><small><code>{name}</code></small>", str(seed),
-                percent(claims.metric(r)["top1"]), f"{r['cost']['wall_seconds'] / 60:.1f}", html.escape(where["device"]), where["date"][:10],
+                percent(inference.metric(r)["top1"]), f"{r['cost']['wall_seconds'] / 60:.1f}", html.escape(where["device"]), where["date"][:10],
                 f"<code>{where['code'][:10]}</code>", f"<a href='{file}'>file</a>",
                 f"<code>python -m synthlearn run --profile {profile.name} --row {name} --seed {seed}</code>",
             ])  # fmt: skip

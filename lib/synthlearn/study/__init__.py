@@ -1,6 +1,6 @@
 """The study: rows, profiles, records, claims, and statistics over records."""
 
-from .claims import metric
+from .inference import metric
 from .measurements import measured
 from .profiles import Profile, resolve
 from .records import read_all

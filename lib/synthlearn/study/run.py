@@ -18,7 +18,7 @@ from torch import Tensor
 from .. import datasets, encoders, files, methods, probe, stream, train, transfer
 from ..text2image.captions import CaptionSource
 from . import records
-from .profiles import Profile, anywhere
+from .profiles import Profile, anywhere, is_study
 from .rows import Row, encoder_file, rows, spec, wanted
 
 REPLAY_POINTS = 3  # of the recorded curve, that a replay must meet
@@ -71,10 +71,20 @@ def prepare(profile: Profile) -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
+def runs(row: Row, profile: Profile) -> list[dict[str, Any]]:
+    """A row's runs. In the study's own profiles those that are recorded, twins last (empty: none is yet); in others all seeds, made where missing."""
+    seeds = range(row.profile(profile).seeds)
+    if not is_study(profile):
+        return [record(row, profile, seed) for seed in seeds]
+    found = [record(row, profile, seed) for seed in seeds if path(row, profile, seed).exists()]
+    return found + [twin for _, twin in records.twins(profile.name) if twin["row"] == row.name]
+
+
 def chapter(name: str, profile: Profile) -> dict[str, list[dict[str, Any]]]:
-    """All records of a chapter's rows: row name → one per seed. Missing ones are made."""
+    """The runs of a chapter's rows by row; rows of the study's own profiles that have none yet are left out, but made where none of them has any."""
     mine = [row for row in wanted(profile) if row.chapter == name]
-    return {row.name: [record(row, profile, seed) for seed in range(row.profile(profile).seeds)] for row in mine}
+    found = {row.name: made for row in mine if (made := runs(row, profile))}
+    return found or {row.name: [record(row, profile, seed) for seed in range(row.profile(profile).seeds)] for row in mine}
 
 
 def checkpoint(identity: str) -> Path:

@@ -1,0 +1,103 @@
+"""What committed runs say of their rows: estimates and differences, with the spread of runs pooled over each family of methods."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import files, stats
+from ..errors import DataError
+from . import records
+
+PRIMARY = "fc6_linear"
+MAIN = "main"  # measurement: each record's own, see :func:`metric`
+# Rows whose runs lie equally far apart: alignment and uniformity on any pictures; two views as each other's only positive; several positives; classes.
+FAMILIES = {
+    "align_uniform": "alignment and uniformity",
+    "simclr": "two views",
+    "moco": "two views",
+    "supcon": "several positives",
+    "stablerep": "several positives",
+    "stablerep_plus": "several positives",
+    "clip": "several positives",
+    "supervised": "cross-entropy",
+}
+UNTRAINED = {"random": "untrained encoders", "raw_pixels": "pixels", "mean_colours": "pixels"}
+Runs = Sequence[dict[str, Any]]
+
+
+def metric(record: dict[str, Any]) -> dict[str, Any]:
+    """The record's main measurement: fc6 of the small encoder, pooled features of others, the features themselves for baselines without one."""
+    results = record["results"]
+    return results.get(PRIMARY) or results.get("pooled_linear") or results["linear"]
+
+
+def measured(record: dict[str, Any], name: str = MAIN) -> dict[str, Any]:
+    """A measurement of a record by name."""
+    return metric(record) if name == MAIN else record["results"][name]
+
+
+def family(record: dict[str, Any]) -> str:
+    """The family whose runs lie as far apart as this one's."""
+    spec = record["spec"]
+    return UNTRAINED.get(spec["kind"]) or FAMILIES[spec["method"]["name"]]
+
+
+def outcomes(found: Runs, name: str = MAIN) -> np.ndarray:
+    """Which test images were right by a measurement: bool (runs, images). Raises DataError when the records' test sets differ."""
+    sets = {r["spec"]["data"]["test_sha256"] for r in found}
+    if len(sets) != 1:
+        raise DataError(f"records of {found[0]['row']}: their test sets differ, they cannot be averaged; run the row again")
+    return np.stack([records.unpack(m["correct"], m["n"]) for m in (measured(r, name) for r in found)])
+
+
+def committed(profile: str) -> dict[str, list[dict[str, Any]]]:
+    """All committed runs of a profile by row: its records, then their twins, which are further runs of the same rows on another kind of device."""
+    table: dict[str, list[dict[str, Any]]] = {}
+    for r in [*records.read_all(profile), *(twin for _, twin in records.twins(profile))]:
+        table.setdefault(r["row"], []).append(r)
+    return table
+
+
+def spread(record: dict[str, Any], name: str = MAIN) -> stats.Spread:
+    """How far runs of this record's row lie apart, from all committed runs of its profile and family; unknown where no row has two."""
+    return _spreads(files.root(), record["profile"], name).get(family(record), stats.Spread())
+
+
+@cache
+def _spreads(root: Path, profile: str, name: str) -> dict[str, stats.Spread]:
+    rows: dict[str, list[list[float]]] = {}
+    agreements: dict[str, list[float]] = {}
+    for runs in committed(profile).values():
+        if name != MAIN and name not in runs[0]["results"]:
+            continue
+        which = family(runs[0])
+        rows.setdefault(which, []).append([measured(r, name)["top1"] for r in runs])
+        if len(runs) > 1:
+            right = outcomes(runs, name)
+            agreements.setdefault(which, []).append(stats.common(right) / float(right.var(1).mean()))
+    return {which: stats.pooled(values, float(np.mean(agreements.get(which, [1.0])))) for which, values in rows.items()}
+
+
+def estimate(found: Runs, name: str = MAIN) -> stats.Estimate:
+    """Mean top-1 of one row over its runs; by the main measurement or another by name."""
+    return stats.mean(outcomes(found, name), spread(found[0], name))
+
+
+def difference(a: Runs, b: Runs, name: str = MAIN) -> stats.Estimate:
+    """Difference a − b of two rows' top-1, unpaired over runs, image by image over the same test images.
+
+    Raises: DataError when the rows were measured on different images.
+    """
+    if a[0]["spec"]["data"]["test_sha256"] != b[0]["spec"]["data"]["test_sha256"]:
+        raise DataError(f"{a[0]['row']} and {b[0]['row']} were measured on different test images and cannot be compared; run one of them again")
+    return stats.difference(outcomes(a, name), outcomes(b, name), spread(a[0], name), spread(b[0], name))
+
+
+def runs_needed(a: Runs, b: Runs, bound: float = 0.0, level: float = stats.LEVEL) -> int | None:
+    """Runs of each row that would tell their difference, as it looks now, from ``bound`` in four of five studies; None: more than a thousand, or none."""
+    x, y, own, other = outcomes(a), outcomes(b), spread(a[0]), spread(b[0])
+    apart = float(x.mean() - y.mean()) - bound
+    return stats.runs_needed(apart, own.variance + other.variance, stats.images_share(x, y, own, other), level)
