@@ -129,8 +129,8 @@ def parser() -> argparse.ArgumentParser:
             p.add_argument("--what", action="append", help="only this further measurement, and no rows; may be given several times")
     p.epilog = VERIFY
     p.add_argument("--measure", action="store_true", help="measure kept encoders again too")
-    p.add_argument("--whole", action="store_true", help="rows alone: train each to its end and probe it; else the first steps are compared, which takes "
-                   "seconds, and the first part of each further measurement")  # fmt: skip
+    p.add_argument("--whole", action="store_true", help="rows alone: train each to its end and probe it. Else the first steps are compared, which takes "
+                   "seconds, and the first part of each further measurement, for which an encoder is trained where none is kept")  # fmt: skip
     p.add_argument("--against", metavar="COMMIT", help="instead: run short starts under this commit's library and under this one, on this machine, and "
                    "confirm the records of what gives the same bits; needs no pools and no encoders")  # fmt: skip
 

@@ -67,12 +67,16 @@ def start(again: Sequence[float], recorded: Sequence[float], steps: Sequence[int
     """Elsewhere, the first points of a loss curve; ``steps``: the last step of each, ``source``: what the images come from, as recorded."""
     sharp = follows(source) and steps[0] <= FIRST_STEPS
     bounds = [FIRST if sharp and i == 0 else next((bound for last, bound in LATER if step <= last), LATEST) for i, step in enumerate(steps)]
-    grows = ", ".join(f"± {bound:g} at step {step}" for bound, step in zip(bounds, steps, strict=True))
-    asked = f"no farther apart than rounding grows ({grows}); too wide to decide anything"
     if sharp:
-        asked = f"the first point of the loss up to rounding, then no farther apart than rounding grows ({grows})"
+        asked = f"first point of the loss up to rounding (± {FIRST:g}), then no more than rounding grows to ({_bounds(bounds[1:])})"
+    else:
+        asked = f"no more than rounding grows to ({_bounds(bounds)}): that is too much to decide anything"
     agrees = all(abs(a - b) <= bound for a, b, bound in zip(again, recorded, bounds, strict=True))
     return Comparison(agrees, asked, ", ".join(f"{a:.6f} for {b:.6f}" for a, b in zip(again, recorded, strict=True)), strict=sharp)
+
+
+def _bounds(bounds: Sequence[float]) -> str:
+    return ", ".join(f"± {bound:g}" for bound in bounds)
 
 
 def runs(again: Mapping[str, float], recorded: Mapping[str, float], spreads: Mapping[str, stats.Spread], tests: int, what: str = "runs") -> Comparison:

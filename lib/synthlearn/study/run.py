@@ -256,11 +256,13 @@ def replay(row: Row, profile: Profile, seed: int, measure: bool = False) -> list
     if described is None:
         return [CHANGED]
     prepare(profile)
+    same = machine.same(found["provenance"], p.device)
     curve: list[float] = []
     if row.trained:
         source = source_of(row, profile, seed)
         images = stream.feed(source, p.n_images, p.image_size, seed, p.device, p.refresh)
-        if not p.refresh:  # else they are made anew anyway
+        # Not where images are made anew anyway, nor where a pool that another machine has left is of other images.
+        if not p.refresh and (same or comparison.follows(found["spec"]["source"])):
             probed = torch.arange(0, p.n_images, max(1, p.n_images // REPLAY_PICTURES))
             difference = source.sample(probed, p.image_size, seed, p.device).int() - images.batch(0, probed).int()
             most = int(difference.abs().max())
@@ -271,7 +273,7 @@ def replay(row: Row, profile: Profile, seed: int, measure: bool = False) -> list
         curve = train.pretrain(images, method, p.augmenter(), p.optimisation(), seed, until=last, labels=labels).curves["loss"]
     top1 = _top1(row, p, seed, encoder_file(found["id"])) if measure or not row.trained else {}
     points, recorded = found["curves"].get("loss", [])[: len(curve)], _recorded(found, top1)
-    if machine.same(found["provenance"], p.device):
+    if same:
         compared = [to_the_bit({"loss": curve, **top1}, {"loss": points, **recorded}) if curve else to_the_bit(top1, recorded)]
     else:
         compared = [comparison.start(curve, points, found["curves"]["step"][: len(curve)], found["spec"]["source"])] if curve else []
