@@ -105,28 +105,44 @@ def common(outcomes: np.ndarray, shared: float = 1.0) -> float:
     return max(0.0, float((runs * runs * outcomes.mean(0).var() - each.sum()) / (runs * (runs - 1))))
 
 
+Part = tuple[float, np.ndarray, Spread]  # weight, outcomes bool (runs, images), spread
+
+
+def contrast(parts: Sequence[Part]) -> Estimate:
+    """Weighted sum of rows' accuracies, all on the same images: Σ w · accuracy. No run may stand in two parts.
+
+    Variance: of each family Σ w²/runs times its spread's, and of the images what different runs have in common, weighted; over images alone where a
+    spread is unknown."""
+    n, runs = parts[0][1].shape[1], min(len(outcomes) for _, outcomes, _ in parts)
+    means = [outcomes.mean(0) for _, outcomes, _ in parts]
+    value = sum(w * float(mean.mean()) for (w, _, _), mean in zip(parts, means, strict=True))
+    if not all(spread.df for _, _, spread in parts):
+        seen = sum(w * mean for (w, _, _), mean in zip(parts, means, strict=True))
+        return Estimate(value, math.sqrt(float(np.var(seen)) / n), math.inf, runs, n, "images")
+    of_runs: dict[Spread, float] = {}
+    for w, outcomes, spread in parts:
+        of_runs[spread] = of_runs.get(spread, 0.0) + spread.variance * w * w / len(outcomes)
+    variance, df = _combined([*((v, spread.df) for spread, v in of_runs.items()), (images_share(parts), math.inf)])
+    return Estimate(value, math.sqrt(variance), df, runs, n)
+
+
+def images_share(parts: Sequence[Part]) -> float:
+    """Variance of a contrast that more runs would not take away: over images, of the weighted sum of chances, over their number."""
+    means = np.stack([outcomes.mean(0) for _, outcomes, _ in parts])
+    together = np.atleast_2d(np.cov(means, bias=True))
+    np.fill_diagonal(together, [common(outcomes, spread.shared) for _, outcomes, spread in parts])
+    w = np.array([w for w, _, _ in parts])
+    return max(0.0, float(w @ together @ w)) / means.shape[1]
+
+
 def mean(outcomes: np.ndarray, spread: Spread) -> Estimate:
     """A row's accuracy from ``outcomes`` bool (runs, images)."""
-    runs, n = outcomes.shape
-    images = common(outcomes, spread.shared) / n
-    variance, df = _combined([(spread.variance / runs, spread.df), (images, math.inf)] if spread.df else [(outcomes.mean(0).var() / n, math.inf)])
-    return Estimate(float(outcomes.mean()), math.sqrt(variance), df, runs, n, "runs and images" if spread.df else "images")
+    return contrast([(1.0, outcomes, spread)])
 
 
 def difference(a: np.ndarray, b: np.ndarray, spread_a: Spread, spread_b: Spread) -> Estimate:
-    """Accuracy of one row − another's, from outcomes bool (runs, images) on the same images; ``spread_a is spread_b``: one family, one estimate."""
-    n, runs = a.shape[1], min(len(a), len(b))
-    apart = float(a.mean() - b.mean())
-    if not (spread_a.df and spread_b.df):
-        return Estimate(apart, math.sqrt((a.mean(0) - b.mean(0)).var() / n), math.inf, runs, n, "images")
-    variance, df = _combined([*_of_runs(len(a), len(b), spread_a, spread_b), (images_share(a, b, spread_a, spread_b), math.inf)])
-    return Estimate(apart, math.sqrt(variance), df, runs, n)
-
-
-def images_share(a: np.ndarray, b: np.ndarray, spread_a: Spread, spread_b: Spread) -> float:
-    """Variance of a difference that more runs would not take away: Var over images of the difference of chances, over their number."""
-    together = float(np.cov(a.mean(0), b.mean(0), bias=True)[0, 1])
-    return max(0.0, common(a, spread_a.shared) + common(b, spread_b.shared) - 2 * together) / a.shape[1]
+    """Accuracy of one row − another's, from outcomes bool (runs, images) on the same images; equal spreads are one family's, one estimate."""
+    return contrast([(1.0, a, spread_a), (-1.0, b, spread_b)])
 
 
 def _of_runs(runs_a: int, runs_b: int, spread_a: Spread, spread_b: Spread) -> list[tuple[float, float]]:
@@ -173,6 +189,14 @@ def paired(differences: Sequence[float], n: int) -> Estimate:
     """Mean of paired differences as an estimate over their units alone, Student's t with one degree of freedom fewer than there are."""
     d = np.asarray(differences, float)
     return Estimate(float(d.mean()), float(d.std(ddof=1)) / math.sqrt(len(d)), len(d) - 1, len(d), n, "runs")
+
+
+def blocks(values: np.ndarray, a: int, b: int) -> Estimate:
+    """Treatment a − treatment b from ``values`` (treatments, blocks): paired over blocks, the spread of what is left pooled over all treatments."""
+    left = values - values.mean(0) - values.mean(1, keepdims=True) + values.mean()
+    df = (values.shape[0] - 1) * (values.shape[1] - 1)
+    error = math.sqrt(2 * float((left**2).sum()) / df / values.shape[1])
+    return Estimate(float((values[a] - values[b]).mean()), error, df, values.shape[1], 0, "runs")
 
 
 def holm(p: Sequence[float], level: float = LEVEL) -> list[bool]:

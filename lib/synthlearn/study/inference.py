@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .. import files, stats
+from .. import stats
 from ..errors import DataError
 from . import records
 
@@ -63,11 +62,11 @@ def committed(profile: str) -> dict[str, list[dict[str, Any]]]:
 
 def spread(record: dict[str, Any], name: str = MAIN) -> stats.Spread:
     """How far runs of this record's row lie apart, from all committed runs of its profile and family; unknown where no row has two."""
-    return _spreads(files.root(), record["profile"], name).get(family(record), stats.Spread())
+    return _spreads(records.stamp(), record["profile"], name).get(family(record), stats.Spread())
 
 
 @cache
-def _spreads(root: Path, profile: str, name: str) -> dict[str, stats.Spread]:
+def _spreads(stamp: object, profile: str, name: str) -> dict[str, stats.Spread]:
     rows: dict[str, list[list[float]]] = {}
     agreements: dict[str, list[float]] = {}
     for runs in committed(profile).values():
@@ -96,8 +95,17 @@ def difference(a: Runs, b: Runs, name: str = MAIN) -> stats.Estimate:
     return stats.difference(outcomes(a, name), outcomes(b, name), spread(a[0], name), spread(b[0], name))
 
 
-def runs_needed(a: Runs, b: Runs, bound: float = 0.0, level: float = stats.LEVEL) -> int | None:
-    """Runs of each row that would tell their difference, as it looks now, from ``bound`` in four of five studies; None: more than a thousand, or none."""
-    x, y, own, other = outcomes(a), outcomes(b), spread(a[0]), spread(b[0])
-    apart = float(x.mean() - y.mean()) - bound
-    return stats.runs_needed(apart, own.variance + other.variance, stats.images_share(x, y, own, other), level)
+def part(weight: float, found: Runs, name: str = MAIN) -> stats.Part:
+    """A row's runs as one part of a contrast."""
+    return weight, outcomes(found, name), spread(found[0], name)
+
+
+def best(rows: dict[str, Runs]) -> tuple[list[tuple[float, Runs]], tuple[str, ...]]:
+    """The best of many rows, chosen on every second run and taken on the others, both ways round: the parts, with weights of one half, and their rows.
+
+    So that what made a row the best of many does not count for it as well. A row of one run cannot be judged so and is left out.
+    """
+    halves = [{name: found[start::2] for name, found in rows.items() if len(found) > 1} for start in (0, 1)]
+    top1 = [{name: float(np.mean([metric(r)["top1"] for r in runs])) for name, runs in half.items()} for half in halves]
+    chosen = tuple(max(sorted(each), key=each.__getitem__) for each in top1)
+    return [(0.5, halves[1][chosen[0]]), (0.5, halves[0][chosen[1]])], tuple(dict.fromkeys(chosen))

@@ -60,6 +60,12 @@ def read_all(profile: str = "cpu", what: str | None = None) -> list[dict[str, An
     return [read(path) for path in sorted(where.glob("*.json"))]
 
 
+def stamp() -> tuple[tuple[str, int], ...]:
+    """What changes whenever a committed file is added, replaced or taken away: the folders of results with their times."""
+    folders = sorted(path for path in (files.root() / "results").rglob("*") if path.is_dir())
+    return tuple((str(path), path.stat().st_mtime_ns) for path in folders)
+
+
 def twins(profile: str = "cpu") -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Records with another of the same row and seed, made on the other kind of device: the same run but for rounding."""
     results = files.root() / "results"
