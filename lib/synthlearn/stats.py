@@ -177,6 +177,18 @@ def runs_needed(apart: float, variance: float, images: float = 0.0, level: float
     return max(1, needed) if needed <= MOST_RUNS else None
 
 
+def ratio(a: Estimate, b: Estimate, apart: Estimate) -> tuple[float, float, float]:
+    """a/b with Fieller's (1954) 95 % interval, from both and from the error of their difference ``apart``; infinite where b may be zero."""
+    t = float(distributions.t.ppf(1 - LEVEL / 2, min(a.df, b.df)))
+    va, vb = (t * a.error) ** 2, (t * b.error) ** 2
+    together = (va + vb - (t * apart.error) ** 2) / 2
+    one, two, three = b.mean**2 - vb, a.mean * b.mean - together, a.mean**2 - va
+    if one <= 0:
+        return a.mean / b.mean, -math.inf, math.inf
+    half = math.sqrt(max(0.0, two * two - one * three))
+    return a.mean / b.mean, (two - half) / one, (two + half) / one
+
+
 def paired_t(differences: np.ndarray) -> tuple[float, float, float]:
     """Mean of paired differences (S,), S ≥ 2, and its 95 % t-interval with S − 1 degrees of freedom."""
     s = len(differences)

@@ -300,15 +300,14 @@ def twins_table() -> figures.Shown:
     """How far the same run lies apart on two devices, beside how far seeds of one row do."""
     pairs = records.twins()
     apart = np.array([inference.metric(twin)["top1"] - inference.metric(first)["top1"] for first, twin in pairs])
-    rows = claims.by_row(records.read_all())
-    spreads = [np.var([inference.metric(r)["top1"] for r in mine.values()], ddof=1) for name, mine in rows.items() if len(mine) > 2 and row_by_name(name).trained]
+    spread = inference.spread(pairs[0][0])
     mean, low, high = stats.paired_t(apart)
     n = int(np.median([inference.metric(first)["n"] for first, _ in pairs]))
     p = float(np.mean([inference.metric(first)["top1"] for first, _ in pairs]))
     body = [
         ["the same run on two devices: mean difference", f"{100 * mean:+.2f} <small>[{100 * low:+.2f}, {100 * high:+.2f}]</small>", f"{len(pairs)} pairs"],
         ["one run, from those pairs: standard deviation", f"{100 * float(apart.std(ddof=1)) / 2**0.5:.2f}", f"{len(pairs)} pairs"],
-        ["seeds of one row: standard deviation", f"{100 * float(np.mean(spreads)) ** 0.5:.2f}", f"{len(spreads)} rows with three seeds"],
+        ["runs of one row: standard deviation", f"{100 * spread.variance**0.5:.2f}", f"all rows of the method, {spread.df:.0f} degrees of freedom"],
         ["test images alone: standard error", f"{100 * (p * (1 - p) / n) ** 0.5:.2f}", f"{n:,} images"],
     ]
     return table(

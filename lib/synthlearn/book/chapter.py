@@ -17,6 +17,7 @@ from ..study import Profile, claims, inference, rows, run
 from ..study.inference import difference, estimate, metric
 from ..study.profiles import is_study
 from ..study.rows import row as row_by_name
+from ..study.rules import Evidence
 from . import figures
 
 _began = time.perf_counter()
@@ -57,7 +58,7 @@ def interval(e: stats.Estimate) -> str:
 
 def recorded(text: str, name: str, profile: Profile) -> str:
     """A number or title of a row as a link to the list of records, where these are committed."""
-    return f"<a class='number' href='94_records.html#{name}'>{text}</a>" if profile.name == "cpu" and is_study(profile) else text
+    return f"<a class='number' href='94_records.html#{name}'>{text}</a>" if is_study(profile) and profile.name == claims.deciding() else text
 
 
 def points(e: stats.Estimate) -> str:
@@ -161,52 +162,79 @@ def first_layer(found: Records, **more: list[dict[str, Any]]) -> figures.Shown:
     return figures.filters(shown, f"First-layer filters of {', '.join(shown)}.", "First-layer filters after training, each stretched to its own range.")
 
 
-def verdicts(chapter: str, found: Records, profile: Profile, measured: Records | None = None) -> figures.Shown:
-    """The paper's claims that this chapter tests, with the evidence; of a claim, the comparisons that involve the chapter's own rows.
-
-    Rows of other chapters enter if their records are there; only the random encoder is run for the purpose. ``measured``: the further
-    measurements that the chapter shows, by kind, for claims over those.
-    """
-    told, known = [], {"random": baseline(profile), **found}
-    for claim in claims.read():
-        mine = [rule for rule in claim.get("compare", ()) if any(side.strip() in found for side in rule.split(">"))]
-        if chapter in claim["chapters"] and (mine or (measured and not claim.get("compare"))):
-            told.append({**claim, "compare": mine})
-    wanted = {side.strip() for claim in told for kind in ("compare", "control") for rule in claim.get(kind, ()) for side in rule.split(">")}
-    for name in wanted & rows().keys() - known.keys():
-        row = row_by_name(name)
-        if all(run.state(row, profile, seed) == "fresh" for seed in range(row.profile(profile).seeds)):
-            known[name] = baseline(profile, name)
-    return claim_table(claims.evaluate(told, [r for mine in known.values() for r in mine], measured), profile)
+def verdicts(chapter: str) -> figures.Shown:
+    """The claims that a chapter tells, each with the one verdict that it has in the whole book, and the chapter's own part of the evidence."""
+    return claim_table([claim for claim in claims.verdicts() if chapter in claim.chapters], chapter)
 
 
-def claim_table(judged: Sequence[claims.Claim], profile: Profile, evidence: bool = True) -> figures.Shown:
-    """Claims with source and verdict, and the evidence if it is wanted."""
+def claim_table(judged: Sequence[claims.Claim], chapter: str = "", evidence: bool = True) -> figures.Shown:
+    """Claims with source, verdict and evidence; of a chapter, what involves its own rows is open and the rest folded."""
     body = []
     for claim in judged:
-        pairs = [html.escape(f.text) for f in claim.findings]
-        pairs += [
-            f"{'<i>control</i> ' * c.control}{recorded(html.escape(c.a), c.a, profile)} − {recorded(html.escape(c.b), c.b, profile)}: "
-            f"{points(c.difference) if c.difference else 'no record'}"
-            for c in claim.comparisons
-        ]
-        seeds = str(min((c.difference.seeds for c in claim.comparisons if c.difference), default="–" if claim.findings else 0))
-        mark = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}[claim.verdict]
         told = f"{html.escape(claim.text)}<br><small>{html.escape(claim.source)}</small>"
-        verdict = f"<b class='{claim.verdict.replace(' ', '-')}'>{mark} {claim.verdict}</b>"
-        shown, given = "<br>".join(pairs), [c.verdict for c in claim.comparisons] + [f.verdict for f in claim.findings]
-        counts = ", ".join(f"{given.count(word)} {word}" for word in claims.VERDICTS if word in given)
-        if not evidence and len(pairs) > 1:
-            verdict += f"<br><small>of {len(pairs)}: {counts}</small>"
-        if len(pairs) > SHOWN_PAIRS:
-            shown = f"<details><summary>{len(pairs)} comparisons: {counts}</summary>{shown}</details>"
-        body.append([told, verdict, *([shown] if evidence else []), seeds])
-    smoke = "the smoke profile: tiny runs that only show that the path works; no verdict stands on them"
-    note = smoke if profile.name == "smoke" else f"profile {profile.name}"
-    header = ["claim", "verdict", *(["evidence: difference in points, 95 % interval"] if evidence else []), "seeds"]
-    verdicts = [claim.verdict for claim in judged]
-    total = ", ".join(f"{verdicts.count(word)} {word}" for word in claims.VERDICTS if word in verdicts)
-    return table(header, body, f"{len(judged)} claims: {total}. Computed from the records by Holm's rule over this table; {note}.")
+        if claim.changed and evidence:
+            told += f"<br><small><i>Rule changed {html.escape(claim.changed)}.</i></small>"
+        body.append([told, _verdict(claim), *([_evidence(claim, chapter)] if evidence else []), _runs(claim)])
+    header = ["claim", "verdict", *(["evidence: difference in points, 95 % interval"] if evidence else []), "runs"]
+    words = [claim.verdict for claim in judged]
+    total = ", ".join(f"{words.count(word)} {word}" for word in claims.VERDICTS if word in words)
+    whose = " and ".join(dict.fromkeys(claim.profile for claim in judged if claim.profile)) or "none yet"
+    note = f"{counted(len(judged), 'claim')}: {total}. Of committed records alone (profile {whose}), whatever the rest of this page ran; the same verdict on "
+    note += "every page. Intervals are over runs and test images. All of a claim must hold; Holm's procedure at 5 % over each paper's claims."
+    return table(header, body, note)
+
+
+def counted(n: int, word: str) -> str:
+    """A number with its noun, plural where it has to be."""
+    return f"{n:,} {word}{'' if n == 1 else 's'}"
+
+
+def _verdict(claim: claims.Claim) -> str:
+    """The verdict's mark and word; of an undecided claim, what would settle it; of one without a rule, why."""
+    mark = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}[claim.verdict]
+    cell = f"<b class='{claim.verdict.replace(' ', '-')}'>{mark} {claim.verdict}</b>"
+    if claim.untested:
+        return f"{cell}<br><small>{html.escape(claim.untested)}</small>"
+    if claim.verdict == "not tested":
+        failed = [e for e in claim.evidence if e.control and e.verdict != "supported"]
+        return f"{cell}<br><small>{'its control fails' if failed else 'not all of it is recorded'}</small>"
+    if claim.verdict == "undecided":
+        settles = f"{claim.needed:,} runs of each row would settle it, if it is as it looks" if claim.needed else "more runs alone would not settle it"
+        return f"{cell}<br><small>{settles}</small>"
+    return cell
+
+
+def _evidence(claim: claims.Claim, chapter: str) -> str:
+    """The evidence line by line; a chapter's own first, the rest folded, and told how many of how many they are."""
+    own = [e for e in claim.evidence if not chapter or not e.rows or any(_tells(chapter, name) for name in e.rows)] or list(claim.evidence)
+    rest = [e for e in claim.evidence if e not in own]
+    lines, others = (("<br>".join(map(_line, part))) for part in (own, rest))
+    if rest:
+        said = f"<small>this page: {len(own)} of its {counted(len(claim.evidence), 'comparison')}</small><br>"
+        return f"{said}{lines}<details><summary>the others: {_counts(rest)}</summary>{others}</details>"
+    if len(own) > SHOWN_PAIRS:
+        return f"<details><summary>{counted(len(own), 'comparison')}: {_counts(own)}</summary>{lines}</details>"
+    return lines
+
+
+def _tells(chapter: str, name: str) -> bool:
+    return name in rows() and row_by_name(name).chapter == chapter
+
+
+def _counts(found: Sequence[Evidence]) -> str:
+    """How many of some pieces of evidence say what, each by itself."""
+    words = [e.verdict for e in found]
+    return ", ".join(f"{words.count(word)} {word}" for word in claims.VERDICTS if word in words)
+
+
+def _line(e: Evidence) -> str:
+    """One piece of evidence with its own mark."""
+    mark = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}[e.verdict]
+    return f"{mark} {'<i>control:</i> ' * e.control}{html.escape(e.text)}"
+
+
+def _runs(claim: claims.Claim) -> str:
+    return "–" if not claim.runs else "one run" if claim.runs == 1 else str(claim.runs)
 
 
 def provenance(profile: Profile, found: Records) -> figures.Shown:

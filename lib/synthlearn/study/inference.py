@@ -1,6 +1,6 @@
 """What committed runs say of their rows: estimates and differences, with the spread of runs pooled over each family of methods."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -100,7 +100,7 @@ def part(weight: float, found: Runs, name: str = MAIN) -> stats.Part:
     return weight, outcomes(found, name), spread(found[0], name)
 
 
-def best(rows: dict[str, Runs]) -> tuple[list[tuple[float, Runs]], tuple[str, ...]]:
+def best(rows: Mapping[str, Runs]) -> tuple[list[tuple[float, Runs]], tuple[str, ...]]:
     """The best of many rows, chosen on every second run and taken on the others, both ways round: the parts, with weights of one half, and their rows.
 
     So that what made a row the best of many does not count for it as well. A row of one run cannot be judged so and is left out.
@@ -109,3 +109,12 @@ def best(rows: dict[str, Runs]) -> tuple[list[tuple[float, Runs]], tuple[str, ..
     top1 = [{name: float(np.mean([metric(r)["top1"] for r in runs])) for name, runs in half.items()} for half in halves]
     chosen = tuple(max(sorted(each), key=each.__getitem__) for each in top1)
     return [(0.5, halves[1][chosen[0]]), (0.5, halves[0][chosen[1]])], tuple(dict.fromkeys(chosen))
+
+
+def share(many: Mapping[str, Runs], floor: Runs, ceiling: Runs) -> tuple[float, float, float]:
+    """How far the best of many rows (see :func:`best`) goes from one row to another, as a share, with Fieller's 95 % interval over runs and images."""
+    halves, _ = best(many)
+    top, low, high = [part(w, runs) for w, runs in halves], part(-1.0, floor), part(1.0, ceiling)
+    gone, way = stats.contrast([*top, low]), stats.contrast([high, low])
+    left = stats.contrast([*top, (-1.0, *high[1:])])
+    return stats.ratio(gone, way, left)

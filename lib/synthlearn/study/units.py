@@ -1,4 +1,6 @@
 from .. import stats
+
+
 class U:
     def __init__(s,v): s.v=v; s.spread=stats.pooled(v.values())
     def estimate(s,a): return stats.of_units(s.v[a],s.spread,0.,1)
