@@ -248,8 +248,8 @@ def _how_far(found: Records, noise: Records) -> str:
     floor, top = paper["CNN-Rand"]["value"], max(e["value"] for e in paper.values() if e["kind"] == "noise of the paper")
     own, other = ((top - floor) / (paper[name]["value"] - floor) for name in ("ImageNet-100", "Places"))
     said = f"<b>How far is that?</b> {100 * share[0]:.0f} % <small>[{100 * share[1]:.0f}, {100 * share[2]:.0f}]</small> of the way to real images. "
-    said += f"The paper's noise went {100 * own:.0f} % of the way to ImageNet-100 at most, {100 * other:.0f} % of the way to Places, after 27,400 updates: with "
-    return said + f"{updates:,} updates our real images have hardly begun to teach, so this is a share of a short way."
+    said += f"The paper's noise went {100 * own:.0f} % of the way to ImageNet-100 at most, {100 * other:.0f} % of the way to Places, after 27,400 updates. "
+    return said + f"After {updates:,} our real images have hardly begun to teach: this is a share of a short way."
 
 
 def _which(found: Records, noise: Records) -> str:
@@ -258,7 +258,7 @@ def _which(found: Records, noise: Records) -> str:
     close = [name for name in order if name != best and inference.difference(found[best], found[name]).p > stats.LEVEL]
     rho, low, high = stats.correlation(*_both(found, compared(noise)))
     said = f"<b>Which images?</b> {len(close) + 1} of {len(noise)} sets of noise cannot be told from the best of them: "
-    said += f"{', '.join(html.escape(row_by_name(name).title) for name in (best, *close))}. The order agrees with the paper's by "
+    said += f"{'; '.join(html.escape(row_by_name(name).title) for name in (best, *close))}. The order agrees with the paper's by "
     return said + f"ρ = {rho:.2f} <small>[{low:.2f}, {high:.2f}]</small> over {len(compared(noise))} synthetic sets."
 
 

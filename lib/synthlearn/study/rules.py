@@ -16,9 +16,10 @@ from .. import stats
 from ..errors import ParameterError
 from . import inference, units
 from .inference import MAIN
-from .rows import row
+from .rows import row, rows
 
 DRAWS = 20_000  # of parametric simulations
+PROPERTIES = {"frechet": "Fréchet distance", "log_volume": "log volume"}
 MEASURES = {MAIN: "", "fc6_linear_bn": "batch norm re-estimated"}
 LEAST_SETS = 6  # for a correlation
 
@@ -93,6 +94,16 @@ def points(e: stats.Estimate) -> str:
     return f"{100 * e.mean:+.1f} [{100 * e.low:+.1f}, {100 * e.high:+.1f}]"
 
 
+def title(name: str) -> str:
+    """A row's title, as the book calls it; a name that is no row's as it is."""
+    return rows()[name].title if name in rows() else name
+
+
+def titles(names: Sequence[str]) -> str:
+    """Titles of several rows."""
+    return " and ".join(title(name) for name in names)
+
+
 def _contrast(text: str, parts: Sequence[tuple[float, inference.Runs]], rows: Sequence[str], measure: str = MAIN, **more: Any) -> Evidence:
     """Evidence that a weighted sum of rows lies above 0."""
     each = [inference.part(w, runs, measure) for w, runs in parts]
@@ -112,7 +123,7 @@ def compare(known: Known, asked: dict[str, Any]) -> list[Evidence]:
     for text, measure in itertools.product(asked["pairs"], asked["under"]):
         sign = ">=" if ">=" in text else ">"
         a, b = (side.strip() for side in text.split(sign))
-        words = f"{a} − {b}" + f", {MEASURES[measure]}" * (measure != MAIN)
+        words = f"{title(a)} − {title(b)}" + f", {MEASURES[measure]}" * (measure != MAIN)
         have = all(name in known.runs and (measure == MAIN or measure in known.runs[name][0]["results"]) for name in (a, b))
         if not have:
             found.append(Evidence(f"{words}: no record", rows=(a, b), a=a, b=b, tested=False, measure=measure, control=asked["control"]))
@@ -134,7 +145,7 @@ def share(known: Known, asked: dict[str, Any]) -> list[Evidence]:
     parts = [(most, known.runs[ceiling]), (1 - most, known.runs[floor]), *((-w, runs) for w, runs in halves)]
     low, high = (inference.estimate(known.runs[name]).mean for name in (floor, ceiling))
     best = sum(w * inference.estimate(runs).mean for w, runs in halves)
-    gone = f"{' and '.join(chosen)} (chosen on one half of the runs, taken on the other) goes {100 * (best - low) / (high - low):.0f} % of the way"
+    gone = f"{titles(chosen)} (chosen on one half of the runs, taken on the other) goes {100 * (best - low) / (high - low):.0f} % of the way"
     return [_contrast(f"{gone}; what it leaves beyond {100 * (1 - most):.0f} %, in points", parts, (floor, ceiling, *chosen))]
 
 
@@ -143,12 +154,13 @@ def nearest(known: Known, asked: dict[str, Any]) -> list[Evidence]:
     """The best of many rows is not the one that is nearest to real images by a property: it teaches more than that one."""
     values = {name: mine[0]["results"][asked["by"]]["value"] for name, mine in known.measured.get("properties", {}).items() if name in asked["best_of"]}
     many = {name: known.runs[name] for name in asked["best_of"] if name in known.runs}
+    words = PROPERTIES.get(asked["by"], asked["by"].replace("_", " "))
     near = min(sorted(values), key=values.__getitem__) if values else ""
     others = {name: runs for name, runs in many.items() if name != near}
     if near not in known.runs or not any(len(runs) > 1 for runs in others.values()):
-        return missing(f"the set nearest by {asked['by']}")
+        return missing(f"the set nearest by {words}")
     halves, chosen = inference.best(others)
-    text = f"best of the others, {' and '.join(chosen)} (chosen on one half of the runs, taken on the other) − {near}, the nearest by {asked['by']}"
+    text = f"best of the others, {titles(chosen)} (chosen on one half of the runs, taken on the other) − {title(near)}, nearest by {words}"
     return [_contrast(text, [*halves, (-1.0, known.runs[near])], (near, *chosen))]
 
 
@@ -169,7 +181,8 @@ def correlate(known: Known, asked: dict[str, Any]) -> list[Evidence]:
     properties = known.measured.get("properties", {})
     order = sorted(name for name in asked["sets"] if name in properties and name in known.runs)
     name, held = asked["property"], asked.get("held")
-    words = name.replace("_", " ") + (f", {held.replace('_', ' ')} held fixed" if held else "")
+    words, fixed = (PROPERTIES.get(k or "", (k or "").replace("_", " ")) for k in (name, held))
+    words += f", {fixed} held fixed" if held else ""
     if len(order) < LEAST_SETS:
         return missing(f"{words}, {len(order)} sets", order)
     accuracy = np.array([inference.estimate(known.runs[n]).mean for n in order])
@@ -227,7 +240,7 @@ def best_along(known: Known, asked: dict[str, Any]) -> list[Evidence]:
         if not all(values.values()):
             return missing(f"{by} along the grid", names)
         least = min(asked["upper"], key=lambda each: known.measured["guidance"][each[1]][0]["results"][by]["value"])[0]
-        lower, words = np.full(DRAWS, least), f"{by} is least at {least:g}, the best accuracy lies above"
+        lower, words = np.full(DRAWS, least), f"{PROPERTIES.get(by, by)} is least at {least:g}, the best accuracy lies above"
     holds, fails = (float((1 + (side).sum()) / (DRAWS + 1)) for side in (lower >= upper, lower <= upper))
     return [Evidence(f"{words}: in {100 * float((lower < upper).mean()):.0f} % of draws", min(1.0, 2 * holds), min(1.0, 2 * fails), tuple(names))]
 
@@ -243,7 +256,7 @@ def closest_group(known: Known, group: str) -> list[Evidence]:
         if other != group:
             (near, chosen), (far, theirs) = gaps[group], gaps[other]
             apart = stats.Estimate(far.mean - near.mean, float(np.hypot(far.error, near.error)), min(far.df, near.df), near.runs, near.n, near.over)
-            text = f"gap on {other} tasks (real − {' and '.join(theirs)}) − gap on {group} ones (real − {' and '.join(chosen)}), gain over chance"
+            text = f"gap on {other} tasks (real images − {titles(theirs)}) − gap on {group} ones (real images − {titles(chosen)}), gain over chance"
             found.append(_unit(text, apart, ("real", *chosen)))
     return found
 
@@ -265,7 +278,7 @@ def memory(known: Known, asked: dict[str, Any]) -> list[Evidence]:
     top1 = units.part(found, whole)
     e = top1.contrast({noise: 1.0, floor: least - 1.0, ceiling: -least})
     a, b, c = (top1.estimate(name).mean for name in (floor, noise, ceiling))
-    text = f"{floor} {100 * a:.1f}, {noise} {100 * b:.1f}, {ceiling} {100 * c:.1f} %; {noise} beyond {100 * least:.0f} % of the way, in points"
+    text = f"{title(floor)} {100 * a:.1f}, {title(noise)} {100 * b:.1f}, {title(ceiling)} {100 * c:.1f} %; beyond {100 * least:.0f} % of the way, in points"
     return [_unit(text, e, (noise, floor, ceiling))]
 
 
@@ -277,7 +290,7 @@ def private(known: Known, asked: dict[str, str]) -> list[Evidence]:
     if not {noise, floor} <= found.keys():
         return missing("private classifiers", (noise, floor))
     budgets = sorted(found[noise][0]["results"], key=float)
-    return [_unit(f"{noise} − {floor} at ε = {e}", units.part(found, e).apart(noise, floor), (noise, floor)) for e in budgets]
+    return [_unit(f"{title(noise)} − {title(floor)} at ε = {e}", units.part(found, e).apart(noise, floor), (noise, floor)) for e in budgets]
 
 
 @rule("long_tail")
@@ -310,7 +323,7 @@ def along_guidance(known: Known, names: list[str]) -> list[Evidence]:
     for a, b in itertools.pairwise(names):
         e, (va, vb) = _agreement_gain(found, a, b), (found[name][0]["results"]["variety"]["value"] for name in (a, b))
         narrows = vb < va
-        text = f"agreement with the caption's class, {b} − {a}: {points(e)}; variety within a caption {va:.2f} → {vb:.2f}"
+        text = f"agreement with the caption's class, {title(b)} − {title(a)}: {points(e)}; variety within a caption {va:.2f} → {vb:.2f}"
         steps.append(Evidence(text, e.above(0) if narrows else 1.0, e.below(0) if narrows else 0.0, (a, b), runs=1))
     return steps
 
@@ -328,13 +341,14 @@ def guidance_holds(known: Known, names: list[str]) -> list[Evidence]:
     if not all(name in found for name in names):
         return [Evidence("agreement at little guidance: no record", rows=tuple(names), tested=False, control=True)]
     e = _agreement_gain(found, *names)
-    return [Evidence(f"agreement with the caption's class, {names[1]} − {names[0]}: {points(e)}", e.above(0), e.below(0), tuple(names), control=True, runs=1)]
+    return [Evidence(f"agreement with the caption's class, {title(names[1])} − {title(names[0])}: {points(e)}", e.above(0), e.below(0), tuple(names), control=True, runs=1)]
 
 
 @rule("generation")
 def generation(known: Known, names: list[str]) -> list[Evidence]:
     """Making the images costs more seconds than training on them: logarithm of the ratio over the runs that made their own images."""
-    ratios = [np.log(r["cost"]["pool_seconds"] / r["cost"]["train_seconds"]) for name in names for r in known.runs.get(name, ()) if r["cost"]["pool_seconds"] > 1]
+    costs = [r["cost"] for name in names for r in known.runs.get(name, ())]
+    ratios = [np.log(cost["pool_seconds"] / cost["train_seconds"]) for cost in costs if cost["pool_seconds"] > 1]
     if len(ratios) < 2:
         return missing("seconds of making and of training", names)
     e = stats.paired(ratios, 0)
