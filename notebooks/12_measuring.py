@@ -73,7 +73,7 @@ few = sl.study.measured("few_shot", p)
 sl.book.lines_figure(few, "examples per class", f"Accuracy on {p.data} from few examples.")
 
 # %% tags=["hide-input"]
-sl.book.parts_table(few, "Top-1 in per cent: mean over twenty draws and its 95 % t-interval over draws; the test images are the same.")
+sl.book.parts_table(few, "Top-1 in per cent, mean over twenty draws.")
 
 # %% [markdown]
 # ## Layers
@@ -86,7 +86,7 @@ layers = sl.study.measured("layers", p)
 sl.book.lines_figure(layers, "layer", f"Linear probe by layer on {p.data}.")
 
 # %% tags=["hide-input"]
-sl.book.parts_table(layers, "Top-1 in per cent with Wilson intervals.")
+sl.book.parts_table(layers, "Top-1 in per cent.")
 
 # %% [markdown]
 # ## Fine-tuning
@@ -96,7 +96,7 @@ sl.book.parts_table(layers, "Top-1 in per cent with Wilson intervals.")
 
 # %% tags=["hide-input"]
 tuned = sl.study.measured("fine_tuning", p)
-sl.book.parts_table(tuned, "Top-1 in per cent with Wilson intervals, and the chosen rate.")
+sl.book.parts_table(tuned, "Top-1 in per cent, and the chosen rate.")
 
 # %% [markdown]
 # ## The same run twice
@@ -114,7 +114,8 @@ sl.book.twins_table()
 # %% [markdown]
 # So rounding moves a result about as far as another seed does. A difference of two points between two single runs says nothing, pairing
 # runs by their seed gains little, and no list of a study's seeds makes its numbers repeatable on another machine. The intervals in this book
-# are over seeds and test images together, so they hold this spread; the table and figure above show the committed runs in any profile.
+# are over runs, or encoders, and test images together, so they hold this spread; a caption says so where one encoder was measured and they cannot. The
+# table and figure above show the committed runs in any profile.
 #
 # ## Verdict
 

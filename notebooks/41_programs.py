@@ -85,7 +85,7 @@ sl.book.ablation_figure({**one, "programs": sl.book.baseline(p, "programs")}, p)
 
 # %% tags=["hide-input"]
 tuned = sl.study.measured("fine_tuning", p)
-sl.book.parts_table(tuned, "All layers fine-tuned on a few images per class: top-1 in per cent with Wilson intervals, and the chosen rate.")
+sl.book.parts_table(tuned, "All layers fine-tuned on a few images per class: top-1 in per cent, and the chosen rate.")
 
 # %% [markdown]
 # ## Verdict

@@ -15,10 +15,10 @@ import pytest
 import torch
 
 from synthlearn import files, study
-from synthlearn.book import ablations, build, check, figures, pairs
+from synthlearn.book import ablations, beyond, build, check, figures, pairs
 from synthlearn.book import parameters as strict
 from synthlearn.errors import DataError, ParameterError
-from synthlearn.study import profiles
+from synthlearn.study import inference, profiles, units
 
 ROOT = files.root()
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -289,9 +289,32 @@ def test_a_table_has_a_cell_for_every_heading():
         assert cell == (f"{mean / 60:.1f}" if "pool_seconds" in found[name][0]["cost"] else "–")
 
 
-def test_a_measurement_of_several_encoders_is_their_mean_with_an_interval_that_holds_each():
-    found = [{"results": {"100": {"top1": t, "low": t - 0.01, "high": t + 0.02, "n": 500}, "20": {"value": t, "class": "cat"}}} for t in (0.3, 0.5)]
-    parts = ablations.parts_of(found)
-    assert list(parts) == ["20", "100"] and parts["20"] == {"value": pytest.approx(0.4), "class": "cat"}
-    assert parts["100"] == {"top1": pytest.approx(0.4), "low": pytest.approx(0.29), "high": pytest.approx(0.52), "n": 500}
-    assert ablations.parts_of(found[:1])["100"] == found[0]["results"]["100"]
+def test_a_caption_says_over_what_its_intervals_are_and_of_how_many_encoders():
+    one, two, borrowed = (
+        {name: [{"row": name, "profile": "cpu", "spec": {"what": what, "data": data}, "results": {"5": {"top1": t, "n": 500}}} for t in values]
+         for name, values in rows.items()}
+        for what, data, rows in (
+            ("fine_tuning", {}, {"random": [0.3], "real": [0.5]}),
+            ("memory", {"test_sha256": ""}, {"random": [0.3, 0.35], "real": [0.5], "raw_pixels": [0.2, 0.2]}),
+            ("layers", inference.committed("cpu")["real"][0]["spec"]["data"], {"random": [0.3], "real": [0.5]}),
+        )
+    )  # fmt: skip
+    assert "over test images, which say nothing of how far encoders lie apart; one encoder of each row." in ablations.parts_table(one, "Top-1.").alt
+    shown = ablations.parts_table(two, "Top-1.")
+    assert "over encoders and test images, 1 to 2 encoders of each row, but raw pixels, which have none." in shown.alt
+    assert "real images, one encoder" in shown.content and "random encoder, one" not in shown.content and "raw pixels, one" not in shown.content
+    assert "over test images and the spread of encoders that the main probe has; one encoder of each row." in ablations.parts_table(borrowed, "Top-1.").alt
+
+
+def test_a_private_tables_interval_is_over_encoders_and_settings_stand_apart():
+    part = {"top1": 0.4, "low": 0.39, "high": 0.41, "n": 500, "steps": 30, "rate": 16.0, "tried": 6}
+    runs = inference.committed("cpu")
+    measured = {
+        name: [{"row": name, "profile": "cpu", "spec": {}, "results": {"1": {**part, "each": [mean - 0.001, mean + 0.001]}}} for mean in means]
+        for name, means in {"random": (0.3, 0.34), "real": (0.4, 0.44)}.items()
+    }
+    shown = beyond.private_table(measured, {name: runs[name] for name in measured}).content
+    e = units.part(measured, "1").estimate("real")
+    numbers, settings = shown.split("<details>")
+    assert f"42.0 <small>[{100 * e.low:.1f}, {100 * e.high:.1f}]</small>" in numbers and e.high - e.low > 0.1  # the draws alone: 0.002
+    assert "rate" not in numbers and "30 steps, rate 16; 30 steps, rate 16" in settings

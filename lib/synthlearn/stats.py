@@ -17,6 +17,9 @@ Z = 1.959963984540054
 LEVEL, POWER = 0.05, 0.8
 MARGIN = 0.01  # how far behind still counts as "at least as good", in shares of top-1
 MOST_RUNS = 1000  # beyond which "runs that would settle it" is no number any more
+# Most that two halves' errors correlate when each reports what the other chose. Their covariance is the squared Frobenius norm of the Hessian of
+# E max(values + errors), in units of the errors' variance (Stein's lemma); it is largest, 9/(8π), where three candidates are equal and no other is near.
+CHOICE = 9 / (8 * math.pi)
 RANK_SD = 1.06  # Var of Fisher's z of a rank correlation over that of a plain one (Fieller, Hartley and Pearson 1957)
 
 
@@ -145,25 +148,10 @@ def difference(a: np.ndarray, b: np.ndarray, spread_a: Spread, spread_b: Spread)
     return contrast([(1.0, a, spread_a), (-1.0, b, spread_b)])
 
 
-def _of_runs(runs_a: int, runs_b: int, spread_a: Spread, spread_b: Spread) -> list[tuple[float, float]]:
-    if spread_a == spread_b:
-        return [(spread_a.variance * (1 / runs_a + 1 / runs_b), spread_a.df)]
-    return [(spread_a.variance / runs_a, spread_a.df), (spread_b.variance / runs_b, spread_b.df)]
-
-
-def of_units(values: Sequence[float], spread: Spread, images: float, n: int) -> Estimate:
-    """Mean of one number per encoder, with the variance that the test images bring; ``spread`` of encoders within rows."""
-    variance, df = _combined([(spread.variance / len(values), spread.df), (images, math.inf)] if spread.df else [(images, math.inf)])
-    over = "encoders and images" if spread.df else "images"
-    return Estimate(float(np.mean(values)), math.sqrt(variance), df, len(values), n, over)
-
-
-def units_apart(a: Sequence[float], b: Sequence[float], spread: Spread, images: float, n: int) -> Estimate:
-    """Difference of two rows' means of one number per encoder, unpaired; as :func:`of_units`."""
-    parts = [*_of_runs(len(a), len(b), spread, spread)] if spread.df else []
-    variance, df = _combined([*parts, (images, math.inf)])
-    over = "encoders and images" if spread.df else "images"
-    return Estimate(float(np.mean(a) - np.mean(b)), math.sqrt(variance), df, min(len(a), len(b)), n, over)
+def of_units(value: float, share: float, images: float, spread: Spread, runs: int, n: int, over: str = "encoders and images") -> Estimate:
+    """A number made of one number per encoder: its variance is ``share`` of an encoder's, by ``spread``, and ``images``, what the test images bring."""
+    variance, df = _combined([(share * spread.variance, spread.df), (images, math.inf)] if spread.df else [(images, math.inf)])
+    return Estimate(value, math.sqrt(variance), df, runs, n, over)
 
 
 def runs_needed(apart: float, variance: float, images: float = 0.0, level: float = LEVEL) -> int | None:

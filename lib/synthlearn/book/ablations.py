@@ -1,7 +1,8 @@
 """What the chapters on methods, measurement and ablations show: variants beside their row, and the further measurements."""
 
 import html
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
@@ -12,14 +13,13 @@ from matplotlib.axes import Axes
 from .. import losses, stats
 from ..encoders import OUT
 from ..generators.feature_vis import visualise
-from ..study import Profile, claims, inference, records, run
+from ..study import Profile, inference, records, run, units
 from ..study.rows import Row
 from ..study.rows import row as row_by_name
 from . import figures
 from .chapter import Records, baseline, estimate, interval, percent, points, recorded, table
 
 Measured = dict[str, list[dict[str, Any]]]
-Z = stats.Z
 PROPERTIES = {
     "frechet": "Fréchet distance", "precision": "precision", "recall": "recall", "density": "density", "coverage": "coverage",
     "log_volume": "log volume", "effective_rank": "effective rank", "colour_kl": "colour: symmetric KL to real images", "spectrum": "spectrum's slope",
@@ -142,87 +142,95 @@ def size_figure(found: Records, profile: Profile) -> figures.Shown:
     return figures.svg(figure, f"Accuracy against the number of images. {'; '.join(said)}.", "Equal updates; 95 % intervals; dashed line: the random encoder.")
 
 
+def over_encoders(found: units.Units) -> str:
+    """What the intervals of a caption's numbers are over, and how many encoders of each row were measured."""
+    counts = {len(values) for name, values in found.values.items() if name not in units.PIXELS} or {0}
+    if counts == {1}:
+        lent = units.LENT in found.over
+        what = found.over.split(";")[0].replace("images", "test images")
+        rest = " and the spread of encoders that the main probe has" if lent else ", which say nothing of how far encoders lie apart"
+        return f"95 % intervals over {what}{rest}; one encoder of each row."
+    many = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+    pixels = ", but raw pixels, which have none" * any(name in units.PIXELS for name in found.values)
+    return f"95 % intervals over encoders and test images, {many} encoders of each row{pixels}."
+
+
+def titled(name: str, found: units.Units) -> str:
+    """A row's title, marked where it has one encoder and others have more."""
+    alone = name not in units.PIXELS and len(found.values[name]) == 1 < max(map(len, found.values.values()))
+    return row_by_name(name).title + ", one encoder" * alone
+
+
 def transfer_table(found: Measured) -> figures.Shown:
     """Accuracy of every task and the group means of gains over chance."""
     first = next(iter(found.values()))[0]["results"]
-    groups = list(claims.group_means(first))
+    groups = {group: units.group(found, group) for group in units.groups(found)}
+    one = next(iter(groups.values()))
     names = [name for group in groups for name, part in first.items() if part["group"] == group]
+    accuracies = {name: units.part(found, name) for name in names}
     body = []
-    for row, mine in sorted(found.items(), key=lambda item: -_overall(item[1])):
-        means = [f"{100 * mean:.1f} <small>± {100 * Z * error:.1f}</small>" for mean, error in _groups(mine).values()]
-        tasks = [percent(float(np.mean([r["results"][name]["top1"] for r in mine]))) for name in names]
-        body.append([html.escape(row_by_name(row).title), *means, *tasks])
+    for row in _ranked(groups):
+        means = [interval(mine.estimate(row)) for mine in groups.values()]
+        body.append([html.escape(titled(row, one)), *means, *(percent(accuracies[name].estimate(row).mean) for name in names)])
     counts = ", ".join(f"{name} {part['train']:,} of {part['n']:,}" for name, part in first.items())
-    note = "Group columns: mean of (top-1 − chance)/(1 − chance), in per cent, 95 % interval over test images, tasks fixed. Others: top-1 of a linear probe. "
-    seeds = f"Means over {len(next(iter(found.values())))} seeds."
-    return table(["source", *groups, *names], body, f"{note}Training and test images: {counts}. {seeds}", sortable=True)
+    note = f"Group columns: mean of (top-1 − chance)/(1 − chance), in per cent, tasks fixed, with {over_encoders(one)} Others: top-1 of a linear probe. "
+    return table(["source", *groups, *names], body, f"{note}Training and test images: {counts}.", sortable=True)
 
 
-def _groups(found: Sequence[dict[str, Any]]) -> dict[str, tuple[float, float]]:
-    """Mean gain and its standard error of each group of tasks, over a row's seeds."""
-    return claims.over_seeds([claims.group_means(r["results"]) for r in found])
-
-
-def _overall(found: Sequence[dict[str, Any]]) -> float:
-    return float(np.mean([mean for mean, _ in _groups(found).values()]))
+def _ranked(groups: dict[str, units.Units]) -> list[str]:
+    """Rows by their mean over groups, best first."""
+    names = next(iter(groups.values())).values
+    return sorted(names, key=lambda name: -fmean(mine.estimate(name).mean for mine in groups.values()))
 
 
 def transfer_figure(found: Measured) -> figures.Shown:
     """Group means, a panel per group, best overall first."""
-    order = sorted(found, key=lambda name: -_overall(found[name]))
-    groups = list(claims.group_means(found[order[0]][0]["results"]))
+    groups = {group: units.group(found, group) for group in units.groups(found)}
+    one, order = next(iter(groups.values())), _ranked(groups)
     figure, axes = figures.new(len(groups), width=7.6, height=0.3 * len(order) + 1.2, sharey=True, squeeze=False)
     said = []
-    for axis, group in zip(axes[0], groups, strict=True):
+    for axis, (group, mine) in zip(axes[0], groups.items(), strict=True):
         for i, name in enumerate(order):
-            mean, error = _groups(found[name])[group]
+            e = mine.estimate(name)
             colour = figures.COLOURS[row_by_name(name).family]
-            axis.plot([100 * (mean - Z * error), 100 * (mean + Z * error)], [i, i], color=colour, linewidth=2)
-            axis.plot(100 * mean, i, "o", color=colour)
-            said.append(f"{row_by_name(name).title} {group} {100 * mean:.1f}")
+            axis.plot([100 * e.low, 100 * e.high], [i, i], color=colour, linewidth=2)
+            axis.plot(100 * e.mean, i, "o", color=colour)
+            said.append(f"{row_by_name(name).title} {group} {100 * e.mean:.1f}")
         axis.set_title(group, fontsize=11, color=figures.INK)
         axis.set_xlabel("gain over chance, %")
-    axes[0][0].set_yticks(range(len(order)), [row_by_name(name).title for name in order])
+    axes[0][0].set_yticks(range(len(order)), [titled(name, one) for name in order])
     axes[0][0].invert_yaxis()
-    return figures.svg(figure, f"Transfer by group: {'; '.join(said)}.", "(top-1 − chance)/(1 − chance), mean over the group's tasks, with 95 % intervals.")
-
-
-def parts_of(found: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """A measurement's parts in their order (files hold them sorted by letters) over its seeds: means of what was measured, intervals that hold each seed's."""
-    over: dict[str, Callable[..., Any]] = {"top1": fmean, "value": fmean, "before": fmean, "of it": fmean, "low": min, "high": max}
-    named = {k: [r["results"][k] for r in found] for k in found[0]["results"]}
-    parts = {k: {**mine[0], **{field: over[field](x[field] for x in mine) for field in over.keys() & mine[0].keys()}} for k, mine in named.items()}
-    return dict(sorted(parts.items(), key=lambda item: (int("0" + item[0].split()[0]) if item[0][0].isdigit() else 0, item[0])))
+    return figures.svg(figure, f"Transfer by group: {'; '.join(said)}.", f"(top-1 − chance)/(1 − chance), mean over the group's tasks; {over_encoders(one)}")
 
 
 def lines_figure(found: Measured, label: str, caption: str) -> figures.Shown:
     """Top-1 of the parts of a measurement (layers, numbers of examples) as one line per row."""
     figure, axis = figures.new(width=7.2, height=3.6)
-    said = []
-    marks = dict(zip(found, "os^Dv<>P*X", strict=False))
-    for name, mine in found.items():
-        row, parts = row_by_name(name), parts_of(mine)
-        top1 = [100 * part["top1"] for part in parts.values()]
-        bars = [[100 * (part["top1"] - part["low"]) for part in parts.values()], [100 * (part["high"] - part["top1"]) for part in parts.values()]]
-        axis.errorbar(list(parts), top1, yerr=bars, marker=marks[name], color=figures.COLOURS[row.family], label=row.title, linewidth=1.5, capsize=2)
+    parts = {name: units.part(found, name) for name in units.parts(found)}
+    one, said = next(iter(parts.values())), []
+    for name, mark in zip(found, itertools.cycle("os^Dv<>P*X"), strict=False):
+        row, estimates = row_by_name(name), [mine.estimate(name) for mine in parts.values()]
+        top1 = [100 * e.mean for e in estimates]
+        bars = [[100 * (e.mean - e.low) for e in estimates], [100 * (e.high - e.mean) for e in estimates]]
+        axis.errorbar(list(parts), top1, yerr=bars, marker=mark, color=figures.COLOURS[row.family], label=titled(name, one), linewidth=1.5, capsize=2)
         said.append(f"{row.title}: " + ", ".join(f"{part} {value:.1f}" for part, value in zip(parts, top1, strict=True)))
     axis.set_xlabel(label)
     axis.set_ylabel("top-1, %")
     axis.legend(labelcolor=figures.INK, fontsize=8, ncols=2, frameon=False)
-    return figures.svg(figure, f"{caption} {'; '.join(said)}.", caption)
+    return figures.svg(figure, f"{caption} {'; '.join(said)}.", f"{caption} {over_encoders(one)}")
 
 
 def parts_table(found: Measured, caption: str) -> figures.Shown:
     """The same numbers as a table."""
-    names = list(parts_of(next(iter(found.values()))))
-    body = []
-    for name, mine in found.items():
+    parts = {name: units.part(found, name) for name in units.parts(found)}
+    one, body = next(iter(parts.values())), []
+    for name, runs in found.items():
         cells = []
-        for part in map(parts_of(mine).__getitem__, names):
-            rate = f" <small>lr {part['lr']:g}</small>" if "lr" in part else ""
-            cells.append(f"{percent(part['top1'])} <small>[{percent(part['low'])}, {percent(part['high'])}]</small>{rate}")
-        body.append([html.escape(row_by_name(name).title), *cells])
-    return table(["source", *names], body, caption, sortable=True)
+        for part, mine in parts.items():
+            rates = ", ".join(dict.fromkeys(f"{r['results'][part]['lr']:g}" for r in runs if "lr" in r["results"][part]))
+            cells.append(interval(mine.estimate(name)) + (f" <small>lr {rates}</small>" if rates else ""))
+        body.append([html.escape(titled(name, one)), *cells])
+    return table(["source", *parts], body, f"{caption} {over_encoders(one)}", sortable=True)
 
 
 def properties_table(found: Measured) -> figures.Shown:
