@@ -233,7 +233,7 @@ def answer(found: Records, profile: Profile) -> figures.Shown:
 
 def _how_good(found: Records, noise: Records, profile: Profile) -> str:
     halves, chosen = inference.best(noise)
-    top = stats.contrast([inference.part(w, runs) for w, runs in halves])
+    top = stats.contrast([inference.part(w, runs, chosen=True) for w, runs in halves])
     floor, real = (estimate(found[name]) for name in ("random", "real"))
     named = " or ".join(html.escape(row_by_name(name).title) for name in chosen)
     updates = found["real"][0]["curves"]["step"][-1]

@@ -1,6 +1,7 @@
 """What committed runs say of their rows: estimates and differences, with the spread of runs pooled over each family of methods."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -95,9 +96,12 @@ def difference(a: Runs, b: Runs, name: str = MAIN) -> stats.Estimate:
     return stats.difference(outcomes(a, name), outcomes(b, name), spread(a[0], name), spread(b[0], name))
 
 
-def part(weight: float, found: Runs, name: str = MAIN) -> stats.Part:
-    """A row's runs as one part of a contrast."""
-    return weight, outcomes(found, name), spread(found[0], name)
+def part(weight: float, found: Runs, name: str = MAIN, chosen: bool = False) -> stats.Part:
+    """A row's runs as one part of a contrast; ``chosen``: one of the halves of :func:`best`, whose errors go together by :data:`stats.CHOICE`."""
+    own = spread(found[0], name)
+    if chosen:
+        own = replace(own, variance=own.variance * (1 + stats.CHOICE))
+    return weight, outcomes(found, name), own
 
 
 def best(rows: Mapping[str, Runs]) -> tuple[list[tuple[float, Runs]], tuple[str, ...]]:
@@ -114,7 +118,7 @@ def best(rows: Mapping[str, Runs]) -> tuple[list[tuple[float, Runs]], tuple[str,
 def share(many: Mapping[str, Runs], floor: Runs, ceiling: Runs) -> tuple[float, float, float]:
     """How far the best of many rows (see :func:`best`) goes from one row to another, as a share, with Fieller's 95 % interval over runs and images."""
     halves, _ = best(many)
-    top, low, high = [part(w, runs) for w, runs in halves], part(-1.0, floor), part(1.0, ceiling)
+    top, low, high = [part(w, runs, chosen=True) for w, runs in halves], part(-1.0, floor), part(1.0, ceiling)
     gone, way = stats.contrast([*top, low]), stats.contrast([high, low])
     left = stats.contrast([*top, (-1.0, *high[1:])])
     return stats.ratio(gone, way, left)
