@@ -328,7 +328,7 @@ def along_guidance(known: Known, names: list[str]) -> list[Evidence]:
         e, (va, vb) = _agreement_gain(found, a, b), (found[name][0]["results"]["variety"]["value"] for name in (a, b))
         narrows = vb < va
         text = f"agreement with the caption's class, {title(b)} − {title(a)}: {points(e)}; variety within a caption {va:.2f} → {vb:.2f}"
-        steps.append(Evidence(text, e.above(0) if narrows else 1.0, e.below(0) if narrows else 0.0, (a, b), runs=1))
+        steps.append(Evidence(text, e.above(0) if narrows else 1.0, e.below(0), (a, b), runs=1))
     return steps
 
 
