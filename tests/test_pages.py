@@ -47,11 +47,20 @@ def test_the_answer_says_what_the_records_say():
 
 
 def test_protocols_tell_apart_what_must_not_be_compared():
-    of = {name: leaderboard.protocol(study.row(name), STUDY) for name in FOUND}
-    assert of["real"] == of["dead_leaves-mixed"] == "alignment + uniformity, 390 updates"
+    of = {name: leaderboard.protocol(mine, STUDY) for name, mine in FOUND.items()}
+    assert of["real"] == of["dead_leaves-mixed"] == "alignment + uniformity, 400 updates"
+    assert of["feature_vis-random"] == "alignment + uniformity, 400 updates on 2,000 images"
     assert of["mosaic-named"] == "SimCLR, 400 updates" != of["mosaic-named.long"] == "SimCLR, 1,200 updates"
     assert of["mosaic-named.vit"] == "SimCLR, vit, 400 updates" and of["random"] == "no training"
     assert "<th scope='col' data-filter>protocol</th>" in book.leaderboard(FOUND, STUDY).content
+
+
+def test_the_leaderboards_updates_are_those_of_the_records_curves():
+    trained = {name: mine for name, mine in FOUND.items() if study.row(name).trained}
+    assert trained
+    for name, mine in trained.items():
+        ends = {r["curves"]["step"][-1] for r in mine}
+        assert len(ends) == 1 and f", {ends.pop():,} updates" in leaderboard.protocol(mine, STUDY), name
 
 
 def test_every_generator_has_a_tile_and_a_sheet(monkeypatch):

@@ -61,13 +61,15 @@ def one_protocol(found: Records, profile: Profile) -> Records:
     return {name: found[name] for name, p in own.items() if (p.method, p.encoder, p.optimiser) == usual}
 
 
-def protocol(row: Row, profile: Profile) -> str:
-    """What rows must share to be compared: method, encoder where it is not the usual one, and updates."""
+def protocol(found: inference.Runs, profile: Profile) -> str:
+    """What rows must share to be compared, of a row's runs: method, encoder and number of images where they are not the usual ones, and updates."""
+    row = row_by_name(found[0]["row"])
     p = row.profile(profile)
     if not row.trained:
         return "no training"
     encoder = f", {p.encoder}" * (p.encoder != profile.encoder)
-    return f"{METHODS.get(p.method, p.method)}{encoder}, {p.epochs * (p.n_images // p.batch_size):,} updates"
+    images = f" on {p.n_images:,} images" * (p.n_images != profile.n_images)
+    return f"{METHODS.get(p.method, p.method)}{encoder}, {records.updates(found[0]):,} updates{images}"
 
 
 def ranked(found: Records) -> Records:
@@ -84,7 +86,7 @@ def leaderboard(found: Records, profile: Profile) -> figures.Shown:
         minutes = np.mean([r["cost"]["wall_seconds"] for r in mine]) / 60
         seeds = ", ".join(str(r["spec"]["seed"]) for r in mine)
         body.append([
-            f"<span class='dot' style='background:{figures.COLOURS[row.family]}'></span>{html.escape(row.title)}", protocol(row, profile),
+            f"<span class='dot' style='background:{figures.COLOURS[row.family]}'></span>{html.escape(row.title)}", protocol(mine, profile),
             FAMILIES[row.family], recorded(interval(estimate(mine)), name, profile), *secondary(mine),
             f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–", f"{minutes:.1f}", f"<code>{command} {name}</code> ({seeds})",
         ])  # fmt: skip
