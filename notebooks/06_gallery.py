@@ -34,3 +34,6 @@ sl.book.gallery(found, p)
 # Pictures are functions of generator, options, seed and index: `sl.generator("stylegan-oriented").sample([3], size=128)` is the fourth
 # picture of its row, on any machine. `python -m synthlearn generate` writes a set to disk, with a data card; the pictures are ours and free
 # of rights (CC0).
+
+# %% tags=["remove-input"]
+sl.book.provenance(p, {})

@@ -63,3 +63,6 @@ for kind, a in areas.items():
         f"{kind}_slivers": float((a <= 4).double().mean()),
     }
 sl.book.check_table(sl.book.laws("dead_leaves_sizes"), found)
+
+# %% tags=["hide-input"]
+sl.book.provenance(p, {})

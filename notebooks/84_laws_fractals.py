@@ -49,3 +49,6 @@ found = {
     "blue": float(scenes[:, 2].float().mean()),
 }
 sl.book.check_table(sl.book.laws("fractals"), found)
+
+# %% tags=["hide-input"]
+sl.book.provenance(p, {})

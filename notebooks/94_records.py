@@ -44,3 +44,6 @@ sl.book.measurement_table(study)
 
 # %% tags=["remove-input"]
 sl.book.search_table(study)
+
+# %% tags=["remove-input"]
+sl.book.provenance(study, {})

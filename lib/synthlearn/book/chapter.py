@@ -238,24 +238,20 @@ def _runs(claim: claims.Claim) -> str:
 
 
 def provenance(profile: Profile, found: Records) -> figures.Shown:
-    """One line: profile, commit, code, device, versions, wall time, seeds."""
+    """One line: profile and commit of the page; of its records, where it shows any, code, device, versions, wall time and seeds."""
     flat = [r for mine in found.values() for r in mine]
-
-    def every(field: str) -> str:
-        return ", ".join(sorted({r["provenance"][field] for r in flat})) or "–"
-
-    parts = {
-        "profile": profile.name,
-        "data": profile.data,
-        "page made at commit": run.commit(),
-        "records by code": ", ".join(sorted({r["provenance"]["code"][:10] for r in flat})),
-        "device": every("device"),
-        "Python": every("python"),
-        "torch": every("torch"),
-        "runs": f"{len(flat)} in {sum(r['cost']['wall_seconds'] for r in flat) / 60:.1f} min",
-        "seeds": ", ".join(str(s) for s in sorted({r["spec"]["seed"] for r in flat})),
-        "this page": f"{time.perf_counter() - _began:.0f} s",
-    }
+    parts = {"profile": profile.name, "data": profile.data, "page made at commit": run.commit("notebooks", "book", "workflow")}
+    if flat:
+        made = {field: sorted({r["provenance"][field] for r in flat}) for field in ("code", "device", "python", "torch")}
+        parts |= {
+            "records by code": ", ".join(code[:10] for code in made["code"]),
+            "device": ", ".join(made["device"]),
+            "Python": ", ".join(made["python"]),
+            "torch": ", ".join(made["torch"]),
+            "runs": f"{len(flat)} in {sum(r['cost']['wall_seconds'] for r in flat) / 60:.1f} min",
+            "seeds": ", ".join(str(s) for s in sorted({r["spec"]["seed"] for r in flat})),
+        }
+    parts["this page"] = f"{time.perf_counter() - _began:.0f} s"
     line = " · ".join(f"{name} {value}" for name, value in parts.items())
     return figures.Shown(f'<p class="provenance">{html.escape(line)}</p>', line)
 

@@ -253,12 +253,14 @@ def device_name(device: str) -> str:
     return platform.processor() or platform.machine()
 
 
-def commit() -> str:
-    """The checkout's commit, with a plus sign when tracked library files differ from it; "unknown" outside git."""
+def commit(*folders: str) -> str:
+    """The checkout's commit, with a plus sign when files in the library, or in ``folders`` too, differ from it; "unknown" outside git."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=files.root(), capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        head = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], cwd=files.root(), capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run(["git", "status", "--porcelain", "--", "lib"], cwd=files.root(), capture_output=True, text=True, check=True).stdout.strip()
-        return head + ("+" if changed else "")
+        return git("rev-parse", "--short=10", "HEAD") + ("+" if git("status", "--porcelain", "--", "lib", *folders) else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
