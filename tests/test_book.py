@@ -222,7 +222,8 @@ def test_the_check_sees_what_only_a_browser_can(tmp_path):
 @pytest.mark.skipif(shutil.which("node") is None, reason="no Node.js here")
 def test_tables_sort_numbers_with_separators_by_value():
     cells = ["992", "4,946", "1,234,567", "47.5 [45.9, 49.0]", "−0.4", "+1.2", "mosaic", "12, of 30"]
-    script = f"document = {{addEventListener() {{}}}};{(ROOT / 'book/_static/sort.js').read_text()};console.log(JSON.stringify({json.dumps(cells)}.map(number)))"
+    page, source = "document = {addEventListener() {}};", (ROOT / "book/_static/sort.js").read_text()
+    script = f"{page}{source};console.log(JSON.stringify({json.dumps(cells)}.map(number)))"
     found = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True).stdout
     assert json.loads(found) == [992, 4946, 1234567, 47.5, -0.4, 1.2, None, 12]
 

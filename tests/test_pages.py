@@ -17,8 +17,9 @@ FOUND, STUDY = book.stored("cpu"), study.resolve("cpu")
 
 def test_every_record_has_a_line_a_file_and_its_row_an_anchor():
     shown = book.record_table(FOUND, STUDY).content
-    linked = set(re.findall(r"href='\.\./_static/records/cpu/([^']+)'", shown))
-    assert linked == {path.name for path in (files.root() / "results" / "records" / "cpu").glob("*.json")}
+    for kind in ("records", "twins"):
+        linked = re.findall(rf"href='\.\./_static/{kind}/cpu/([^']+)'", shown)
+        assert sorted(linked) == sorted(path.name for path in (files.root() / "results" / kind / "cpu").glob("*.json"))
     assert set(re.findall(r"<span id='([^']+)'>", shown)) == set(FOUND)
     measured = set(re.findall(r"href='\.\./_static/measurements/cpu/([^']+)'", book.measurement_table(STUDY).content))
     assert measured == {

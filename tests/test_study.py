@@ -81,7 +81,13 @@ def test_a_record_is_made_once_and_read_back(tiny, runs):
 
 @pytest.mark.parametrize(
     ("method", "n", "batch", "captions"),
-    [("align_uniform", 32, 16, None), ("simclr", 33, 16, None), ("simclr", 37, 16, None), ("stablerep", 37, 20, (13, 7, 8, 9)), ("stablerep", 24, 16, (12, 12))],
+    [
+        ("align_uniform", 32, 16, None),
+        ("simclr", 33, 16, None),
+        ("simclr", 37, 16, None),
+        ("stablerep", 37, 20, (13, 7, 8, 9)),
+        ("stablerep", 24, 16, (12, 12)),
+    ],
 )
 def test_a_record_counts_the_views_that_the_network_saw(method, n, batch, captions, monkeypatch):
     p = study.resolve("smoke", n_images=n, batch_size=batch, epochs=2, width=1 / 16, method=method)

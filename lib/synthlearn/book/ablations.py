@@ -17,7 +17,7 @@ from ..study import Profile, inference, records, run, units
 from ..study.rows import Row
 from ..study.rows import row as row_by_name
 from . import figures
-from .chapter import Records, baseline, estimate, interval, percent, points, recorded, table
+from .chapter import Records, baseline, draw_line, estimate, interval, last_batches, line_note, marked, over, percent, points, recorded, runs_of, table
 
 Measured = dict[str, list[dict[str, Any]]]
 PROPERTIES = {
@@ -41,7 +41,7 @@ def changed(row: Row, profile: Profile) -> str:
 
 
 def ablation(found: Records, profile: Profile, against: str | None = None) -> figures.Shown:
-    """Variants beside the row that they vary (or beside ``against``): accuracy, paired difference over common seeds, what is changed, the command."""
+    """Variants beside the row that they vary (or beside ``against``): accuracy, how far they lie from it, what is changed, the command."""
     if not found:
         return table(["row"], [["–"]], f"The profile {profile.name} has none of these rows.")
     body = []
@@ -51,17 +51,17 @@ def ablation(found: Records, profile: Profile, against: str | None = None) -> fi
         for variant, mine in found.items():
             if (against or base_of(variant)) == name and variant != name:
                 body.append(_ablation_line(variant, {variant: mine}, reference, profile))
-    header = ["row", "top-1, %", "difference from the first line of its kind, points", "changed", "seeds", "command"]
-    return table(header, body, "Top-1 [95 % interval over seeds × images]; differences are paired over common seeds and the same test images.")
+    header = ["row", "top-1, %", "difference from the first line of its kind, points", "changed", "runs", "command"]
+    return table(header, body, f"Top-1 [95 % interval over {over(found)}]; differences are unpaired over runs, image by image over the same test images.")
 
 
 def _ablation_line(name: str, found: Records, reference: Sequence[dict[str, Any]] | None, profile: Profile) -> list[str]:
     row, mine = row_by_name(name), found[name]
-    apart = "–"
+    e, apart = estimate(mine), "–"
     if reference is not None:
         apart = points(inference.difference(mine, reference, _common(mine, reference)))
     command = f"<code>python -m synthlearn run --profile {profile.name} --row {name}</code>"
-    return [html.escape(row.title), recorded(interval(estimate(mine)), name, profile), apart, changed(row, profile), str(len(mine)), command]
+    return [html.escape(row.title), recorded(interval(e), name, profile), apart, changed(row, profile), runs_of(e), command]
 
 
 def _common(a: Sequence[dict[str, Any]], b: Sequence[dict[str, Any]]) -> str:
@@ -81,10 +81,11 @@ def ablation_figure(found: Records, profile: Profile, floor: str = "random") -> 
     lines = []
     for name, mine in every.items():
         e, row = estimate(mine), row_by_name(name)
-        lines.append({"label": row.title, "family": row.family, "mean": e.mean, "low": e.low, "high": e.high, "published": None})
+        lines.append({"label": marked(row.title, e), "family": row.family, "mean": e.mean, "low": e.low, "high": e.high, "published": None})
     low = estimate(found.get(floor) or baseline(profile, floor)).mean
     said = "; ".join(f"{row_by_name(name).title} {percent(estimate(mine).mean)} %" for name, mine in every.items())
-    return figures.accuracies(lines, low, None, f"Accuracy with intervals. {said}; untrained encoder {percent(low)} %.", "Dashed line: the untrained encoder.")
+    note = f"95 % intervals over {over(every)}; dashed line: the untrained encoder."
+    return figures.accuracies(lines, low, None, f"Accuracy with intervals. {said}; untrained encoder {percent(low)} %.", note)
 
 
 def terms_figure(found: Records) -> figures.Shown:
@@ -100,7 +101,8 @@ def terms_figure(found: Records) -> figures.Shown:
     axis.set_xlabel("uniformity (left: spread out)")
     axis.set_ylabel("alignment (down: views agree)")
     axis.legend(labelcolor=figures.INK, frameon=False, fontsize=9)
-    return figures.svg(figure, f"Alignment against uniformity over training. {'; '.join(said)}.", "Seed 0 of each run; the last point is marked.")
+    note = f"Seed 0 of each row; the last point is marked. {last_batches({name: found[name] for name in both})}".strip()
+    return figures.svg(figure, f"Alignment against uniformity over training. {'; '.join(said)}.", note)
 
 
 def unit_sheets(names: Sequence[str], taps: Sequence[str], profile: Profile, units: int = 8, size: int = 48) -> dict[str, figures.Shown]:
@@ -130,16 +132,15 @@ def size_figure(found: Records, profile: Profile) -> figures.Shown:
     for (base, entries), mark in zip(lines.items(), "os^Dv", strict=False):
         entries.sort(key=lambda entry: entry[0])
         row = row_by_name(base)
-        x, mean = [n for n, _ in entries], [100 * e.mean for _, e in entries]
-        bars = [[100 * (e.mean - e.low) for _, e in entries], [100 * (e.high - e.mean) for _, e in entries]]
-        axis.errorbar(x, mean, yerr=bars, color=figures.COLOURS[row.family], marker=mark, capsize=3, label=row.title)
+        draw_line(axis, [n for n, _ in entries], [e for _, e in entries], figures.COLOURS[row.family], mark, row.title)
         said.append(f"{row.title}: " + ", ".join(f"{n:,} images {percent(e.mean)} %" for n, e in entries))
     axis.axhline(100 * floor, color=figures.INK, linestyle="--", linewidth=1)
     axis.set_xscale("log")
+    note = f"Equal updates; {line_note([e for entries in lines.values() for _, e in entries])}; dashed line: the random encoder."
     axis.set_xlabel("different images")
     axis.set_ylabel("top-1, %")
     axis.legend(labelcolor=figures.INK, frameon=False)
-    return figures.svg(figure, f"Accuracy against the number of images. {'; '.join(said)}.", "Equal updates; 95 % intervals; dashed line: the random encoder.")
+    return figures.svg(figure, f"Accuracy against the number of images. {'; '.join(said)}.", note)
 
 
 def over_encoders(found: units.Units) -> str:
@@ -305,17 +306,20 @@ def twins_figure() -> figures.Shown:
 
 
 def twins_table() -> figures.Shown:
-    """How far the same run lies apart on two devices, beside how far seeds of one row do."""
-    pairs = records.twins()
+    """How far the same run lies apart on two devices, beside how far runs of one row do that differ in their seed."""
+    pairs, rows = records.twins(), dict[str, list[float]]()
     apart = np.array([inference.metric(twin)["top1"] - inference.metric(first)["top1"] for first, twin in pairs])
-    spread = inference.spread(pairs[0][0])
+    for r in records.read_all():
+        if row_by_name(r["row"]).trained:
+            rows.setdefault(r["row"], []).append(inference.metric(r)["top1"])
+    seeds = stats.pooled(rows.values())
     mean, low, high = stats.paired_t(apart)
     n = int(np.median([inference.metric(first)["n"] for first, _ in pairs]))
     p = float(np.mean([inference.metric(first)["top1"] for first, _ in pairs]))
     body = [
         ["the same run on two devices: mean difference", f"{100 * mean:+.2f} <small>[{100 * low:+.2f}, {100 * high:+.2f}]</small>", f"{len(pairs)} pairs"],
         ["one run, from those pairs: standard deviation", f"{100 * float(apart.std(ddof=1)) / 2**0.5:.2f}", f"{len(pairs)} pairs"],
-        ["runs of one row: standard deviation", f"{100 * spread.variance**0.5:.2f}", f"all rows of the method, {spread.df:.0f} degrees of freedom"],
+        ["runs of one row by other seeds: standard deviation", f"{100 * seeds.variance**0.5:.2f}", f"{sum(len(v) > 1 for v in rows.values())} rows"],
         ["test images alone: standard error", f"{100 * (p * (1 - p) / n) ** 0.5:.2f}", f"{n:,} images"],
     ]
     return table(

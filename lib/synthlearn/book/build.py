@@ -94,7 +94,7 @@ def build(source: Path, out: Path) -> Path:
     for name in STAGED:
         origin = files.root() / name
         (shutil.copytree if origin.is_dir() else shutil.copy)(origin, _parent(stage / name))
-    for name in ("records", "measurements", "search"):  # the files that numbers link to
+    for name in ("records", "twins", "measurements", "search"):  # the files that numbers link to
         origin = files.root() / "results" / name
         if origin.is_dir():
             shutil.copytree(origin, stage / "book" / "_static" / name)

@@ -130,8 +130,9 @@ def _pretrain(row: Row, profile: Profile, seed: int, identity: str) -> tuple[tra
 def shown(method: methods.Method, p: Profile, labels: Tensor | None = None) -> int:
     """Pictures that a whole training shows, each as often as it comes up: an epoch's last batch is smaller, and batches of captions leave some out."""
     o, cpu = p.optimisation(), torch.device("cpu")
-    captioned = method.images_per_label and labels is not None
-    order = train.CaptionOrder(labels.cpu(), method.images_per_label, o, 0, cpu) if captioned else train.Order(p.n_images, o, 0, cpu)
+    order = train.Order(p.n_images, o, 0, cpu)
+    if method.images_per_label and labels is not None:
+        order = train.CaptionOrder(labels.cpu(), method.images_per_label, o, 0, cpu)
     return o.epochs * sum(map(len, order.batches(0)[: order.per_epoch]))
 
 
