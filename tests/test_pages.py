@@ -12,7 +12,8 @@ from synthlearn.book import beyond, build, figures, scale
 from synthlearn.study import records
 
 leaderboard = importlib.import_module("synthlearn.book.leaderboard")  # the package has a function of this name
-FOUND, STUDY = book.stored("cpu"), study.resolve("cpu")
+STUDY = study.resolve("cpu")
+FOUND = book.stored(STUDY)
 
 
 def test_every_record_has_a_line_a_file_and_its_row_an_anchor():
@@ -62,6 +63,27 @@ def test_the_leaderboards_updates_are_those_of_the_records_curves():
     for name, mine in trained.items():
         ends = {r["curves"]["step"][-1] for r in mine}
         assert len(ends) == 1 and f", {ends.pop():,} updates" in leaderboard.protocol(mine, STUDY), name
+
+
+def longer(name, updates):
+    """Runs of a row as if they had trained for longer."""
+    return [{**r, "row": f"{name}.u{updates}", "curves": {"step": [updates]}} for r in FOUND[name][:2]]
+
+
+def test_length_is_told_by_the_updates_of_records_and_beside_the_papers_shares():
+    found = {f"{name}.u1200": longer(name, 1200) for name in ("real", "dead_leaves-mixed")}
+    figure, shown = book.length_figure(found, STUDY), book.length_table(found, STUDY).content
+    leaves = 100 * leaderboard.estimate(FOUND["dead_leaves-mixed"]).mean
+    assert f"dead leaves, mixed: 400 updates {leaves:.1f} %, 1,200 updates" in figure.alt
+    assert "No run yet:" in figure.content and "white noise, 4,000 updates" in figure.content and "real images, 1,200 updates;" not in figure.content
+    lines = [re.findall(r"<td>(.*?)</td>", line) for line in re.findall(r"<tr>(.*?)</tr>", shown)]
+    told = {(line[0], line[1]): line for line in lines if line}
+    real, floor = (leaderboard.estimate(FOUND[name]).mean for name in ("real", "random"))
+    assert told["dead leaves, mixed", "400"][4].startswith(f"{(leaves - 100 * floor) / (real - floor):.0f} % <small>[")
+    assert told["real images", "1,200"][3:5] == ["–", "–"]
+    paper = {line[0]: line for line in lines if line and "the paper" in line[0]}
+    assert [line[1] for line in paper.values()] == ["27,400"] * 2  # 137 batches of 105,000 images, 200 times
+    assert {share for line in paper.values() for share in [line[4]]} == {"at most 53 %", "66 %"}
 
 
 def test_every_generator_has_a_tile_and_a_sheet(monkeypatch):

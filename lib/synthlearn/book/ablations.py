@@ -2,6 +2,7 @@
 
 import html
 import itertools
+import math
 from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
@@ -13,11 +14,28 @@ from matplotlib.axes import Axes
 from .. import losses, stats
 from ..encoders import OUT
 from ..generators.feature_vis import visualise
-from ..study import Profile, inference, records, run, units
+from ..study import Profile, inference, records, run, units, wanted
+from ..study.profiles import defaults
 from ..study.rows import Row
 from ..study.rows import row as row_by_name
 from . import figures
-from .chapter import Records, baseline, draw_line, estimate, interval, last_batches, line_note, marked, over, percent, points, recorded, runs_of, table
+from .chapter import (
+    Records,
+    baseline,
+    draw_line,
+    estimate,
+    interval,
+    last_batches,
+    line_note,
+    marked,
+    over,
+    percent,
+    points,
+    published,
+    recorded,
+    runs_of,
+    table,
+)
 
 Measured = dict[str, list[dict[str, Any]]]
 PROPERTIES = {
@@ -141,6 +159,78 @@ def size_figure(found: Records, profile: Profile) -> figures.Shown:
     axis.set_ylabel("top-1, %")
     axis.legend(labelcolor=figures.INK, frameon=False)
     return figures.svg(figure, f"Accuracy against the number of images. {'; '.join(said)}.", note)
+
+
+def lengths(found: Records, profile: Profile) -> dict[str, dict[int, tuple[str, inference.Runs]]]:
+    """Runs of each source by how long they trained: source → updates, rising → row and its runs. ``found``: variants; their rows are looked up."""
+    by: dict[str, dict[int, tuple[str, inference.Runs]]] = {}
+    for name in dict.fromkeys(each for variant in found for each in (base_of(variant), variant)):
+        mine = found.get(name) or baseline(profile, name)
+        by.setdefault(base_of(name), {})[records.updates(mine[0])] = (name, mine)
+    return {base: dict(sorted(mine.items())) for base, mine in by.items()}
+
+
+def length_figure(found: Records, profile: Profile) -> figures.Shown:
+    """Accuracy against the number of updates, a line per source; the random encoder, which needs none, as a dashed line with its interval."""
+    figure, axis = figures.new(height=4.2)
+    said, drawn, ticks = [], list[stats.Estimate](), set[int]()
+    for (base, mine), mark in zip(lengths(found, profile).items(), itertools.cycle("os^Dv<>P"), strict=False):
+        row, each = row_by_name(base), {updates: estimate(runs) for updates, (_, runs) in mine.items()}
+        draw_line(axis, list(each), list(each.values()), figures.COLOURS[row.family], mark, row.title)
+        drawn += each.values()
+        ticks |= each.keys()
+        said.append(f"{row.title}: " + ", ".join(f"{updates:,} updates {percent(e.mean)} %" for updates, e in each.items()))
+    floor = estimate(baseline(profile))
+    axis.axhline(100 * floor.mean, color=figures.INK, linestyle="--", linewidth=1)
+    axis.axhspan(100 * floor.low, 100 * floor.high, color=figures.INK, alpha=0.12, linewidth=0)
+    axis.set_xscale("log")
+    axis.set_xticks(sorted(ticks), [f"{updates:,}" for updates in sorted(ticks)])
+    axis.minorticks_off()
+    axis.set_xlabel("updates")
+    axis.set_ylabel("top-1, %")
+    axis.legend(labelcolor=figures.INK, frameon=False, fontsize=9, ncols=2)
+    note = f"{line_note([*drawn, floor])}; dashed line and band: the random encoder. {_waiting(found, profile)}".strip()
+    return figures.svg(figure, f"Accuracy against updates. {'; '.join(said)}; random encoder {percent(floor.mean)} %.", note)
+
+
+def _waiting(found: Records, profile: Profile) -> str:
+    """Rows of the same chapter that have no run yet, for a caption; empty where all have."""
+    chapter = row_by_name(next(iter(found))).chapter
+    waiting = [row.title for row in wanted(profile) if row.chapter == chapter and row.name not in found]
+    return f"No run yet: {'; '.join(waiting)}." if waiting else ""
+
+
+def length_table(found: Records, profile: Profile) -> figures.Shown:
+    """By source and updates: accuracy, real images' lead at as many updates, and how far of the way from the random encoder to them; the paper's shares."""
+    floor, every, body = baseline(profile), lengths(found, profile), []
+    real = every.get("real", {})
+    for base, mine in every.items():
+        for updates, (name, runs) in mine.items():
+            lead = share = "–"
+            if base != "real" and updates in real:
+                top, low, high = inference.part(1.0, runs), inference.part(-1.0, floor), inference.part(1.0, real[updates][1])
+                lead = points(inference.difference(real[updates][1], runs))
+                share = _share(*stats.ratio(stats.contrast([top, low]), stats.contrast([high, low]), stats.contrast([top, (-1.0, *high[1:])])))
+            e = estimate(runs)
+            body.append([html.escape(row_by_name(base).title), f"{updates:,}", recorded(interval(e), name, profile), lead, share, runs_of(e)])
+    paper, usual = published(), defaults("paper")
+    best = max((entry for entry in paper.values() if entry["kind"] == "noise of the paper"), key=lambda entry: entry["value"])
+    updates = usual.epochs * usual.optimisation().steps_per_epoch(usual.n_images)
+    for name in ("ImageNet-100", "Places"):
+        top, low, high = best["value"], paper["CNN-Rand"]["value"], paper[name]["value"]
+        least, most = ("≥ ", "at most ") if "at least" in paper[name].get("note", "") else ("", "")  # its bar is cut off: real images may be further away
+        share = f"{most}{100 * (top - low) / (high - low):.0f} %"
+        body.append([f"<span class='paper'>◇ the paper: {best['row']}, real images: {name}</span>", f"{updates:,}", f"<span class='paper'>◇ {top}</span>",
+                     f"{least}{high - top:+.1f}", share, "one run"])  # fmt: skip
+    note = f"Intervals over {over(found)}. Share: of the way from the random encoder to real images at as many updates (Fieller's interval), – where that "
+    note += "way may be none. "
+    note += "The paper's: other data and a network of full width, read off a figure (± 0.2); the bar of ImageNet-100 is cut off there, so its share is a bound."
+    return table(["source", "updates", "top-1, %", "real images − it, points", "share of the way", "runs"], body, note)
+
+
+def _share(value: float, low: float, high: float) -> str:
+    """A share and its interval in per cent; a dash where the whole may be nothing."""
+    return f"{100 * value:.0f} % <small>[{100 * low:.0f}, {100 * high:.0f}]</small>" if math.isfinite(high) else "–"
 
 
 def over_encoders(found: units.Units) -> str:

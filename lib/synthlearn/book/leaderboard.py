@@ -92,7 +92,8 @@ def leaderboard(found: Records, profile: Profile) -> figures.Shown:
         ])  # fmt: skip
     header = ["source", "protocol", "pictures", "fc6 linear, %", "runs", "fc7", "fc6 kNN", "fc6, BN re-estimated", "the paper's, %", "minutes"]
     note = f"Ours: mean over runs [95 % interval over {over(found)}]; each links to its records. A click on a heading sorts."
-    return table([*header, "command (seeds)"], body, note, sortable=True, filters=("protocol", "pictures") if len({line[1] for line in body}) > 2 else ("pictures",))
+    filters = ("protocol", "pictures") if len({line[1] for line in body}) > 2 else ("pictures",)
+    return table([*header, "command (seeds)"], body, note, sortable=True, filters=filters)
 
 
 def agreement(found: Records) -> figures.Shown:
