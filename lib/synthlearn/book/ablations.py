@@ -172,11 +172,13 @@ def lengths(found: Records, profile: Profile) -> dict[str, dict[int, tuple[str, 
 
 def length_figure(found: Records, profile: Profile) -> figures.Shown:
     """Accuracy against the number of updates, a line per source; the random encoder, which needs none, as a dashed line with its interval."""
-    figure, axis = figures.new(height=4.2)
+    figure, axis = figures.new(height=4.6)
     said, drawn, ticks = [], list[stats.Estimate](), set[int]()
-    for (base, mine), mark in zip(lengths(found, profile).items(), itertools.cycle("os^Dv<>P"), strict=False):
+    every = lengths(found, profile)
+    for i, ((base, mine), mark) in enumerate(zip(every.items(), itertools.cycle("os^Dv<>P"), strict=False)):
         row, each = row_by_name(base), {updates: estimate(runs) for updates, (_, runs) in mine.items()}
-        draw_line(axis, list(each), list(each.values()), figures.COLOURS[row.family], mark, row.title)
+        aside = 1.02 ** (i - (len(every) - 1) / 2)  # so that intervals stand side by side
+        draw_line(axis, [updates * aside for updates in each], list(each.values()), figures.COLOURS[row.family], mark, row.title)
         drawn += each.values()
         ticks |= each.keys()
         said.append(f"{row.title}: " + ", ".join(f"{updates:,} updates {percent(e.mean)} %" for updates, e in each.items()))
@@ -188,7 +190,7 @@ def length_figure(found: Records, profile: Profile) -> figures.Shown:
     axis.minorticks_off()
     axis.set_xlabel("updates")
     axis.set_ylabel("top-1, %")
-    axis.legend(labelcolor=figures.INK, frameon=False, fontsize=9, ncols=2)
+    figure.legend(loc="outside lower center", ncols=3, labelcolor=figures.INK, frameon=False, fontsize=9)
     note = f"{line_note([*drawn, floor])}; dashed line and band: the random encoder. {_waiting(found, profile)}".strip()
     return figures.svg(figure, f"Accuracy against updates. {'; '.join(said)}; random encoder {percent(floor.mean)} %.", note)
 
