@@ -340,8 +340,11 @@ def law_table(reference: dict[str, Any], measured: dict[str, dict[str, Tensor]],
     return table(header, body, f"{verdict}Pictures, ours of theirs: {counts}.{rule}")
 
 
-def check_table(reference: dict[str, Any], measured: dict[str, float], theirs: str = "published") -> figures.Shown:
-    """Single figures beside ours, with tolerance and a pass mark. reference: a table of ``book/laws.toml``, name → value, tolerance, what."""
+def check_table(reference: dict[str, Any], measured: dict[str, float], theirs: str = "must be") -> figures.Shown:
+    """Single figures beside ours, with tolerance and a pass mark.
+
+    reference: a table of ``book/laws.toml``, name → value, tolerance, what. theirs: title of its column: whose figures they are, if they are not identities.
+    """
     body = []
     for name, ours in measured.items():
         target = reference[name]
