@@ -337,8 +337,9 @@ def properties_table(found: Measured) -> figures.Shown:
 
 
 def joined(found: Measured, records: Records) -> tuple[list[str], np.ndarray, dict[str, np.ndarray]]:
-    """Synthetic sets with both properties and a record: their names, accuracies, and each property's values."""
+    """Synthetic sets with both properties and a record, but mixtures of them: their names, accuracies, and each property's values."""
     names = sorted(name for name in found if "." not in name and name in records and row_by_name(name).kind == "generator")
+    names = [name for name in names if row_by_name(name).family != "mixture"]
     accuracy = np.array([estimate(records[name]).mean for name in names])
     return names, accuracy, {k: np.array([found[name][0]["results"][k]["value"] for name in names]) for k in PROPERTIES}
 
@@ -354,7 +355,7 @@ def correlations(found: Measured, records: Records) -> figures.Shown:
     for k, both in sorted(pairs.items(), key=lambda item: -abs(item[1][1][0])):
         cells = [f"{r:+.2f} <small>[{low:+.2f}, {high:+.2f}]</small>" for r, low, high in both]
         body.append([PROPERTIES[k], *cells, "✓" if clear[k] else "–"])
-    note = f"Over {len(names)} synthetic sets, real images left out; intervals: bootstrap over sets. Last column: Spearman's permutation test, Holm's rule."
+    note = f"Over {len(names)} synthetic sets, real images and mixtures left out; intervals: bootstrap over sets. Last column: Spearman's permutation test, Holm's rule."
     return table(["property", "Pearson with accuracy", "Spearman with accuracy", "more than chance"], body, note, sortable=True)
 
 
