@@ -115,7 +115,10 @@ def test_hours_follow_from_operations():
     run = scale.RUNS[1]
     hours = run.images * run.times * run.passes * scale.forward_flop(run.encoder, run.input_size) / (scale.MATMUL * scale.SHARES[1]) / 3600
     assert f"{hours:,.3g}" in shown
-    assert "22,222" in scale.diffusion_table().content  # 100 million pictures at 0.8 s
+    cost = re.findall(r"<td>(.*?)</td>", scale.diffusion_table().content)
+    assert cost[1] == "22,222"  # 100 million pictures at 0.8 s
+    trained = 9 * 3 * 1e8 * scale.forward_flop("vit_b_16", 224) / (scale.A100 * scale.SHARES[1]) / 3600
+    assert (cost[2], cost[3]) == (f"{trained:,.0f}", f"{1e8 * 0.8 / 3600 / trained:.0f}")  # hours of the same card
 
 
 def test_published_pages_open_in_colab_with_a_hidden_first_cell(tmp_path, monkeypatch):
