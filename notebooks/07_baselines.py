@@ -53,8 +53,8 @@ sl.book.contact_sheet(torch.cat((*noise, real)), alt=f"Rows of eight: single col
 #
 # Two classifiers without an encoder read the **mean colour** (three numbers) and the **raw pixels**. The **random encoder** is our network as
 # it was initialised; how good a linear layer on its fc6 is, is what all training has to be measured against. White noise and real images then
-# train the same network by the same settings as every other set. The picture shows how the classifier's strength of regularisation is chosen: on a fifth of the *training*
-# images, never on test images.
+# train the same network by the same settings as every other set. The picture shows how the classifier's strength of regularisation is chosen: on a
+# fifth of the *training* images, never on test images.
 
 # %% tags=["hide-input"]
 found = sl.study.chapter("07_baselines", p)

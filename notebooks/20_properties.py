@@ -61,9 +61,9 @@ sl.book.properties_table(properties)
 sl.book.correlations(properties, records)
 
 # %% [markdown]
-# A correlation over so few sets is a weak witness: families differ in everything at once. (The mixture is left out: it would stand among its own parts.) Nor does it tell
-# diversity from realism: where accuracy goes with recall and coverage it goes with nearness to real images too, as the line of the Fréchet distance
-# says. Hence the test that the paper lacks.
+# A correlation over so few sets is a weak witness: families differ in everything at once. (The mixture is left out: it would stand among its own
+# parts.) Nor does it tell diversity from realism: where accuracy goes with recall and coverage it goes with nearness to real images too, as the line of
+# the Fréchet distance says. Hence the test that the paper lacks.
 #
 # ## Cutting diversity at a fixed look
 #

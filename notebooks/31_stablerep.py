@@ -98,8 +98,8 @@ sl.book.ablation(guidance.chosen(found, p, *MAIN[:2], *TOLD), p, against="mosaic
 #
 # So far the model was made of the very images that the real arm trains on. The paper's model has seen far more than that. Here one is made of
 # all 50,000 training images of CIFAR-10 (a copy with some loss), five times what the real arm and the probe have. The last row is what the model
-# itself is held against: SimCLR on all of those images. Verdicts of the two regimes are kept apart. Of its 50,000 images the model shows what its pools of eighty
-# draw: ten thousand pictures are made of some 32,000 draws.
+# itself is held against: SimCLR on all of those images. Verdicts of the two regimes are kept apart. Of its 50,000 images the model shows what its
+# pools of eighty draw: ten thousand pictures are made of some 32,000 draws.
 
 # %% tags=["hide-input"]
 WIDE = ("mosaic-wide", "mosaic-wide.stablerep", "real.wide")

@@ -355,7 +355,8 @@ def correlations(found: Measured, records: Records) -> figures.Shown:
     for k, both in sorted(pairs.items(), key=lambda item: -abs(item[1][1][0])):
         cells = [f"{r:+.2f} <small>[{low:+.2f}, {high:+.2f}]</small>" for r, low, high in both]
         body.append([PROPERTIES[k], *cells, "✓" if clear[k] else "–"])
-    note = f"Over {len(names)} synthetic sets, real images and mixtures left out; intervals: bootstrap over sets. Last column: Spearman's permutation test, Holm's rule."
+    note = f"Over {len(names)} synthetic sets, real images and mixtures left out; intervals: bootstrap over sets. Last column: Spearman's permutation test, "
+    note += "Holm's rule over the properties."
     return table(["property", "Pearson with accuracy", "Spearman with accuracy", "more than chance"], body, note, sortable=True)
 
 
