@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jupytext
 import nbformat
@@ -218,6 +219,15 @@ def test_the_check_sees_what_only_a_browser_can(tmp_path):
     assert "1 sliders show no single picture" in found
 
 
+@pytest.mark.skipif(shutil.which("node") is None, reason="no Node.js here")
+def test_tables_sort_numbers_with_separators_by_value():
+    cells = ["992", "4,946", "1,234,567", "47.5 [45.9, 49.0]", "−0.4", "+1.2", "mosaic", "12, of 30"]
+    page, source = "document = {addEventListener() {}};", (ROOT / "book/_static/sort.js").read_text()
+    script = f"{page}{source};console.log(JSON.stringify({json.dumps(cells)}.map(number)))"
+    found = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True).stdout
+    assert json.loads(found) == [992, 4946, 1234567, 47.5, -0.4, 1.2, None, 12]
+
+
 def test_a_failed_a_missing_and_an_unrun_chapter_do_not_enter_the_book(small_book, tmp_path):
     path = small_book / "pages" / "b.ipynb"
     nbformat.write(executed("b", failed=True), path)
@@ -242,11 +252,27 @@ def test_a_warning_of_the_builder_is_an_error(small_book, tmp_path):
         build.build(small_book / "pages", tmp_path / "out")
 
 
-def test_publishing_needs_fresh_records_and_small_pages(small_book, monkeypatch):
+def page(name, commit="0123456789"):
+    """An executed chapter that says at which commit it was made."""
+    notebook = executed(name)
+    line = f"profile cpu · data digits · page made at commit {commit} · this page 1 s"
+    notebook.cells[1].outputs.append(nbformat.v4.new_output("display_data", data={"text/plain": line}))
+    return notebook
+
+
+@pytest.fixture
+def finished(small_book, monkeypatch):
+    """Executed chapters of a small book that may be published: no row is planned."""
     done = small_book / "_build" / "chapters" / "smoke"
-    shutil.copytree(small_book / "pages", done)
+    done.mkdir(parents=True)
+    for name in "abc":
+        nbformat.write(page(name), done / f"{name}.ipynb")
     monkeypatch.setattr(build, "wanted", lambda profile: [])
     monkeypatch.setattr(build.measurements, "plans", dict)
+    return done
+
+
+def test_publishing_copies_clean_pages_of_a_bounded_size(finished, small_book, monkeypatch):
     assert len(build.publish("smoke")) == 3
     text = (small_book / "results" / "pages" / "a.ipynb").read_text()
     assert "papermill" not in text and "stderr" not in text and json.loads(text)["cells"][1]["metadata"] == {"tags": ["hide-input"]}
@@ -255,9 +281,37 @@ def test_publishing_needs_fresh_records_and_small_pages(small_book, monkeypatch)
         build.publish("smoke")
 
 
-def test_publishing_is_refused_while_a_record_is_missing(monkeypatch, runs):
-    with pytest.raises(DataError, match=r"cannot publish: \d+ records are stale or missing"):
+@pytest.mark.parametrize(
+    ("commits", "told"),
+    [
+        (("0123456789", "0123456789", "abcdef0123"), "0123456789: a, b; abcdef0123: c"),
+        (("0123456789+",) * 3, r"0123456789\+: a, b, c"),
+        (("unknown",) * 3, "unknown: a, b, c"),
+    ],
+)
+def test_pages_of_several_commits_or_of_a_changed_checkout_are_not_published(commits, told, finished, small_book):
+    for name, commit in zip("abc", commits, strict=True):
+        nbformat.write(page(name, commit), finished / f"{name}.ipynb")
+    with pytest.raises(DataError, match=f"at one commit .* they are of {told}; commit, run make pages PROFILE=smoke, publish again"):
         build.publish("smoke")
+    assert not (small_book / "results" / "pages").exists()
+
+
+def test_a_stale_record_stops_publishing_and_a_missing_one_is_named(finished, monkeypatch, capsys):
+    states = {("noise-white", 0): "fresh", ("real", 0): "missing", ("real", 1): "missing"}
+    rows = [SimpleNamespace(name=name, profile=lambda profile: SimpleNamespace(seeds=2)) for name in ("noise-white", "real")]
+    monkeypatch.setattr(build, "wanted", lambda profile: rows)
+    monkeypatch.setattr(build.run, "state", lambda row, profile, seed: states.get((row.name, seed), "fresh"))
+    assert len(build.publish("smoke")) == 3
+    assert capsys.readouterr().out == "2 planned runs have no record yet; the pages show those that are there: real (0, 1)\n"
+    states["noise-white", 0] = "stale"
+    with pytest.raises(DataError, match=r"cannot publish: 1 records are stale \(noise-white \(0\)\); run make study PROFILE=smoke, or make verify"):
+        build.publish("smoke")
+
+
+def test_every_page_says_at_which_commit_it_was_made():
+    for path in NOTEBOOKS:
+        assert "sl.book.provenance(" in jupytext.read(path).cells[-1].source, path.name
 
 
 def test_results_and_verdicts_are_computed_from_records(runs):

@@ -5,8 +5,9 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
-from synthlearn import files, study
+from synthlearn import encoders, files, methods, study, train
 from synthlearn.errors import DataError, ParameterError
 from synthlearn.generators import generator
 from synthlearn.study import profiles, records, run
@@ -73,8 +74,38 @@ def test_a_record_is_made_once_and_read_back(tiny, runs):
     assert result["low"] <= result["top1"] <= result["high"] and records.unpack(result["correct"], result["n"]).mean() == pytest.approx(
         result["top1"], abs=1e-6
     )
+    assert made["cost"]["views"] == 2 * TINY["n_images"] * TINY["epochs"]
     assert run.read_filters(made).shape == (6, 3, 3, 3) and len(made["curves"]["loss"]) == 4
     assert {"commit", "code", "device", "threads", "torch", "date"} <= made["provenance"].keys()
+
+
+@pytest.mark.parametrize(
+    ("method", "n", "batch", "captions"),
+    [
+        ("align_uniform", 32, 16, None),
+        ("simclr", 33, 16, None),
+        ("simclr", 37, 16, None),
+        ("stablerep", 37, 20, (13, 7, 8, 9)),
+        ("stablerep", 24, 16, (12, 12)),
+    ],
+)
+def test_a_record_counts_the_views_that_the_network_saw(method, n, batch, captions, monkeypatch):
+    p = study.resolve("smoke", n_images=n, batch_size=batch, epochs=2, width=1 / 16, method=method)
+    labels = captions and torch.arange(len(captions)).repeat_interleave(torch.tensor(captions))
+    own = methods.METHODS[method](encoders.build(p.encoder, p.width, p.crop, 0), {"images_per_caption": 3} if captions else {}, 4)
+    seen, step = [], train._step
+
+    def counted(images, *rest):
+        seen.append(len(images))
+        return step(images, *rest)
+
+    monkeypatch.setattr(train, "_step", counted)
+    curves = train.pretrain(torch.zeros(n, 3, 48, 48, dtype=torch.uint8), own, p.augmenter(), p.optimisation(), labels=labels).curves
+    assert run.shown(own, p, labels) == sum(seen) and records.updates({"curves": curves}) == len(seen)
+
+
+def test_an_untrained_encoder_has_made_no_update():
+    assert records.updates({"curves": {}}) == 0
 
 
 def test_the_spec_says_all_that_decides_the_result(tiny):

@@ -2,6 +2,7 @@
 
 import html
 import itertools
+import math
 from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
@@ -13,11 +14,28 @@ from matplotlib.axes import Axes
 from .. import losses, stats
 from ..encoders import OUT
 from ..generators.feature_vis import visualise
-from ..study import Profile, inference, records, run, units
+from ..study import Profile, inference, records, run, units, wanted
+from ..study.profiles import defaults
 from ..study.rows import Row
 from ..study.rows import row as row_by_name
 from . import figures
-from .chapter import Records, baseline, estimate, interval, percent, points, recorded, table
+from .chapter import (
+    Records,
+    baseline,
+    draw_line,
+    estimate,
+    interval,
+    last_batches,
+    line_note,
+    marked,
+    over,
+    percent,
+    points,
+    published,
+    recorded,
+    runs_of,
+    table,
+)
 
 Measured = dict[str, list[dict[str, Any]]]
 PROPERTIES = {
@@ -41,7 +59,7 @@ def changed(row: Row, profile: Profile) -> str:
 
 
 def ablation(found: Records, profile: Profile, against: str | None = None) -> figures.Shown:
-    """Variants beside the row that they vary (or beside ``against``): accuracy, paired difference over common seeds, what is changed, the command."""
+    """Variants beside the row that they vary (or beside ``against``): accuracy, how far they lie from it, what is changed, the command."""
     if not found:
         return table(["row"], [["–"]], f"The profile {profile.name} has none of these rows.")
     body = []
@@ -51,17 +69,17 @@ def ablation(found: Records, profile: Profile, against: str | None = None) -> fi
         for variant, mine in found.items():
             if (against or base_of(variant)) == name and variant != name:
                 body.append(_ablation_line(variant, {variant: mine}, reference, profile))
-    header = ["row", "top-1, %", "difference from the first line of its kind, points", "changed", "seeds", "command"]
-    return table(header, body, "Top-1 [95 % interval over seeds × images]; differences are paired over common seeds and the same test images.")
+    header = ["row", "top-1, %", "difference from the first line of its kind, points", "changed", "runs", "command"]
+    return table(header, body, f"Top-1 [95 % interval over {over(found)}]; differences are unpaired over runs, image by image over the same test images.")
 
 
 def _ablation_line(name: str, found: Records, reference: Sequence[dict[str, Any]] | None, profile: Profile) -> list[str]:
     row, mine = row_by_name(name), found[name]
-    apart = "–"
+    e, apart = estimate(mine), "–"
     if reference is not None:
         apart = points(inference.difference(mine, reference, _common(mine, reference)))
     command = f"<code>python -m synthlearn run --profile {profile.name} --row {name}</code>"
-    return [html.escape(row.title), recorded(interval(estimate(mine)), name, profile), apart, changed(row, profile), str(len(mine)), command]
+    return [html.escape(row.title), recorded(interval(e), name, profile), apart, changed(row, profile), runs_of(e), command]
 
 
 def _common(a: Sequence[dict[str, Any]], b: Sequence[dict[str, Any]]) -> str:
@@ -81,10 +99,11 @@ def ablation_figure(found: Records, profile: Profile, floor: str = "random") -> 
     lines = []
     for name, mine in every.items():
         e, row = estimate(mine), row_by_name(name)
-        lines.append({"label": row.title, "family": row.family, "mean": e.mean, "low": e.low, "high": e.high, "published": None})
+        lines.append({"label": marked(row.title, e), "family": row.family, "mean": e.mean, "low": e.low, "high": e.high, "published": None})
     low = estimate(found.get(floor) or baseline(profile, floor)).mean
     said = "; ".join(f"{row_by_name(name).title} {percent(estimate(mine).mean)} %" for name, mine in every.items())
-    return figures.accuracies(lines, low, None, f"Accuracy with intervals. {said}; untrained encoder {percent(low)} %.", "Dashed line: the untrained encoder.")
+    note = f"95 % intervals over {over(every)}; dashed line: the untrained encoder."
+    return figures.accuracies(lines, low, None, f"Accuracy with intervals. {said}; untrained encoder {percent(low)} %.", note)
 
 
 def terms_figure(found: Records) -> figures.Shown:
@@ -100,7 +119,8 @@ def terms_figure(found: Records) -> figures.Shown:
     axis.set_xlabel("uniformity (left: spread out)")
     axis.set_ylabel("alignment (down: views agree)")
     axis.legend(labelcolor=figures.INK, frameon=False, fontsize=9)
-    return figures.svg(figure, f"Alignment against uniformity over training. {'; '.join(said)}.", "Seed 0 of each run; the last point is marked.")
+    note = f"Seed 0 of each row; the last point is marked. {last_batches({name: found[name] for name in both})}".strip()
+    return figures.svg(figure, f"Alignment against uniformity over training. {'; '.join(said)}.", note)
 
 
 def unit_sheets(names: Sequence[str], taps: Sequence[str], profile: Profile, units: int = 8, size: int = 48) -> dict[str, figures.Shown]:
@@ -130,16 +150,89 @@ def size_figure(found: Records, profile: Profile) -> figures.Shown:
     for (base, entries), mark in zip(lines.items(), "os^Dv", strict=False):
         entries.sort(key=lambda entry: entry[0])
         row = row_by_name(base)
-        x, mean = [n for n, _ in entries], [100 * e.mean for _, e in entries]
-        bars = [[100 * (e.mean - e.low) for _, e in entries], [100 * (e.high - e.mean) for _, e in entries]]
-        axis.errorbar(x, mean, yerr=bars, color=figures.COLOURS[row.family], marker=mark, capsize=3, label=row.title)
+        draw_line(axis, [n for n, _ in entries], [e for _, e in entries], figures.COLOURS[row.family], mark, row.title)
         said.append(f"{row.title}: " + ", ".join(f"{n:,} images {percent(e.mean)} %" for n, e in entries))
     axis.axhline(100 * floor, color=figures.INK, linestyle="--", linewidth=1)
     axis.set_xscale("log")
+    note = f"Equal updates; {line_note([e for entries in lines.values() for _, e in entries])}; dashed line: the random encoder."
     axis.set_xlabel("different images")
     axis.set_ylabel("top-1, %")
     axis.legend(labelcolor=figures.INK, frameon=False)
-    return figures.svg(figure, f"Accuracy against the number of images. {'; '.join(said)}.", "Equal updates; 95 % intervals; dashed line: the random encoder.")
+    return figures.svg(figure, f"Accuracy against the number of images. {'; '.join(said)}.", note)
+
+
+def lengths(found: Records, profile: Profile) -> dict[str, dict[int, tuple[str, inference.Runs]]]:
+    """Runs of each source by how long they trained: source → updates, rising → row and its runs. ``found``: variants; their rows are looked up."""
+    by: dict[str, dict[int, tuple[str, inference.Runs]]] = {}
+    for name in dict.fromkeys(each for variant in found for each in (base_of(variant), variant)):
+        mine = found.get(name) or baseline(profile, name)
+        by.setdefault(base_of(name), {})[records.updates(mine[0])] = (name, mine)
+    return {base: dict(sorted(mine.items())) for base, mine in by.items()}
+
+
+def length_figure(found: Records, profile: Profile) -> figures.Shown:
+    """Accuracy against the number of updates, a line per source; the random encoder, which needs none, as a dashed line with its interval."""
+    figure, axis = figures.new(height=4.6)
+    said, drawn, ticks = [], list[stats.Estimate](), set[int]()
+    every = lengths(found, profile)
+    for i, ((base, mine), mark) in enumerate(zip(every.items(), itertools.cycle("os^Dv<>P"), strict=False)):
+        row, each = row_by_name(base), {updates: estimate(runs) for updates, (_, runs) in mine.items()}
+        aside = 1.02 ** (i - (len(every) - 1) / 2)  # so that intervals stand side by side
+        draw_line(axis, [updates * aside for updates in each], list(each.values()), figures.COLOURS[row.family], mark, row.title)
+        drawn += each.values()
+        ticks |= each.keys()
+        said.append(f"{row.title}: " + ", ".join(f"{updates:,} updates {percent(e.mean)} %" for updates, e in each.items()))
+    floor = estimate(baseline(profile))
+    axis.axhline(100 * floor.mean, color=figures.INK, linestyle="--", linewidth=1)
+    axis.axhspan(100 * floor.low, 100 * floor.high, color=figures.INK, alpha=0.12, linewidth=0)
+    axis.set_xscale("log")
+    axis.set_xticks(sorted(ticks), [f"{updates:,}" for updates in sorted(ticks)])
+    axis.minorticks_off()
+    axis.set_xlabel("updates")
+    axis.set_ylabel("top-1, %")
+    figure.legend(loc="outside lower center", ncols=3, labelcolor=figures.INK, frameon=False, fontsize=9)
+    note = f"{line_note([*drawn, floor])}; dashed line and band: the random encoder. {_waiting(found, profile)}".strip()
+    return figures.svg(figure, f"Accuracy against updates. {'; '.join(said)}; random encoder {percent(floor.mean)} %.", note)
+
+
+def _waiting(found: Records, profile: Profile) -> str:
+    """Rows of the same chapter that have no run yet, for a caption; empty where all have."""
+    chapter = row_by_name(next(iter(found))).chapter
+    waiting = [row.title for row in wanted(profile) if row.chapter == chapter and row.name not in found]
+    return f"No run yet: {'; '.join(waiting)}." if waiting else ""
+
+
+def length_table(found: Records, profile: Profile) -> figures.Shown:
+    """By source and updates: accuracy, real images' lead at as many updates, and how far of the way from the random encoder to them; the paper's shares."""
+    floor, every, body = baseline(profile), lengths(found, profile), []
+    real = every.get("real", {})
+    for base, mine in every.items():
+        for updates, (name, runs) in mine.items():
+            lead = share = "–"
+            if base != "real" and updates in real:
+                top, low, high = inference.part(1.0, runs), inference.part(-1.0, floor), inference.part(1.0, real[updates][1])
+                lead = points(inference.difference(real[updates][1], runs))
+                share = _share(*stats.ratio(stats.contrast([top, low]), stats.contrast([high, low]), stats.contrast([top, (-1.0, *high[1:])])))
+            e = estimate(runs)
+            body.append([html.escape(row_by_name(base).title), f"{updates:,}", recorded(interval(e), name, profile), lead, share, runs_of(e)])
+    paper, usual = published(), defaults("paper")
+    best = max((entry for entry in paper.values() if entry["kind"] == "noise of the paper"), key=lambda entry: entry["value"])
+    updates = usual.epochs * usual.optimisation().steps_per_epoch(usual.n_images)
+    for name in ("ImageNet-100", "Places"):
+        top, low, high = best["value"], paper["CNN-Rand"]["value"], paper[name]["value"]
+        least, most = ("≥ ", "at most ") if "at least" in paper[name].get("note", "") else ("", "")  # its bar is cut off: real images may be further away
+        share = f"{most}{100 * (top - low) / (high - low):.0f} %"
+        body.append([f"<span class='paper'>◇ the paper: {best['row']}, real images: {name}</span>", f"{updates:,}", f"<span class='paper'>◇ {top}</span>",
+                     f"{least}{high - top:+.1f}", share, "one run"])  # fmt: skip
+    note = f"Intervals over {over(found)}. Share: of the way from the random encoder to real images at as many updates (Fieller's interval), – where that "
+    note += "way may be none. "
+    note += "The paper's: other data and a network of full width, read off a figure (± 0.2); the bar of ImageNet-100 is cut off there, so its share is a bound."
+    return table(["source", "updates", "top-1, %", "real images − it, points", "share of the way", "runs"], body, note)
+
+
+def _share(value: float, low: float, high: float) -> str:
+    """A share and its interval in per cent; a dash where the whole may be nothing."""
+    return f"{100 * value:.0f} % <small>[{100 * low:.0f}, {100 * high:.0f}]</small>" if math.isfinite(high) else "–"
 
 
 def over_encoders(found: units.Units) -> str:
@@ -244,8 +337,9 @@ def properties_table(found: Measured) -> figures.Shown:
 
 
 def joined(found: Measured, records: Records) -> tuple[list[str], np.ndarray, dict[str, np.ndarray]]:
-    """Synthetic sets with both properties and a record: their names, accuracies, and each property's values."""
+    """Synthetic sets with both properties and a record, but mixtures of them: their names, accuracies, and each property's values."""
     names = sorted(name for name in found if "." not in name and name in records and row_by_name(name).kind == "generator")
+    names = [name for name in names if row_by_name(name).family != "mixture"]
     accuracy = np.array([estimate(records[name]).mean for name in names])
     return names, accuracy, {k: np.array([found[name][0]["results"][k]["value"] for name in names]) for k in PROPERTIES}
 
@@ -261,7 +355,8 @@ def correlations(found: Measured, records: Records) -> figures.Shown:
     for k, both in sorted(pairs.items(), key=lambda item: -abs(item[1][1][0])):
         cells = [f"{r:+.2f} <small>[{low:+.2f}, {high:+.2f}]</small>" for r, low, high in both]
         body.append([PROPERTIES[k], *cells, "✓" if clear[k] else "–"])
-    note = f"Over {len(names)} synthetic sets, real images left out; intervals: bootstrap over sets. Last column: Spearman's permutation test, Holm's rule."
+    note = f"Over {len(names)} synthetic sets, real images and mixtures left out; intervals: bootstrap over sets. Last column: Spearman's permutation test, "
+    note += "Holm's rule over the properties."
     return table(["property", "Pearson with accuracy", "Spearman with accuracy", "more than chance"], body, note, sortable=True)
 
 
@@ -305,17 +400,20 @@ def twins_figure() -> figures.Shown:
 
 
 def twins_table() -> figures.Shown:
-    """How far the same run lies apart on two devices, beside how far seeds of one row do."""
-    pairs = records.twins()
+    """How far the same run lies apart on two devices, beside how far runs of one row do that differ in their seed."""
+    pairs, rows = records.twins(), dict[str, list[float]]()
     apart = np.array([inference.metric(twin)["top1"] - inference.metric(first)["top1"] for first, twin in pairs])
-    spread = inference.spread(pairs[0][0])
+    for r in records.read_all():
+        if row_by_name(r["row"]).trained:
+            rows.setdefault(r["row"], []).append(inference.metric(r)["top1"])
+    seeds = stats.pooled(rows.values())
     mean, low, high = stats.paired_t(apart)
     n = int(np.median([inference.metric(first)["n"] for first, _ in pairs]))
     p = float(np.mean([inference.metric(first)["top1"] for first, _ in pairs]))
     body = [
         ["the same run on two devices: mean difference", f"{100 * mean:+.2f} <small>[{100 * low:+.2f}, {100 * high:+.2f}]</small>", f"{len(pairs)} pairs"],
         ["one run, from those pairs: standard deviation", f"{100 * float(apart.std(ddof=1)) / 2**0.5:.2f}", f"{len(pairs)} pairs"],
-        ["runs of one row: standard deviation", f"{100 * spread.variance**0.5:.2f}", f"all rows of the method, {spread.df:.0f} degrees of freedom"],
+        ["runs of one row by other seeds: standard deviation", f"{100 * seeds.variance**0.5:.2f}", f"{sum(len(v) > 1 for v in rows.values())} rows"],
         ["test images alone: standard error", f"{100 * (p * (1 - p) / n) ** 0.5:.2f}", f"{n:,} images"],
     ]
     return table(

@@ -18,7 +18,7 @@ from ..study.profiles import defaults, is_study
 from ..study.rows import Row
 from ..study.rows import row as row_by_name
 from . import figures
-from .chapter import Records, claim_table, estimate, interval, percent, points, published, recorded, secondary, table
+from .chapter import Records, claim_table, estimate, interval, over, percent, points, published, recorded, runs_of, secondary, table
 
 METHODS = {
     "align_uniform": "alignment + uniformity", "simclr": "SimCLR", "supcon": "SupCon", "stablerep": "StableRep", "stablerep_plus": "StableRep+",
@@ -61,13 +61,15 @@ def one_protocol(found: Records, profile: Profile) -> Records:
     return {name: found[name] for name, p in own.items() if (p.method, p.encoder, p.optimiser) == usual}
 
 
-def protocol(row: Row, profile: Profile) -> str:
-    """What rows must share to be compared: method, encoder where it is not the usual one, and updates."""
+def protocol(found: inference.Runs, profile: Profile) -> str:
+    """What rows must share to be compared, of a row's runs: method, encoder and number of images where they are not the usual ones, and updates."""
+    row = row_by_name(found[0]["row"])
     p = row.profile(profile)
     if not row.trained:
         return "no training"
     encoder = f", {p.encoder}" * (p.encoder != profile.encoder)
-    return f"{METHODS.get(p.method, p.method)}{encoder}, {p.epochs * (p.n_images // p.batch_size):,} updates"
+    images = f" on {p.n_images:,} images" * (p.n_images != profile.n_images)
+    return f"{METHODS.get(p.method, p.method)}{encoder}, {records.updates(found[0]):,} updates{images}"
 
 
 def ranked(found: Records) -> Records:
@@ -82,15 +84,16 @@ def leaderboard(found: Records, profile: Profile) -> figures.Shown:
         row = row_by_name(name)
         entry = paper.get(row.published or "")
         minutes = np.mean([r["cost"]["wall_seconds"] for r in mine]) / 60
-        seeds = ", ".join(str(r["spec"]["seed"]) for r in mine)
+        e, seeds = estimate(mine), ", ".join(str(s) for s in sorted({r["spec"]["seed"] for r in mine}))
         body.append([
-            f"<span class='dot' style='background:{figures.COLOURS[row.family]}'></span>{html.escape(row.title)}", protocol(row, profile),
-            FAMILIES[row.family], recorded(interval(estimate(mine)), name, profile), *secondary(mine),
+            f"<span class='dot' style='background:{figures.COLOURS[row.family]}'></span>{html.escape(row.title)}", protocol(mine, profile),
+            FAMILIES[row.family], recorded(interval(e), name, profile), runs_of(e), *secondary(mine),
             f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–", f"{minutes:.1f}", f"<code>{command} {name}</code> ({seeds})",
         ])  # fmt: skip
-    header = ["source", "protocol", "pictures", "fc6 linear, %", "fc7", "fc6 kNN", "fc6, BN re-estimated", "the paper's, %", "minutes", "command (seeds)"]
-    note = "Ours: mean over seeds [95 % interval over seeds × images]; each links to its records. A click on a heading sorts."
-    return table(header, body, note, sortable=True, filters=("protocol", "pictures") if len({line[1] for line in body}) > 2 else ("pictures",))
+    header = ["source", "protocol", "pictures", "fc6 linear, %", "runs", "fc7", "fc6 kNN", "fc6, BN re-estimated", "the paper's, %", "minutes"]
+    note = f"Ours: mean over runs [95 % interval over {over(found)}]; each links to its records. A click on a heading sorts."
+    filters = ("protocol", "pictures") if len({line[1] for line in body}) > 2 else ("pictures",)
+    return table([*header, "command (seeds)"], body, note, sortable=True, filters=filters)
 
 
 def agreement(found: Records) -> figures.Shown:
@@ -138,7 +141,7 @@ def on_card(record: dict[str, Any]) -> bool:
 
 
 def costs(found: Records, profile: Profile) -> figures.Shown:
-    """What every row cost, sums over its seeds, sortable; and the total."""
+    """What every row cost, sums over its runs, sortable; and the total."""
     body, total = [], np.zeros(6)
     for name, mine in found.items():
         cost = [r["cost"] for r in mine]
@@ -158,15 +161,15 @@ def costs(found: Records, profile: Profile) -> figures.Shown:
         ]
         command = f"<code>python -m synthlearn run --profile {profile.name} --row {html.escape(name)}</code>"
         body.append([html.escape(row_by_name(name).title), str(len(mine)), f"{pictures:,}", *numbers, command])
-    seeds, pictures, wall, cpu, energy, card = total
+    runs, pictures, wall, cpu, energy, card = total
     note = (
-        f"In all {seeds:.0f} runs, {pictures:,.0f} pictures, {(wall - card) / 3600:.1f} hours of runs on a core each and {card / 3600:.1f} hours of runs that "
+        f"In all {runs:.0f} runs, {pictures:,.0f} pictures, {(wall - card) / 3600:.1f} hours of runs on a core each and {card / 3600:.1f} hours of runs that "
     )
     note += f"shared a GPU with eight to fourteen others, {cpu / 3600:.1f} processor hours, {energy:.0f} Wh. Energy is an estimate: {WATTS} W for a busy core, "
-    note += f"{CARD_WATTS} W for a share of the card. Minutes of pictures, training and probe are means over seeds, the rest sums."
+    note += f"{CARD_WATTS} W for a share of the card. Minutes of pictures, training and probe are means over runs, the rest sums."
     header = [
         "source",
-        "seeds",
+        "runs",
         "pictures",
         "on a GPU",
         "pictures, min",
@@ -206,7 +209,7 @@ def machines(found: Records) -> figures.Shown:
         kind = (where["device"], str(where["threads"]), where["python"], where["torch"], where["date"][:10])
         kinds[kind] = kinds.get(kind, 0) + 1
     body = [[*(html.escape(cell) for cell in kind), str(n)] for kind, n in sorted(kinds.items())]
-    return table(["device", "threads of a run", "Python", "torch", "date", "records"], body, "Provenance of the records.")
+    return table(["device", "threads of a run", "Python", "torch", "date", "runs"], body, "Where the runs were made.")
 
 
 def published_table() -> figures.Shown:

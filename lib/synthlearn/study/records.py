@@ -66,6 +66,11 @@ def stamp() -> tuple[tuple[str, int], ...]:
     return tuple((str(path), path.stat().st_mtime_ns) for path in folders)
 
 
+def updates(record: dict[str, Any]) -> int:
+    """Updates that a run's training made: where its curve ends, 0 without one."""
+    return int(record["curves"]["step"][-1]) if record["curves"] else 0
+
+
 def twins(profile: str = "cpu") -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Records with another of the same row and seed, made on the other kind of device: the same run but for rounding."""
     results = files.root() / "results"
