@@ -67,7 +67,14 @@ sl.book.ablation(found, p)
 # %% [markdown]
 # Mind the runs of each row: single runs lie apart as far as [rounding alone moves them](12_measuring), and the intervals hold that.
 # SupCon and cross-entropy are to be compared with *FractalDB, 100 categories*, which sees the same pictures without their labels.
-#
+
+# %% [markdown]
+# ## Verdict
+
+# %% tags=["hide-input"]
+sl.book.verdicts("10_align_uniform")
+
+# %% [markdown]
 # ## Try it yourself
 #
 # ```bash

@@ -70,6 +70,12 @@ sl.book.ablation_figure(views, p)
 sl.book.ablation(views, p)
 
 # %% [markdown]
+# ## Verdict
+
+# %% tags=["hide-input"]
+sl.book.verdicts("23_features")
+
+# %% [markdown]
 # ## Try it yourself
 #
 # ```bash
