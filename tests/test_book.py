@@ -333,7 +333,7 @@ def test_a_table_has_a_cell_for_every_heading():
     assert table(["a", "b"], [["1", "2"]]).content.count("<td>") == 2
     with pytest.raises(ValueError, match="3 cells under 2 headings"):
         table(["a", "b"], [["1", "2", "3"]])
-    found = stored("cpu")
+    found = stored(study.resolve("cpu"))
     profile = profiles.defaults("cpu")
     head, *lines = re.findall(r"<tr>(.*?)</tr>", costs(found, profile).content)
     pictures = re.findall(r"<th[^>]*>(.*?)</th>", head).index("pictures, min")

@@ -3,13 +3,12 @@
 import importlib
 import re
 
-import numpy as np
 import pytest
 import torch
 
 from synthlearn import book, files, study
 from synthlearn.book import beyond, build, figures, scale
-from synthlearn.study import records
+from synthlearn.study import claims, inference, records
 
 leaderboard = importlib.import_module("synthlearn.book.leaderboard")  # the package has a function of this name
 STUDY = study.resolve("cpu")
@@ -38,13 +37,16 @@ def test_numbers_link_to_committed_records_only():
 def test_the_answer_says_what_the_records_say():
     said = book.answer(FOUND, STUDY).alt
     noise = {name: mine for name, mine in book.one_protocol(FOUND, STUDY).items() if study.row(name).kind == "generator"}
-    best = max(noise, key=lambda name: leaderboard.estimate(noise[name]).mean)
-    assert study.row(best).title in said and f"{100 * leaderboard.estimate(noise[best]).mean:.1f} %" in said
-    real = leaderboard.estimate(FOUND["real"]).mean
-    assert f"({100 * real:.1f} %)" in said and said.count("?") == 3
-    private = records.read_all("cpu", "private")
-    ours, floor = (np.mean([r["results"]["1"]["each"] for r in private if r["row"] == name]) for name in ("programs-100", "random"))
-    assert f"(ε = 1) a classifier gains {100 * (ours - floor):+.1f} [" in said
+    halves, chosen = inference.best(noise)
+    assert all(study.row(name).title in said for name in chosen)
+    top = sum(w * inference.estimate(runs).mean for w, runs in halves)
+    floor, real = (leaderboard.estimate(FOUND[name]).mean for name in ("random", "real"))
+    assert f"the best noise {100 * top:.1f} [" in said and f"real images {100 * real:.1f} %" in said
+    assert f"{100 * (top - floor) / (real - floor):.0f} % [" in said
+    judged = [claim.verdict for claim in claims.verdicts()]
+    assert f"Of {len(judged)} claims: {judged.count('supported')} supported" in said
+    several = inference.difference(FOUND["mosaic-named.stablerep"], FOUND["mosaic-named"])
+    assert f"{100 * several.mean:+.1f} [{100 * several.low:+.1f}, {100 * several.high:+.1f}] points more than two views" in said
     assert "no committed records yet" in book.answer({}, STUDY).content
 
 

@@ -72,11 +72,16 @@ def prepare(profile: Profile) -> None:
 
 
 def runs(row: Row, profile: Profile) -> list[dict[str, Any]]:
-    """A row's runs. In the study's own profiles those that are recorded, twins last (empty: none is yet); in others all seeds, made where missing."""
+    """A row's runs. In the study's own profiles those that are recorded, twins last (empty: none is yet); in others all seeds, made where missing.
+
+    A recorded run that is stale is made again, but read as it is where the probe's data are not here to make it with.
+    """
     seeds = range(row.profile(profile).seeds)
     if not is_study(profile):
         return [record(row, profile, seed) for seed in seeds]
-    found = [record(row, profile, seed) for seed in seeds if path(row, profile, seed).exists()]
+    here = row.profile(profile).data in datasets.names()
+    there = [seed for seed in seeds if path(row, profile, seed).exists()]
+    found = [record(row, profile, seed) if here else records.read(path(row, profile, seed)) for seed in there]
     return found + [twin for _, twin in records.twins(profile.name) if twin["row"] == row.name]
 
 
