@@ -31,6 +31,11 @@ def world(rng, level, encoders=2, sd=SD):
     return found
 
 
+def quantile(df):
+    """Of Student's t at the level where a sum of variances meets it exactly."""
+    return distributions.t.isf(stats.MATCHED / 2, df)
+
+
 def made(values, images=0.0, n=10_000):
     """Units of given values: row → one per encoder."""
     return units.Units({name: tuple(each) for name, each in values.items()}, dict.fromkeys(values, images), n, stats.pooled(values.values()))
@@ -66,7 +71,7 @@ def test_a_contrast_is_the_sum_by_hand():
     e = found.contrast({"a": 1, "b": -0.5, "c": -0.5})
     of_encoders, of_images = 0.0009 * (1 / 2 + 0.25 / 3 + 0.25 / 2), 1e-5 + 0.25 * 2e-5 + 0.25 * 4e-5
     assert e.mean == pytest.approx(0.52 - 0.22 - 0.155) and e.error == pytest.approx((of_encoders + of_images) ** 0.5)
-    assert e.df == pytest.approx((of_encoders + of_images) ** 2 / (of_encoders**2 / 19)) and (e.runs, e.n) == (2, 2000)
+    assert quantile(e.df) == pytest.approx((of_encoders * quantile(19) + of_images * quantile(np.inf)) / e.error**2) and (e.runs, e.n) == (2, 2000)
     assert found.apart("a", "b") == found.contrast({"a": 1.0, "b": -1.0}) and found.estimate("a") == found.contrast({"a": 1.0})
     with pytest.raises(DataError, match="d: not measured here, only a, b, c; measure it or leave it out"):
         found.apart("a", "d")
@@ -214,9 +219,9 @@ def test_gaps_by_group_choose_among_generators_without_variants():
     assert units.closest({name: mine for name, mine in found.items() if name != "real"}) == {} == units.closest({})
 
 
-def test_a_sum_of_units_has_satterthwaites_degrees_of_freedom():
+def test_images_and_encoders_each_take_their_share_of_the_quantile():
     e = stats.of_units(0.1, 0.5, 1e-4, stats.Spread(4e-4, 5, 1.0), 2, 1000)
-    assert (e.mean, e.error**2, e.df) == pytest.approx((0.1, 3e-4, 5 * 9 / 4))
+    assert (e.mean, e.error**2, quantile(e.df)) == pytest.approx((0.1, 3e-4, (2 * quantile(5) + quantile(np.inf)) / 3))
     assert e.high - e.mean == pytest.approx(distributions.t.ppf(0.975, e.df) * e.error)
     unknown = stats.of_units(0.1, 0.5, 1e-4, stats.Spread(), 1, 1000, "images")
     assert (unknown.error**2, unknown.df) == pytest.approx((1e-4, np.inf))

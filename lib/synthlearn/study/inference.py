@@ -40,9 +40,13 @@ def measured(record: dict[str, Any], name: str = MAIN) -> dict[str, Any]:
 
 
 def family(record: dict[str, Any]) -> str:
-    """The family whose runs lie as far apart as this one's."""
+    """The family whose runs lie as far apart as this one's. Raises DataError for a method that is in none."""
     spec = record["spec"]
-    return UNTRAINED.get(spec["kind"]) or FAMILIES[spec["method"]["name"]]
+    name = spec["method"]["name"] if "method" in spec else spec["kind"]
+    known = UNTRAINED | FAMILIES
+    if name not in known:
+        raise DataError(f"record of {record['row']}: method {name!r} has no family of runs, known are {', '.join(known)}; add it to FAMILIES in {__name__}")
+    return known[name]
 
 
 def outcomes(found: Runs, name: str = MAIN) -> np.ndarray:
@@ -62,22 +66,28 @@ def committed(profile: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def spread(record: dict[str, Any], name: str = MAIN) -> stats.Spread:
-    """How far runs of this record's row lie apart, from all committed runs of its profile and family; unknown where no row has two."""
-    return _spreads(records.stamp(), record["profile"], name).get(family(record), stats.Spread())
+    """How far runs of this record's row lie apart, from all committed runs of its profile and family on its test images; unknown where no row has two."""
+    return _spreads(records.stamp(record["profile"]), record["profile"], name).get(_alike(record), stats.Spread())
+
+
+def _alike(record: dict[str, Any]) -> tuple[str, str]:
+    return family(record), record["spec"]["data"]["test_sha256"]
 
 
 @cache
-def _spreads(stamp: object, profile: str, name: str) -> dict[str, stats.Spread]:
-    rows: dict[str, list[list[float]]] = {}
-    agreements: dict[str, list[float]] = {}
-    for runs in committed(profile).values():
-        if name != MAIN and name not in runs[0]["results"]:
+def _spreads(stamp: object, profile: str, name: str) -> dict[tuple[str, str], stats.Spread]:
+    rows: dict[tuple[str, str], list[list[float]]] = {}
+    agreements: dict[tuple[str, str], list[float]] = {}
+    for every in committed(profile).values():
+        runs = [r for r in every if name == MAIN or name in r["results"]]
+        if not runs:
             continue
-        which = family(runs[0])
+        which = _alike(runs[0])
         rows.setdefault(which, []).append([measured(r, name)["top1"] for r in runs])
         if len(runs) > 1:
             right = outcomes(runs, name)
-            agreements.setdefault(which, []).append(stats.common(right) / float(right.var(1).mean()))
+            if varied := float(right.var(1).mean()):  # 0: all right or all wrong
+                agreements.setdefault(which, []).append(stats.common(right) / varied)
     return {which: stats.pooled(values, float(np.mean(agreements.get(which, [1.0])))) for which, values in rows.items()}
 
 

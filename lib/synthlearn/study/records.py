@@ -4,6 +4,7 @@ import ast
 import base64
 import importlib
 import json
+import os
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -60,10 +61,12 @@ def read_all(profile: str = "cpu", what: str | None = None) -> list[dict[str, An
     return [read(path) for path in sorted(where.glob("*.json"))]
 
 
-def stamp() -> tuple[tuple[str, int], ...]:
-    """What changes whenever a committed file is added, replaced or taken away: the folders of results with their times."""
-    folders = sorted(path for path in (files.root() / "results").rglob("*") if path.is_dir())
-    return tuple((str(path), path.stat().st_mtime_ns) for path in folders)
+def stamp(profile: str | None = None) -> tuple[tuple[str, int, int], ...]:
+    """What changes whenever a committed file is added, replaced or taken away: the folders of results, or those of a profile's runs alone, with their
+    times and numbers of files (a time's steps are some milliseconds wide)."""
+    results = files.root() / "results"
+    tops = [results] if profile is None else [results / kind / profile for kind in ("records", "twins")]
+    return tuple((where, Path(where).stat().st_mtime_ns, len(names)) for top in tops for where, _, names in sorted(os.walk(top)))
 
 
 def updates(record: dict[str, Any]) -> int:
