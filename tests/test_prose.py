@@ -145,7 +145,7 @@ def test_the_table_of_settings_is_the_profiles():
 
 
 def test_feature_visualisations_are_said_to_have_the_pool_that_they_have():
-    p = study.resolve("cpu")
+    p = profiles.defaults("cpu")
     own = study.row("feature_vis-random").profile(p)
     last = own.n_images % own.batch_size, p.n_images % p.batch_size
     said = (ROOT / "book" / "deviations.md").read_text()

@@ -109,7 +109,7 @@ def test_a_page_of_the_study_shows_the_measurements_that_are_recorded(tmp_path, 
     monkeypatch.setattr(measurements, "planned", lambda what, profile: rows)
     monkeypatch.setattr(measurements, "path", lambda what, row, profile, seed: tmp_path / f"{row.name}-{seed}")
     monkeypatch.setattr(measurements, "measurement", lambda what, row, profile, seed: seed)
-    cpu = study.resolve("cpu")
+    cpu = profiles.defaults("cpu")
     assert measurements.measured("layers", cpu) == {"noise-white": [0, 1], "real": [0]}  # none is recorded: all are made
     (tmp_path / "noise-white-1").touch()
     assert measurements.measured("layers", cpu) == {"noise-white": [1]}
