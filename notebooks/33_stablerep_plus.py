@@ -72,8 +72,8 @@ sl.book.verdicts("33_stablerep_plus")
 
 # %% [markdown]
 # Words can add because they say which captions share a class, which the grouping alone does not. CLIP's lines say how much of that comes without
-# comparing pictures at all, and from real images instead of mosaics; the captions of colours, what words are worth without labels. At this scale
-# language is first of all one more way for labels to come in.
+# comparing pictures at all, and from real images instead of mosaics; the captions of colours, what words are worth without labels. Where captions name
+# the class, language is one more way for labels to come in.
 #
 # The paper's own claim, StableRep+ with 20 million captions (two synthetic images of each, 40 million in all) above CLIP with 50 million captions and as
 # many real images {cite:p}`tian2023`, is about linear probes on frozen encoders, as here. Zero-shot classification is not measured: with captions made of

@@ -113,8 +113,8 @@ sl.book.verdicts("34_captions")
 # %% [markdown]
 # Hold *mosaics* against *varied*: both make more of a rare class's own few photographs; they recombine, they do not know. Hold *mosaics of all* against
 # *balanced*: a model that has seen more photographs of the class, beside those photographs themselves. And hold the head of every arm against
-# *balanced*, not against the images as they are: any filling up costs the common classes something with a linear classifier on weak features. The
-# table is the distinction between the two regimes.
+# *balanced*, not against the images as they are: with a linear classifier on weak features, more of the rare classes can only come at a cost to the
+# common ones. The table is the distinction between the two regimes.
 #
 # ## Try it yourself
 #

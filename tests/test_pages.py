@@ -67,6 +67,31 @@ def test_the_leaderboards_updates_are_those_of_the_records_curves():
         assert len(ends) == 1 and f", {ends.pop():,} updates" in leaderboard.protocol(mine, STUDY), name
 
 
+def test_a_row_of_one_run_is_marked_and_has_an_interval_of_the_same_kind():
+    chapter = importlib.import_module("synthlearn.book.chapter")
+    alone = {"real": FOUND["real"][:1]}
+    assert "<td>one run</td>" in book.results(alone, STUDY).content and "real images (one run)" in book.accuracy_figure(alone, STUDY).content
+    assert "95 % interval: runs and images" in book.results(alone, STUDY).content
+    lone, many = (chapter.estimate(runs) for runs in (alone["real"], FOUND["real"]))
+    assert lone.over == many.over == "runs and images" and lone.high - lone.low > many.high - many.low
+
+
+@pytest.mark.parametrize(
+    ("n", "batch", "method", "told"),
+    [
+        (10_000, 256, {}, "An epoch of 10,000 images ends with a batch of 16 instead of 256, with batch statistics of its own: hence the comb."),
+        (2_000, 256, {}, "An epoch of 2,000 images ends with a batch of 208 instead of 256, with batch statistics of its own: it hardly shows."),
+        (10_000, 250, {}, ""),
+        (10_000, 499, {"images_per_caption": 10}, ""),  # batches of captions are all alike
+        (64, 256, {}, ""),
+    ],
+)
+def test_the_comb_of_curves_is_explained_by_the_last_batch(n, batch, method, told):
+    chapter = importlib.import_module("synthlearn.book.chapter")
+    spec = {"source": {"n_images": n}, "optimisation": {"batch_size": batch}, "method": method}
+    assert chapter.last_batches({"row": [{"spec": spec}]}) == told
+
+
 def longer(name, updates):
     """Runs of a row as if they had trained for longer."""
     return [{**r, "row": f"{name}.u{updates}", "curves": {"step": [updates]}} for r in FOUND[name][:2]]

@@ -10,7 +10,7 @@ import torch
 from synthlearn import encoders, files, methods, study, train
 from synthlearn.errors import DataError, ParameterError
 from synthlearn.generators import generator
-from synthlearn.study import profiles, records, run
+from synthlearn.study import measurements, profiles, records, run
 from synthlearn.study.rows import spec
 
 TINY = {"n_images": 32, "epochs": 2, "batch_size": 16, "width": 1 / 16, "per_class": 20}
@@ -102,6 +102,18 @@ def test_a_record_counts_the_views_that_the_network_saw(method, n, batch, captio
     monkeypatch.setattr(train, "_step", counted)
     curves = train.pretrain(torch.zeros(n, 3, 48, 48, dtype=torch.uint8), own, p.augmenter(), p.optimisation(), labels=labels).curves
     assert run.shown(own, p, labels) == sum(seen) and records.updates({"curves": curves}) == len(seen)
+
+
+def test_a_page_of_the_study_shows_the_measurements_that_are_recorded(tmp_path, monkeypatch):
+    rows = [(study.row("noise-white"), 0), (study.row("noise-white"), 1), (study.row("real"), 0)]
+    monkeypatch.setattr(measurements, "planned", lambda what, profile: rows)
+    monkeypatch.setattr(measurements, "path", lambda what, row, profile, seed: tmp_path / f"{row.name}-{seed}")
+    monkeypatch.setattr(measurements, "measurement", lambda what, row, profile, seed: seed)
+    cpu = profiles.defaults("cpu")
+    assert measurements.measured("layers", cpu) == {"noise-white": [0, 1], "real": [0]}  # none is recorded: all are made
+    (tmp_path / "noise-white-1").touch()
+    assert measurements.measured("layers", cpu) == {"noise-white": [1]}
+    assert measurements.measured("layers", study.resolve("smoke")) == {"noise-white": [0, 1], "real": [0]}
 
 
 def test_an_untrained_encoder_has_made_no_update():
