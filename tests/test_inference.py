@@ -52,13 +52,12 @@ def test_every_method_and_every_untrained_kind_has_a_family():
     assert not set(inference.FAMILIES.values()) & set(inference.UNTRAINED.values())
 
 
-def test_a_method_without_a_family_is_an_error_that_names_it(study):
-    mine = study.add("strange", method="cosine")
-    for ask in (lambda: inference.family(mine), lambda: inference.estimate([mine]), lambda: inference.difference([mine], [mine])):
-        with pytest.raises(DataError, match=r"record of strange: method 'cosine' has no family .* align_uniform, .* add it to FAMILIES in synthlearn"):
-            ask()
-    with pytest.raises(DataError, match="'guess'"):
-        inference.family(study.add("guess", kind="guess"))
+def test_a_method_without_a_family_and_white_noise_are_families_of_their_own(study):
+    own = [study.add("strange", seed, method="cosine") for seed in range(3)]
+    assert inference.family(own[0]) == "cosine" and inference.spread(own[0]).df == 2
+    white = study.add("noise-white")
+    white["spec"]["source"] = {"generator": "noise-white"}
+    assert inference.family(white) == "white noise" != inference.family(study.add("a"))
 
 
 def test_the_spread_is_pooled_within_a_family_and_not_across(study):
@@ -215,6 +214,8 @@ class Again:
         kind, method = record["spec"]["kind"], record["spec"].get("method", {}).get("name")
         if kind in ("raw_pixels", "mean_colours"):
             return "pixels"
+        if record["spec"].get("source", {}).get("generator") == "noise-white":
+            return "white noise"
         return {"simclr": "views", "moco": "views", "supcon": "many", "stablerep": "many", "stablerep_plus": "many", "clip": "many"}.get(method, method or kind)
 
     @staticmethod

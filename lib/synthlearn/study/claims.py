@@ -4,7 +4,6 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from .. import files, stats
@@ -153,11 +152,11 @@ def profiles() -> list[str]:
 
 def verdicts() -> list[Claim]:
     """Every claim's verdict: the one that the index, the claims' page and the chapters show."""
-    return _verdicts(files.root(), records.stamp())
+    return _verdicts(records.stamp(), (files.root() / "book" / "claims.toml").stat().st_mtime_ns)
 
 
 @cache
-def _verdicts(root: Path, stamp: Any) -> list[Claim]:
+def _verdicts(stamp: Any, written: int) -> list[Claim]:
     claims, every = read(), {name: known(name) for name in profiles()}
     found = []
     for claim in claims:

@@ -112,8 +112,9 @@ def _contrast(text: str, parts: Sequence[tuple[float, inference.Runs]], rows: Se
     one_run = sum(w * w * spread.variance for w, _, spread in each)
     images = stats.images_share(each)
     bound = more.get("bound", 0.0)
-    told = f"{text}: {points(e)}"
-    return Evidence(told, e.above(bound), e.below(bound), tuple(rows), runs=e.runs, away=e.mean - bound, one_run=one_run, images=images,
+    known = e.over != "images"  # of runs that may lie apart by anything, a difference over images decides nothing
+    told = f"{text}: {points(e)}" if known else f"{text}: {points(e)} over images alone"
+    return Evidence(told, e.above(bound), e.below(bound), tuple(rows), tested=known, runs=e.runs, away=e.mean - bound, one_run=one_run, images=images,
                     apart=e, measure=measure, **more)  # fmt: skip
 
 
@@ -268,7 +269,8 @@ def closest_group(known: Known, group: str) -> list[Evidence]:
 def _unit(text: str, e: stats.Estimate, rows: Sequence[str], bound: float = 0.0, control: bool = False) -> Evidence:
     """Evidence that a number of which each encoder gives one lies above a bound."""
     variance = e.error**2 * e.runs
-    return Evidence(f"{text}: {points(e)}", e.above(bound), e.below(bound), tuple(rows), control=control, runs=e.runs, away=e.mean - bound, one_run=variance)
+    return Evidence(f"{text}: {points(e)}", e.above(bound), e.below(bound), tuple(rows), "encoders" in e.over or e.over == "runs", control,
+                    runs=e.runs, away=e.mean - bound, one_run=variance)  # fmt: skip
 
 
 @rule("memory")
