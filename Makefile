@@ -61,7 +61,7 @@ site: $(READY) ## build the HTML from the published pages, running nothing
 check: $(READY) ## look at the built site in headless Chromium: links, pictures, alternative texts, console, search, phone width, size
 	python -m synthlearn.book.check _build/html --shots _build/shots
 
-verify: $(READY) ## compare PROFILE's records with their first steps run again, or those of CHAPTER with whole runs
+verify: $(READY) ## compare PROFILE's records with their starts run again, or those of CHAPTER with whole runs; it says what each was asked
 	python -m synthlearn verify --profile $(PROFILE) $(if $(CHAPTER),--whole --chapter $(CHAPTER))
 
 lint: $(READY) ## check style, types, spelling and notebook pairs

@@ -26,7 +26,8 @@ from synthlearn.encoders import SmallAlexNet
 from synthlearn.generators import default_options, mixed, sigma_fractals
 from synthlearn.generators import fractaldb as fr
 from synthlearn.generators import stylegan as sg
-from synthlearn.study.run import commit, device_name
+from synthlearn.machine import device_name
+from synthlearn.study.run import commit
 
 from . import reference
 

@@ -63,6 +63,24 @@ def test_a_seed_that_no_row_has_is_named(capsys):
     assert code == 2 and "--seed 7: these rows have seeds 0 to 0 in the profile smoke" in err
 
 
+def test_verify_tells_what_was_asked_and_counts_and_fails_when_a_bit_differs(capsys, runs, monkeypatch, tmp_path):
+    monkeypatch.setattr("synthlearn.study.records._confirmations", lambda: tmp_path / "confirmed.json")
+    arguments = ("verify", "--profile", "smoke", "--row", "mean_colours")
+    code, out, _ = call(capsys, *arguments)
+    assert code == 0 and out.startswith("Nothing to compare")
+    assert call(capsys, "run", "--profile", "smoke", "--row", "mean_colours")[0] == 0
+    code, out, _ = call(capsys, *arguments, "--whole")
+    assert code == 0 and out.startswith("agrees   mean_colours seed 0, asked to the bit: ")
+    assert out.splitlines()[1:3] == ["1 comparison: 1 agree, 0 do not.", "To the bit or up to rounding: 1 of 1 agree. No false alarm is to be expected. "
+                                     "What agrees is confirmed."]  # fmt: skip
+    path = runs / "records" / "smoke" / "mean_colours-s0.json"
+    changed = json.loads(path.read_text())
+    changed["results"]["linear"]["top1"] += 1e-6
+    path.write_text(json.dumps(changed))
+    code, out, _ = call(capsys, *arguments)
+    assert code == 1 and out.startswith("DIFFERS  mean_colours") and "FAILED" in out
+
+
 def test_searching_says_where_the_winner_stands(capsys, monkeypatch):
     rungs = [[(1, np.array([[True, True]])), (0, np.array([[True, False]]))], [(1, np.array([[True, True]]))]]
     monkeypatch.setattr("synthlearn.study.search.search_all", lambda found, profile, jobs: rungs)

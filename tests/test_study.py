@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from synthlearn import encoders, files, methods, study, train
+from synthlearn import encoders, files, methods, stats, study, train
 from synthlearn.errors import DataError, ParameterError
 from synthlearn.generators import generator
 from synthlearn.study import measurements, profiles, records, run
@@ -76,7 +76,7 @@ def test_a_record_is_made_once_and_read_back(tiny, runs):
     )
     assert made["cost"]["views"] == 2 * TINY["n_images"] * TINY["epochs"]
     assert run.read_filters(made).shape == (6, 3, 3, 3) and len(made["curves"]["loss"]) == 4
-    assert {"commit", "code", "device", "threads", "torch", "date"} <= made["provenance"].keys()
+    assert {"commit", "code", "device", "machine", "threads", "torch", "date"} <= made["provenance"].keys()
 
 
 @pytest.mark.parametrize(
@@ -184,39 +184,72 @@ def test_other_code_makes_a_record_stale_and_an_equal_replay_confirms_it(tiny, r
     files.write_json(path, record)
     monkeypatch.setattr(records, "_confirmations", lambda: tmp_path / "confirmed.json")
     assert run.state(row, tiny, 0) == "stale"
-    equal, what = run.replay(row, tiny, 0)
-    assert equal, what
+    (found,) = run.replay(row, tiny, 0)
+    assert found.agrees and found.asked == "to the bit", found
     assert run.state(row, tiny, 0) == "fresh"
     record["curves"]["loss"][0] += 1e-6
     files.write_json(path, record)
-    assert run.replay(row, tiny, 0)[0] is False
-    record["provenance"]["device"] = "another processor"  # there rounding may differ, but not by more
+    assert not run.replay(row, tiny, 0)[0].agrees
+    record["provenance"]["machine"]["arithmetic"] = "0" * 64  # there rounding may differ, but not by more
+    (tmp_path / "confirmed.json").unlink()
     files.write_json(path, record)
-    assert run.replay(row, tiny, 0)[0] is True
+    (found,) = run.replay(row, tiny, 0)
+    assert found.agrees and found.strict and "first point of the loss up to rounding" in found.asked
+    assert run.state(row, tiny, 0) == "fresh"
     record["curves"]["loss"][0] += 1e-2
     files.write_json(path, record)
-    assert run.replay(row, tiny, 0)[0] is False
+    assert run.replay(row, tiny, 0)[0].word == "DIFFERS"
 
 
-def test_a_whole_run_meets_its_record_to_the_bit_and_elsewhere_its_interval(tiny, runs):
+def test_a_record_without_a_fingerprint_is_never_asked_for_bits(tiny, runs, monkeypatch, tmp_path):
+    monkeypatch.setattr(records, "_confirmations", lambda: tmp_path / "confirmed.json")
+    for name, words in (("noise-white", "first point of the loss"), ("random", "for nothing is trained")):
+        row = study.row(name)
+        path = run.path(row, tiny, 0)
+        record = json.loads(json.dumps(study.record(row, tiny, 0)))
+        del record["provenance"]["machine"]
+        files.write_json(path, record)
+        (found,) = run.replay(row, tiny, 0)
+        assert found.agrees and words in found.asked
+        (found,) = run.rerun(row, tiny, 0)
+        assert found.agrees and found.asked != "to the bit"
+
+
+def test_a_whole_run_meets_its_record_to_the_bit_and_elsewhere_what_two_runs_differ_by(tiny, runs, monkeypatch, tmp_path):
+    monkeypatch.setattr(records, "_confirmations", lambda: tmp_path / "confirmed.json")
     row = study.row("noise-white")
     study.record(row, tiny, 0)
     path = run.path(row, tiny, 0)
     before = sorted(file for file in runs.rglob("*") if file.is_file())
-    equal, what = run.rerun(row, tiny, 0)
-    assert equal and "fc6_linear" in what
+    (found,) = run.rerun(row, tiny, 0)
+    assert found.agrees and found.asked == "to the bit" and "fc6_linear" in found.said
     assert sorted(file for file in runs.rglob("*") if file.is_file()) == before  # nothing is kept
     record = json.loads(path.read_text())
     main = record["results"]["fc6_linear"]
     main["top1"] += 1e-6
     files.write_json(path, record)
-    assert run.rerun(row, tiny, 0)[0] is False
-    record["provenance"]["device"] = "another processor"
+    assert not run.rerun(row, tiny, 0)[0].agrees
+    (tmp_path / "confirmed.json").unlink()
+    record["provenance"]["machine"]["libraries"]["torch"] = "another"
     files.write_json(path, record)
-    assert run.rerun(row, tiny, 0)[0] is True
-    main["low"], main["high"] = main["top1"] + 0.01, main["top1"] + 0.02
+    (found,) = run.rerun(row, tiny, 0)
+    assert found.agrees and "decides nothing" in found.asked  # no committed run of this profile says how far runs lie apart
+    monkeypatch.setattr(run.inference, "spread", lambda record, name: stats.Spread(1e-4, 20))
+    (found,) = run.rerun(row, tiny, 0)
+    assert found.agrees and found.asked == "within what two runs of a row differ by" and found.p > 0.9
+    assert not (tmp_path / "confirmed.json").exists()  # another run would have agreed too
+    main["top1"] += 0.05
     files.write_json(path, record)
-    assert run.rerun(row, tiny, 0)[0] is False
+    assert run.rerun(row, tiny, 0)[0].word == "DIFFERS"
+
+
+def test_a_record_of_another_spec_is_not_compared(tiny, runs):
+    row = study.row("mean_colours")
+    record = {**study.record(row, tiny, 0)}
+    record["spec"] = {**record["spec"], "seed": 5}
+    files.write_json(run.path(row, tiny, 0), {**record, "id": files.digest(record["spec"])})
+    for found in (*run.replay(row, tiny, 0), *run.rerun(row, tiny, 0)):
+        assert found.word == "DIFFERS" and "run it again" in found.said
 
 
 def test_a_record_of_either_kind_of_device_is_the_rows(tiny, runs):

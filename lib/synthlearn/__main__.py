@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,12 @@ EXAMPLES = """examples:
   python -m synthlearn run --profile cpu --row real --seed 0
   python -m synthlearn status --profile cpu
 """
+
+
+VERIFY = """A record is of this kind of machine where processor, libraries and the bits of their arithmetic are the same: then every number must be equal.
+Elsewhere a start must meet the first point of the loss up to rounding, and a whole run (--whole) or a further measurement must lie within what two runs
+of a row differ by. What is equal to the bit or up to rounding confirms its record for the code at hand; the rest confirms none. The exit status is 1 when
+a comparison to the bit or up to rounding fails, or more of the others do than chance explains."""
 
 
 def option(text: str) -> tuple[str, Any]:
@@ -110,7 +117,7 @@ def parser() -> argparse.ArgumentParser:
         ("run", "run rows of the study that have no fresh record"),
         ("measure", "make the further measurements of trained encoders that are not fresh: transfer, layers, few_shot, fine_tuning, properties"),
         ("status", "show which records are fresh, stale or missing"),
-        ("verify", "replay recorded rows under the code at hand and confirm those that agree: to the bit on the record's machine, up to rounding elsewhere"),
+        ("verify", "run recorded rows again and compare: to the bit on the record's kind of machine, elsewhere within what rounding and chance explain"),
     ):
         p = command(name, text)
         p.add_argument("--profile", default="cpu", help="smoke, cpu, gpu or paper")
@@ -120,8 +127,10 @@ def parser() -> argparse.ArgumentParser:
         p.add_argument("--device", help="cpu, cuda …: in place of the profile's; a record of either counts, and says which it was")
         if name != "run":
             p.add_argument("--what", action="append", help="only this further measurement, and no rows; may be given several times")
+    p.epilog = VERIFY
     p.add_argument("--measure", action="store_true", help="measure kept encoders again too")
-    p.add_argument("--whole", action="store_true", help="rows alone: train each to its end and probe it; else the first steps are compared, seconds each")
+    p.add_argument("--whole", action="store_true", help="rows alone: train each to its end and probe it; else the first steps are compared, which takes "
+                   "seconds, and the first part of each further measurement")  # fmt: skip
     p.add_argument("--against", metavar="COMMIT", help="instead: run short starts under this commit's library and under this one, on this machine, and "
                    "confirm the records of what gives the same bits; needs no pools and no encoders")  # fmt: skip
 
@@ -376,27 +385,31 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from .study import measurements, run, versions
+    from .study import comparison, measurements, run, versions
 
-    failed = 0
     if args.against:
+        failed = 0
         chosen = {row.name: row for row, _, _ in ([] if args.what else _selected(args))}
         whats = args.what or ([] if _asked(args) else list(measurements.plans()))
         for name, same, number in versions.confirm(_profile(args), args.against, list(chosen.values()), whats, _searched(args)):
             failed += not same
             print(f"{'same' if same else 'DIFFERS'}  {name.removeprefix('what:')}: {number} records confirmed", flush=True)
         return int(failed > 0)
+    found: list[comparison.Comparison] = []
+
+    def show(what: str, compared: Sequence[comparison.Comparison]) -> None:
+        found.extend(compared)
+        for c in compared:
+            print(f"{c.word:7s}  {what}, asked {c.asked}: {c.said}", flush=True)
+
     for name, row, profile, seed in [] if args.whole else _measurements(args):
         if measurements.path(name, row, profile, seed).exists():
-            equal, what = measurements.replay(name, row, profile, seed)
-            failed += not equal
-            print(f"{'equal' if equal else 'DIFFERS'}  {name} of {row.name} seed {seed}: {what}", flush=True)
+            show(f"{name} of {row.name} seed {seed}", [measurements.replay(name, row, profile, seed)])
     for row, profile, seed in [] if args.what else _selected(args):
         if run.path(row, profile, seed).exists():
-            equal, what = run.rerun(row, profile, seed) if args.whole else run.replay(row, profile, seed, args.measure)
-            failed += not equal
-            print(f"{'equal' if equal else 'DIFFERS'}  {row.name} seed {seed}: {what}", flush=True)
-    return int(failed > 0)
+            show(f"{row.name} seed {seed}", run.rerun(row, profile, seed) if args.whole else run.replay(row, profile, seed, args.measure))
+    print(comparison.summary(found))
+    return int(comparison.failed(found))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -170,6 +170,19 @@ def of_units(value: float, share: float, images: float, spread: Spread, runs: in
     return Estimate(value, math.sqrt(variance), df, runs, n, over)
 
 
+def runs_apart(spread: Spread, level: float = LEVEL) -> float:
+    """How far two runs of one row lie apart in all but a share ``level`` of cases, tested on the same images; NaN where nothing is known of runs.
+
+    The images' share does not enter: both runs are asked the same ones, and that they err on different ones among these is in what was pooled.
+    """
+    return float(distributions.t.isf(level / 2, spread.df)) * math.sqrt(2 * spread.variance)
+
+
+def samples_apart(share: float, n: int, level: float = LEVEL) -> float:
+    """How far the shares of two independent samples of ``n`` images lie apart in all but ``level`` of cases, where ``share`` of all images are right."""
+    return float(distributions.norm.isf(level / 2)) * math.sqrt(2 * share * (1 - share) / n)
+
+
 def runs_needed(apart: float, variance: float, images: float = 0.0, level: float = LEVEL) -> int | None:
     """Runs of each of two rows that find a difference of ``apart`` in four of five studies at a two-sided ``level``.
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import datasets, encoders, fidelity, files, long_tail, memory, private, probe, progress, properties, stats, stream, tasks, transfer
+from .. import datasets, encoders, fidelity, files, long_tail, machine, memory, private, probe, progress, properties, stats, stream, tasks, transfer
 from ..augment import Augmentation
 from ..datasets import ImageSet
 from ..errors import ParameterError
@@ -20,7 +20,8 @@ from ..image import MEAN, STD, resize
 from ..text2image import nearest
 from ..text2image.captions import CaptionSource
 from ..transfer import Part
-from . import records, run
+from . import comparison, records, run
+from .comparison import Comparison
 from .profiles import Profile, anywhere, is_study
 from .rows import Row, row, spec
 
@@ -31,7 +32,7 @@ RIDGE = 1e-3  # of the log volume, of the mean eigenvalue of the real images
 IMAGES, LEAST = 2000, 12  # of each set, for properties; the least: half of them have more than five neighbours
 FEW, LENGTHS = 100, (5, 20)  # fine-tuning: training images per class, epochs
 FEW_SMOKE, LENGTHS_SMOKE = 10, (1, 2)
-ELSEWHERE = 0.05  # of a property, that another kind of processor may change
+CHANGED = Comparison(False, "for the same spec", "what it was made of has changed: measure again", strict=True)
 SIZES = (10, 30, 100, 300, 1000)  # of a memory, images per class
 ASKED = 2000  # test images, of which is asked what a single entry does
 EPSILONS, NOISES = (1.0, 2.0, 4.0, 8.0), 5  # of private learning; draws of its noise
@@ -361,29 +362,38 @@ def measured(what: str, profile: Profile) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def replay(what: str, row_: Row, profile: Profile, seed: int) -> tuple[bool, str]:
-    """Make the first part of a measurement again under the code at hand; (whether it agrees, what was compared). Agreement confirms it.
+def replay(what: str, row_: Row, profile: Profile, seed: int) -> Comparison:
+    """Make the first part of a measurement again under the code at hand, and compare it.
 
-    On the record's kind of processor it must be equal to the bit; elsewhere the encoder itself is another in its last bits, and an accuracy must lie
-    inside the record's interval, a property within a twentieth.
+    On the record's kind of machine it must be equal to the bit; elsewhere an encoder that is trained again is another one, see :mod:`.comparison`.
     """
     found = records.read(path(what, row_, profile, seed))
     wanted = records.spec_of(found, _specs(what, row_, profile, seed))
     if wanted is None:
-        return False, "what it was made of has changed: measure again"
+        return CHANGED
     run.prepare(profile)
-    name, value = next(MEASUREMENTS[what](row_, profile, seed))
+    name, part = next(MEASUREMENTS[what](row_, profile, seed))
     recorded = found["results"].get(name, {})
-    agrees = recorded == value if run.same_machine(found, profile.device) else _near(value, recorded)
-    if agrees:
+    if machine.same(found["provenance"], profile.device):
+        compared = comparison.to_the_bit({name: part}, {name: recorded})
+    elif part.keys() != recorded.keys():
+        compared = Comparison(False, "for the same fields", f"{name}: {part} for {recorded}", strict=True)
+    elif "top1" not in part:
+        compared = comparison.value(name, part["value"], recorded["value"], spread(what, name, profile))
+    elif row_.trained or what == "fine_tuning":
+        compared = comparison.runs({name: part["top1"]}, {name: recorded["top1"]}, {name: spread(what, name, profile)}, part["n"], "encoders")
+    else:
+        compared = comparison.untrained({name: part["top1"]}, {name: recorded["top1"]})
+    if compared.agrees and compared.strict:
         records.confirm(found, records.code_of(wanted))
-    return agrees, f"{name}: {value}" if recorded == value else f"{name}: {value} against {recorded}"
+    return compared
 
 
-def _near(value: dict[str, Any], recorded: dict[str, Any]) -> bool:
-    """Whether a part agrees with a recorded one up to what another processor may change."""
-    if value.keys() != recorded.keys():
-        return False
-    if "low" in value:
-        return bool(recorded["low"] <= value["top1"] <= recorded["high"])
-    return abs(value["value"] - recorded["value"]) <= ELSEWHERE * abs(recorded["value"])
+def spread(what: str, name: str, profile: Profile) -> stats.Spread:
+    """How far two encoders of a row lie apart by a part of a measurement, pooled over its trained rows; unknown where none has two."""
+    rows: dict[str, list[float]] = {}
+    for r in records.read_all(profile.name, what):
+        part = r["results"].get(name)
+        if part and row(r["row"]).trained:
+            rows.setdefault(r["row"], []).append(part.get("top1", part.get("value")))
+    return stats.pooled(rows.values())

@@ -7,7 +7,7 @@ import resource
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import datasets, encoders, files, methods, probe, stream, train, transfer
+from .. import datasets, encoders, files, machine, methods, probe, stream, train, transfer
 from ..text2image.captions import CaptionSource
-from . import records
+from . import comparison, inference, records
+from .comparison import Comparison, to_the_bit
 from .profiles import Profile, anywhere, is_study
 from .rows import Row, encoder_file, rows, spec, wanted
 
 REPLAY_POINTS = 3  # of the recorded curve, that a replay must meet
 REPLAY_PICTURES = 50  # of a kept pool, that are made again
-# On another kind of processor rounding differs, and training magnifies it within a few steps: there the first point of the curve must be as near
-# as this, and an accuracy.
-ROUNDING = {"loss": 1e-3, "top1": 5e-3}
+CHANGED = Comparison(False, "for the same spec", "the row's spec has changed: run it again", strict=True)
 
 
 def path(row: Row, profile: Profile, seed: int) -> Path:
@@ -239,24 +238,13 @@ def provenance(described: dict[str, Any], p: Profile) -> dict[str, Any]:
     return {
         "commit": commit(),
         "code": records.code_of(described),
-        "device": device_name(p.device),
+        "device": machine.device_name(p.device),
+        "machine": machine.fingerprint(p.device),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
-
-
-def device_name(device: str) -> str:
-    """The accelerator's or the processor's name."""
-    if device.startswith("cuda"):
-        return torch.cuda.get_device_name(device)
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def commit(*folders: str) -> str:
@@ -271,50 +259,52 @@ def commit(*folders: str) -> str:
         return "unknown"
 
 
-def replay(row: Row, profile: Profile, seed: int, measure: bool = False) -> tuple[bool, str]:
-    """Run the first steps of a recorded row again under the code at hand; (whether they are the recorded ones, what was compared).
+def replay(row: Row, profile: Profile, seed: int, measure: bool = False) -> list[Comparison]:
+    """Run the first steps of a recorded row again under the code at hand, and compare them.
 
-    A trained row is replayed to the third point of its recorded curve, and with ``measure`` its kept encoder is measured again; an
-    untrained one is run whole. On the processor and torch of the record the numbers must be equal to the bit, elsewhere up to rounding.
-    Agreement confirms the record.
+    A trained row is replayed to the third point of its recorded curve, and with ``measure`` its kept encoder is measured again; an untrained one is run
+    whole. On the record's kind of machine the numbers must be equal to the bit, elsewhere see :mod:`.comparison`. A start that agrees confirms the record.
 
     Raises: CheckpointError if ``measure`` is asked for and the encoder is gone.
     """
     found, p = records.read(path(row, profile, seed)), row.profile(profile)
     described = records.spec_of(found, specs(row, profile, seed))
     if described is None:
-        return False, "the row's spec has changed: run it again"
+        return [CHANGED]
     prepare(profile)
-    again: dict[str, Any] = {}
-    recorded: dict[str, Any] = {}
+    curve: list[float] = []
     if row.trained:
         source = source_of(row, profile, seed)
         images = stream.feed(source, p.n_images, p.image_size, seed, p.device, p.refresh)
         if not p.refresh:  # else they are made anew anyway
             probed = torch.arange(0, p.n_images, max(1, p.n_images // REPLAY_PICTURES))
             difference = source.sample(probed, p.image_size, seed, p.device).int() - images.batch(0, probed).int()
-            again["pictures"] = bool(difference.abs().max() <= 1)  # on some processors a convolution's last bit depends on the batch
-            recorded["pictures"] = True
+            most = int(difference.abs().max())
+            if most > 1:  # on some processors a convolution's last bit depends on the batch
+                return [Comparison(False, "the kept pool up to one grey level", f"images made again differ from it by {most}", strict=True)]
         method, labels = method_of(row, p, seed, source)
         last = found["curves"]["step"][:REPLAY_POINTS][-1]
-        curves = train.pretrain(images, method, p.augmenter(), p.optimisation(), seed, until=last, labels=labels).curves
-        again["loss"], recorded["loss"] = curves["loss"], found["curves"]["loss"][: len(curves["loss"])]
-    if measure or not row.trained:
-        measured = _measure(row, p, seed, encoder_file(found["id"]))
-        again |= {name: round(m.top1, 6) for name, m in measured.items()}
-        recorded |= {name: r["top1"] for name, r in found["results"].items()}
-    agrees = again == recorded if same_machine(found, p.device) else _up_to_rounding(again, recorded)
-    if agrees:
-        records.confirm(found, records.code_of(described))
-    return agrees, f"{again}" if again == recorded else f"{again} against {recorded}"
+        curve = train.pretrain(images, method, p.augmenter(), p.optimisation(), seed, until=last, labels=labels).curves["loss"]
+    top1 = _top1(row, p, seed, encoder_file(found["id"])) if measure or not row.trained else {}
+    points, recorded = found["curves"].get("loss", [])[: len(curve)], _recorded(found, top1)
+    if machine.same(found["provenance"], p.device):
+        compared = [to_the_bit({"loss": curve, **top1}, {"loss": points, **recorded}) if curve else to_the_bit(top1, recorded)]
+    else:
+        compared = [comparison.start(curve, points, found["curves"]["step"][: len(curve)], found["spec"]["source"])] if curve else []
+        compared += [_elsewhere(row, found, top1)] if top1 else []
+    _confirm(found, described, compared)
+    return compared
 
 
-def rerun(row: Row, profile: Profile, seed: int) -> tuple[bool, str]:
-    """Run a recorded row whole under the code at hand, keeping nothing; (whether it gave the record's results, what was compared).
+def rerun(row: Row, profile: Profile, seed: int) -> list[Comparison]:
+    """Run a recorded row whole under the code at hand, keeping nothing, and compare what it ends at.
 
-    On the processor and torch of the record top-1 must be equal, elsewhere it must lie inside the record's 95 % interval over test images.
+    On the record's kind of machine top-1 must be equal, which confirms the record; elsewhere see :mod:`.comparison`.
     """
     found, p = records.read(path(row, profile, seed)), row.profile(profile)
+    described = records.spec_of(found, specs(row, profile, seed))
+    if described is None:
+        return [CHANGED]
     prepare(profile)
     with tempfile.TemporaryDirectory() as folder:
         trained = Path(folder) / "encoder.safetensors"
@@ -324,24 +314,35 @@ def rerun(row: Row, profile: Profile, seed: int) -> tuple[bool, str]:
             method, labels = method_of(row, p, seed, source)
             train.pretrain(images, method, p.augmenter(), p.optimisation(), seed, labels=labels)
             encoders.save(trained, method.encoder, {"record": found["id"]})
-        measured = {name: round(m.top1, 6) for name, m in _measure(row, p, seed, trained).items()}
-    recorded, same = found["results"], same_machine(found, p.device)
-    agrees = all(top1 == recorded[n]["top1"] if same else recorded[n]["low"] <= top1 <= recorded[n]["high"] for n, top1 in measured.items())
-    return agrees, ", ".join(
-        f"{n} {top1:.4f} ({recorded[n]['top1']:.4f} [{recorded[n]['low']:.4f}, {recorded[n]['high']:.4f}])" for n, top1 in measured.items()
-    )
+        top1 = _top1(row, p, seed, trained)
+    same = machine.same(found["provenance"], p.device)
+    compared = [to_the_bit(top1, _recorded(found, top1)) if same else _elsewhere(row, found, top1)]
+    _confirm(found, described, compared)
+    return compared
 
 
-def same_machine(record: dict[str, Any], device: str) -> bool:
-    """Whether a record was made on this kind of processor by this torch, so that the same code must give the same bits."""
-    return (record["provenance"]["device"], record["provenance"]["torch"]) == (device_name(device), torch.__version__)
+def _top1(row: Row, p: Profile, seed: int, trained: Path) -> dict[str, float]:
+    """Top-1 of each measurement of a row, as a record has it."""
+    return {name: round(m.top1, 6) for name, m in _measure(row, p, seed, trained).items()}
 
 
-def _up_to_rounding(again: dict[str, Any], recorded: dict[str, Any]) -> bool:
-    near = {name: abs(value - recorded[name]) <= ROUNDING["top1"] for name, value in again.items() if name not in ("pictures", "loss")}
-    if "loss" in again:
-        near["loss"] = again.get("pictures") == recorded.get("pictures") and abs(again["loss"][0] - recorded["loss"][0]) <= ROUNDING["loss"]
-    return all(near.values())
+def _recorded(found: dict[str, Any], top1: dict[str, float]) -> dict[str, float]:
+    return {name: found["results"][name]["top1"] for name in top1}
+
+
+def _elsewhere(row: Row, found: dict[str, Any], top1: dict[str, float]) -> Comparison:
+    """What a row ends at, against its record of another machine."""
+    recorded = _recorded(found, top1)
+    if not row.trained:
+        return comparison.untrained(top1, recorded)
+    tests = next(iter(found["results"].values()))["n"]
+    return comparison.runs(top1, recorded, {name: inference.spread(found, name) for name in top1}, tests)
+
+
+def _confirm(found: dict[str, Any], described: dict[str, Any], compared: Sequence[Comparison]) -> None:
+    """Note that the code at hand gives a record: not for agreement that another run would have reached too."""
+    if all(c.agrees for c in compared) and any(c.strict for c in compared):
+        records.confirm(found, records.code_of(described))
 
 
 def estimate(row: Row, profile: Profile) -> float:
