@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 SNAKEMAKE = snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet rules --rerun-incomplete --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test bench study status publish site check verify lint clean
+.PHONY: help setup book test bench study pages status publish site check verify lint clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -43,6 +43,10 @@ bench: $(READY) ## measure generators, augmentation and the training step agains
 
 study: $(READY) ## run the rows of PROFILE that have no fresh record, JOBS at a time, then its chapters
 	$(SNAKEMAKE) rows --config profile=$(PROFILE)
+	$(SNAKEMAKE) chapters --config profile=$(PROFILE)
+
+pages: $(READY) ## execute all chapters of PROFILE anew, from the records that are there, for publish
+	rm -rf _build/chapters/$(PROFILE)
 	$(SNAKEMAKE) chapters --config profile=$(PROFILE)
 
 status: $(READY) ## show fresh, stale and missing records of PROFILE

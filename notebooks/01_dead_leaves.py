@@ -114,7 +114,7 @@ sl.book.gains(plain, p)
 # ## Verdict
 
 # %% tags=["hide-input"]
-sl.book.verdicts("01_dead_leaves", plain, p)
+sl.book.verdicts("01_dead_leaves")
 
 # %% [markdown]
 # ## Try it yourself

@@ -80,8 +80,8 @@ sl.book.svg(
 # %% [markdown]
 # **Wavelet marginals.** A steerable pyramid splits a picture into bands by scale and orientation {cite:p}`simoncelli1995,portilla2000`. In noise
 # the responses of a band are Gaussian. In photographs most are near zero and a few, at edges, are large. Each band is
-# given such a distribution, and the picture is put together again. The upper row shows four bands of one picture, the lower panel
-# how their values are distributed, before (dotted) and after.
+# given such a distribution, and the picture is put together again. Below: noise, the picture made of it, and four bands of that picture; then how
+# the values of these bands are distributed, before (dotted) and after.
 
 # %% tags=["hide-input"]
 model = st.wavelet_model(key, pyramid.height(size))
@@ -150,7 +150,7 @@ sl.book.gains(found, p)
 # ## Verdict
 
 # %% tags=["hide-input"]
-sl.book.verdicts("02_statistical", found, p)
+sl.book.verdicts("02_statistical")
 
 # %% [markdown]
 # ## Try it yourself

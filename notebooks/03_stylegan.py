@@ -133,7 +133,7 @@ sl.book.gains(found, p)
 # ## Verdict
 
 # %% tags=["hide-input"]
-sl.book.verdicts("03_stylegan", found, p)
+sl.book.verdicts("03_stylegan")
 
 # %% [markdown]
 # ## Try it yourself

@@ -74,7 +74,7 @@ sl.book.labelled(stages, alt="A fractal appearing point by point, then the same 
 # %% tags=["hide-input"]
 from synthlearn.book import beyond
 
-sl.book.slider(beyond.systems(12), alt="Fractals of twelve categories, one at a time: ferns, dust, crystals, clouds.", scale=2)
+sl.book.slider(beyond.systems(12), alt="Fractals of twelve categories, one at a time.", scale=2)
 
 # %% [markdown]
 # The published renderers walk one long orbit per picture in a Python loop. Ours walks 512 orbits of every picture side by side; they sample the
@@ -126,7 +126,7 @@ sl.book.gains(found, p)
 # ## Verdict
 
 # %% tags=["hide-input"]
-sl.book.verdicts("04_fractals", found, p)
+sl.book.verdicts("04_fractals")
 
 # %% [markdown]
 # ## Try it yourself

@@ -83,14 +83,21 @@ sl.book.svg(figure, alt="Activation of the unit over the steps of the optimisati
 
 # %% [markdown]
 # The paper looks into a ResNet-50 at 256 pixels, some 4 TFLOP per picture by arithmetic. That is here too, as
-# `sl.generator("feature_vis-random")`. The smaller profiles look into our small encoder at 48 pixels, with fewer steps; *cpu* makes 2,000
-# pictures with half the steps and sees each five times as often ([deviations](../book/deviations)). The second row's encoder is that of the
-# row *dead leaves, mixed* of the same seed. What can be checked is on [the page of laws](85_laws_feature_vis).
+# `sl.generator("feature_vis-random")`. The smaller profiles look into our small encoder at 48 pixels, with fewer steps. The second row's encoder is
+# that of the row *dead leaves, mixed* of the same seed. What can be checked is on [the page of laws](85_laws_feature_vis).
+#
+# **These are not the paper's pictures.** Another network at another size makes other pictures, as that page measures; they stand beside the paper's
+# numbers because they are made by the same recipe. And they are not wholly without photographs: the decorrelated colours are axes that were measured on
+# photographs, so their palette resembles theirs (*colour* on [the page of properties](20_properties)).
+#
+# **Their pool is smaller.** *cpu* makes 2,000 pictures, with half the steps, and sees each fifty times, where the other sets have 10,000 and see each
+# ten times: as many updates on fewer pictures ([deviations](../book/deviations)). [The page about numbers of images](22_number_of_images) measures
+# what that does to dead leaves, and the claim below compares with dead leaves of a pool of like size.
 
 # %% [markdown]
 # ## Training
 #
-# All sets alike: alignment and uniformity on two random views {cite:p}`wang2020`, no labels.
+# As for every set: alignment and uniformity on two random views {cite:p}`wang2020`, no labels.
 
 # %% tags=["hide-input"]
 found = sl.study.chapter("05_feature_vis", p)
@@ -117,7 +124,7 @@ sl.book.gains(found, p)
 # ## Verdict
 
 # %% tags=["hide-input"]
-sl.book.verdicts("05_feature_vis", found, p)
+sl.book.verdicts("05_feature_vis")
 
 # %% [markdown]
 # ## Try it yourself

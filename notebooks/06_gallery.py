@@ -15,11 +15,11 @@
 # # Gallery
 #
 # **What do all the sets look like?** A tile for each generator: point at one, or tap it, for its accuracy and speed.
-# Below, six pictures of each, with what its pictures taught (top-1 of a linear
-# classifier on CIFAR-10, profile *cpu*) and how fast they are made. The picture titles lead to the chapters.
+# Below, a few pictures of each, with what its pictures taught (top-1 of a linear classifier on CIFAR-10) and how fast they are made. The picture
+# titles lead to the chapters.
 
 # %% tags=["parameters", "remove-input"]
-profile: str = "smoke"  # decides how the pictures are made; accuracies are the committed ones of cpu
+profile: str = "smoke"  # decides how the pictures are made; accuracies are committed ones: of cpu or gpu, else of the profile that decides
 
 # %% tags=["remove-input"]
 import synthlearn as sl
@@ -27,10 +27,13 @@ import synthlearn as sl
 p = sl.book.parameters(globals())
 
 # %% tags=["remove-input"]
-found = sl.book.stored("cpu")
+found = sl.book.stored(sl.book.study_profile(p))
 sl.book.gallery(found, p)
 
 # %% [markdown]
 # Pictures are functions of generator, options, seed and index: `sl.generator("stylegan-oriented").sample([3], size=128)` is the fourth
-# picture of its row, on any machine. `python -m synthlearn generate` writes a set to disk, with a data card; the pictures are ours and free
+# picture of its set, on any machine. `python -m synthlearn generate` writes a set to disk, with a data card; the pictures are ours and free
 # of rights (CC0).
+
+# %% tags=["remove-input"]
+sl.book.provenance(p, {})

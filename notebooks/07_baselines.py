@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Baselines
 #
-# A number means little alone. **How far does one get with no training, with no encoder, with no structure, and with real images?** These five
+# A number means little alone. **How far does one get with no training, with no encoder, with no structure, and with real images?** These
 # rows frame every other chapter.
 
 # %% tags=["parameters", "hide-input"]
@@ -52,9 +52,9 @@ sl.book.contact_sheet(torch.cat((*noise, real)), alt=f"Rows of eight: single col
 # ## How the measurement works
 #
 # Two classifiers without an encoder read the **mean colour** (three numbers) and the **raw pixels**. The **random encoder** is our network as
-# it was initialised; a linear layer on its fc6 is surprisingly good. White noise and real images then train the same network by the same
-# settings as every other set. The picture shows how the classifier's strength of regularisation is chosen: on a fifth of the *training*
-# images, never on test images.
+# it was initialised; how good a linear layer on its fc6 is, is what all training has to be measured against. White noise and real images then
+# train the same network by the same settings as every other set. The picture shows how the classifier's strength of regularisation is chosen: on a
+# fifth of the *training* images, never on test images.
 
 # %% tags=["hide-input"]
 found = sl.study.chapter("07_baselines", p)
@@ -65,8 +65,8 @@ for name, mine in plain.items():
     l2 = [sl.study.metric(r)["l2"] for r in mine]
     axis.plot(l2, [name.replace("_", " ")] * len(l2), "o", color=sl.book.styles(plain)[name][0], markersize=9, alpha=0.7)
 axis.set_xscale("log")
-axis.set_xlabel("chosen L2 strength (one mark per seed)")
-sl.book.svg(figure, alt="The L2 strength that the held-out fifth of train chose for each baseline and seed.")
+axis.set_xlabel("chosen L2 strength (one mark per run)")
+sl.book.svg(figure, alt="The L2 strength that the held-out fifth of train chose for each baseline and run.")
 
 # %% [markdown]
 # ## Training
@@ -92,9 +92,9 @@ sl.book.results(plain, p)
 #
 # ## How much do the settings matter?
 #
-# The settings are the same for all sets, chosen before their results were seen. One check: the milder colour jitter that SimCLR made common
-# (hue 0.1 instead of the noise paper's 0.4, on 80 % of the views) for dead leaves, one seed. The random encoder sees no views and stays as it
-# is.
+# The settings are the same for all sets and were fixed before most of them were run ([method](../book/method) says what is known of how). One check:
+# the milder colour jitter that SimCLR made common (hue 0.1 instead of the noise paper's 0.4, on 80 % of the views) for dead leaves; [the page of
+# views](23_features) has more. The random encoder sees no views and stays as it is.
 
 # %% tags=["hide-input"]
 sl.book.sensitivity(p, ("dead_leaves-mixed",), "mild")
@@ -103,7 +103,7 @@ sl.book.sensitivity(p, ("dead_leaves-mixed",), "mild")
 # ## Verdict
 
 # %% tags=["hide-input"]
-sl.book.verdicts("07_baselines", plain, p)
+sl.book.verdicts("07_baselines")
 
 # %% [markdown]
 # ## Try it yourself

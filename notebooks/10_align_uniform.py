@@ -65,9 +65,16 @@ sl.book.ablation_figure(found, p)
 sl.book.ablation(found, p)
 
 # %% [markdown]
-# Two seeds per row: between single runs a difference of two points is [what rounding alone can do](12_measuring), and the intervals know it.
+# Mind the runs of each row: single runs lie apart as far as [rounding alone moves them](12_measuring), and the intervals hold that.
 # SupCon and cross-entropy are to be compared with *FractalDB, 100 categories*, which sees the same pictures without their labels.
-#
+
+# %% [markdown]
+# ## Verdict
+
+# %% tags=["hide-input"]
+sl.book.verdicts("10_align_uniform")
+
+# %% [markdown]
 # ## Try it yourself
 #
 # ```bash

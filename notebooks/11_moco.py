@@ -41,7 +41,7 @@ p = sl.book.parameters(globals())
 #
 # At full scale (`profile=paper`, `encoder=resnet50`): queue 65,536, momentum 0.999. With the few hundred steps of the *cpu* profile such a
 # key encoder would stay at its start; there the queue holds 4,096 and the momentum is 0.99, a ResNet-18 sees crops of 32 pixels, and the
-# four epochs are fewer than elsewhere in this book, since the network is dearer. The order of sets is the question, not the height of the
+# four epochs are fewer than elsewhere in this book, since the network is more expensive. The order of sets is the question, not the height of the
 # bars.
 
 # %% tags=["hide-input"]
@@ -71,15 +71,15 @@ sl.book.ablation(found, p, against="random.moco")
 # are not comparable.
 #
 # **Read this with care.** The order of the sets means something only if the method works at this scale, and real images are its test: where
-# even they stay below the untrained network, the claim counts as not tested, whatever the other comparisons say. The curves show why: where
-# uniformity returns to zero, all pictures have come to share one embedding, and the features under it are worse than random ones.
-# A quarter of the rate, which is the one of MoCo's authors, changes little for real images. The likely cause is length: in so few steps the
-# key encoder trails behind, and the queue holds keys of an encoder that no longer exists.
+# even they stay below the untrained network, the claim counts as not tested, whatever the other comparisons say. The curves show how that may come:
+# where uniformity returns to zero, all pictures have come to share one embedding. One row has a quarter of the rate, which is that of MoCo's authors.
+# We suspect the length: in so few steps the key encoder trails behind, and the queue holds keys of an encoder that no longer exists; nothing here tests
+# that.
 #
 # ## Verdict
 
 # %% tags=["hide-input"]
-sl.book.verdicts("11_moco", found, p)
+sl.book.verdicts("11_moco")
 
 # %% [markdown]
 # ## Try it yourself

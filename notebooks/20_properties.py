@@ -14,8 +14,8 @@
 # %% [markdown]
 # # Properties of a set
 #
-# Why does one set teach more than another? The paper's answer is *diversity* before *realism*. **Which property of the pictures goes with
-# accuracy, and is it a cause?**
+# Why does one set teach more than another? The paper's answer is *diversity* before *realism* {cite:p}`baradad2021`. **Which property of the pictures
+# goes with accuracy, and is it a cause?**
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
@@ -42,6 +42,9 @@ p = sl.book.parameters(globals())
 # **density** and **coverage** {cite:p}`naeem2020`. **Log volume**: half the log determinant of the features' covariance. **Effective
 # rank**: how many directions carry it. **Colour**: divergence of L\*a\*b\* histograms. **Slope** of the spectrum. **Coherence**: how much
 # more alike two views of one picture are than views of two.
+#
+# Most of these are distances to real images under other names: recall and coverage count *real* images, the Fréchet distance is taken *to* them, and so
+# is the divergence of colours. Log volume, rank, slope and coherence look at the set alone.
 
 # %% tags=["hide-input"]
 properties = sl.study.measured("properties", p)
@@ -58,7 +61,9 @@ sl.book.properties_table(properties)
 sl.book.correlations(properties, records)
 
 # %% [markdown]
-# A correlation over fewer than twenty sets is a weak witness: families differ in everything at once. Hence the test that the paper lacks.
+# A correlation over so few sets is a weak witness: families differ in everything at once. (The mixture is left out: it would stand among its own
+# parts.) Nor does it tell diversity from realism: where accuracy goes with recall and coverage it goes with nearness to real images too, as the line of
+# the Fréchet distance says. Hence the test that the paper lacks.
 #
 # ## Cutting diversity at a fixed look
 #
@@ -75,12 +80,13 @@ sl.book.ablation(found, p)
 
 # %% [markdown]
 # The StyleGAN of one network has 2,500 pictures; its counterpart with as many pictures of several networks is on [the page about numbers of
-# images](22_number_of_images).
+# images](22_number_of_images). In the tables of properties, *a quarter of the images* repeats the StyleGAN's own line to the digit: both are measured on
+# their first 2,000 pictures, and those are the same.
 #
 # ## Verdict
 
 # %% tags=["hide-input"]
-sl.book.verdicts("20_properties", records, p, {"properties": [r for mine in properties.values() for r in mine]})
+sl.book.verdicts("20_properties")
 
 # %% [markdown]
 # ## Try it yourself

@@ -36,7 +36,7 @@ p = sl.book.parameters(globals())
 # ## Equal updates
 #
 # All rows make the same number of steps. A pool of a thousand is seen a hundred times, ten thousand ten times; the stream shows every
-# picture once. Pictures are cheap to store and dear to make, or the other way round: `pretrain --set refresh=0.1` replaces a tenth in every
+# picture once. Pictures are cheap to store and expensive to make, or the other way round: `pretrain --set refresh=0.1` replaces a tenth in every
 # epoch.
 
 # %% tags=["hide-input"]

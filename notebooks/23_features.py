@@ -34,8 +34,8 @@ p = sl.book.parameters(globals())
 # %% [markdown]
 # ## First layer
 #
-# The filters that see the picture, as they are after training. A random network's stay noise; edges and colour contrasts appear where the
-# pictures have them.
+# The filters that see the picture, as they are after training; the untrained network's are noise. Look for edges and colour contrasts, and at which
+# pictures they come from.
 
 # %% tags=["hide-input"]
 NAMES = ("random", "noise-white", "dead_leaves-mixed", "fractals-sigma", "stat-spectrum_color", "real")
@@ -68,6 +68,12 @@ sl.book.ablation_figure(views, p)
 
 # %% tags=["hide-input"]
 sl.book.ablation(views, p)
+
+# %% [markdown]
+# ## Verdict
+
+# %% tags=["hide-input"]
+sl.book.verdicts("23_features")
 
 # %% [markdown]
 # ## Try it yourself

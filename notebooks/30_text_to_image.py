@@ -16,7 +16,7 @@
 #
 # StableRep {cite:p}`tian2023` learns from pictures that a text-to-image model drew for captions, several for each. Its model had seen billions
 # of pictures. **Can a small one, that has seen no more than the real images of this book, draw several pictures of a caption, and how much
-# do its captions give away?**
+# do its captions tell about the class?**
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
@@ -81,9 +81,9 @@ show.copies_table(p)
 # ## A model that is trained
 #
 # The usual text-to-image model is a network that learns to remove noise. This one is a small U-Net with flow matching
-# {cite:p}`lipman2023`, told the caption by a Transformer over its words, from scratch. In forty minutes of a core it sees each photograph a few
-# times, where good models see theirs some thousand times; its samples show layout and colour, hardly objects. It is here to show
-# the path: no result of this book stands on it. With a GPU the same code trains a model eight times as large (profile *gpu*).
+# {cite:p}`lipman2023`, told the caption by a Transformer over its words, from scratch. On a core it sees each photograph a few times, where good
+# models see theirs some thousand times; its samples show layout and colour, hardly objects. It is here to show
+# the path. With a GPU the same code trains a larger model for longer (profile *gpu*); a page says which profile's records it shows.
 
 # %% tags=["hide-input"]
 guidance.learned_sheet(p)
@@ -102,7 +102,7 @@ guidance.learned_table(p)
 show.guidance_table()
 
 # %% [markdown]
-# As pictures, one Gaussian per caption is a blurred average with texture. Nothing about teaching stands on these.
+# As pictures, one Gaussian per caption is a blurred average with texture.
 
 # %% tags=["hide-input"]
 show.gaussian_sheet(p)

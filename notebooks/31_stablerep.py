@@ -97,9 +97,9 @@ sl.book.ablation(guidance.chosen(found, p, *MAIN[:2], *TOLD), p, against="mosaic
 # ## A model that knows more
 #
 # So far the model was made of the very images that the real arm trains on. The paper's model has seen far more than that. Here one is made of
-# all 50,000 training images of CIFAR-10 (a copy with some loss), five times what the real arm and the probe have. The last row is the bound:
-# SimCLR on all of those images. Verdicts of the two regimes are kept apart. Of its 50,000 images the model shows what its pools of eighty
-# draw: ten thousand pictures are made of some 32,000 draws.
+# all 50,000 training images of CIFAR-10 (a copy with some loss), five times what the real arm and the probe have. The last row is what the model
+# itself is held against: SimCLR on all of those images. Verdicts of the two regimes are kept apart. Of its 50,000 images the model shows what its
+# pools of eighty draw: ten thousand pictures are made of some 32,000 draws.
 
 # %% tags=["hide-input"]
 WIDE = ("mosaic-wide", "mosaic-wide.stablerep", "real.wide")
@@ -125,7 +125,7 @@ sl.book.ablation(guidance.chosen(found, p, "mosaic-named.stablerep", *(f"mosaic-
 sl.book.ablation(guidance.chosen(found, p, "gaussian-named", "gaussian-named.stablerep"), p)
 
 # %% [markdown]
-# A small Vision Transformer with the paper's optimiser and three-layer head, one seed; its features are the class token's:
+# A small Vision Transformer with the paper's optimiser and three-layer head; its features are the class token's:
 
 # %% tags=["hide-input"]
 sl.book.ablation(guidance.chosen(found, p, "random.vit", "mosaic-named.vit", "mosaic-named.stablerep_vit"), p, against="mosaic-named.vit")
@@ -134,13 +134,13 @@ sl.book.ablation(guidance.chosen(found, p, "random.vit", "mosaic-named.vit", "mo
 # ## Verdict
 
 # %% tags=["hide-input"]
-sl.book.verdicts("31_stablerep", found, p)
+sl.book.verdicts("31_stablerep")
 
 # %% [markdown]
 # The paper's model had seen billions of images that its real arm had not, so its gain has two parts: what the model knows, and what the loss
 # makes of several samples. Where the model knows nothing more than the real arm, only the second part is left, and what the captions say.
-# The gain is there where captions name the class and gone where they name colours, and plain classification by the same labels gains
-# more. It is the largest where training is longest: SimCLR and StableRep both gain from three times the updates, StableRep more.
+# So read three comparisons together: StableRep against SimCLR where captions name the class, the same where they name colours, and the same labels used
+# directly. And mind the length: *long* rows make three times the updates.
 #
 # ## Try it yourself
 #

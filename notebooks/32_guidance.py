@@ -75,12 +75,13 @@ show.fidelity_table({name: mine for name, mine in measured.items() if name in SI
 # ## Verdict
 
 # %% tags=["hide-input"]
-sl.book.verdicts("32_guidance", found, p, {"guidance": [r for mine in measured.values() for r in mine]})
+sl.book.verdicts("32_guidance")
 
 # %% [markdown]
-# For mosaics guidance is all loss. What it leads *away* from is here not a broad model of all images but eighty of them, so the exaggeration
-# soon follows those few: samples leave the photographs before they get closer to their caption. The paper's knob needs a model that has
-# learned what images without captions look like. What carries over is the method: one noise for all w, and fidelity measured beside accuracy.
+# Look at the samples first: if agreement with the caption falls where w grows, guidance has broken them, and the claims about guidance are not tested.
+# A mosaic invites that. What guidance leads *away* from is here not a broad model of all images but eighty of them, so the exaggeration soon follows
+# those few. The paper's knob needs a model that has learned what images without captions look like. What carries over is the method: one noise for all
+# w, and fidelity measured beside accuracy.
 #
 # ## Try it yourself
 #

@@ -68,14 +68,15 @@ sl.book.ablation(show.chosen(found, p, "mosaic-colour.stablerep", "mosaic-colour
 # ## Verdict
 
 # %% tags=["hide-input"]
-sl.book.verdicts("33_stablerep_plus", found, p)
+sl.book.verdicts("33_stablerep_plus")
 
 # %% [markdown]
-# Words add because they say which captions share a class, which the grouping alone does not. CLIP gets as much from the words without
-# comparing pictures at all, and as much from real images as from mosaics of them. So at this scale language is one more way for labels to
-# come in; where captions name colours, it adds little or nothing.
+# Words can add because they say which captions share a class, which the grouping alone does not. CLIP's lines say how much of that comes without
+# comparing pictures at all, and from real images instead of mosaics; the captions of colours, what words are worth without labels. Where captions name
+# the class, language is one more way for labels to come in.
 #
-# The paper's own claim is about linear probes on frozen encoders, as here. Zero-shot classification is not measured: with captions made of
+# The paper's own claim, StableRep+ with 20 million captions (two synthetic images of each, 40 million in all) above CLIP with 50 million captions and as
+# many real images {cite:p}`tian2023`, is about linear probes on frozen encoders, as here. Zero-shot classification is not measured: with captions made of
 # ten class names it would be supervised classification by another road. A user of the released encoders reports, in an open thread of the
 # authors' repository, that CLIP on real images is better there.
 #

@@ -51,7 +51,7 @@ rows = [name for line in LINES.values() for name in line.values()]
 sl.book.ablation(show.chosen(found, p, *rows), p, against="mosaic-named.stablerep")
 
 # %% [markdown]
-# With five hundred captions a group has twenty pictures, made of twenty photographs; what the grouping no longer says, words still do.
+# With five hundred captions a group has twenty pictures, made of about twenty photographs; what the grouping no longer says, words can still say.
 #
 # ## Pictures of a caption in a batch
 #
@@ -73,8 +73,8 @@ sl.book.ablation(few, p, against="mosaic-named.stablerep")
 # %% [markdown]
 # ## What pictures cost
 #
-# The authors made a hundred million pictures, by an estimate from their speed about 22,000 hours of an A100, some eighty times the training.
-# Here:
+# The authors made a hundred million pictures {cite:p}`tian2023`; at their speed that is about 22,000 hours of an A100, many times the training
+# ([the sum](95_scale)). Here:
 
 # %% tags=["hide-input"]
 show.costs(show.chosen(found, p, "mosaic-named", "mosaic-named.w2", "mosaic-named.w8", "mosaic-colour", "gaussian-named"))
@@ -108,12 +108,13 @@ show.rare_table(rare)
 # ## Verdict
 
 # %% tags=["hide-input"]
-sl.book.verdicts("34_captions", found, p, {"long_tail": rare})
+sl.book.verdicts("34_captions")
 
 # %% [markdown]
-# Mosaics of a rare class's own few photographs are worth about as much as random views of them: they recombine, they do not know. A model
-# that has seen more photographs of the class brings most of what balance would, at the same price for the common classes as any filling
-# up has with a linear classifier on weak features. That is the distinction between the two regimes in one table.
+# Hold *mosaics* against *varied*: both make more of a rare class's own few photographs; they recombine, they do not know. Hold *mosaics of all* against
+# *balanced*: a model that has seen more photographs of the class, beside those photographs themselves. And hold the head of every arm against
+# *balanced*, not against the images as they are: with a linear classifier on weak features, more of the rare classes can only come at a cost to the
+# common ones. The table is the distinction between the two regimes.
 #
 # ## Try it yourself
 #

@@ -14,8 +14,8 @@
 # %% [markdown]
 # # Mixing within a picture
 #
-# A [mixture of whole sets](21_mixtures) lies near its best part. Later work mixes *within* a picture, and reports that this is worth more than
-# twenty times as many generators {cite:p}`baradad2022`: no single colour or frequency gives a picture away any more, and there are contours
+# A [mixture of whole sets](21_mixtures) puts pictures of several sets side by side. Later work mixes *within* a picture, and reports that this is
+# worth more than twenty times as many generators {cite:p}`baradad2022`: no single colour or frequency gives a picture away any more, and there are contours
 # of many shapes {cite:p}`rodriguez2025`. **Which way of mixing teaches most, and is it more than the parts?**
 
 # %% tags=["parameters", "hide-input"]
@@ -91,7 +91,7 @@ sl.book.ablation(rows, p, against=whole)
 # ## Verdict
 
 # %% tags=["hide-input"]
-sl.book.verdicts("40_mixing", rows, p)
+sl.book.verdicts("40_mixing")
 
 # %% [markdown]
 # The later papers mix thousands of shader programs, train longer and larger, and test on ImageNet; their numbers are not ours to compare with.

@@ -68,9 +68,11 @@ beyond.memory_table(remembered, rows)
 # images cannot forget one that way.
 #
 # ## Verdict
+#
+# The rule names dead leaves, as it did before its results were seen; for a day it named [100 programs](41_programs).
 
 # %% tags=["hide-input"]
-sl.book.verdicts("42_memory", rows, p, {"memory": [m for mine in remembered.values() for m in mine]})
+sl.book.verdicts("42_memory")
 
 # %% [markdown]
 # The paper's encoders are vision transformers trained for 100 epochs on shader pictures mixed by k-means leaves, and tested on ImageNet, Places, birds

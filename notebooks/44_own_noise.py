@@ -15,7 +15,7 @@
 # # A noise of our own
 #
 # The sets of this book differ in everything at once: shapes, colours, textures, spectra, mixing. A family with one option for each of these can be
-# searched. **Can an evening's search find a noise that teaches more than those of the papers, and which properties matter?**
+# searched. **Can a small search find a noise that teaches more than those of the papers, and which properties matter?**
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
@@ -57,12 +57,13 @@ beyond.halving_figure(found, rungs)
 beyond.finalists(found, rungs)
 
 # %% [markdown]
-# The last column says how sure the winner is: how often it would have won had seeds and images been drawn again.
+# The last column, *chosen*, says how sure the winner is: how often it would have won had runs and images been drawn again.
 #
 # ## What the search learned
 #
-# Each value of each option, against the other values, over all points of the first rung. Options that are idle without a field (its amplitude, its slope)
-# stand among them as a check of the intervals: most of what they seem to do must be chance.
+# Each value of each option, against the other values, over all points of the first rung. The field's amplitude and slope do something only on leaves that
+# have a field, as most points have: their lines mix points where they act with points where they cannot. With so many intervals over so few points
+# some lie off zero by chance, and none is corrected for their number. Nor does a good mean point to the winner: compare with its options above.
 
 # %% tags=["hide-input"]
 beyond.effects_figure(found, rungs[0])
@@ -90,7 +91,7 @@ beyond.other_sets(p)
 # ## Verdict
 
 # %% tags=["hide-input"]
-sl.book.verdicts("44_own_noise", rivals, p)
+sl.book.verdicts("44_own_noise")
 
 # %% [markdown]
 # ## Try it yourself

@@ -62,4 +62,7 @@ for kind, a in areas.items():
         f"{kind}_95": float(a.quantile(0.95)) if len(a) < 1e7 else 0.0,
         f"{kind}_slivers": float((a <= 4).double().mean()),
     }
-sl.book.check_table(sl.book.laws("dead_leaves_sizes"), found)
+sl.book.check_table(sl.book.laws("dead_leaves_sizes"), found, "authors' code")
+
+# %% tags=["hide-input"]
+sl.book.provenance(p, {})

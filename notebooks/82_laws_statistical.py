@@ -71,3 +71,6 @@ for borders in ("circular", "reflect"):
     error = pyramid.synthesise(*pyramid.analyse(planes, 3, borders), borders) - planes
     found[f"reconstruction_{borders}"] = float(error.square().mean().sqrt() / planes.std())
 sl.book.check_table(sl.book.laws("statistical_exact"), found)
+
+# %% tags=["hide-input"]
+sl.book.provenance(p, {})

@@ -63,3 +63,6 @@ found = {
     "repeats": sum(bool((k == k[:1]).all()) for k in kernels[16:32]) / 16,  # rows all alike: vertical
 }
 sl.book.check_table(sl.book.laws("stylegan_exact"), found)
+
+# %% tags=["hide-input"]
+sl.book.provenance(p, {})

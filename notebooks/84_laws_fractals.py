@@ -48,4 +48,7 @@ found = {
     "red": float(scenes[:, 0].float().mean()),
     "blue": float(scenes[:, 2].float().mean()),
 }
-sl.book.check_table(sl.book.laws("fractals"), found)
+sl.book.check_table(sl.book.laws("fractals"), found, "published code")
+
+# %% tags=["hide-input"]
+sl.book.provenance(p, {})

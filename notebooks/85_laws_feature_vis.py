@@ -65,3 +65,6 @@ sl.book.check_table(sl.book.laws("feature_vis_exact"), found)
 # %% tags=["hide-input"]
 laws = sl.book.laws("feature_vis")
 sl.book.law_table(laws, {kind: sl.book.measure(laws[kind], x) for kind, x in pictures.items()}, "authors' published pictures", target=False)
+
+# %% tags=["hide-input"]
+sl.book.provenance(p, {})

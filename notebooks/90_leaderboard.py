@@ -18,20 +18,23 @@
 # Nothing on this page is typed: it is computed from `results/records`.
 
 # %% tags=["parameters", "remove-input"]
-profile: str = "smoke"  # only decides the settings of the run; the page shows all committed records
+profile: str = "smoke"  # cpu or gpu: the page shows that profile's committed records, else those of the one that decides
 
 # %% tags=["remove-input"]
 import synthlearn as sl
 
 p = sl.book.parameters(globals())
-study = sl.study.resolve("cpu")
-found = sl.book.stored("cpu")
+study = sl.book.study_profile(p)
+found = sl.book.stored(study)
 
 # %% [markdown]
-# ## The study on a laptop
+# ## The sources
 #
-# Profile *cpu*: ten thousand pictures of 48 px, a quarter-width network, ten epochs; probe on
-# CIFAR-10 (first 1,000 training images of each class, all 10,000 test images).
+# The rows that differ in their images alone: one method, one network, one probe. Two cells of a line say what else to mind: its number of updates and
+# of images, and its number of runs. [Method](../book/method) has the settings of each profile.
+
+# %% tags=["remove-input"]
+sl.book.decides(study)
 
 # %% tags=["remove-input"]
 main = sl.book.one_protocol(found, study)
@@ -53,8 +56,9 @@ sl.book.leaderboard(sl.book.ranked(found), study)
 # %% [markdown]
 # ## Is the order the paper's?
 #
-# Ranks of the synthetic sets and baselines that both have. Our own ranks are not perfectly reliable either: the last number says how well one
-# half of the test images predicts the ranks on the other half, and no correlation with anything can be expected above its root.
+# Ranks of the synthetic sets that both have. Real images, the random encoder and pixels are left out: any study would put them at the ends. The feature
+# visualisations are not the paper's images and have a smaller pool ([their page](05_feature_vis)), so their ranks compare two different things.
+# Our own ranks are not perfectly reliable either; the caption says how far a second study like this one would agree with it.
 
 # %% tags=["remove-input"]
 sl.book.agreement(main)
@@ -62,7 +66,8 @@ sl.book.agreement(main)
 # %% [markdown]
 # ## The paper's own table
 #
-# Full scale, other data, other budget: never to be compared number by number with ours, only in order and in size of effect.
+# Full scale, other data, other budget: not to be compared number by number with ours, only in order and in shares of the way from the random encoder
+# to real images ([how long to train](24_length)).
 
 # %% tags=["remove-input"]
 sl.book.published_table()

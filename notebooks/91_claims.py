@@ -15,32 +15,54 @@
 # # Claims
 #
 # What the papers say, as rules over our records. **What held here, what did not, and how sure are we?** A claim is *supported* when all of its
-# comparisons are, *contradicted* when one is the other way round, *undecided* when an interval covers both or stands on one seed, *not tested* when
-# a record is missing. Nothing on this page is typed.
+# comparisons are, *contradicted* when one is the other way round, *undecided* when the runs do not tell, *not tested* when a record is missing, a
+# control fails, or there is no rule. Verdicts and numbers are computed; no verdict is typed.
 
 # %% tags=["parameters", "remove-input"]
-profile: str = "smoke"  # only decides the settings of the run; the page shows all committed records
+profile: str = "smoke"  # cpu or gpu: the page shows that profile's committed records, else those of the one that decides
 
 # %% tags=["remove-input"]
 import synthlearn as sl
 
 p = sl.book.parameters(globals())
-study = sl.study.resolve("cpu")
-found = sl.book.stored("cpu")
+study = sl.book.study_profile(p)
+found = sl.book.stored(study)
 
 # %% [markdown]
-# ## Verdicts
+# ## Learning to See by Looking at Noise
 
 # %% tags=["remove-input"]
-sl.book.stored_verdicts("91_claims", found, study)
+sl.book.claim_pages("noise")
+
+# %% [markdown]
+# ## StableRep and StableRep+
+
+# %% tags=["remove-input"]
+sl.book.claim_pages("stablerep")
+
+# %% [markdown]
+# ## Later papers
+
+# %% tags=["remove-input"]
+sl.book.claim_pages("later")
+
+# %% [markdown]
+# ## This book's own questions
+
+# %% tags=["remove-input"]
+sl.book.claim_pages("book")
 
 # %% [markdown]
 # ## How to read a verdict
 #
-# Most evidence is a paired difference of top-1: the same seed is the same initial encoder and the same held-out images. Its
-# interval comes from a bootstrap over seeds and test images; Holm's procedure over the whole table decides which differences are more than
-# chance. Claims about properties stand on a rank correlation over sets and its bootstrap interval, those about transfer on means over
-# tasks, by the same rule of seeds. What would settle an *undecided* one is more seeds.
+# Most evidence is a difference of top-1 between two rows, unpaired over runs and taken image by image over the same test images, with Student's
+# interval; [method](../book/method) has the formulas. All comparisons of a claim must hold (an intersection–union test), and Holm's procedure at 5 % runs
+# over the claims of a paper. "At least as good" means: not behind by more than a point. A claim has this one verdict on every page; a chapter shows its
+# own part of the evidence. Beside an *undecided* one stands how many runs of each row would settle it, if it is as it looks.
+#
+# Some rules were written or changed after results were seen; the claim says so, and when. Two of them, on memories and on private learning, name dead
+# leaves, as they did before their results were seen; for a day they named 100 programs. That set itself began as a variant and was given two more runs
+# after its first had come out best.
 #
 # The scale is not the papers': [deviations](../book/deviations) lists how. A claim that fails here is a finding about this scale, not a refutation.
 

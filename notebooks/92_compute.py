@@ -17,14 +17,14 @@
 # **What did the study cost, and what would it cost you?** Every row with its pictures, time, memory and an estimate of energy, from the records.
 
 # %% tags=["parameters", "remove-input"]
-profile: str = "smoke"  # only decides the settings of the run; the page shows all committed records
+profile: str = "smoke"  # cpu or gpu: the page shows that profile's committed records, else those of the one that decides
 
 # %% tags=["remove-input"]
 import synthlearn as sl
 
 p = sl.book.parameters(globals())
-study = sl.study.resolve("cpu")
-found = sl.book.stored("cpu")
+study = sl.book.study_profile(p)
+found = sl.book.stored(study)
 
 # %% [markdown]
 # ## Rows

@@ -47,3 +47,6 @@ sl.book.benchmark_tables()
 # give the same picture in any batch. *masked_textures*: leaves as by *opencv_leaves*, then a pass over the picture for every leaf, as
 # published. *numpy_statistics*: the authors' MATLAB channel by channel in NumPy, with pyrtools' pyramid. *full_stylegan*: the same network
 # with all its channels at 256 px. *pil_views*: torchvision's pipeline on PIL images.
+
+# %% tags=["remove-input"]
+sl.book.provenance(p, {})

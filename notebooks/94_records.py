@@ -20,19 +20,19 @@
 # and elsewhere asks for no more than [two runs of a row differ by](../book/method).
 
 # %% tags=["parameters", "remove-input"]
-profile: str = "smoke"  # changes nothing here: the page shows the committed records
+profile: str = "smoke"  # cpu or gpu: the page shows that profile's committed records, else those of the one that decides
 
 # %% tags=["remove-input"]
 import synthlearn as sl
 
 p = sl.book.parameters(globals())
-study = sl.study.resolve("cpu")
+study = sl.book.study_profile(p)
 
 # %% [markdown]
 # ## Rows
 
 # %% tags=["remove-input"]
-sl.book.record_table(sl.book.stored("cpu"), study)
+sl.book.record_table(sl.book.stored(study), study)
 
 # %% [markdown]
 # ## Further measurements of trained encoders and samples
@@ -45,3 +45,6 @@ sl.book.measurement_table(study)
 
 # %% tags=["remove-input"]
 sl.book.search_table(study)
+
+# %% tags=["remove-input"]
+sl.book.provenance(study, {})

@@ -25,6 +25,8 @@ import synthlearn as sl
 from synthlearn.book import scale
 
 p = sl.book.parameters(globals())
+study = sl.book.study_profile(p)
+found = sl.book.stored(study)
 
 # %% [markdown]
 # ## Training
@@ -33,13 +35,12 @@ p = sl.book.parameters(globals())
 scale.training_table()
 
 # %% [markdown]
-# The noise paper's small scale is an evening of one GPU for all its sets, and `-p profile paper` runs it. Its large scale is a matter of hours
-# for each set, StableRep's training one of days.
+# The first line is one set of the noise paper's small scale, which `-p profile paper` runs.
 #
 # ## Pictures
 
 # %% tags=["remove-input"]
-scale.pictures_table(sl.book.stored("cpu"))
+scale.pictures_table(found)
 
 # %% [markdown]
 # Sets are functions of an index, so their pictures can be made by as many machines as there are: `generate --format webdataset` writes shards,
@@ -51,7 +52,7 @@ scale.pictures_table(sl.book.stored("cpu"))
 scale.diffusion_table()
 
 # %% [markdown]
-# Making the pictures costs more than everything else together, which is why the authors call generation a limit. Storage and download fall
+# So making the pictures costs far more than training on them, which is why the authors call generation a limit {cite:p}`tian2023`. Storage and download fall
 # away if samples are made where they are used.
 #
 # ## More machines
@@ -83,4 +84,4 @@ scale.diffusion_table()
 #   are 10 GB, and would need the papers' own linear probe by SGD.
 
 # %% tags=["remove-input"]
-sl.book.provenance(sl.study.resolve("cpu"), sl.book.stored("cpu"))
+sl.book.provenance(study, found)

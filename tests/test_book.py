@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jupytext
 import nbformat
@@ -15,10 +16,10 @@ import pytest
 import torch
 
 from synthlearn import files, study
-from synthlearn.book import ablations, build, check, figures, pairs
+from synthlearn.book import ablations, beyond, build, check, figures, pairs
 from synthlearn.book import parameters as strict
 from synthlearn.errors import DataError, ParameterError
-from synthlearn.study import profiles
+from synthlearn.study import inference, profiles, units
 
 ROOT = files.root()
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -218,6 +219,15 @@ def test_the_check_sees_what_only_a_browser_can(tmp_path):
     assert "1 sliders show no single picture" in found
 
 
+@pytest.mark.skipif(shutil.which("node") is None, reason="no Node.js here")
+def test_tables_sort_numbers_with_separators_by_value():
+    cells = ["992", "4,946", "1,234,567", "47.5 [45.9, 49.0]", "−0.4", "+1.2", "mosaic", "12, of 30"]
+    page, source = "document = {addEventListener() {}};", (ROOT / "book/_static/sort.js").read_text()
+    script = f"{page}{source};console.log(JSON.stringify({json.dumps(cells)}.map(number)))"
+    found = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True).stdout
+    assert json.loads(found) == [992, 4946, 1234567, 47.5, -0.4, 1.2, None, 12]
+
+
 def test_a_failed_a_missing_and_an_unrun_chapter_do_not_enter_the_book(small_book, tmp_path):
     path = small_book / "pages" / "b.ipynb"
     nbformat.write(executed("b", failed=True), path)
@@ -242,11 +252,27 @@ def test_a_warning_of_the_builder_is_an_error(small_book, tmp_path):
         build.build(small_book / "pages", tmp_path / "out")
 
 
-def test_publishing_needs_fresh_records_and_small_pages(small_book, monkeypatch):
+def page(name, commit="0123456789"):
+    """An executed chapter that says at which commit it was made."""
+    notebook = executed(name)
+    line = f"profile cpu · data digits · page made at commit {commit} · this page 1 s"
+    notebook.cells[1].outputs.append(nbformat.v4.new_output("display_data", data={"text/plain": line}))
+    return notebook
+
+
+@pytest.fixture
+def finished(small_book, monkeypatch):
+    """Executed chapters of a small book that may be published: no row is planned."""
     done = small_book / "_build" / "chapters" / "smoke"
-    shutil.copytree(small_book / "pages", done)
+    done.mkdir(parents=True)
+    for name in "abc":
+        nbformat.write(page(name), done / f"{name}.ipynb")
     monkeypatch.setattr(build, "wanted", lambda profile: [])
     monkeypatch.setattr(build.measurements, "plans", dict)
+    return done
+
+
+def test_publishing_copies_clean_pages_of_a_bounded_size(finished, small_book, monkeypatch):
     assert len(build.publish("smoke")) == 3
     text = (small_book / "results" / "pages" / "a.ipynb").read_text()
     assert "papermill" not in text and "stderr" not in text and json.loads(text)["cells"][1]["metadata"] == {"tags": ["hide-input"]}
@@ -255,9 +281,37 @@ def test_publishing_needs_fresh_records_and_small_pages(small_book, monkeypatch)
         build.publish("smoke")
 
 
-def test_publishing_is_refused_while_a_record_is_missing(monkeypatch, runs):
-    with pytest.raises(DataError, match=r"cannot publish: \d+ records are stale or missing"):
+@pytest.mark.parametrize(
+    ("commits", "told"),
+    [
+        (("0123456789", "0123456789", "abcdef0123"), "0123456789: a, b; abcdef0123: c"),
+        (("0123456789+",) * 3, r"0123456789\+: a, b, c"),
+        (("unknown",) * 3, "unknown: a, b, c"),
+    ],
+)
+def test_pages_of_several_commits_or_of_a_changed_checkout_are_not_published(commits, told, finished, small_book):
+    for name, commit in zip("abc", commits, strict=True):
+        nbformat.write(page(name, commit), finished / f"{name}.ipynb")
+    with pytest.raises(DataError, match=f"at one commit .* they are of {told}; commit, run make pages PROFILE=smoke, publish again"):
         build.publish("smoke")
+    assert not (small_book / "results" / "pages").exists()
+
+
+def test_a_stale_record_stops_publishing_and_a_missing_one_is_named(finished, monkeypatch, capsys):
+    states = {("noise-white", 0): "fresh", ("real", 0): "missing", ("real", 1): "missing"}
+    rows = [SimpleNamespace(name=name, profile=lambda profile: SimpleNamespace(seeds=2)) for name in ("noise-white", "real")]
+    monkeypatch.setattr(build, "wanted", lambda profile: rows)
+    monkeypatch.setattr(build.run, "state", lambda row, profile, seed: states.get((row.name, seed), "fresh"))
+    assert len(build.publish("smoke")) == 3
+    assert capsys.readouterr().out == "2 planned runs have no record yet; the pages show those that are there: real (0, 1)\n"
+    states["noise-white", 0] = "stale"
+    with pytest.raises(DataError, match=r"cannot publish: 1 records are stale \(noise-white \(0\)\); run make study PROFILE=smoke, or make verify"):
+        build.publish("smoke")
+
+
+def test_every_page_says_at_which_commit_it_was_made():
+    for path in NOTEBOOKS:
+        assert "sl.book.provenance(" in jupytext.read(path).cells[-1].source, path.name
 
 
 def test_results_and_verdicts_are_computed_from_records(runs):
@@ -279,7 +333,7 @@ def test_a_table_has_a_cell_for_every_heading():
     assert table(["a", "b"], [["1", "2"]]).content.count("<td>") == 2
     with pytest.raises(ValueError, match="3 cells under 2 headings"):
         table(["a", "b"], [["1", "2", "3"]])
-    found = stored("cpu")
+    found = stored(study.resolve("cpu"))
     profile = profiles.defaults("cpu")
     head, *lines = re.findall(r"<tr>(.*?)</tr>", costs(found, profile).content)
     pictures = re.findall(r"<th[^>]*>(.*?)</th>", head).index("pictures, min")
@@ -289,9 +343,32 @@ def test_a_table_has_a_cell_for_every_heading():
         assert cell == (f"{mean / 60:.1f}" if "pool_seconds" in found[name][0]["cost"] else "–")
 
 
-def test_a_measurement_of_several_encoders_is_their_mean_with_an_interval_that_holds_each():
-    found = [{"results": {"100": {"top1": t, "low": t - 0.01, "high": t + 0.02, "n": 500}, "20": {"value": t, "class": "cat"}}} for t in (0.3, 0.5)]
-    parts = ablations.parts_of(found)
-    assert list(parts) == ["20", "100"] and parts["20"] == {"value": pytest.approx(0.4), "class": "cat"}
-    assert parts["100"] == {"top1": pytest.approx(0.4), "low": pytest.approx(0.29), "high": pytest.approx(0.52), "n": 500}
-    assert ablations.parts_of(found[:1])["100"] == found[0]["results"]["100"]
+def test_a_caption_says_over_what_its_intervals_are_and_of_how_many_encoders():
+    one, two, borrowed = (
+        {name: [{"row": name, "profile": "cpu", "spec": {"what": what, "data": data}, "results": {"5": {"top1": t, "n": 500}}} for t in values]
+         for name, values in rows.items()}
+        for what, data, rows in (
+            ("fine_tuning", {}, {"random": [0.3], "real": [0.5]}),
+            ("memory", {"test_sha256": ""}, {"random": [0.3, 0.35], "real": [0.5], "raw_pixels": [0.2, 0.2]}),
+            ("layers", inference.committed("cpu")["real"][0]["spec"]["data"], {"random": [0.3], "real": [0.5]}),
+        )
+    )  # fmt: skip
+    assert "over test images, which say nothing of how far encoders lie apart; one encoder of each row." in ablations.parts_table(one, "Top-1.").alt
+    shown = ablations.parts_table(two, "Top-1.")
+    assert "over encoders and test images, 1 to 2 encoders of each row, but raw pixels, which have none." in shown.alt
+    assert "real images, one encoder" in shown.content and "random encoder, one" not in shown.content and "raw pixels, one" not in shown.content
+    assert "over test images and the spread of encoders that the main probe has; one encoder of each row." in ablations.parts_table(borrowed, "Top-1.").alt
+
+
+def test_a_private_tables_interval_is_over_encoders_and_settings_stand_apart():
+    part = {"top1": 0.4, "low": 0.39, "high": 0.41, "n": 500, "steps": 30, "rate": 16.0, "tried": 6}
+    runs = inference.committed("cpu")
+    measured = {
+        name: [{"row": name, "profile": "cpu", "spec": {}, "results": {"1": {**part, "each": [mean - 0.001, mean + 0.001]}}} for mean in means]
+        for name, means in {"random": (0.3, 0.34), "real": (0.4, 0.44)}.items()
+    }
+    shown = beyond.private_table(measured, {name: runs[name] for name in measured}).content
+    e = units.part(measured, "1").estimate("real")
+    numbers, settings = shown.split("<details>")
+    assert f"42.0 <small>[{100 * e.low:.1f}, {100 * e.high:.1f}]</small>" in numbers and e.high - e.low > 0.1  # the draws alone: 0.002
+    assert "rate" not in numbers and "30 steps, rate 16; 30 steps, rate 16" in settings

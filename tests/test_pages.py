@@ -3,22 +3,23 @@
 import importlib
 import re
 
-import numpy as np
 import pytest
 import torch
 
 from synthlearn import book, files, study
 from synthlearn.book import beyond, build, figures, scale
-from synthlearn.study import records
+from synthlearn.study import claims, inference, records
 
 leaderboard = importlib.import_module("synthlearn.book.leaderboard")  # the package has a function of this name
-FOUND, STUDY = book.stored("cpu"), study.resolve("cpu")
+STUDY = study.resolve("cpu")
+FOUND = book.stored(STUDY)
 
 
 def test_every_record_has_a_line_a_file_and_its_row_an_anchor():
     shown = book.record_table(FOUND, STUDY).content
-    linked = set(re.findall(r"href='\.\./_static/records/cpu/([^']+)'", shown))
-    assert linked == {path.name for path in (files.root() / "results" / "records" / "cpu").glob("*.json")}
+    for kind in ("records", "twins"):
+        linked = re.findall(rf"href='\.\./_static/{kind}/cpu/([^']+)'", shown)
+        assert sorted(linked) == sorted(path.name for path in (files.root() / "results" / kind / "cpu").glob("*.json"))
     assert set(re.findall(r"<span id='([^']+)'>", shown)) == set(FOUND)
     measured = set(re.findall(r"href='\.\./_static/measurements/cpu/([^']+)'", book.measurement_table(STUDY).content))
     assert measured == {
@@ -36,22 +37,80 @@ def test_numbers_link_to_committed_records_only():
 def test_the_answer_says_what_the_records_say():
     said = book.answer(FOUND, STUDY).alt
     noise = {name: mine for name, mine in book.one_protocol(FOUND, STUDY).items() if study.row(name).kind == "generator"}
-    best = max(noise, key=lambda name: leaderboard.estimate(noise[name]).mean)
-    assert study.row(best).title in said and f"{100 * leaderboard.estimate(noise[best]).mean:.1f} %" in said
-    real = leaderboard.estimate(FOUND["real"]).mean
-    assert f"({100 * real:.1f} %)" in said and said.count("?") == 3
-    private = records.read_all("cpu", "private")
-    ours, floor = (np.mean([r["results"]["1"]["each"] for r in private if r["row"] == name]) for name in ("programs-100", "random"))
-    assert f"(ε = 1) a classifier gains {100 * (ours - floor):+.1f} [" in said
+    halves, chosen = inference.best(noise)
+    assert all(study.row(name).title in said for name in chosen)
+    top = sum(w * inference.estimate(runs).mean for w, runs in halves)
+    floor, real = (leaderboard.estimate(FOUND[name]).mean for name in ("random", "real"))
+    assert f"the best noise {100 * top:.1f} [" in said and f"real images {100 * real:.1f} %" in said
+    assert f"{100 * (top - floor) / (real - floor):.0f} % [" in said
+    judged = [claim.verdict for claim in claims.verdicts()]
+    assert f"Of {len(judged)} claims: {judged.count('supported')} supported" in said
+    several = inference.difference(FOUND["mosaic-named.stablerep"], FOUND["mosaic-named"])
+    assert f"{100 * several.mean:+.1f} [{100 * several.low:+.1f}, {100 * several.high:+.1f}] points more than two views" in said
     assert "no committed records yet" in book.answer({}, STUDY).content
 
 
 def test_protocols_tell_apart_what_must_not_be_compared():
-    of = {name: leaderboard.protocol(study.row(name), STUDY) for name in FOUND}
-    assert of["real"] == of["dead_leaves-mixed"] == "alignment + uniformity, 390 updates"
+    of = {name: leaderboard.protocol(mine, STUDY) for name, mine in FOUND.items()}
+    assert of["real"] == of["dead_leaves-mixed"] == "alignment + uniformity, 400 updates"
+    assert of["feature_vis-random"] == "alignment + uniformity, 400 updates on 2,000 images"
     assert of["mosaic-named"] == "SimCLR, 400 updates" != of["mosaic-named.long"] == "SimCLR, 1,200 updates"
     assert of["mosaic-named.vit"] == "SimCLR, vit, 400 updates" and of["random"] == "no training"
     assert "<th scope='col' data-filter>protocol</th>" in book.leaderboard(FOUND, STUDY).content
+
+
+def test_the_leaderboards_updates_are_those_of_the_records_curves():
+    trained = {name: mine for name, mine in FOUND.items() if study.row(name).trained}
+    assert trained
+    for name, mine in trained.items():
+        ends = {r["curves"]["step"][-1] for r in mine}
+        assert len(ends) == 1 and f", {ends.pop():,} updates" in leaderboard.protocol(mine, STUDY), name
+
+
+def test_a_row_of_one_run_is_marked_and_has_an_interval_of_the_same_kind():
+    chapter = importlib.import_module("synthlearn.book.chapter")
+    alone = {"real": FOUND["real"][:1]}
+    assert "<td>one run</td>" in book.results(alone, STUDY).content and "real images (one run)" in book.accuracy_figure(alone, STUDY).content
+    assert "95 % interval: runs and images" in book.results(alone, STUDY).content
+    lone, many = (chapter.estimate(runs) for runs in (alone["real"], FOUND["real"]))
+    assert lone.over == many.over == "runs and images" and lone.high - lone.low > many.high - many.low
+
+
+@pytest.mark.parametrize(
+    ("n", "batch", "method", "told"),
+    [
+        (10_000, 256, {}, "An epoch of 10,000 images ends with a batch of 16 instead of 256, with batch statistics of its own: hence the comb."),
+        (2_000, 256, {}, "An epoch of 2,000 images ends with a batch of 208 instead of 256, with batch statistics of its own: it hardly shows."),
+        (10_000, 250, {}, ""),
+        (10_000, 499, {"images_per_caption": 10}, ""),  # batches of captions are all alike
+        (64, 256, {}, ""),
+    ],
+)
+def test_the_comb_of_curves_is_explained_by_the_last_batch(n, batch, method, told):
+    chapter = importlib.import_module("synthlearn.book.chapter")
+    spec = {"source": {"n_images": n}, "optimisation": {"batch_size": batch}, "method": method}
+    assert chapter.last_batches({"row": [{"spec": spec}]}) == told
+
+
+def longer(name, updates):
+    """Runs of a row as if they had trained for longer."""
+    return [{**r, "row": f"{name}.u{updates}", "curves": {"step": [updates]}} for r in FOUND[name][:2]]
+
+
+def test_length_is_told_by_the_updates_of_records_and_beside_the_papers_shares():
+    found = {f"{name}.u1200": longer(name, 1200) for name in ("real", "dead_leaves-mixed")}
+    figure, shown = book.length_figure(found, STUDY), book.length_table(found, STUDY).content
+    leaves = 100 * leaderboard.estimate(FOUND["dead_leaves-mixed"]).mean
+    assert f"dead leaves, mixed: 400 updates {leaves:.1f} %, 1,200 updates" in figure.alt
+    assert "No run yet:" in figure.content and "white noise, 4,000 updates" in figure.content and "real images, 1,200 updates;" not in figure.content
+    lines = [re.findall(r"<td>(.*?)</td>", line) for line in re.findall(r"<tr>(.*?)</tr>", shown)]
+    told = {(line[0], line[1]): line for line in lines if line}
+    real, floor = (leaderboard.estimate(FOUND[name]).mean for name in ("real", "random"))
+    assert told["dead leaves, mixed", "400"][4].startswith(f"{(leaves - 100 * floor) / (real - floor):.0f} % <small>[")
+    assert told["real images", "1,200"][3:5] == ["–", "–"]
+    paper = {line[0]: line for line in lines if line and "the paper" in line[0]}
+    assert [line[1] for line in paper.values()] == ["27,400"] * 2  # 137 batches of 105,000 images, 200 times
+    assert {share for line in paper.values() for share in [line[4]]} == {"at most 53 %", "66 %"}
 
 
 def test_every_generator_has_a_tile_and_a_sheet(monkeypatch):
@@ -83,7 +142,10 @@ def test_hours_follow_from_operations():
     run = scale.RUNS[1]
     hours = run.images * run.times * run.passes * scale.forward_flop(run.encoder, run.input_size) / (scale.MATMUL * scale.SHARES[1]) / 3600
     assert f"{hours:,.3g}" in shown
-    assert "22,222" in scale.diffusion_table().content  # 100 million pictures at 0.8 s
+    cost = re.findall(r"<td>(.*?)</td>", scale.diffusion_table().content)
+    assert cost[1] == "22,222"  # 100 million pictures at 0.8 s
+    trained = 9 * 3 * 1e8 * scale.forward_flop("vit_b_16", 224) / (scale.A100 * scale.SHARES[1]) / 3600
+    assert (cost[2], cost[3]) == (f"{trained:,.0f}", f"{1e8 * 0.8 / 3600 / trained:.0f}")  # hours of the same card
 
 
 def test_published_pages_open_in_colab_with_a_hidden_first_cell(tmp_path, monkeypatch):

@@ -5,11 +5,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
-from synthlearn import files, stats, study
+from synthlearn import encoders, files, methods, stats, study, train
 from synthlearn.errors import DataError, ParameterError
 from synthlearn.generators import generator
-from synthlearn.study import claims, profiles, records, run
+from synthlearn.study import measurements, profiles, records, run
 from synthlearn.study.rows import spec
 
 TINY = {"n_images": 32, "epochs": 2, "batch_size": 16, "width": 1 / 16, "per_class": 20}
@@ -69,12 +70,54 @@ def test_a_record_is_made_once_and_read_back(tiny, runs):
     stamp = path.stat().st_mtime_ns
     assert run.state(row, tiny, 0) == "fresh" and study.record(row, tiny, 0) == made and path.stat().st_mtime_ns == stamp
     assert list(json.loads(path.read_text())) == sorted(made) and not list((runs / "checkpoints").glob("*"))
-    result = claims.metric(made)
+    result = study.metric(made)
     assert result["low"] <= result["top1"] <= result["high"] and records.unpack(result["correct"], result["n"]).mean() == pytest.approx(
         result["top1"], abs=1e-6
     )
+    assert made["cost"]["views"] == 2 * TINY["n_images"] * TINY["epochs"]
     assert run.read_filters(made).shape == (6, 3, 3, 3) and len(made["curves"]["loss"]) == 4
     assert {"commit", "code", "device", "machine", "threads", "torch", "date"} <= made["provenance"].keys()
+
+
+@pytest.mark.parametrize(
+    ("method", "n", "batch", "captions"),
+    [
+        ("align_uniform", 32, 16, None),
+        ("simclr", 33, 16, None),
+        ("simclr", 37, 16, None),
+        ("stablerep", 37, 20, (13, 7, 8, 9)),
+        ("stablerep", 24, 16, (12, 12)),
+    ],
+)
+def test_a_record_counts_the_views_that_the_network_saw(method, n, batch, captions, monkeypatch):
+    p = study.resolve("smoke", n_images=n, batch_size=batch, epochs=2, width=1 / 16, method=method)
+    labels = captions and torch.arange(len(captions)).repeat_interleave(torch.tensor(captions))
+    own = methods.METHODS[method](encoders.build(p.encoder, p.width, p.crop, 0), {"images_per_caption": 3} if captions else {}, 4)
+    seen, step = [], train._step
+
+    def counted(images, *rest):
+        seen.append(len(images))
+        return step(images, *rest)
+
+    monkeypatch.setattr(train, "_step", counted)
+    curves = train.pretrain(torch.zeros(n, 3, 48, 48, dtype=torch.uint8), own, p.augmenter(), p.optimisation(), labels=labels).curves
+    assert run.shown(own, p, labels) == sum(seen) and records.updates({"curves": curves}) == len(seen)
+
+
+def test_a_page_of_the_study_shows_the_measurements_that_are_recorded(tmp_path, monkeypatch):
+    rows = [(study.row("noise-white"), 0), (study.row("noise-white"), 1), (study.row("real"), 0)]
+    monkeypatch.setattr(measurements, "planned", lambda what, profile: rows)
+    monkeypatch.setattr(measurements, "path", lambda what, row, profile, seed: tmp_path / f"{row.name}-{seed}")
+    monkeypatch.setattr(measurements, "measurement", lambda what, row, profile, seed: seed)
+    cpu = profiles.defaults("cpu")
+    assert measurements.measured("layers", cpu) == {"noise-white": [0, 1], "real": [0]}  # none is recorded: all are made
+    (tmp_path / "noise-white-1").touch()
+    assert measurements.measured("layers", cpu) == {"noise-white": [1]}
+    assert measurements.measured("layers", study.resolve("smoke")) == {"noise-white": [0, 1], "real": [0]}
+
+
+def test_an_untrained_encoder_has_made_no_update():
+    assert records.updates({"curves": {}}) == 0
 
 
 def test_the_spec_says_all_that_decides_the_result(tiny):
@@ -243,71 +286,9 @@ def test_code_hash_follows_the_rows_own_generator_alone(monkeypatch):
     assert records.code_hash("dead_leaves-textures", "stat-wmm") == records.code_hash("dead_leaves-textures")
 
 
-def fake(row, seed, right, n=2000):
-    """A record of which the first ``right`` test images are right."""
-    flags = np.arange(n) < right
-    return {
-        "row": row, "spec": {"seed": seed, "data": {"test_sha256": "t"}},
-        "results": {"fc6_linear": {"top1": right / n, "n": n, "correct": records.pack(flags)}},
-    }  # fmt: skip
-
-
-CLAIM = {"id": "x", "text": "a beats b", "source": "s", "compare": ["a > b"]}
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "verdict"),
-    [((1000, 1010, 990), (800, 820, 790), "supported"), ((800, 820, 790), (1000, 1010, 990), "contradicted"), ((900, 820, 990), (890, 830, 975), "undecided")],
-)
-def test_verdicts_follow_the_paired_difference(a, b, verdict):
-    found = [fake(row, seed, right) for row, values in (("a", a), ("b", b)) for seed, right in enumerate(values)]
-    claim = claims.evaluate([CLAIM], found)[0]
-    assert claim.verdict == verdict and claim.comparisons[0].difference.seeds == 3
-    assert claim.comparisons[0].difference.mean == pytest.approx((sum(a) - sum(b)) / 6000)
-
-
-def test_a_missing_row_is_not_tested_and_one_contradiction_decides():
-    found = [fake(row, seed, right) for row, right in (("a", 1000), ("b", 500)) for seed in range(2)]
-    two = {**CLAIM, "id": "two", "compare": ["a > b", "a > c"]}
-    against = {**CLAIM, "id": "against", "compare": ["a > b", "b > a"]}
-    assert [c.verdict for c in claims.evaluate([two, against, CLAIM], found)] == ["not tested", "contradicted", "supported"]
-    one_seed = [r for r in found if r["spec"]["seed"] == 0]
-    assert [c.verdict for c in claims.evaluate([two, against, CLAIM], one_seed)] == ["not tested", "undecided", "undecided"]
-
-
-def test_only_common_seeds_are_compared():
-    found = [fake("a", 0, 1000), fake("a", 1, 1000), fake("b", 1, 900)]
-    assert claims.evaluate([CLAIM], found)[0].comparisons[0].difference.seeds == 1
-
-
-def test_a_claim_whose_control_fails_is_not_tested():
-    found = [fake(name, seed, right) for name, right in (("real", 700), ("random", 300), ("noise-white", 500)) for seed in (0, 1)]
-    works = {**CLAIM, "compare": ["real > random"], "control": ["noise-white > random"]}
-    fails = {**works, "control": ["random > noise-white"]}
-    assert [claims.evaluate([claim], found)[0].verdict for claim in (works, fails)] == ["supported", "not tested"]
-    assert [c.control for c in claims.evaluate([fails], found)[0].comparisons] == [False, True]
-
-
-def test_records_of_different_test_sets_are_not_averaged():
-    other = fake("a", 1, 900)
-    other["spec"]["data"]["test_sha256"] = "u"
-    with pytest.raises(DataError, match="their test sets differ"):
-        claims.outcomes([fake("a", 0, 900), other])
-
-
 def test_packed_outcomes_come_back():
     flags = np.random.default_rng(0).uniform(size=1003) < 0.4
     assert np.array_equal(records.unpack(records.pack(flags), 1003), flags)
-
-
-def test_claims_name_rows_of_the_study_and_chapters_that_exist():
-    for claim in claims.read():
-        assert {*claim} & {"compare", "correlate", "closest_group", "along_guidance", "rare_classes", "memory_gap", "private"}
-        for rule in (*claim.get("compare", ()), *claim.get("control", ())):
-            a, b = (side.strip() for side in rule.split(">"))
-            assert a in study.rows() and b in study.rows()
-        for chapter in claim["chapters"]:
-            assert (files.root() / "notebooks" / f"{chapter}.py").exists()
 
 
 def test_profiles_hold_no_field_that_nobody_knows():
@@ -332,103 +313,6 @@ def test_committed_records_are_whole():
         record = records.read(path)
         assert path.name == f"{record['row']}-s{record['spec']['seed']}.json" and path.parent.name == record["profile"]
         assert record["row"] in study.rows()
-
-
-def _measured(row, parts, seed=0):
-    return {"row": row, "results": parts, "spec": {"source": {"generator": row}, "seed": seed}}
-
-
-def test_a_property_that_goes_with_accuracy_supports_its_claim_and_one_against_contradicts_it():
-    names = [
-        "noise-white",
-        "dead_leaves-squares",
-        "dead_leaves-oriented",
-        "dead_leaves-mixed",
-        "fractals-sigma",
-        "stat-wmm",
-        "stat-spectrum",
-        "stylegan-random",
-    ]
-    found = [fake(name, seed, 400 + 100 * i) for i, name in enumerate(names) for seed in (0, 1)]
-    up = [_measured(name, {"recall": {"value": i**2}}) for i, name in enumerate(names)]
-    down = [_measured(name, {"recall": {"value": -i}}) for i, name in enumerate(names)]
-    claim = {"id": "x", "text": "", "source": "", "correlate": ["recall"]}
-    for measured, verdict in ((up, "supported"), (down, "contradicted"), (up[:3], "not tested"), ([], "not tested")):
-        (judged,) = claims.evaluate([claim], found, {"properties": measured})
-        assert judged.findings == claims.evaluate([claim], found, {"properties": measured[::-1]})[0].findings  # whatever their order
-        assert judged.verdict == verdict, judged.findings
-
-
-def test_the_group_with_the_smallest_gap_supports_its_claim():
-    def parts(natural, structured):
-        return {
-            name: {"group": group, "top1": top1, "gain": top1, "n": 2000, "chance": 0.0}
-            for name, group, top1 in (("a", "natural", natural), ("b", "structured", structured))
-        }
-
-    claim = {"id": "x", "text": "", "source": "", "closest_group": "structured"}
-    for noise, verdict in (((0.3, 0.59), "supported"), ((0.59, 0.3), "contradicted"), ((0.5, 0.5), "undecided")):
-        rows = {"real": (0.6, 0.6), "dead_leaves-mixed": noise, "random": (0.6, 0.6)}
-        measured = [_measured(row, parts(*values), seed) for seed in (0, 1) for row, values in rows.items()]
-        assert claims.evaluate([claim], [], {"transfer": measured})[0].verdict == verdict
-        assert claims.evaluate([claim], [], {"transfer": measured[:3]})[0].verdict == "undecided"  # one seed
-    assert claims.evaluate([claim], [], {})[0].verdict == "not tested"
-    assert claims.group_means(parts(0.5, 0.5))["natural"] == pytest.approx((0.5, (0.25 / 2000) ** 0.5))
-
-
-def fidelity_record(name, agreement, variety):
-    return {"row": name, "results": {"agreement": {"value": agreement, "n": 2000}, "variety": {"value": variety}}}
-
-
-@pytest.mark.parametrize(
-    ("agreement", "variety", "verdict"),
-    [((0.5, 0.6, 0.7), (3, 2, 1), "supported"), ((0.5, 0.6, 0.7), (3, 2, 2.5), "undecided"), ((0.5, 0.51, 0.6), (3, 2, 1), "undecided"),
-     ((0.5, 0.4, 0.7), (3, 2, 1), "contradicted")],
-)  # fmt: skip
-def test_guidance_keeps_to_captions_only_if_every_step_does(agreement, variety, verdict):
-    measured = [fidelity_record(f"w{i}", a, v) for i, (a, v) in enumerate(zip(agreement, variety, strict=True))]
-    assert claims.along_guidance(["w0", "w1", "w2"], measured).verdict == verdict
-    assert claims.along_guidance(["w0", "w9"], measured).verdict == "not tested"
-
-
-@pytest.mark.parametrize(
-    ("tails", "head", "verdict"),
-    [((0.4, 0.41, 0.42), 0.6, "supported"), ((0.4, 0.41, 0.42), 0.5, "contradicted"),
-     ((0.1, 0.11, 0.12), 0.6, "contradicted"), ((0.2, 0.4, 0.2), 0.6, "undecided"),
-     ((0.4,), 0.6, "undecided")],
-)  # fmt: skip
-def test_rare_classes_are_helped_only_against_the_best_other_way_and_at_no_cost(tails, head, verdict):
-    others = {"as it is": {"tail": 0.1, "head": 0.605}, "repeated": {"tail": 0.25, "head": 0.5}, "varied": {"tail": 0.2, "head": 0.5}}
-    found = claims.rare_classes("mosaics", [{"results": {**others, "mosaics": {"tail": tail, "head": head}}} for tail in tails])
-    assert found.verdict == verdict and ("mosaics − repeated" in found.text or len(tails) == 1)
-    assert claims.rare_classes("mosaics", []).verdict == "not tested"
-
-
-def memories(noise, real, seeds=2):
-    parts = {"noise": noise, "real": real}
-    return [{"row": name, "spec": {"seed": s}, "results": {"10": {"top1": 0.1, "n": 9000}, "1000": {"top1": top1, "n": 9000}, "influential": {}}}
-            for name, top1 in parts.items() for s in range(seeds)]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("noise", "seeds", "verdict"),
-    [(0.45, 2, "supported"), (0.35, 2, "contradicted"), (0.40, 2, "undecided"), (0.45, 1, "undecided")],
-)
-def test_a_memory_of_noise_is_near_if_its_gap_is_clearly_small(noise, seeds, verdict):
-    assert claims.memory_gap("noise", "real", 0.1, memories(noise, 0.5, seeds)).verdict == verdict
-    assert claims.memory_gap("noise", "real", 0.1, []).verdict == "not tested"
-
-
-@pytest.mark.parametrize(
-    ("gain", "weak", "seeds", "verdict"),
-    [(0.05, 0.05, 2, "supported"), (0.05, -0.05, 2, "contradicted"), (0.05, 0.0, 2, "undecided"), (0.05, 0.05, 1, "undecided")],
-)
-def test_private_learning_gains_only_if_it_does_at_every_budget(gain, weak, seeds, verdict):
-    spread = np.array([-0.01, 0.0, 0.01, 0.005, -0.005])
-    found = [{"row": name, "results": {e: {"each": list(0.4 + up + (spread if name == "noise" else -spread))} for e, up in budget.items()}}
-             for name, budget in (("noise", {"1": gain, "8": weak}), ("floor", {"1": 0.0, "8": 0.0})) for _ in range(seeds)]  # fmt: skip
-    assert claims.private_gain("noise", "floor", found).verdict == verdict
-    assert claims.private_gain("noise", "floor", found[:seeds]).verdict == "not tested"
 
 
 def test_pictures_as_classes_are_part_of_the_spec_and_of_the_training(tiny):

@@ -1,3 +1,6 @@
+// The number that a cell begins with, NaN where it is a word; 4,946 is one number.
+const number = (text) => parseFloat(text.replace(/(\d),(?=\d{3}(?!\d))/g, "$1").replace("−", "-"));
+
 // A click on a heading of a sortable table sorts its rows, numbers by value; a second click reverses.
 document.addEventListener("DOMContentLoaded", () => {
   for (const table of document.querySelectorAll("table.sortable")) {
@@ -8,7 +11,7 @@ document.addEventListener("DOMContentLoaded", () => {
         up = !up;
         const key = (row) => row.cells[column].textContent.replace("◇", "").trim();
         const compare = (a, b) => {
-          const [x, y] = [parseFloat(key(a)), parseFloat(key(b))];
+          const [x, y] = [number(key(a)), number(key(b))];
           if (Number.isNaN(x) || Number.isNaN(y)) return (Number.isNaN(x) - Number.isNaN(y)) || key(a).localeCompare(key(b));
           return y - x;
         };

@@ -1,7 +1,9 @@
 """What the chapters on methods, measurement and ablations show: variants beside their row, and the further measurements."""
 
 import html
-from collections.abc import Callable, Sequence
+import itertools
+import math
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
@@ -12,14 +14,30 @@ from matplotlib.axes import Axes
 from .. import losses, stats
 from ..encoders import OUT
 from ..generators.feature_vis import visualise
-from ..study import Profile, claims, inference, records, run
+from ..study import Profile, inference, records, run, units, wanted
+from ..study.profiles import defaults
 from ..study.rows import Row
 from ..study.rows import row as row_by_name
 from . import figures
-from .chapter import Records, baseline, estimate, interval, percent, points, recorded, table
+from .chapter import (
+    Records,
+    baseline,
+    draw_line,
+    estimate,
+    interval,
+    last_batches,
+    line_note,
+    marked,
+    over,
+    percent,
+    points,
+    published,
+    recorded,
+    runs_of,
+    table,
+)
 
 Measured = dict[str, list[dict[str, Any]]]
-Z = stats.Z
 PROPERTIES = {
     "frechet": "Fréchet distance", "precision": "precision", "recall": "recall", "density": "density", "coverage": "coverage",
     "log_volume": "log volume", "effective_rank": "effective rank", "colour_kl": "colour: symmetric KL to real images", "spectrum": "spectrum's slope",
@@ -41,7 +59,7 @@ def changed(row: Row, profile: Profile) -> str:
 
 
 def ablation(found: Records, profile: Profile, against: str | None = None) -> figures.Shown:
-    """Variants beside the row that they vary (or beside ``against``): accuracy, paired difference over common seeds, what is changed, the command."""
+    """Variants beside the row that they vary (or beside ``against``): accuracy, how far they lie from it, what is changed, the command."""
     if not found:
         return table(["row"], [["–"]], f"The profile {profile.name} has none of these rows.")
     body = []
@@ -51,17 +69,17 @@ def ablation(found: Records, profile: Profile, against: str | None = None) -> fi
         for variant, mine in found.items():
             if (against or base_of(variant)) == name and variant != name:
                 body.append(_ablation_line(variant, {variant: mine}, reference, profile))
-    header = ["row", "top-1, %", "difference from the first line of its kind, points", "changed", "seeds", "command"]
-    return table(header, body, "Top-1 [95 % interval over seeds × images]; differences are paired over common seeds and the same test images.")
+    header = ["row", "top-1, %", "difference from the first line of its kind, points", "changed", "runs", "command"]
+    return table(header, body, f"Top-1 [95 % interval over {over(found)}]; differences are unpaired over runs, image by image over the same test images.")
 
 
 def _ablation_line(name: str, found: Records, reference: Sequence[dict[str, Any]] | None, profile: Profile) -> list[str]:
     row, mine = row_by_name(name), found[name]
-    apart = "–"
+    e, apart = estimate(mine), "–"
     if reference is not None:
         apart = points(inference.difference(mine, reference, _common(mine, reference)))
     command = f"<code>python -m synthlearn run --profile {profile.name} --row {name}</code>"
-    return [html.escape(row.title), recorded(interval(estimate(mine)), name, profile), apart, changed(row, profile), str(len(mine)), command]
+    return [html.escape(row.title), recorded(interval(e), name, profile), apart, changed(row, profile), runs_of(e), command]
 
 
 def _common(a: Sequence[dict[str, Any]], b: Sequence[dict[str, Any]]) -> str:
@@ -81,10 +99,11 @@ def ablation_figure(found: Records, profile: Profile, floor: str = "random") -> 
     lines = []
     for name, mine in every.items():
         e, row = estimate(mine), row_by_name(name)
-        lines.append({"label": row.title, "family": row.family, "mean": e.mean, "low": e.low, "high": e.high, "published": None})
+        lines.append({"label": marked(row.title, e), "family": row.family, "mean": e.mean, "low": e.low, "high": e.high, "published": None})
     low = estimate(found.get(floor) or baseline(profile, floor)).mean
     said = "; ".join(f"{row_by_name(name).title} {percent(estimate(mine).mean)} %" for name, mine in every.items())
-    return figures.accuracies(lines, low, None, f"Accuracy with intervals. {said}; untrained encoder {percent(low)} %.", "Dashed line: the untrained encoder.")
+    note = f"95 % intervals over {over(every)}; dashed line: the untrained encoder."
+    return figures.accuracies(lines, low, None, f"Accuracy with intervals. {said}; untrained encoder {percent(low)} %.", note)
 
 
 def terms_figure(found: Records) -> figures.Shown:
@@ -100,7 +119,8 @@ def terms_figure(found: Records) -> figures.Shown:
     axis.set_xlabel("uniformity (left: spread out)")
     axis.set_ylabel("alignment (down: views agree)")
     axis.legend(labelcolor=figures.INK, frameon=False, fontsize=9)
-    return figures.svg(figure, f"Alignment against uniformity over training. {'; '.join(said)}.", "Seed 0 of each run; the last point is marked.")
+    note = f"Seed 0 of each row; the last point is marked. {last_batches({name: found[name] for name in both})}".strip()
+    return figures.svg(figure, f"Alignment against uniformity over training. {'; '.join(said)}.", note)
 
 
 def unit_sheets(names: Sequence[str], taps: Sequence[str], profile: Profile, units: int = 8, size: int = 48) -> dict[str, figures.Shown]:
@@ -130,99 +150,180 @@ def size_figure(found: Records, profile: Profile) -> figures.Shown:
     for (base, entries), mark in zip(lines.items(), "os^Dv", strict=False):
         entries.sort(key=lambda entry: entry[0])
         row = row_by_name(base)
-        x, mean = [n for n, _ in entries], [100 * e.mean for _, e in entries]
-        bars = [[100 * (e.mean - e.low) for _, e in entries], [100 * (e.high - e.mean) for _, e in entries]]
-        axis.errorbar(x, mean, yerr=bars, color=figures.COLOURS[row.family], marker=mark, capsize=3, label=row.title)
+        draw_line(axis, [n for n, _ in entries], [e for _, e in entries], figures.COLOURS[row.family], mark, row.title)
         said.append(f"{row.title}: " + ", ".join(f"{n:,} images {percent(e.mean)} %" for n, e in entries))
     axis.axhline(100 * floor, color=figures.INK, linestyle="--", linewidth=1)
     axis.set_xscale("log")
+    note = f"Equal updates; {line_note([e for entries in lines.values() for _, e in entries])}; dashed line: the random encoder."
     axis.set_xlabel("different images")
     axis.set_ylabel("top-1, %")
     axis.legend(labelcolor=figures.INK, frameon=False)
-    return figures.svg(figure, f"Accuracy against the number of images. {'; '.join(said)}.", "Equal updates; 95 % intervals; dashed line: the random encoder.")
+    return figures.svg(figure, f"Accuracy against the number of images. {'; '.join(said)}.", note)
+
+
+def lengths(found: Records, profile: Profile) -> dict[str, dict[int, tuple[str, inference.Runs]]]:
+    """Runs of each source by how long they trained: source → updates, rising → row and its runs. ``found``: variants; their rows are looked up."""
+    by: dict[str, dict[int, tuple[str, inference.Runs]]] = {}
+    for name in dict.fromkeys(each for variant in found for each in (base_of(variant), variant)):
+        mine = found.get(name) or baseline(profile, name)
+        by.setdefault(base_of(name), {})[records.updates(mine[0])] = (name, mine)
+    return {base: dict(sorted(mine.items())) for base, mine in by.items()}
+
+
+def length_figure(found: Records, profile: Profile) -> figures.Shown:
+    """Accuracy against the number of updates, a line per source; the random encoder, which needs none, as a dashed line with its interval."""
+    figure, axis = figures.new(height=4.6)
+    said, drawn, ticks = [], list[stats.Estimate](), set[int]()
+    every = lengths(found, profile)
+    for i, ((base, mine), mark) in enumerate(zip(every.items(), itertools.cycle("os^Dv<>P"), strict=False)):
+        row, each = row_by_name(base), {updates: estimate(runs) for updates, (_, runs) in mine.items()}
+        aside = 1.02 ** (i - (len(every) - 1) / 2)  # so that intervals stand side by side
+        draw_line(axis, [updates * aside for updates in each], list(each.values()), figures.COLOURS[row.family], mark, row.title)
+        drawn += each.values()
+        ticks |= each.keys()
+        said.append(f"{row.title}: " + ", ".join(f"{updates:,} updates {percent(e.mean)} %" for updates, e in each.items()))
+    floor = estimate(baseline(profile))
+    axis.axhline(100 * floor.mean, color=figures.INK, linestyle="--", linewidth=1)
+    axis.axhspan(100 * floor.low, 100 * floor.high, color=figures.INK, alpha=0.12, linewidth=0)
+    axis.set_xscale("log")
+    axis.set_xticks(sorted(ticks), [f"{updates:,}" for updates in sorted(ticks)])
+    axis.minorticks_off()
+    axis.set_xlabel("updates")
+    axis.set_ylabel("top-1, %")
+    figure.legend(loc="outside lower center", ncols=3, labelcolor=figures.INK, frameon=False, fontsize=9)
+    note = f"{line_note([*drawn, floor])}; dashed line and band: the random encoder. {_waiting(found, profile)}".strip()
+    return figures.svg(figure, f"Accuracy against updates. {'; '.join(said)}; random encoder {percent(floor.mean)} %.", note)
+
+
+def _waiting(found: Records, profile: Profile) -> str:
+    """Rows of the same chapter that have no run yet, for a caption; empty where all have."""
+    chapter = row_by_name(next(iter(found))).chapter
+    waiting = [row.title for row in wanted(profile) if row.chapter == chapter and row.name not in found]
+    return f"No run yet: {'; '.join(waiting)}." if waiting else ""
+
+
+def length_table(found: Records, profile: Profile) -> figures.Shown:
+    """By source and updates: accuracy, real images' lead at as many updates, and how far of the way from the random encoder to them; the paper's shares."""
+    floor, every, body = baseline(profile), lengths(found, profile), []
+    real = every.get("real", {})
+    for base, mine in every.items():
+        for updates, (name, runs) in mine.items():
+            lead = share = "–"
+            if base != "real" and updates in real:
+                top, low, high = inference.part(1.0, runs), inference.part(-1.0, floor), inference.part(1.0, real[updates][1])
+                lead = points(inference.difference(real[updates][1], runs))
+                share = _share(*stats.ratio(stats.contrast([top, low]), stats.contrast([high, low]), stats.contrast([top, (-1.0, *high[1:])])))
+            e = estimate(runs)
+            body.append([html.escape(row_by_name(base).title), f"{updates:,}", recorded(interval(e), name, profile), lead, share, runs_of(e)])
+    paper, usual = published(), defaults("paper")
+    best = max((entry for entry in paper.values() if entry["kind"] == "noise of the paper"), key=lambda entry: entry["value"])
+    updates = usual.epochs * usual.optimisation().steps_per_epoch(usual.n_images)
+    for name in ("ImageNet-100", "Places"):
+        top, low, high = best["value"], paper["CNN-Rand"]["value"], paper[name]["value"]
+        least, most = ("≥ ", "at most ") if "at least" in paper[name].get("note", "") else ("", "")  # its bar is cut off: real images may be further away
+        share = f"{most}{100 * (top - low) / (high - low):.0f} %"
+        body.append([f"<span class='paper'>◇ the paper: {best['row']}, real images: {name}</span>", f"{updates:,}", f"<span class='paper'>◇ {top}</span>",
+                     f"{least}{high - top:+.1f}", share, "one run"])  # fmt: skip
+    note = f"Intervals over {over(found)}. Share: of the way from the random encoder to real images at as many updates (Fieller's interval), – where that "
+    note += "way may be none. "
+    note += "The paper's: other data and a network of full width, read off a figure (± 0.2); the bar of ImageNet-100 is cut off there, so its share is a bound."
+    return table(["source", "updates", "top-1, %", "real images − it, points", "share of the way", "runs"], body, note)
+
+
+def _share(value: float, low: float, high: float) -> str:
+    """A share and its interval in per cent; a dash where the whole may be nothing."""
+    return f"{100 * value:.0f} % <small>[{100 * low:.0f}, {100 * high:.0f}]</small>" if math.isfinite(high) else "–"
+
+
+def over_encoders(found: units.Units) -> str:
+    """What the intervals of a caption's numbers are over, and how many encoders of each row were measured."""
+    counts = {len(values) for name, values in found.values.items() if name not in units.PIXELS} or {0}
+    if counts == {1}:
+        lent = units.LENT in found.over
+        what = found.over.split(";")[0].replace("images", "test images")
+        rest = " and the spread of encoders that the main probe has" if lent else ", which say nothing of how far encoders lie apart"
+        return f"95 % intervals over {what}{rest}; one encoder of each row."
+    many = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+    pixels = ", but raw pixels, which have none" * any(name in units.PIXELS for name in found.values)
+    return f"95 % intervals over encoders and test images, {many} encoders of each row{pixels}."
+
+
+def titled(name: str, found: units.Units) -> str:
+    """A row's title, marked where it has one encoder and others have more."""
+    alone = name not in units.PIXELS and len(found.values[name]) == 1 < max(map(len, found.values.values()))
+    return row_by_name(name).title + ", one encoder" * alone
 
 
 def transfer_table(found: Measured) -> figures.Shown:
     """Accuracy of every task and the group means of gains over chance."""
     first = next(iter(found.values()))[0]["results"]
-    groups = list(claims.group_means(first))
+    groups = {group: units.group(found, group) for group in units.groups(found)}
+    one = next(iter(groups.values()))
     names = [name for group in groups for name, part in first.items() if part["group"] == group]
+    accuracies = {name: units.part(found, name) for name in names}
     body = []
-    for row, mine in sorted(found.items(), key=lambda item: -_overall(item[1])):
-        means = [f"{100 * mean:.1f} <small>± {100 * Z * error:.1f}</small>" for mean, error in _groups(mine).values()]
-        tasks = [percent(float(np.mean([r["results"][name]["top1"] for r in mine]))) for name in names]
-        body.append([html.escape(row_by_name(row).title), *means, *tasks])
+    for row in _ranked(groups):
+        means = [interval(mine.estimate(row)) for mine in groups.values()]
+        body.append([html.escape(titled(row, one)), *means, *(percent(accuracies[name].estimate(row).mean) for name in names)])
     counts = ", ".join(f"{name} {part['train']:,} of {part['n']:,}" for name, part in first.items())
-    note = "Group columns: mean of (top-1 − chance)/(1 − chance), in per cent, 95 % interval over test images, tasks fixed. Others: top-1 of a linear probe. "
-    seeds = f"Means over {len(next(iter(found.values())))} seeds."
-    return table(["source", *groups, *names], body, f"{note}Training and test images: {counts}. {seeds}", sortable=True)
+    note = f"Group columns: mean of (top-1 − chance)/(1 − chance), in per cent, tasks fixed, with {over_encoders(one)} Others: top-1 of a linear probe. "
+    return table(["source", *groups, *names], body, f"{note}Training and test images: {counts}.", sortable=True)
 
 
-def _groups(found: Sequence[dict[str, Any]]) -> dict[str, tuple[float, float]]:
-    """Mean gain and its standard error of each group of tasks, over a row's seeds."""
-    return claims.over_seeds([claims.group_means(r["results"]) for r in found])
-
-
-def _overall(found: Sequence[dict[str, Any]]) -> float:
-    return float(np.mean([mean for mean, _ in _groups(found).values()]))
+def _ranked(groups: dict[str, units.Units]) -> list[str]:
+    """Rows by their mean over groups, best first."""
+    names = next(iter(groups.values())).values
+    return sorted(names, key=lambda name: -fmean(mine.estimate(name).mean for mine in groups.values()))
 
 
 def transfer_figure(found: Measured) -> figures.Shown:
     """Group means, a panel per group, best overall first."""
-    order = sorted(found, key=lambda name: -_overall(found[name]))
-    groups = list(claims.group_means(found[order[0]][0]["results"]))
+    groups = {group: units.group(found, group) for group in units.groups(found)}
+    one, order = next(iter(groups.values())), _ranked(groups)
     figure, axes = figures.new(len(groups), width=7.6, height=0.3 * len(order) + 1.2, sharey=True, squeeze=False)
     said = []
-    for axis, group in zip(axes[0], groups, strict=True):
+    for axis, (group, mine) in zip(axes[0], groups.items(), strict=True):
         for i, name in enumerate(order):
-            mean, error = _groups(found[name])[group]
+            e = mine.estimate(name)
             colour = figures.COLOURS[row_by_name(name).family]
-            axis.plot([100 * (mean - Z * error), 100 * (mean + Z * error)], [i, i], color=colour, linewidth=2)
-            axis.plot(100 * mean, i, "o", color=colour)
-            said.append(f"{row_by_name(name).title} {group} {100 * mean:.1f}")
+            axis.plot([100 * e.low, 100 * e.high], [i, i], color=colour, linewidth=2)
+            axis.plot(100 * e.mean, i, "o", color=colour)
+            said.append(f"{row_by_name(name).title} {group} {100 * e.mean:.1f}")
         axis.set_title(group, fontsize=11, color=figures.INK)
         axis.set_xlabel("gain over chance, %")
-    axes[0][0].set_yticks(range(len(order)), [row_by_name(name).title for name in order])
+    axes[0][0].set_yticks(range(len(order)), [titled(name, one) for name in order])
     axes[0][0].invert_yaxis()
-    return figures.svg(figure, f"Transfer by group: {'; '.join(said)}.", "(top-1 − chance)/(1 − chance), mean over the group's tasks, with 95 % intervals.")
-
-
-def parts_of(found: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """A measurement's parts in their order (files hold them sorted by letters) over its seeds: means of what was measured, intervals that hold each seed's."""
-    over: dict[str, Callable[..., Any]] = {"top1": fmean, "value": fmean, "before": fmean, "of it": fmean, "low": min, "high": max}
-    named = {k: [r["results"][k] for r in found] for k in found[0]["results"]}
-    parts = {k: {**mine[0], **{field: over[field](x[field] for x in mine) for field in over.keys() & mine[0].keys()}} for k, mine in named.items()}
-    return dict(sorted(parts.items(), key=lambda item: (int("0" + item[0].split()[0]) if item[0][0].isdigit() else 0, item[0])))
+    return figures.svg(figure, f"Transfer by group: {'; '.join(said)}.", f"(top-1 − chance)/(1 − chance), mean over the group's tasks; {over_encoders(one)}")
 
 
 def lines_figure(found: Measured, label: str, caption: str) -> figures.Shown:
     """Top-1 of the parts of a measurement (layers, numbers of examples) as one line per row."""
     figure, axis = figures.new(width=7.2, height=3.6)
-    said = []
-    marks = dict(zip(found, "os^Dv<>P*X", strict=False))
-    for name, mine in found.items():
-        row, parts = row_by_name(name), parts_of(mine)
-        top1 = [100 * part["top1"] for part in parts.values()]
-        bars = [[100 * (part["top1"] - part["low"]) for part in parts.values()], [100 * (part["high"] - part["top1"]) for part in parts.values()]]
-        axis.errorbar(list(parts), top1, yerr=bars, marker=marks[name], color=figures.COLOURS[row.family], label=row.title, linewidth=1.5, capsize=2)
+    parts = {name: units.part(found, name) for name in units.parts(found)}
+    one, said = next(iter(parts.values())), []
+    for name, mark in zip(found, itertools.cycle("os^Dv<>P*X"), strict=False):
+        row, estimates = row_by_name(name), [mine.estimate(name) for mine in parts.values()]
+        top1 = [100 * e.mean for e in estimates]
+        bars = [[100 * (e.mean - e.low) for e in estimates], [100 * (e.high - e.mean) for e in estimates]]
+        axis.errorbar(list(parts), top1, yerr=bars, marker=mark, color=figures.COLOURS[row.family], label=titled(name, one), linewidth=1.5, capsize=2)
         said.append(f"{row.title}: " + ", ".join(f"{part} {value:.1f}" for part, value in zip(parts, top1, strict=True)))
     axis.set_xlabel(label)
     axis.set_ylabel("top-1, %")
     axis.legend(labelcolor=figures.INK, fontsize=8, ncols=2, frameon=False)
-    return figures.svg(figure, f"{caption} {'; '.join(said)}.", caption)
+    return figures.svg(figure, f"{caption} {'; '.join(said)}.", f"{caption} {over_encoders(one)}")
 
 
 def parts_table(found: Measured, caption: str) -> figures.Shown:
     """The same numbers as a table."""
-    names = list(parts_of(next(iter(found.values()))))
-    body = []
-    for name, mine in found.items():
+    parts = {name: units.part(found, name) for name in units.parts(found)}
+    one, body = next(iter(parts.values())), []
+    for name, runs in found.items():
         cells = []
-        for part in map(parts_of(mine).__getitem__, names):
-            rate = f" <small>lr {part['lr']:g}</small>" if "lr" in part else ""
-            cells.append(f"{percent(part['top1'])} <small>[{percent(part['low'])}, {percent(part['high'])}]</small>{rate}")
-        body.append([html.escape(row_by_name(name).title), *cells])
-    return table(["source", *names], body, caption, sortable=True)
+        for part, mine in parts.items():
+            rates = ", ".join(dict.fromkeys(f"{r['results'][part]['lr']:g}" for r in runs if "lr" in r["results"][part]))
+            cells.append(interval(mine.estimate(name)) + (f" <small>lr {rates}</small>" if rates else ""))
+        body.append([html.escape(titled(name, one)), *cells])
+    return table(["source", *parts], body, f"{caption} {over_encoders(one)}", sortable=True)
 
 
 def properties_table(found: Measured) -> figures.Shown:
@@ -236,8 +337,9 @@ def properties_table(found: Measured) -> figures.Shown:
 
 
 def joined(found: Measured, records: Records) -> tuple[list[str], np.ndarray, dict[str, np.ndarray]]:
-    """Synthetic sets with both properties and a record: their names, accuracies, and each property's values."""
+    """Synthetic sets with both properties and a record, but mixtures of them: their names, accuracies, and each property's values."""
     names = sorted(name for name in found if "." not in name and name in records and row_by_name(name).kind == "generator")
+    names = [name for name in names if row_by_name(name).family != "mixture"]
     accuracy = np.array([estimate(records[name]).mean for name in names])
     return names, accuracy, {k: np.array([found[name][0]["results"][k]["value"] for name in names]) for k in PROPERTIES}
 
@@ -253,7 +355,8 @@ def correlations(found: Measured, records: Records) -> figures.Shown:
     for k, both in sorted(pairs.items(), key=lambda item: -abs(item[1][1][0])):
         cells = [f"{r:+.2f} <small>[{low:+.2f}, {high:+.2f}]</small>" for r, low, high in both]
         body.append([PROPERTIES[k], *cells, "✓" if clear[k] else "–"])
-    note = f"Over {len(names)} synthetic sets, real images left out; intervals: bootstrap over sets. Last column: Spearman's permutation test, Holm's rule."
+    note = f"Over {len(names)} synthetic sets, real images and mixtures left out; intervals: bootstrap over sets. Last column: Spearman's permutation test, "
+    note += "Holm's rule over the properties."
     return table(["property", "Pearson with accuracy", "Spearman with accuracy", "more than chance"], body, note, sortable=True)
 
 
@@ -297,18 +400,20 @@ def twins_figure() -> figures.Shown:
 
 
 def twins_table() -> figures.Shown:
-    """How far the same run lies apart on two devices, beside how far seeds of one row do."""
-    pairs = records.twins()
+    """How far the same run lies apart on two devices, beside how far runs of one row do that differ in their seed."""
+    pairs, rows = records.twins(), dict[str, list[float]]()
     apart = np.array([inference.metric(twin)["top1"] - inference.metric(first)["top1"] for first, twin in pairs])
-    rows = claims.by_row(records.read_all())
-    spreads = [np.var([inference.metric(r)["top1"] for r in mine.values()], ddof=1) for name, mine in rows.items() if len(mine) > 2 and row_by_name(name).trained]
+    for r in records.read_all():
+        if row_by_name(r["row"]).trained:
+            rows.setdefault(r["row"], []).append(inference.metric(r)["top1"])
+    seeds = stats.pooled(rows.values())
     mean, low, high = stats.paired_t(apart)
     n = int(np.median([inference.metric(first)["n"] for first, _ in pairs]))
     p = float(np.mean([inference.metric(first)["top1"] for first, _ in pairs]))
     body = [
         ["the same run on two devices: mean difference", f"{100 * mean:+.2f} <small>[{100 * low:+.2f}, {100 * high:+.2f}]</small>", f"{len(pairs)} pairs"],
         ["one run, from those pairs: standard deviation", f"{100 * float(apart.std(ddof=1)) / 2**0.5:.2f}", f"{len(pairs)} pairs"],
-        ["seeds of one row: standard deviation", f"{100 * float(np.mean(spreads)) ** 0.5:.2f}", f"{len(spreads)} rows with three seeds"],
+        ["runs of one row by other seeds: standard deviation", f"{100 * seeds.variance**0.5:.2f}", f"{sum(len(v) > 1 for v in rows.values())} rows"],
         ["test images alone: standard error", f"{100 * (p * (1 - p) / n) ** 0.5:.2f}", f"{n:,} images"],
     ]
     return table(

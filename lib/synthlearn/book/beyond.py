@@ -5,19 +5,18 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from .. import datasets, memory, rng, stats
+from .. import datasets, memory, rng
 from ..generators import dead_leaves, generator
 from ..generators.mixed import Mixed
 from ..generators.programs import render, varied
-from ..study import Profile, measurements, resolve, run, search
+from ..study import Profile, measurements, resolve, run, search, units
 from ..study.rows import row as row_by_name
 from . import figures
-from .ablations import lines_figure, parts_of
-from .chapter import Records, baseline, estimate, percent, table
+from .ablations import lines_figure, over_encoders, titled
+from .chapter import Records, baseline, estimate, interval, percent, points, table
 from .guidance import along
 from .leaderboard import METHODS
 
@@ -80,26 +79,19 @@ def by_number(found: Records, profile: Profile) -> figures.Shown:
 def memory_figure(measured: Records) -> figures.Shown:
     """Accuracy of a visual memory by how many images of each class it holds."""
     sizes = {name: [{**r, "results": {k: part for k, part in r["results"].items() if k.isdigit()}} for r in mine] for name, mine in measured.items()}
-    caption = f"Top-1 of neighbours in a memory; 95 % intervals over test images{_encoders(measured)}."
-    return lines_figure(sizes, "images of each class in the memory", caption)
-
-
-def _encoders(measured: Records) -> str:
-    """How a caption says that several encoders of each row were measured."""
-    seeds = min(map(len, measured.values()))
-    return f", of {seeds} encoders of each row: their mean, the interval holds each one's" if seeds > 1 else ""
+    return lines_figure(sizes, "images of each class in the memory", "Top-1 of neighbours in a memory;")
 
 
 def memory_table(measured: Records, records: Records) -> figures.Shown:
     """The whole memory beside a linear probe, what happens when a class goes, and how many entries any decision hangs on."""
-    body = []
-    for name, mine in measured.items():
-        parts = parts_of(mine)
-        whole = parts[max((k for k in parts if k.isdigit()), key=int)]
-        gone, few = parts["without a class"], parts["influential"]
+    whole = units.part(measured, units.whole(measured))
+    before, after, called = (units.part(measured, "without a class", field) for field in ("before", "top1", "of it"))
+    matter, body = units.part(measured, "influential", "value"), []
+    for name in measured:
+        without = f"{percent(before.estimate(name).mean)} → {percent(after.estimate(name).mean)}"
         body.append([
-            html.escape(row_by_name(name).title), f"{percent(whole['top1'])} <small>[{percent(whole['low'])}, {percent(whole['high'])}]</small>",
-            percent(estimate(records[name]).mean), f"{percent(gone['before'])} → {percent(gone['top1'])}", percent(gone["of it"]), percent(few["value"]),
+            html.escape(titled(name, whole)), interval(whole.estimate(name)), percent(estimate(records[name]).mean), without,
+            percent(called.estimate(name).mean), percent(matter.estimate(name).mean),
         ])  # fmt: skip
     one = next(iter(measured.values()))[0]["results"]
     gone, few = one["without a class"], one["influential"]
@@ -112,8 +104,7 @@ def memory_table(measured: Records, records: Records) -> figures.Shown:
         "entries that matter, %",
     ]
     note = f"Entries that matter: whose removal, each alone, changes any of {few['n']:,} decisions, of {few['entries']:,} entries. "
-    note += f"Intervals over test images{_encoders(measured)}; the linear probe over all seeds of its row."
-    return table(header, body, note)
+    return table(header, body, f"{note}Means over encoders; {over_encoders(whole)} The linear probe: over all runs of its row.")
 
 
 def neighbour_sheet(name: str, profile: Profile, asked: int = 5, k: int = 8) -> figures.Shown:
@@ -134,18 +125,19 @@ def neighbour_sheet(name: str, profile: Profile, asked: int = 5, k: int = 8) -> 
 
 
 def private_table(measured: Records, records: Records) -> figures.Shown:
-    """Accuracy by ε with the settings that were chosen, and without privacy."""
-    body, epsilons = [], sorted(next(iter(measured.values()))[0]["results"], key=float)
+    """Accuracy by ε, and without privacy; below it, folded, the settings that were chosen for each encoder."""
+    parts, body, settings = {epsilon: units.part(measured, epsilon) for epsilon in units.parts(measured)}, [], []
+    first = next(iter(parts.values()))
     for name, mine in measured.items():
-        parts, cells = parts_of(mine), []
-        for epsilon in epsilons:
-            x, settings = parts[epsilon], dict.fromkeys(f"{r['steps']} steps, rate {r['rate']:g}" for r in (m["results"][epsilon] for m in mine))
-            cells.append(f"{percent(x['top1'])} <small>[{percent(x['low'])}, {percent(x['high'])}]<br>{'; '.join(settings)}</small>")
-        body.append([html.escape(row_by_name(name).title), *cells, percent(estimate(records[name]).mean)])
-    one = next(iter(measured.values()))[0]["results"][epsilons[0]]
-    note = f"Top-1 on {one['n']:,} test images, mean over {len(one['each'])} draws of the noise [Student's 95 % interval over draws]{_encoders(measured)}. "
-    note += f"Settings: the best of {one['tried']} on the public set, for each encoder and ε; last column: the linear probe of the encoder's record."
-    return table(["features", *(f"ε = {epsilon}" for epsilon in epsilons), "no privacy"], body, note)
+        title = html.escape(titled(name, first))
+        body.append([title, *(interval(part.estimate(name)) for part in parts.values()), percent(estimate(records[name]).mean)])
+        settings.append([title, *("; ".join(f"{r['steps']} steps, rate {r['rate']:g}" for r in (m["results"][e] for m in mine)) for e in parts)])
+    one = next(iter(measured.values()))[0]["results"][next(iter(parts))]
+    header = ["features", *(f"ε = {epsilon}" for epsilon in parts)]
+    note = f"Top-1 on {one['n']:,} test images; an encoder's number is its mean over {len(one['each'])} draws of the noise. {over_encoders(first)} "
+    shown = table([*header, "no privacy"], body, f"{note}Last column: the linear probe of the encoder's records.")
+    chosen = table(header, settings, f"The best of {one['tried']} settings on the public set, for each encoder and ε.")
+    return figures.Shown(f"{shown.content}<details><summary>The settings that were chosen</summary>{chosen.content}</details>", shown.alt)
 
 
 def searched(profile: Profile) -> tuple[search.Search, list[list[tuple[int, Any]]]]:
@@ -217,20 +209,16 @@ def rivals(found: Records, profile: Profile) -> Records:
 
 
 def other_sets(profile: Profile, name: str = OURS) -> figures.Shown:
-    """A set against others on the transfer tasks, without the one that it was chosen on: mean gain over chance, and paired differences over tasks."""
+    """A set against others on the transfer tasks, without the one that it was chosen on: mean gain over chance, and differences."""
     chosen_on = profile.data
     if name not in {row.name for row, _ in measurements.planned("transfer", profile)}:
         return table(["set"], [["–"]], f"The profile {profile.name} does not measure it.")
     measured = measurements.measured("transfer", profile)
-
-    def gains(mine: Sequence[dict[str, Any]]) -> np.ndarray:
-        tasks = [task for task in sorted(measured[name][0]["results"]) if task != chosen_on]
-        return np.array([np.mean([r["results"][task]["gain"] for r in mine]) for task in tasks])
-
-    ours, body = gains(measured[name]), []
-    for other, mine in sorted(measured.items(), key=lambda item: -gains(item[1]).mean()):
-        theirs = gains(mine)
-        cell = "–" if other == name else "{} <small>[{}, {}]</small>".format(*(f"{100 * x:+.1f}" for x in stats.paired_t(ours - theirs)))
-        body.append([html.escape(row_by_name(other).title), f"{100 * theirs.mean():.1f}", cell, str(len(mine))])
-    note = f"Mean of (top-1 − chance)/(1 − chance) over {len(ours)} tasks, without {chosen_on}; interval: Student's over tasks."
-    return table(["source", "gain over chance, %", f"{row_by_name(name).title} − it, points", "seeds"], body, note)
+    names = [task for task in sorted(measured[name][0]["results"]) if task != chosen_on]
+    gains = units.gains(measured, names)
+    body = []
+    for other in sorted(measured, key=lambda other: -gains.estimate(other).mean):
+        apart = "–" if other == name else points(gains.apart(name, other))
+        body.append([html.escape(titled(other, gains)), interval(gains.estimate(other)), apart])
+    note = f"Mean of (top-1 − chance)/(1 − chance) over {len(names)} tasks, these fixed, without {chosen_on}; {over_encoders(gains)}"
+    return table(["source", "gain over chance, %", f"{row_by_name(name).title} − it, points"], body, note)

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def build(source: Path, out: Path) -> Path:
     for name in STAGED:
         origin = files.root() / name
         (shutil.copytree if origin.is_dir() else shutil.copy)(origin, _parent(stage / name))
-    for name in ("records", "measurements", "search"):  # the files that numbers link to
+    for name in ("records", "twins", "measurements", "search"):  # the files that numbers link to
         origin = files.root() / "results" / name
         if origin.is_dir():
             shutil.copytree(origin, stage / "book" / "_static" / name)
@@ -123,32 +124,58 @@ def _relevant(log: str) -> str:
 
 
 def publish(profile_name: str) -> list[Path]:
-    """Copy the executed chapters of a profile to ``results/pages``.
+    """Copy the executed chapters of a profile to ``results/pages``; planned runs without a record are named, and do not stand in the way.
 
-    Raises: DataError when a chapter failed, a record is stale or missing, or a page is too large; nothing is copied then.
+    Raises: DataError when a chapter failed, a record is stale, a page is too large, or the pages are not all of one clean commit; nothing is copied then.
     """
     profile = resolve(profile_name)
-    behind = [f"{row.name} seed {seed}" for row in wanted(profile) for seed in range(row.profile(profile).seeds) if run.state(row, profile, seed) != "fresh"]
-    behind += [
-        f"{what} of {row.name} seed {seed}"
-        for what in measurements.plans()
-        for row, seed in measurements.planned(what, profile)
-        if measurements.state(what, row, profile, seed) != "fresh"
-    ]
-    if behind:
-        raise DataError(
-            f"cannot publish: {len(behind)} records are stale or missing ({', '.join(behind[:3])} …); run make study PROFILE={profile_name}, or make verify"
-        )
-    pages = {}
+    found = [(row.name, seed, run.state(row, profile, seed)) for row in wanted(profile) for seed in range(row.profile(profile).seeds)]
+    for what in measurements.plans():
+        found += [(f"{what} of {row.name}", seed, measurements.state(what, row, profile, seed)) for row, seed in measurements.planned(what, profile)]
+    stale, missing = ([(name, seed) for name, seed, state in found if state == which] for which in ("stale", "missing"))
+    if stale:
+        raise DataError(f"cannot publish: {len(stale)} records are stale ({_named(stale)}); run make study PROFILE={profile_name}, or make verify")
+    pages, commits = {}, {}
     for name in chapters():
-        notebook = for_colab(clean(read_notebook(files.root() / "_build" / "chapters" / profile_name / f"{name}.ipynb")), name)
-        text = json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
+        notebook = clean(read_notebook(files.root() / "_build" / "chapters" / profile_name / f"{name}.ipynb"))
+        commits[name] = made_at(notebook)
+        text = json.dumps(for_colab(notebook, name), ensure_ascii=False, indent=1) + "\n"
         if len(text.encode()) > PAGE_LIMIT:
             raise DataError(f"chapter {name}: its page has {len(text.encode()):,} bytes, allowed are {PAGE_LIMIT:,}; show fewer or smaller pictures")
         pages[files.root() / "results" / "pages" / f"{name}.ipynb"] = text
+    check_commits(commits, profile_name)
+    if missing:
+        print(f"{len(missing)} planned runs have no record yet; the pages show those that are there: {_named(missing)}")
     for path, text in pages.items():
         files.write_text(path, text)
     return list(pages)
+
+
+def _named(runs: Sequence[tuple[str, int]]) -> str:
+    """Rows with their seeds: "real (0, 1), random (3)"."""
+    seeds: dict[str, list[str]] = {}
+    for name, seed in runs:
+        seeds.setdefault(name, []).append(str(seed))
+    return ", ".join(f"{name} ({', '.join(mine)})" for name, mine in seeds.items())
+
+
+def made_at(notebook: dict[str, Any]) -> str:
+    """The commit that an executed page says it was made at, with a plus sign where files had changed; "unknown" where it does not say."""
+    told = re.search(r"page made at commit ([0-9a-f]+\+?)", json.dumps([cell.get("outputs", []) for cell in notebook["cells"]]))
+    return told.group(1) if told else "unknown"
+
+
+def check_commits(commits: dict[str, str], profile_name: str) -> None:
+    """Raises DataError unless all pages (name → commit) were made at one commit, with nothing changed since."""
+    of: dict[str, list[str]] = {}
+    for name, commit in commits.items():
+        of.setdefault(commit, []).append(name)
+    if len(of) > 1 or "unknown" in of or any(commit.endswith("+") for commit in of):
+        told = "; ".join(f"{commit}: {', '.join(names)}" for commit, names in of.items())
+        raise DataError(
+            f"cannot publish: all pages must be made at one commit with nothing changed (+) since, but they are of {told}; "
+            f"commit, run make pages PROFILE={profile_name}, publish again"
+        )
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from torch import Tensor
 
 from .. import datasets, files, metrics, stats
@@ -17,6 +18,7 @@ from ..study import Profile, claims, inference, rows, run
 from ..study.inference import difference, estimate, metric
 from ..study.profiles import is_study
 from ..study.rows import row as row_by_name
+from ..study.rules import Evidence
 from . import figures
 
 _began = time.perf_counter()
@@ -55,9 +57,35 @@ def interval(e: stats.Estimate) -> str:
     return f"{percent(e.mean)} <small>[{percent(e.low)}, {percent(e.high)}]</small>"
 
 
+def runs_of(e: stats.Estimate) -> str:
+    """How many runs a number stands on, for a table."""
+    return "one run" if e.runs == 1 else str(e.runs)
+
+
+def marked(title: str, e: stats.Estimate) -> str:
+    """A row's title for a figure, with a mark where its interval is over runs but stands on one."""
+    return f"{title} (one run)" if e.runs == 1 and e.over != "images" else title
+
+
+def draw_line(axis: Axes, x: Sequence[float], found: Sequence[stats.Estimate], colour: str, mark: str, label: str) -> None:
+    """A line of accuracies in per cent with their intervals along ``x``; a mark that stands on one run is hollow."""
+    mean = [100 * e.mean for e in found]
+    bars = [[100 * (e.mean - e.low) for e in found], [100 * (e.high - e.mean) for e in found]]
+    axis.errorbar(x, mean, yerr=bars, color=colour, capsize=3)
+    for at, y, e in zip(x, mean, found, strict=True):
+        axis.plot(at, y, mark, color=colour, markersize=7, markerfacecolor=colour if e.runs > 1 else "none")
+    axis.plot([], [], mark + "-", color=colour, label=label)
+
+
+def line_note(found: Sequence[stats.Estimate]) -> str:
+    """What the intervals of drawn lines are over, for a caption, and that hollow marks stand on one run where there are both kinds."""
+    over = " or ".join(dict.fromkeys(e.over for e in found))
+    return f"95 % intervals over {over}" + "; hollow marks: one run" * (len({e.runs > 1 for e in found}) > 1)
+
+
 def recorded(text: str, name: str, profile: Profile) -> str:
     """A number or title of a row as a link to the list of records, where these are committed."""
-    return f"<a class='number' href='94_records.html#{name}'>{text}</a>" if profile.name == "cpu" and is_study(profile) else text
+    return f"<a class='number' href='94_records.html#{name}'>{text}</a>" if is_study(profile) and profile.name == claims.deciding() else text
 
 
 def points(e: stats.Estimate) -> str:
@@ -85,7 +113,7 @@ def results(found: Records, profile: Profile) -> figures.Shown:
         gain = difference(mine, random)
         entry = paper.get(row.published or "")
         cells = [html.escape(row.title), recorded(interval(e), name, profile), "–" if name == "random" else points(gain)]
-        body.append([*cells, *secondary(mine), str(e.runs), f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–"])
+        body.append([*cells, *secondary(mine), runs_of(e), f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–"])
     n = metric(next(iter(found.values()))[0])["n"]
     return table(
         ["source", "fc6 linear, %", "gain over random", "fc7", "fc6 kNN", "fc6, BN re-estimated", "runs", "the paper's, %"],
@@ -98,11 +126,12 @@ def results(found: Records, profile: Profile) -> figures.Shown:
 def gains(found: Records, profile: Profile) -> figures.Shown:
     """Gain over the random encoder by every measurement."""
     random, body = found.get("random") or baseline(profile), []
+    of_random = runs_of(estimate(random))
     for name, mine in found.items():
         for measurement in (inference.PRIMARY, *SECONDARY):
             if name != "random" and measurement in mine[0]["results"]:
                 e = difference(mine, random, measurement)
-                body.append([html.escape(row_by_name(name).title), measurement.replace("_", " "), points(e), str(len(mine)), str(len(random))])
+                body.append([html.escape(row_by_name(name).title), measurement.replace("_", " "), points(e), runs_of(estimate(mine)), of_random])
     header = ["source", "measurement", "gain over random, points", "runs", "runs of random"]
     return table(header, body, f"95 % intervals over {over(found)}.")
 
@@ -119,10 +148,11 @@ def accuracy_figure(found: Records, profile: Profile) -> figures.Shown:
     for name, mine in found.items():
         row, e = row_by_name(name), estimate(mine)
         value = paper[row.published]["value"] if row.published else None
-        lines.append({"label": row.title, "family": row.family, "mean": e.mean, "low": e.low, "high": e.high, "published": value})
+        lines.append({"label": marked(row.title, e), "family": row.family, "mean": e.mean, "low": e.low, "high": e.high, "published": value})
     floor = estimate(found.get("random") or baseline(profile)).mean
     said = "; ".join(f"{row_by_name(name).title} {percent(estimate(mine).mean)} %" for name, mine in found.items())
-    return figures.accuracies(lines, floor, chance(profile.data), f"Accuracy with intervals. {said}; random encoder {percent(floor)} %.", KEY)
+    alt = f"Accuracy with intervals. {said}; random encoder {percent(floor)} %."
+    return figures.accuracies(lines, floor, chance(profile.data), alt, f"{KEY} Intervals are over {over(found)}.")
 
 
 def chance(data: str) -> float | None:
@@ -151,8 +181,23 @@ def training(found: Records) -> figures.Shown:
         terms,
         {name: (lines[name], row_by_name(name).title) for name in trained},
         f"Training curves. {last}.",
-        "Training: the loss and its terms, mean over seeds.",
+        f"Training: the loss and its terms, mean over runs. {last_batches(trained)}".strip(),
     )
+
+
+def last_batches(found: Records) -> str:
+    """What the last, smaller batch of an epoch does to curves, for a caption; empty where all batches are alike."""
+    ends: dict[tuple[int, int], int] = {}
+    for spec in (mine[0]["spec"] for mine in found.values()):
+        n, batch = spec["source"]["n_images"], spec["optimisation"]["batch_size"]
+        if "images_per_caption" not in spec["method"] and n > batch and n % batch >= 2:
+            ends[n, batch] = n % batch
+    told = [
+        f"An epoch of {n:,} images ends with a batch of {last} instead of {batch}, with batch statistics of its own: "
+        + ("hence the comb." if last < batch / 2 else "it hardly shows.")
+        for (n, batch), last in sorted(ends.items(), reverse=True)
+    ]
+    return " ".join(told)
 
 
 def first_layer(found: Records, **more: list[dict[str, Any]]) -> figures.Shown:
@@ -161,90 +206,110 @@ def first_layer(found: Records, **more: list[dict[str, Any]]) -> figures.Shown:
     return figures.filters(shown, f"First-layer filters of {', '.join(shown)}.", "First-layer filters after training, each stretched to its own range.")
 
 
-def verdicts(chapter: str, found: Records, profile: Profile, measured: Records | None = None) -> figures.Shown:
-    """The paper's claims that this chapter tests, with the evidence; of a claim, the comparisons that involve the chapter's own rows.
-
-    Rows of other chapters enter if their records are there; only the random encoder is run for the purpose. ``measured``: the further
-    measurements that the chapter shows, by kind, for claims over those.
-    """
-    told, known = [], {"random": baseline(profile), **found}
-    for claim in claims.read():
-        mine = [rule for rule in claim.get("compare", ()) if any(side.strip() in found for side in rule.split(">"))]
-        if chapter in claim["chapters"] and (mine or (measured and not claim.get("compare"))):
-            told.append({**claim, "compare": mine})
-    wanted = {side.strip() for claim in told for kind in ("compare", "control") for rule in claim.get(kind, ()) for side in rule.split(">")}
-    for name in wanted & rows().keys() - known.keys():
-        row = row_by_name(name)
-        if all(run.state(row, profile, seed) == "fresh" for seed in range(row.profile(profile).seeds)):
-            known[name] = baseline(profile, name)
-    return claim_table(claims.evaluate(told, [r for mine in known.values() for r in mine], measured), profile)
+def verdicts(chapter: str) -> figures.Shown:
+    """The claims that a chapter tells, each with the one verdict that it has in the whole book, and the chapter's own part of the evidence."""
+    return claim_table([claim for claim in claims.verdicts() if chapter in claim.chapters], chapter)
 
 
-def claim_table(judged: Sequence[claims.Claim], profile: Profile, evidence: bool = True) -> figures.Shown:
-    """Claims with source and verdict, and the evidence if it is wanted."""
+def claim_table(judged: Sequence[claims.Claim], chapter: str = "", evidence: bool = True) -> figures.Shown:
+    """Claims with source, verdict and evidence; of a chapter, what involves its own rows is open and the rest folded."""
     body = []
     for claim in judged:
-        pairs = [html.escape(f.text) for f in claim.findings]
-        pairs += [
-            f"{'<i>control</i> ' * c.control}{recorded(html.escape(c.a), c.a, profile)} − {recorded(html.escape(c.b), c.b, profile)}: "
-            f"{points(c.difference) if c.difference else 'no record'}"
-            for c in claim.comparisons
-        ]
-        seeds = str(min((c.difference.seeds for c in claim.comparisons if c.difference), default="–" if claim.findings else 0))
-        mark = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}[claim.verdict]
         told = f"{html.escape(claim.text)}<br><small>{html.escape(claim.source)}</small>"
-        verdict = f"<b class='{claim.verdict.replace(' ', '-')}'>{mark} {claim.verdict}</b>"
-        shown, given = "<br>".join(pairs), [c.verdict for c in claim.comparisons] + [f.verdict for f in claim.findings]
-        counts = ", ".join(f"{given.count(word)} {word}" for word in claims.VERDICTS if word in given)
-        if not evidence and len(pairs) > 1:
-            verdict += f"<br><small>of {len(pairs)}: {counts}</small>"
-        if len(pairs) > SHOWN_PAIRS:
-            shown = f"<details><summary>{len(pairs)} comparisons: {counts}</summary>{shown}</details>"
-        body.append([told, verdict, *([shown] if evidence else []), seeds])
-    smoke = "the smoke profile: tiny runs that only show that the path works; no verdict stands on them"
-    note = smoke if profile.name == "smoke" else f"profile {profile.name}"
-    header = ["claim", "verdict", *(["evidence: difference in points, 95 % interval"] if evidence else []), "seeds"]
-    verdicts = [claim.verdict for claim in judged]
-    total = ", ".join(f"{verdicts.count(word)} {word}" for word in claims.VERDICTS if word in verdicts)
-    return table(header, body, f"{len(judged)} claims: {total}. Computed from the records by Holm's rule over this table; {note}.")
+        if claim.changed and evidence:
+            told += f"<br><small><i>Rule changed {html.escape(claim.changed)}.</i></small>"
+        body.append([told, _verdict(claim), *([_evidence(claim, chapter)] if evidence else []), _runs(claim)])
+    header = ["claim", "verdict", *(["evidence: difference in points, 95 % interval"] if evidence else []), "runs"]
+    words = [claim.verdict for claim in judged]
+    total = ", ".join(f"{words.count(word)} {word}" for word in claims.VERDICTS if word in words)
+    whose = " and ".join(dict.fromkeys(claim.profile for claim in judged if claim.profile)) or "none yet"
+    note = f"{counted(len(judged), 'claim')}: {total}. Of committed records alone (profile {whose}), whatever the rest of this page ran; the same verdict on "
+    note += "every page. Intervals are over runs and test images. All of a claim must hold; Holm's procedure at 5 % over each paper's claims."
+    return table(header, body, note)
+
+
+def counted(n: int, word: str) -> str:
+    """A number with its noun, plural where it has to be."""
+    return f"{n:,} {word}{'' if n == 1 else 's'}"
+
+
+def _verdict(claim: claims.Claim) -> str:
+    """The verdict's mark and word; of an undecided claim, what would settle it; of one without a rule, why."""
+    mark = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}[claim.verdict]
+    cell = f"<b class='{claim.verdict.replace(' ', '-')}'>{mark} {claim.verdict}</b>"
+    if claim.untested:
+        return f"{cell}<br><small>{html.escape(claim.untested)}</small>"
+    if claim.verdict == "not tested":
+        failed = [e for e in claim.evidence if e.control and e.verdict != "supported"]
+        return f"{cell}<br><small>{'its control fails' if failed else 'not all of it is recorded'}</small>"
+    if claim.verdict == "undecided":
+        settles = f"{claim.needed:,} runs of each row would settle it, if it is as it looks" if claim.needed else "more runs alone would not settle it"
+        return f"{cell}<br><small>{settles}</small>"
+    return cell
+
+
+def _evidence(claim: claims.Claim, chapter: str) -> str:
+    """The evidence line by line; a chapter's own first, the rest folded, and told how many of how many they are."""
+    own = [e for e in claim.evidence if not chapter or not e.rows or any(_tells(chapter, name) for name in e.rows)] or list(claim.evidence)
+    rest = [e for e in claim.evidence if e not in own]
+    lines, others = (("<br>".join(map(_line, part))) for part in (own, rest))
+    if rest:
+        said = f"<small>this page: {len(own)} of its {counted(len(claim.evidence), 'comparison')}</small><br>"
+        return f"{said}{lines}<details><summary>the others: {_counts(rest)}</summary>{others}</details>"
+    if len(own) > SHOWN_PAIRS:
+        return f"<details><summary>{counted(len(own), 'comparison')}: {_counts(own)}</summary>{lines}</details>"
+    return lines
+
+
+def _tells(chapter: str, name: str) -> bool:
+    return name in rows() and row_by_name(name).chapter == chapter
+
+
+def _counts(found: Sequence[Evidence]) -> str:
+    """How many of some pieces of evidence say what, each by itself."""
+    words = [e.verdict for e in found]
+    return ", ".join(f"{words.count(word)} {word}" for word in claims.VERDICTS if word in words)
+
+
+def _line(e: Evidence) -> str:
+    """One piece of evidence with its own mark."""
+    mark = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}[e.verdict]
+    return f"{mark} {'<i>control:</i> ' * e.control}{html.escape(e.text)}"
+
+
+def _runs(claim: claims.Claim) -> str:
+    return "–" if not claim.runs else "one run" if claim.runs == 1 else str(claim.runs)
 
 
 def provenance(profile: Profile, found: Records) -> figures.Shown:
-    """One line: profile, commit, code, device, versions, wall time, seeds."""
+    """One line: profile and commit of the page; of its records, where it shows any, code, device, versions, wall time and seeds."""
     flat = [r for mine in found.values() for r in mine]
-
-    def every(field: str) -> str:
-        return ", ".join(sorted({r["provenance"][field] for r in flat})) or "–"
-
-    parts = {
-        "profile": profile.name,
-        "data": profile.data,
-        "page made at commit": run.commit(),
-        "records by code": ", ".join(sorted({r["provenance"]["code"][:10] for r in flat})),
-        "device": every("device"),
-        "Python": every("python"),
-        "torch": every("torch"),
-        "runs": f"{len(flat)} in {sum(r['cost']['wall_seconds'] for r in flat) / 60:.1f} min",
-        "seeds": ", ".join(str(s) for s in sorted({r["spec"]["seed"] for r in flat})),
-        "this page": f"{time.perf_counter() - _began:.0f} s",
-    }
+    parts = {"profile": profile.name, "data": profile.data, "page made at commit": run.commit("notebooks", "book", "workflow")}
+    if flat:
+        made = {field: sorted({r["provenance"][field] for r in flat}) for field in ("code", "device", "python", "torch")}
+        parts |= {
+            "records by code": ", ".join(code[:10] for code in made["code"]),
+            "device": ", ".join(made["device"]),
+            "Python": ", ".join(made["python"]),
+            "torch": ", ".join(made["torch"]),
+            "runs": f"{len(flat)} in {sum(r['cost']['wall_seconds'] for r in flat) / 60:.1f} min",
+            "seeds": ", ".join(str(s) for s in sorted({r["spec"]["seed"] for r in flat})),
+        }
+    parts["this page"] = f"{time.perf_counter() - _began:.0f} s"
     line = " · ".join(f"{name} {value}" for name, value in parts.items())
     return figures.Shown(f'<p class="provenance">{html.escape(line)}</p>', line)
 
 
 def sensitivity(profile: Profile, names: Sequence[str], variant: str) -> figures.Shown:
-    """Accuracy of some rows under the study's settings and under a variant's, seed 0 of each."""
+    """Accuracy of some rows under the study's settings and under a variant's, and how far these lie apart."""
     body = []
     for name in names:
-        usual, other = (metric(run.record(row_by_name(n), profile, 0)) for n in (name, f"{name}.{variant}"))
-        body.append(
-            [
-                html.escape(row_by_name(name).title),
-                *(f"{percent(m['top1'])} <small>[{percent(m['low'])}, {percent(m['high'])}]</small>" for m in (usual, other)),
-            ]
-        )
+        usual, other = baseline(profile, name), baseline(profile, f"{name}.{variant}")
+        cells = [recorded(interval(estimate(mine)), mine[0]["row"], profile) for mine in (usual, other)]
+        body.append([html.escape(row_by_name(name).title), *cells, points(difference(other, usual)), *(runs_of(estimate(mine)) for mine in (usual, other))])
     changed = ", ".join(f"{key} = {value}" for key, value in row_by_name(f"{names[0]}.{variant}").overrides if key != "seeds")
-    return table(["source", "study's settings, %", f"{changed}, %"], body, "Top-1 with Wilson intervals over test images, one seed each.")
+    header = ["source", "study's settings, %", f"{changed}, %", "difference, points", "runs", "runs of the variant"]
+    return table(header, body, f"Top-1 [95 % interval over {over({name: baseline(profile, name) for name in names})}].")
 
 
 def measure(reference: dict[str, Any], pictures: Tensor, **more: Tensor) -> dict[str, Tensor]:
@@ -275,8 +340,11 @@ def law_table(reference: dict[str, Any], measured: dict[str, dict[str, Tensor]],
     return table(header, body, f"{verdict}Pictures, ours of theirs: {counts}.{rule}")
 
 
-def check_table(reference: dict[str, Any], measured: dict[str, float], theirs: str = "published") -> figures.Shown:
-    """Single figures beside ours, with tolerance and a pass mark. reference: a table of ``book/laws.toml``, name → value, tolerance, what."""
+def check_table(reference: dict[str, Any], measured: dict[str, float], theirs: str = "must be") -> figures.Shown:
+    """Single figures beside ours, with tolerance and a pass mark.
+
+    reference: a table of ``book/laws.toml``, name → value, tolerance, what. theirs: title of its column: whose figures they are, if they are not identities.
+    """
     body = []
     for name, ours in measured.items():
         target = reference[name]

@@ -138,7 +138,7 @@ def filters(weights: dict[str, np.ndarray], alt: str, caption: str = "") -> Show
 
 
 def curves(records: Mapping[str, Sequence[dict[str, Any]]], names: Sequence[str], styles: dict[str, tuple[str, str]], alt: str, caption: str = "") -> Shown:
-    """Training curves: one panel per name (loss, align, uniform), one line per row (mean over seeds), labelled at its end.
+    """Training curves: one panel per name (loss, align, uniform), one line per row (mean over runs), labelled at its end.
 
     styles: row → (colour, label).
     """

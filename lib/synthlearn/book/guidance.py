@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import datasets
+from .. import datasets, stats
 from ..image import resize
 from ..study import Profile, inference, run
 from ..study.rows import row as row_by_name
 from ..text2image import Learned, flow
 from . import figures
-from .chapter import Records, baseline, estimate, percent, table
+from .chapter import Records, baseline, draw_line, estimate, line_note, percent, table
 
 FIDELITY = {
     "frechet": "Fréchet distance", "precision": "precision", "recall": "recall", "variety": "variety within a caption", "agreement": "says its class",
@@ -38,15 +38,14 @@ def along(
 ) -> figures.Shown:
     """Accuracy with intervals along a setting, logarithmic: title of a line → value → row; dotted: the row ``bound``, which is ``what``."""
     figure, axis = figures.new(height=3.4)
-    said = []
+    said, every = [], list[stats.Estimate]()
     for (title, points), mark, colour in zip(lines.items(), "os^D", figures.LINES, strict=False):
         mine = chosen(found, profile, *points.values())
         have = {value: estimate(mine[name]) for value, name in sorted(points.items()) if name in mine}
         if not have:
             continue
-        mean = np.array([100 * e.mean for e in have.values()])
-        bars = np.abs(np.array([[100 * e.low, 100 * e.high] for e in have.values()]).T - mean)
-        axis.errorbar(list(have), mean, yerr=bars, marker=mark, color=colour, label=title, capsize=3)
+        draw_line(axis, list(have), list(have.values()), colour, mark, title)
+        every += have.values()
         said.append(f"{title}: " + ", ".join(f"{value:g}: {percent(e.mean)} %" for value, e in have.items()))
     floor = estimate(found.get(bound) or baseline(profile, bound)).mean
     axis.axhline(100 * floor, color=figures.INK, linestyle=":", linewidth=1)
@@ -57,7 +56,7 @@ def along(
     axis.set_xlabel(label)
     axis.set_ylabel("top-1, %")
     axis.legend(labelcolor=figures.INK, frameon=False)
-    note = f"95 % intervals over seeds × images; dotted: {what}."
+    note = f"{line_note(every)}; dotted: {what}."
     return figures.svg(figure, f"Accuracy along {label}. {'; '.join(said)}; {what} {percent(floor)} %.", note)
 
 
@@ -130,7 +129,7 @@ def classes_figure(found: Records, profile: Profile, a: str, b: str) -> figures.
     axis.set_yticks(range(len(order)), [test.classes[c] for c in order])
     axis.set_xlabel("top-1 within the class, %")
     figure.legend(loc="outside lower center", ncols=2, labelcolor=figures.INK, frameon=False)
-    return figures.svg(figure, f"Accuracy by class, {row_by_name(a).title} against {row_by_name(b).title}: {'; '.join(said)}.", "Means over seeds.")
+    return figures.svg(figure, f"Accuracy by class, {row_by_name(a).title} against {row_by_name(b).title}: {'; '.join(said)}.", "Means over runs.")
 
 
 def rare_table(measured: Sequence[dict[str, Any]]) -> figures.Shown:

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import MISSING
 from typing import Any
 
@@ -11,12 +12,13 @@ import numpy as np
 from .. import files, stats
 from ..generators import default_options, generator, generator_class, names
 from ..image import to_tiles
-from ..study import Profile, claims, inference, records, resolve, rows, run
+from ..study import Profile, claims, inference, records, rows, run, units
 from ..study import measurements as measurements_of_study
+from ..study.profiles import defaults, is_study
 from ..study.rows import Row
 from ..study.rows import row as row_by_name
 from . import figures
-from .chapter import Records, claim_table, estimate, interval, percent, points, published, recorded, secondary, table
+from .chapter import Records, claim_table, estimate, interval, over, percent, points, published, recorded, runs_of, secondary, table
 
 METHODS = {
     "align_uniform": "alignment + uniformity", "simclr": "SimCLR", "supcon": "SupCon", "stablerep": "StableRep", "stablerep_plus": "StableRep+",
@@ -27,17 +29,29 @@ FAMILIES = {
     "stylegan": "random StyleGANs", "feature_vis": "feature visualisations", "mixture": "mixtures", "text2image": "text to image",
     "programs": "random programs", "own": "our own noise",
 }  # fmt: skip
-PRIVATE_NOISE = "programs-100"  # the noise whose private classifiers the claims judge
 TILE_BYTES = 4_000  # of a picture among all generators, before some loss is taken
 FAST = 100  # pictures a second at 128 px, of two cores, from which a set counts as cheap
 WATTS = 10  # assumed for one busy core of a server, with its share of the memory
 CARD_WATTS = 43  # of a run on a GPU: a tenth of the 430 W that the H100 drew while nine to fifteen runs shared it (nvidia-smi, every minute)
 
 
-def stored(profile: str) -> Records:
-    """All committed records of a profile by row, in the study's order; empty where there is none."""
-    found = inference.committed(profile)
+def study_profile(profile: Profile) -> Profile:
+    """The profile whose committed records a page shows: its own if it is one of the study's, else the one that decides."""
+    return profile if is_study(profile) else defaults(claims.deciding())
+
+
+def stored(profile: Profile) -> Records:
+    """All committed runs of a profile by row, in the study's order; empty where there is none."""
+    found = inference.committed(profile.name)
     return {name: found[name] for name in rows() if name in found}
+
+
+def decides(profile: Profile) -> figures.Shown:
+    """Which profile's records a page shows, and which others there are."""
+    others = [name for name in claims.profiles() if name != profile.name]
+    said = f"This page shows the records of profile {profile.name}"
+    said += f"; those of {' and '.join(others)} are there too, and profile {claims.deciding()} decides where both have what a claim needs." if others else "."
+    return figures.Shown(f"<p>{said}</p>", said)
 
 
 def one_protocol(found: Records, profile: Profile) -> Records:
@@ -47,13 +61,15 @@ def one_protocol(found: Records, profile: Profile) -> Records:
     return {name: found[name] for name, p in own.items() if (p.method, p.encoder, p.optimiser) == usual}
 
 
-def protocol(row: Row, profile: Profile) -> str:
-    """What rows must share to be compared: method, encoder where it is not the usual one, and updates."""
+def protocol(found: inference.Runs, profile: Profile) -> str:
+    """What rows must share to be compared, of a row's runs: method, encoder and number of images where they are not the usual ones, and updates."""
+    row = row_by_name(found[0]["row"])
     p = row.profile(profile)
     if not row.trained:
         return "no training"
     encoder = f", {p.encoder}" * (p.encoder != profile.encoder)
-    return f"{METHODS.get(p.method, p.method)}{encoder}, {p.epochs * (p.n_images // p.batch_size):,} updates"
+    images = f" on {p.n_images:,} images" * (p.n_images != profile.n_images)
+    return f"{METHODS.get(p.method, p.method)}{encoder}, {records.updates(found[0]):,} updates{images}"
 
 
 def ranked(found: Records) -> Records:
@@ -68,40 +84,55 @@ def leaderboard(found: Records, profile: Profile) -> figures.Shown:
         row = row_by_name(name)
         entry = paper.get(row.published or "")
         minutes = np.mean([r["cost"]["wall_seconds"] for r in mine]) / 60
-        seeds = ", ".join(str(r["spec"]["seed"]) for r in mine)
+        e, seeds = estimate(mine), ", ".join(str(s) for s in sorted({r["spec"]["seed"] for r in mine}))
         body.append([
-            f"<span class='dot' style='background:{figures.COLOURS[row.family]}'></span>{html.escape(row.title)}", protocol(row, profile),
-            FAMILIES[row.family], recorded(interval(estimate(mine)), name, profile), *secondary(mine),
+            f"<span class='dot' style='background:{figures.COLOURS[row.family]}'></span>{html.escape(row.title)}", protocol(mine, profile),
+            FAMILIES[row.family], recorded(interval(e), name, profile), runs_of(e), *secondary(mine),
             f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–", f"{minutes:.1f}", f"<code>{command} {name}</code> ({seeds})",
         ])  # fmt: skip
-    header = ["source", "protocol", "pictures", "fc6 linear, %", "fc7", "fc6 kNN", "fc6, BN re-estimated", "the paper's, %", "minutes", "command (seeds)"]
-    note = "Ours: mean over seeds [95 % interval over seeds × images]; each links to its records. A click on a heading sorts."
-    return table(header, body, note, sortable=True, filters=("protocol", "pictures") if len({line[1] for line in body}) > 2 else ("pictures",))
+    header = ["source", "protocol", "pictures", "fc6 linear, %", "runs", "fc7", "fc6 kNN", "fc6, BN re-estimated", "the paper's, %", "minutes"]
+    note = f"Ours: mean over runs [95 % interval over {over(found)}]; each links to its records. A click on a heading sorts."
+    filters = ("protocol", "pictures") if len({line[1] for line in body}) > 2 else ("pictures",)
+    return table([*header, "command (seeds)"], body, note, sortable=True, filters=filters)
 
 
 def agreement(found: Records) -> figures.Shown:
-    """Spearman correlation of our accuracies with the paper's over common rows, beside the reliability of our own ranks."""
-    paper = published()
-    common = [name for name in found if row_by_name(name).published in paper]
+    """Spearman correlation of our accuracies with the paper's over the synthetic sets alone, beside the reliability of our own ranks over runs."""
+    paper, common = published(), compared(found)
     if len(common) < 3:
-        return table(["rows"], [[str(len(common))]], "Fewer than three rows with records and a published number: no correlation.")
-    ours = np.array([estimate(found[name]).mean for name in common])
-    theirs = np.array([paper[str(row_by_name(name).published)]["value"] for name in common])
+        return table(["sets"], [[str(len(common))]], "Fewer than three synthetic sets with records and a published number: no correlation.")
+    ours, theirs = _both(found, common)
     rho, low, high = stats.correlation(ours, theirs)
-    seeds = min(len(found[name]) for name in common)
-    reliability = stats.split_half(np.stack([claims.outcomes(found[name][:seeds]) for name in common]))
+    certain = stats.reliability([[inference.metric(r)["top1"] for r in found[name]] for name in common])
     ranks = {name: (int((ours > a).sum()) + 1, int((theirs > b).sum()) + 1) for name, a, b in zip(common, ours, theirs, strict=True)}
-    body = [[html.escape(row_by_name(name).title), str(a), str(b)] for name, (a, b) in sorted(ranks.items(), key=lambda item: item[1])]
-    note = f"Spearman ρ = {rho:.2f} [{low:.2f}, {high:.2f}], bootstrap over {len(common)} rows; split-half reliability of our ranks {reliability:.2f}, "
-    note += f"its root {reliability**0.5:.2f}."
-    return table(["source", "our rank", "the paper's rank"], body, note)
+    body = [[html.escape(row_by_name(name).title), str(a), str(b), f"{paper[str(row_by_name(name).published)]['value']}"]
+            for name, (a, b) in sorted(ranks.items(), key=lambda item: item[1])]  # fmt: skip
+    note = f"Spearman's ρ = {rho:.2f} [{low:.2f}, {high:.2f}] over {len(common)} synthetic sets (95 % bootstrap interval over sets); real images, the random "
+    note += f"encoder and pixels are left out, as they would make any order agree. A second study of ours with as many runs would agree by {certain:.2f} "
+    note += f"(Spearman–Brown over halves of the runs), so no correlation above {certain**0.5:.2f} can be expected."
+    return table(["set", "our rank", "the paper's rank", "the paper's, %"], body, note, sortable=True)
 
 
-def stored_verdicts(chapter: str, found: Records, profile: Profile, evidence: bool = True) -> figures.Shown:
-    """The claims of a page judged by committed records alone, with or without the evidence; rows without a record are not tested."""
-    told = [claim for claim in claims.read() if chapter in claim["chapters"]]
-    measured = {what: records.read_all(profile.name, what) for what in ("properties", "transfer", "guidance", "long_tail", "memory", "private")}
-    return claim_table(claims.evaluate(told, [r for mine in found.values() for r in mine], measured), profile, evidence)
+def compared(found: Records) -> list[str]:
+    """Synthetic sets with two runs or more and a published number."""
+    return [name for name in found if row_by_name(name).kind == "generator" and row_by_name(name).published in published() and len(found[name]) > 1]
+
+
+def _both(found: Records, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Our accuracy and the paper's of some rows."""
+    paper = published()
+    theirs = [paper[str(row_by_name(name).published)]["value"] for name in names]
+    return np.array([estimate(found[name]).mean for name in names]), np.array(theirs)
+
+
+def claim_overview() -> figures.Shown:
+    """All claims and their verdicts, without the evidence."""
+    return claim_table(claims.verdicts(), evidence=False)
+
+
+def claim_pages(paper: str) -> figures.Shown:
+    """The claims of one paper (a key of ``claims.PAPERS``) with all evidence."""
+    return claim_table([claim for claim in claims.verdicts() if claim.paper == paper])
 
 
 def on_card(record: dict[str, Any]) -> bool:
@@ -110,7 +141,7 @@ def on_card(record: dict[str, Any]) -> bool:
 
 
 def costs(found: Records, profile: Profile) -> figures.Shown:
-    """What every row cost, sums over its seeds, sortable; and the total."""
+    """What every row cost, sums over its runs, sortable; and the total."""
     body, total = [], np.zeros(6)
     for name, mine in found.items():
         cost = [r["cost"] for r in mine]
@@ -130,15 +161,15 @@ def costs(found: Records, profile: Profile) -> figures.Shown:
         ]
         command = f"<code>python -m synthlearn run --profile {profile.name} --row {html.escape(name)}</code>"
         body.append([html.escape(row_by_name(name).title), str(len(mine)), f"{pictures:,}", *numbers, command])
-    seeds, pictures, wall, cpu, energy, card = total
+    runs, pictures, wall, cpu, energy, card = total
     note = (
-        f"In all {seeds:.0f} runs, {pictures:,.0f} pictures, {(wall - card) / 3600:.1f} hours of runs on a core each and {card / 3600:.1f} hours of runs that "
+        f"In all {runs:.0f} runs, {pictures:,.0f} pictures, {(wall - card) / 3600:.1f} hours of runs on a core each and {card / 3600:.1f} hours of runs that "
     )
     note += f"shared a GPU with eight to fourteen others, {cpu / 3600:.1f} processor hours, {energy:.0f} Wh. Energy is an estimate: {WATTS} W for a busy core, "
-    note += f"{CARD_WATTS} W for a share of the card. Minutes of pictures, training and probe are means over seeds, the rest sums."
+    note += f"{CARD_WATTS} W for a share of the card. Minutes of pictures, training and probe are means over runs, the rest sums."
     header = [
         "source",
-        "seeds",
+        "runs",
         "pictures",
         "on a GPU",
         "pictures, min",
@@ -178,7 +209,7 @@ def machines(found: Records) -> figures.Shown:
         kind = (where["device"], str(where["threads"]), where["python"], where["torch"], where["date"][:10])
         kinds[kind] = kinds.get(kind, 0) + 1
     body = [[*(html.escape(cell) for cell in kind), str(n)] for kind, n in sorted(kinds.items())]
-    return table(["device", "threads of a run", "Python", "torch", "date", "records"], body, "Provenance of the records.")
+    return table(["device", "threads of a run", "Python", "torch", "date", "runs"], body, "Where the runs were made.")
 
 
 def published_table() -> figures.Shown:
@@ -194,51 +225,67 @@ def published_table() -> figures.Shown:
 
 
 def answer(found: Records, profile: Profile) -> figures.Shown:
-    """The study's answer in three sentences, from the records: what the best noise teaches, what it costs and is for, what captions add."""
+    """The study's answer in five short lines, from the records: how good, how far, which images, what captions add, how sure."""
     noise = {n: found[n] for n in one_protocol(found, profile) if row_by_name(n).kind == "generator"}
-    if not noise or not {"random", "real", "mosaic-named.stablerep", "real.simclr_sharp"} <= found.keys():
+    if not noise or not {"random", "real", "mosaic-named.stablerep", "mosaic-named", "real.supcon"} <= found.keys():
         return table(["state"], [["no committed records yet"]], "The study's records are not there: make study PROFILE=cpu.")
-    best = next(iter(ranked(noise)))
-    top, floor, real = (estimate(found[name]) for name in (best, "random", "real"))
-    behind = inference.difference(found["real"], found[best])
-    share = (top.mean - floor.mean) / (real.mean - floor.mean)
-    level = "which is within chance" if behind.low <= 0 <= behind.high else "which is more than chance"
-    first = f"<b>How good?</b> The best noise, {html.escape(row_by_name(best).title)}, takes the untrained network from {percent(floor.mean)} % to "
-    first += f"{recorded(f'{percent(top.mean)} %', best, profile)}, {100 * share:.0f} % of the way to the same training on real images "
-    first += f"({percent(real.mean)} %); these are {points(behind)} points ahead, {level}."
-    cheap = {n: speed for n in noise if (speed := speed_of(n)) is not None}
-    fast = next(name for name in ranked(noise) if cheap.get(name, 0) >= FAST)
-    lost = inference.difference(found[best], found[fast])
-    gaps = claims.group_gaps(records.read_all(profile.name, "transfer"))
-    told = ", ".join(f"{-100 * gap:+.1f} ± {100 * stats.Z * error:.1f} on {g}" for g, (gap, error) in gaps.items())
-    second = "<b>What does it cost, what is it for?</b> "
-    if fast == best:
-        second += f"It makes {cheap[fast]:,.0f} pictures a second on two cores"
-    else:
-        second += f"Of the sets that come fast the best, {html.escape(row_by_name(fast).title)}, makes {cheap[fast]:,.0f} pictures a second on two cores and "
-        second += f"lies {points(lost)} points behind the best of all"
-    second += f"; against real images the best noise lies, in points of gain over chance, {told} tasks{_private_use(profile)}."
-    captions = inference.difference(found["mosaic-named.stablerep"], found["real.simclr_sharp"])
-    third = "<b>What do captions add?</b> Several samples of a caption as positives, from a model made of the same real images, teach "
-    third += f"{points(captions)} points more than SimCLR on those images"
-    if {"mosaic-colour.stablerep", "mosaic-colour"} <= found.keys():
-        third += (
-            f"; where captions do not name the class, several samples add {points(inference.difference(found['mosaic-colour.stablerep'], found['mosaic-colour']))}"
-        )
-    sentences = (first, second, third + ".")
-    return figures.Shown(f"<ol class='answer'>{''.join(f'<li>{s}</li>' for s in sentences)}</ol>", re.sub(r"<[^>]+>", "", " ".join(sentences)))
+    lines = [_how_good(found, noise, profile), _how_far(found, noise), _which(found, noise), _what_for(profile), _captions(found), _how_sure()]
+    lines = [line for line in lines if line]
+    return figures.Shown(f"<ol class='answer'>{''.join(f'<li>{line}</li>' for line in lines)}</ol>", re.sub(r"<[^>]+>", "", " ".join(lines)))
 
 
-def _private_use(profile: Profile) -> str:
-    """What features of noise add to private learning at the strictest budget, as the end of a sentence; nothing where it was not measured."""
-    seeds, apart = claims.private_differences(PRIVATE_NOISE, "random", records.read_all(profile.name, "private"))
-    if not seeds:
+def _how_good(found: Records, noise: Records, profile: Profile) -> str:
+    halves, chosen = inference.best(noise)
+    top = stats.contrast([inference.part(w, runs, chosen=True) for w, runs in halves])
+    floor, real = (estimate(found[name]) for name in ("random", "real"))
+    named = " or ".join(html.escape(row_by_name(name).title) for name in chosen)
+    updates = found["real"][0]["curves"]["step"][-1]
+    said = f"<b>How good?</b> An untrained network {recorded(f'{percent(floor.mean)} %', 'random', profile)}, the best noise {interval(top)} % "
+    said += f"({named}; chosen on one half of the runs, taken on the other), real images {recorded(f'{percent(real.mean)} %', 'real', profile)}: "
+    return said + f"top-1 on CIFAR-10 by a linear classifier, after {updates:,} updates of a small network."
+
+
+def _how_far(found: Records, noise: Records) -> str:
+    share = inference.share(noise, found["random"], found["real"])
+    paper, updates = published(), found["real"][0]["curves"]["step"][-1]
+    floor, top = paper["CNN-Rand"]["value"], max(e["value"] for e in paper.values() if e["kind"] == "noise of the paper")
+    own, other = ((top - floor) / (paper[name]["value"] - floor) for name in ("ImageNet-100", "Places"))
+    said = f"<b>How far is that?</b> {100 * share[0]:.0f} % <small>[{100 * share[1]:.0f}, {100 * share[2]:.0f}]</small> of the way to real images. "
+    said += f"The paper's noise went {100 * own:.0f} % of the way to ImageNet-100 at most, {100 * other:.0f} % of the way to Places, after 27,400 updates. "
+    return said + f"After {updates:,} our real images have hardly begun to teach: this is a share of a short way."
+
+
+def _which(found: Records, noise: Records) -> str:
+    order = ranked(noise)
+    best = next(iter(order))
+    close = [name for name in order if name != best and inference.difference(found[best], found[name]).p > stats.LEVEL]
+    rho, low, high = stats.correlation(*_both(found, compared(noise)))
+    said = f"<b>Which images?</b> {len(close) + 1} of {len(noise)} sets of noise cannot be told from the best of them: "
+    said += f"{'; '.join(html.escape(row_by_name(name).title) for name in (best, *close))}. The order agrees with the paper's by "
+    return said + f"ρ = {rho:.2f} <small>[{low:.2f}, {high:.2f}]</small> over {len(compared(noise))} synthetic sets."
+
+
+def _what_for(profile: Profile) -> str:
+    gaps = units.closest(claims.known(profile.name).measured.get("transfer", {}))
+    if not gaps:
         return ""
-    epsilon, (gain, low, high) = next(iter(apart.items()))
-    told = f"{100 * gain:+.1f} <small>[{100 * low:+.1f}, {100 * high:+.1f}]</small>"
-    title = html.escape(row_by_name(PRIVATE_NOISE).title)
-    where = f"<a href='43_private.html'>differential privacy</a> (ε = {epsilon})"
-    return f"; with {where} a classifier gains {told} points where features of an untrained network give way to those of {title}"
+    told = ", ".join(f"{group} {points(gap)}" for group, (gap, _) in gaps.items())
+    return f"<b>What for?</b> On other tasks, real images − the best noise, in points of gain over chance: {told}; over encoders and images."
+
+
+def _captions(found: Records) -> str:
+    several, labels = (inference.difference(found[a], found["mosaic-named"]) for a in ("mosaic-named.stablerep", "real.supcon"))
+    said = f"<b>What do captions add?</b> Several samples of a caption as positives teach {points(several)} points more than two views of a sample where "
+    said += f"captions name the class; the same labels used directly on real images {points(labels)}"
+    if {"mosaic-colour.stablerep", "mosaic-colour"} <= found.keys():
+        said += f"; where captions tell the colour alone, {points(inference.difference(found['mosaic-colour.stablerep'], found['mosaic-colour']))}"
+    return said + ". The generator here recombines real images; one that has seen billions is not tested."
+
+
+def _how_sure() -> str:
+    words = [claim.verdict for claim in claims.verdicts()]
+    total = ", ".join(f"{words.count(word)} {word}" for word in claims.VERDICTS if word in words)
+    return f"<b>How sure?</b> Of {len(words)} claims: {total}. <a href='91_claims.html'>Each with its evidence</a>."
 
 
 def generator_speeds() -> dict[str, float]:
@@ -268,7 +315,7 @@ def thumbnails(found: Records, profile: Profile, size: int = 56) -> figures.Show
     def label(name: str, e: stats.Estimate) -> str:
         side = f"right:calc({100 - x(e.low):.1f}% + 0.7rem)" if x(e.mean) > 45 else f"left:calc({x(e.high):.1f}% + 0.7rem)"
         said = f"<b>{percent(e.mean)} %</b> [{percent(e.low)}, {percent(e.high)}]"
-        return f"<span style='{side}'>{html.escape(row_by_name(name).title)}<br>{recorded(said, name, resolve('cpu'))}</span>"
+        return f"<span style='{side}'>{html.escape(row_by_name(name).title)}<br>{recorded(said, name, study_profile(profile))}</span>"
 
     lines = []
     for name, e in bounds.items():

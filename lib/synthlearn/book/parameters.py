@@ -8,7 +8,7 @@ import torch
 
 from ..errors import ParameterError, SynthlearnError
 from ..study import Profile, resolve
-from ..study.profiles import FIELDS
+from ..study.profiles import FIELDS, NAMES, defaults
 
 
 def parameters(namespace: dict[str, Any]) -> Profile:
@@ -40,6 +40,8 @@ def parameters(namespace: dict[str, Any]) -> Profile:
         overrides[name] = value
     if not isinstance(given.get("profile"), str):
         raise ParameterError(f"profile = {given.get('profile')!r}: must be a word: smoke, cpu, gpu or paper")
+    if given["profile"] in NAMES and "device" not in overrides and defaults(given["profile"]).device != "cpu" and not torch.cuda.is_available():
+        overrides["device"] = "cpu"  # committed records of a profile for GPUs can be looked at without one
     profile = resolve(given["profile"], **overrides)
     torch.set_num_threads(profile.threads)
     return profile

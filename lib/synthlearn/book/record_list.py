@@ -7,24 +7,31 @@ from ..study import Profile, inference, measurements, records
 from ..study.rows import row as row_by_name
 from . import figures
 from .chapter import Records, percent, table
+from .leaderboard import on_card
 
 
 def record_table(found: Records, profile: Profile) -> figures.Shown:
-    """Every record of a profile: row, seed, top-1, where and when it was made, its file and its command. The first line of a row is its anchor."""
+    """Every run of a profile: row, seed, top-1, where and when it was made, its file and its command. The first line of a row is its anchor."""
     body = []
     for name, mine in found.items():
+        seeds: set[int] = set()
         for i, r in enumerate(mine):
             where, seed = r["provenance"], r["spec"]["seed"]
-            anchor = f" id='{name}'" if i == 0 else ""
-            file = f"../_static/records/{profile.name}/{name}-s{seed}.json"
+            anchor, twin = f" id='{name}'" if i == 0 else "", seed in seeds  # a row's twins come after its records
+            seeds.add(seed)
+            file = f"../_static/{'twins' if twin else 'records'}/{profile.name}/{name}-s{seed}.json"
+            device = f" --device {'cuda' if on_card(r) else 'cpu'}" * twin
             body.append([
-                f"<span{anchor}>{html.escape(row_by_name(name).title)}</span><br><small><code>{name}</code></small>", str(seed),
+                f"<span{anchor}>{html.escape(row_by_name(name).title)}</span><br><small><code>{name}</code></small>", f"{seed}, twin" if twin else str(seed),
                 percent(inference.metric(r)["top1"]), f"{r['cost']['wall_seconds'] / 60:.1f}", html.escape(where["device"]), where["date"][:10],
                 f"<code>{where['code'][:10]}</code>", f"<a href='{file}'>file</a>",
-                f"<code>python -m synthlearn run --profile {profile.name} --row {name} --seed {seed}</code>",
+                f"<code>python -m synthlearn run --profile {profile.name} --row {name} --seed {seed}{device}</code>",
             ])  # fmt: skip
     header = ["row", "seed", "top-1, %", "minutes", "device", "date", "code", "record", "command"]
-    return table(header, body, f"{len(body)} records of {len(found)} rows, as committed.", sortable=True, filters=("device",))
+    twins = sum("twin" in line[1] for line in body)
+    note = f"{len(body)} runs of {len(found)} rows, as committed. {twins} of them are twins: a row and seed run again on another kind of device, "
+    note += "which the command does where the record is not."
+    return table(header, body, note, sortable=True, filters=("device",))
 
 
 def measurement_table(profile: Profile) -> figures.Shown:

@@ -106,7 +106,7 @@ def value(name: str, again: float, recorded: float, spread: stats.Spread) -> Com
 
 
 def _p(a: float, b: float, spread: stats.Spread) -> float:
-    return stats.units_apart([a], [b], spread, images=0.0, n=0).p
+    return stats.of_units(a - b, 2.0, 0.0, spread, 1, 0).p
 
 
 def _top1(again: Mapping[str, float], recorded: Mapping[str, float], halves: Mapping[str, float] | None = None) -> str:

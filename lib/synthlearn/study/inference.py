@@ -1,13 +1,13 @@
 """What committed runs say of their rows: estimates and differences, with the spread of runs pooled over each family of methods."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .. import files, stats
+from .. import stats
 from ..errors import DataError
 from . import records
 
@@ -24,6 +24,7 @@ FAMILIES = {
     "clip": "several positives",
     "supervised": "cross-entropy",
 }
+APART = {"noise-white": "white noise"}  # generators whose runs lie further apart than others' of their method: Bartlett's p is 0.05 with it, 0.3 without
 UNTRAINED = {"random": "untrained encoders", "raw_pixels": "pixels", "mean_colours": "pixels"}
 Runs = Sequence[dict[str, Any]]
 
@@ -40,9 +41,11 @@ def measured(record: dict[str, Any], name: str = MAIN) -> dict[str, Any]:
 
 
 def family(record: dict[str, Any]) -> str:
-    """The family whose runs lie as far apart as this one's."""
+    """The family whose runs lie as far apart as this one's; a method that is in none is one of its own."""
     spec = record["spec"]
-    return UNTRAINED.get(spec["kind"]) or FAMILIES[spec["method"]["name"]]
+    if "method" not in spec:
+        return UNTRAINED[spec["kind"]]
+    return APART.get(spec.get("source", {}).get("generator", "")) or FAMILIES.get(spec["method"]["name"], spec["method"]["name"])
 
 
 def outcomes(found: Runs, name: str = MAIN) -> np.ndarray:
@@ -62,22 +65,28 @@ def committed(profile: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def spread(record: dict[str, Any], name: str = MAIN) -> stats.Spread:
-    """How far runs of this record's row lie apart, from all committed runs of its profile and family; unknown where no row has two."""
-    return _spreads(files.root(), record["profile"], name).get(family(record), stats.Spread())
+    """How far runs of this record's row lie apart, from all committed runs of its profile and family on its test images; unknown where no row has two."""
+    return _spreads(records.stamp(record["profile"]), record["profile"], name).get(_alike(record), stats.Spread())
+
+
+def _alike(record: dict[str, Any]) -> tuple[str, str]:
+    return family(record), record["spec"]["data"]["test_sha256"]
 
 
 @cache
-def _spreads(root: Path, profile: str, name: str) -> dict[str, stats.Spread]:
-    rows: dict[str, list[list[float]]] = {}
-    agreements: dict[str, list[float]] = {}
-    for runs in committed(profile).values():
-        if name != MAIN and name not in runs[0]["results"]:
+def _spreads(stamp: object, profile: str, name: str) -> dict[tuple[str, str], stats.Spread]:
+    rows: dict[tuple[str, str], list[list[float]]] = {}
+    agreements: dict[tuple[str, str], list[float]] = {}
+    for every in committed(profile).values():
+        runs = [r for r in every if name == MAIN or name in r["results"]]
+        if not runs:
             continue
-        which = family(runs[0])
+        which = _alike(runs[0])
         rows.setdefault(which, []).append([measured(r, name)["top1"] for r in runs])
         if len(runs) > 1:
             right = outcomes(runs, name)
-            agreements.setdefault(which, []).append(stats.common(right) / float(right.var(1).mean()))
+            if varied := float(right.var(1).mean()):  # 0: all right or all wrong
+                agreements.setdefault(which, []).append(stats.common(right) / varied)
     return {which: stats.pooled(values, float(np.mean(agreements.get(which, [1.0])))) for which, values in rows.items()}
 
 
@@ -96,8 +105,29 @@ def difference(a: Runs, b: Runs, name: str = MAIN) -> stats.Estimate:
     return stats.difference(outcomes(a, name), outcomes(b, name), spread(a[0], name), spread(b[0], name))
 
 
-def runs_needed(a: Runs, b: Runs, bound: float = 0.0, level: float = stats.LEVEL) -> int | None:
-    """Runs of each row that would tell their difference, as it looks now, from ``bound`` in four of five studies; None: more than a thousand, or none."""
-    x, y, own, other = outcomes(a), outcomes(b), spread(a[0]), spread(b[0])
-    apart = float(x.mean() - y.mean()) - bound
-    return stats.runs_needed(apart, own.variance + other.variance, stats.images_share(x, y, own, other), level)
+def part(weight: float, found: Runs, name: str = MAIN, chosen: bool = False) -> stats.Part:
+    """A row's runs as one part of a contrast; ``chosen``: one of the halves of :func:`best`, whose errors go together by :data:`stats.CHOICE`."""
+    own = spread(found[0], name)
+    if chosen:
+        own = replace(own, variance=own.variance * (1 + stats.CHOICE))
+    return weight, outcomes(found, name), own
+
+
+def best(rows: Mapping[str, Runs]) -> tuple[list[tuple[float, Runs]], tuple[str, ...]]:
+    """The best of many rows, chosen on every second run and taken on the others, both ways round: the parts, with weights of one half, and their rows.
+
+    So that what made a row the best of many does not count for it as well. A row of one run cannot be judged so and is left out.
+    """
+    halves = [{name: found[start::2] for name, found in rows.items() if len(found) > 1} for start in (0, 1)]
+    top1 = [{name: float(np.mean([metric(r)["top1"] for r in runs])) for name, runs in half.items()} for half in halves]
+    chosen = tuple(max(sorted(each), key=each.__getitem__) for each in top1)
+    return [(0.5, halves[1][chosen[0]]), (0.5, halves[0][chosen[1]])], tuple(dict.fromkeys(chosen))
+
+
+def share(many: Mapping[str, Runs], floor: Runs, ceiling: Runs) -> tuple[float, float, float]:
+    """How far the best of many rows (see :func:`best`) goes from one row to another, as a share, with Fieller's 95 % interval over runs and images."""
+    halves, _ = best(many)
+    top, low, high = [part(w, runs, chosen=True) for w, runs in halves], part(-1.0, floor), part(1.0, ceiling)
+    gone, way = stats.contrast([*top, low]), stats.contrast([high, low])
+    left = stats.contrast([*top, (-1.0, *high[1:])])
+    return stats.ratio(gone, way, left)

@@ -22,7 +22,7 @@ from ..text2image.captions import CaptionSource
 from ..transfer import Part
 from . import comparison, records, run
 from .comparison import Comparison
-from .profiles import Profile, anywhere
+from .profiles import Profile, anywhere, is_study
 from .rows import Row, row, spec
 
 JUDGE_TAP = "fc6"  # of the reference encoder: where the classifier that judges samples reads
@@ -353,9 +353,11 @@ def estimate(what: str, profile: Profile) -> float:
 
 
 def measured(what: str, profile: Profile) -> dict[str, list[dict[str, Any]]]:
-    """All planned measurements of a kind by row, those of the study's profiles as committed, others made here."""
+    """Planned measurements of a kind by row: in the study's own profiles those that are recorded, but all where none is; in others all, made where missing."""
+    wanted = planned(what, profile)
+    there = [(row_, seed) for row_, seed in wanted if path(what, row_, profile, seed).exists()] if is_study(profile) else wanted
     found: dict[str, list[dict[str, Any]]] = {}
-    for row_, seed in planned(what, profile):
+    for row_, seed in there or wanted:
         found.setdefault(row_.name, []).append(measurement(what, row_, profile, seed))
     return found
 

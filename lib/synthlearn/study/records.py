@@ -4,6 +4,7 @@ import ast
 import base64
 import importlib
 import json
+import os
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -58,6 +59,19 @@ def read_all(profile: str = "cpu", what: str | None = None) -> list[dict[str, An
     """All committed records of a profile, sorted by row and seed; or those of a further measurement."""
     where = files.root() / "results" / "records" / profile if what is None else files.root() / "results" / "measurements" / profile / what
     return [read(path) for path in sorted(where.glob("*.json"))]
+
+
+def stamp(profile: str | None = None) -> tuple[tuple[str, int, int], ...]:
+    """What changes whenever a committed file is added, replaced or taken away: the folders of results, or those of a profile's runs alone, with their
+    times and numbers of files (a time's steps are some milliseconds wide)."""
+    results = files.root() / "results"
+    tops = [results] if profile is None else [results / kind / profile for kind in ("records", "twins")]
+    return tuple((where, Path(where).stat().st_mtime_ns, len(names)) for top in tops for where, _, names in sorted(os.walk(top)))
+
+
+def updates(record: dict[str, Any]) -> int:
+    """Updates that a run's training made: where its curve ends, 0 without one."""
+    return int(record["curves"]["step"][-1]) if record["curves"] else 0
 
 
 def twins(profile: str = "cpu") -> list[tuple[dict[str, Any], dict[str, Any]]]:

@@ -71,11 +71,16 @@ def prepare(profile: Profile) -> None:
 
 
 def runs(row: Row, profile: Profile) -> list[dict[str, Any]]:
-    """A row's runs. In the study's own profiles those that are recorded, twins last (empty: none is yet); in others all seeds, made where missing."""
+    """A row's runs. In the study's own profiles those that are recorded, twins last (empty: none is yet); in others all seeds, made where missing.
+
+    A recorded run that is stale is made again, but read as it is where the probe's data are not here to make it with.
+    """
     seeds = range(row.profile(profile).seeds)
     if not is_study(profile):
         return [record(row, profile, seed) for seed in seeds]
-    found = [record(row, profile, seed) for seed in seeds if path(row, profile, seed).exists()]
+    here = row.profile(profile).data in datasets.names()
+    there = [seed for seed in seeds if path(row, profile, seed).exists()]
+    found = [record(row, profile, seed) if here else records.read(path(row, profile, seed)) for seed in there]
     return found + [twin for _, twin in records.twins(profile.name) if twin["row"] == row.name]
 
 
@@ -114,8 +119,8 @@ def source_of(row: Row, profile: Profile, seed: int) -> stream.Source:
     return source
 
 
-def _pretrain(row: Row, profile: Profile, seed: int, identity: str) -> tuple[train.Trained, float]:
-    """Train a row's encoder and keep it: (curves, seconds that the pictures took)."""
+def _pretrain(row: Row, profile: Profile, seed: int, identity: str) -> tuple[train.Trained, float, int]:
+    """Train a row's encoder and keep it: (curves, seconds that the pictures took, views that the network saw)."""
     p = row.profile(profile)
     source, began = source_of(row, profile, seed), time.perf_counter()
     images = stream.feed(source, p.n_images, p.image_size, seed, p.device, p.refresh)
@@ -123,7 +128,16 @@ def _pretrain(row: Row, profile: Profile, seed: int, identity: str) -> tuple[tra
     method, labels = method_of(row, p, seed, source)
     trained = train.pretrain(images, method, p.augmenter(), p.optimisation(), seed, checkpoint(identity), identity, labels=labels)
     encoders.save(encoder_file(identity), method.encoder, {"record": identity})
-    return trained, pool_seconds
+    return trained, pool_seconds, method.views * shown(method, p, labels)
+
+
+def shown(method: methods.Method, p: Profile, labels: Tensor | None = None) -> int:
+    """Pictures that a whole training shows, each as often as it comes up: an epoch's last batch is smaller, and batches of captions leave some out."""
+    o, cpu = p.optimisation(), torch.device("cpu")
+    order = train.Order(p.n_images, o, 0, cpu)
+    if method.images_per_label and labels is not None:
+        order = train.CaptionOrder(labels.cpu(), method.images_per_label, o, 0, cpu)
+    return o.epochs * sum(map(len, order.batches(0)[: order.per_epoch]))
 
 
 def short_trained(row: Row, p: Profile, seed: int) -> encoders.Encoder:
@@ -160,10 +174,10 @@ def _make(row: Row, profile: Profile, seed: int, described: dict[str, Any]) -> d
         log.write(datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds") + "\n")
     made: dict[str, Any] = {"id": identity, "row": row.name, "profile": p.name, "spec": described, "curves": {}, "cost": {"failed_tries": tries}}
     if row.trained:
-        trained, pool_seconds = _pretrain(row, profile, seed, identity)
+        trained, pool_seconds, views = _pretrain(row, profile, seed, identity)
         made["curves"] = trained.curves
         made["cost"] |= {"images": p.n_images, "pool_seconds": round(pool_seconds, 1), "train_seconds": round(trained.seconds, 1)}
-        made["cost"] |= {"resumed": trained.resumed, "views": methods.METHODS[p.method].views * p.n_images * p.epochs}
+        made["cost"] |= {"resumed": trained.resumed, "views": views}
     if row.trained or row.kind == "random":
         made["filters"] = filters(encoder_of(row, p, seed, encoder_file(identity)))
     started = time.perf_counter()
@@ -233,12 +247,14 @@ def provenance(described: dict[str, Any], p: Profile) -> dict[str, Any]:
     }
 
 
-def commit() -> str:
-    """The checkout's commit, with a plus sign when tracked library files differ from it; "unknown" outside git."""
+def commit(*folders: str) -> str:
+    """The checkout's commit, with a plus sign when files in the library, or in ``folders`` too, differ from it; "unknown" outside git."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=files.root(), capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        head = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], cwd=files.root(), capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run(["git", "status", "--porcelain", "--", "lib"], cwd=files.root(), capture_output=True, text=True, check=True).stdout.strip()
-        return head + ("+" if changed else "")
+        return git("rev-parse", "--short=10", "HEAD") + ("+" if git("status", "--porcelain", "--", "lib", *folders) else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

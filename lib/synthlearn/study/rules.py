@@ -1,0 +1,395 @@
+"""Rules: what a claim asks of the records. One entry each: a function of what is known and the rule's arguments that gives evidence.
+
+Every piece of evidence has two p-values, both on the two-sided scale: ``pro``, that what the claim says would look so by chance, and ``con``, that
+the opposite would. 1: it says nothing in that direction.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy import stats as distributions
+
+from .. import stats
+from ..errors import ParameterError
+from . import inference, units
+from .inference import MAIN
+from .rows import row, rows
+
+DRAWS = 20_000  # of parametric simulations
+PROPERTIES = {"frechet": "Fréchet distance", "log_volume": "log volume"}
+MEASURES = {MAIN: "", "fc6_linear_bn": "batch norm re-estimated"}
+LEAST_SETS = 6  # for a correlation
+
+
+@dataclass(frozen=True)
+class Known:
+    """All runs by row, and all further measurements by kind and row."""
+
+    runs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    measured: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a rule found: in words with numbers, its two p-values, and the rows that it stands on.
+
+    tested: whether all that it needs is recorded. control: whether the claim means nothing unless this is supported.
+    a, b, apart, bound, measure: of a comparison of two rows, what was asked of a − b. runs: of the row or measurement that has fewest.
+    away: how far from the rule's bound, positive where the claim says so; one_run, images: its variance that one more run of each row would share,
+    and that runs do not take away: for :meth:`needs`.
+    """
+
+    text: str
+    pro: float = 1.0
+    con: float = 1.0
+    rows: tuple[str, ...] = ()
+    tested: bool = True
+    control: bool = False
+    a: str = ""
+    b: str = ""
+    apart: stats.Estimate | None = None
+    bound: float = 0.0
+    measure: str = MAIN
+    runs: int = 0
+    away: float = 0.0
+    one_run: float = 0.0
+    images: float = 0.0
+
+    @property
+    def verdict(self) -> str:
+        """By itself, at 5 %."""
+        if not self.tested:
+            return "not tested"
+        return "supported" if self.pro <= stats.LEVEL else "contradicted" if self.con <= stats.LEVEL else "undecided"
+
+    def needs(self, level: float) -> int | None:
+        """Runs of each row that would decide it at a level, if it is as it looks; None: more than a thousand, or runs do not decide it."""
+        return stats.runs_needed(self.away, self.one_run, self.images, level) if self.one_run else None
+
+
+Rule = Callable[[Known, Any], list[Evidence]]
+RULES: dict[str, Rule] = {}
+
+
+def rule(name: str) -> Callable[[Rule], Rule]:
+    """Register a rule under the name that ``book/claims.toml`` calls it by."""
+
+    def register(function: Rule) -> Rule:
+        RULES[name] = function
+        return function
+
+    return register
+
+
+def missing(text: str, rows: Sequence[str] = ()) -> list[Evidence]:
+    """Evidence that cannot be had yet."""
+    return [Evidence(f"{text}: no record", rows=tuple(rows), tested=False)]
+
+
+def points(e: stats.Estimate) -> str:
+    """A difference with its interval, in percentage points."""
+    return f"{100 * e.mean:+.1f} [{100 * e.low:+.1f}, {100 * e.high:+.1f}]"
+
+
+def title(name: str) -> str:
+    """A row's title, as the book calls it; a name that is no row's as it is."""
+    return rows()[name].title if name in rows() else name
+
+
+def titles(names: Sequence[str]) -> str:
+    """Titles of several rows."""
+    return " and ".join(title(name) for name in names)
+
+
+def _contrast(text: str, parts: Sequence[tuple[float, inference.Runs]], rows: Sequence[str], measure: str = MAIN, **more: Any) -> Evidence:
+    """Evidence that a weighted sum of rows lies above 0."""
+    halves = more.pop("halves", ())
+    each = [*(inference.part(w, runs, measure) for w, runs in parts), *(inference.part(w, runs, measure, chosen=True) for w, runs in halves)]
+    e = stats.contrast(each)
+    one_run = sum(w * w * spread.variance for w, _, spread in each)
+    images = stats.images_share(each)
+    bound = more.get("bound", 0.0)
+    known = e.over != "images"  # of runs that may lie apart by anything, a difference over images decides nothing
+    told = f"{text}: {points(e)}" if known else f"{text}: {points(e)} over images alone"
+    return Evidence(told, e.above(bound), e.below(bound), tuple(rows), tested=known, runs=e.runs, away=e.mean - bound, one_run=one_run, images=images,
+                    apart=e, measure=measure, **more)  # fmt: skip
+
+
+@rule("compare")
+def compare(known: Known, asked: dict[str, Any]) -> list[Evidence]:
+    """ "a > b": row a teaches more than row b; "a >= b": at least as much, up to :data:`stats.MARGIN`; each ``under`` every named measurement."""
+    found = []
+    for text, measure in itertools.product(asked["pairs"], asked["under"]):
+        sign = ">=" if ">=" in text else ">"
+        a, b = (side.strip() for side in text.split(sign))
+        words = f"{title(a)} − {title(b)}" + f", {MEASURES[measure]}" * (measure != MAIN)
+        have = all(name in known.runs and (measure == MAIN or measure in known.runs[name][0]["results"]) for name in (a, b))
+        if not have:
+            found.append(Evidence(f"{words}: no record", rows=(a, b), a=a, b=b, tested=False, measure=measure, control=asked["control"]))
+            continue
+        bound = -stats.MARGIN if sign == ">=" else 0.0
+        parts = [(1.0, known.runs[a]), (-1.0, known.runs[b])]
+        found.append(_contrast(words, parts, (a, b), measure, a=a, b=b, bound=bound, control=asked["control"]))
+    return found
+
+
+@rule("share")
+def share(known: Known, asked: dict[str, Any]) -> list[Evidence]:
+    """The best of many rows goes at most a share ``most`` of the way from the row ``floor`` to the row ``ceiling``."""
+    floor, ceiling, most = asked["floor"], asked["ceiling"], asked["most"]
+    many = {name: known.runs[name] for name in asked["best_of"] if name in known.runs}
+    if not {floor, ceiling} <= known.runs.keys() or not any(len(runs) > 1 for runs in many.values()):
+        return missing("share of the way", (floor, ceiling))
+    halves, chosen = inference.best(many)
+    parts = [(most, known.runs[ceiling]), (1 - most, known.runs[floor])]
+    low, high = (inference.estimate(known.runs[name]).mean for name in (floor, ceiling))
+    best = sum(w * inference.estimate(runs).mean for w, runs in halves)
+    gone = f"{titles(chosen)} (chosen on one half of the runs, taken on the other) goes {100 * (best - low) / (high - low):.0f} % of the way"
+    return [_contrast(f"{gone}; what it leaves beyond {100 * (1 - most):.0f} %, in points", parts, (floor, ceiling, *chosen),
+                      halves=[(-w, runs) for w, runs in halves])]  # fmt: skip
+
+
+@rule("nearest")
+def nearest(known: Known, asked: dict[str, Any]) -> list[Evidence]:
+    """The best of many rows is not the one that is nearest to real images by a property: it teaches more than that one."""
+    values = {name: mine[0]["results"][asked["by"]]["value"] for name, mine in known.measured.get("properties", {}).items() if name in asked["best_of"]}
+    many = {name: known.runs[name] for name in asked["best_of"] if name in known.runs}
+    words = PROPERTIES.get(asked["by"], asked["by"].replace("_", " "))
+    near = min(sorted(values), key=values.__getitem__) if values else ""
+    others = {name: runs for name, runs in many.items() if name != near}
+    if near not in known.runs or not any(len(runs) > 1 for runs in others.values()):
+        return missing(f"the set nearest by {words}")
+    halves, chosen = inference.best(others)
+    text = f"best of the others, {titles(chosen)} (chosen on one half of the runs, taken on the other) − {title(near)}, nearest by {words}"
+    return [_contrast(text, [(-1.0, known.runs[near])], (near, *chosen), halves=halves)]
+
+
+@rule("trend")
+def trend(known: Known, asked: dict[str, Any]) -> list[Evidence]:
+    """Accuracy rises with the logarithm of a number: the slope over rows (number, row), in points per tenfold, is positive."""
+    x = np.log10([number for number, _ in asked["rows"]])
+    names = [name for _, name in asked["rows"]]
+    if not all(name in known.runs for name in names):
+        return missing("slope", names)
+    w = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
+    return [_contrast("slope per tenfold", [(float(k), known.runs[name]) for k, name in zip(w, names, strict=True)], names)]
+
+
+@rule("correlate")
+def correlate(known: Known, asked: dict[str, Any]) -> list[Evidence]:
+    """Over the sets, accuracy goes up with a property; with ``held``, also among sets that are equal in that one (partial correlation)."""
+    properties = known.measured.get("properties", {})
+    order = sorted(name for name in asked["sets"] if name in properties and name in known.runs)
+    name, held = asked["property"], asked.get("held")
+    words, fixed = (PROPERTIES.get(k or "", (k or "").replace("_", " ")) for k in (name, held))
+    words += f", {fixed} held fixed" if held else ""
+    if len(order) < LEAST_SETS:
+        return missing(f"{words}, {len(order)} sets", order)
+    accuracy = np.array([inference.estimate(known.runs[n]).mean for n in order])
+    x = np.array([properties[n][0]["results"][name]["value"] for n in order])
+    if held:
+        rho, z = stats.partial(x, accuracy, np.array([properties[n][0]["results"][held]["value"] for n in order]))
+        low, high, pro, con = float(np.tanh(z.low)), float(np.tanh(z.high)), z.above(0), z.below(0)
+    else:
+        rho, low, high = stats.correlation(x, accuracy)
+        p = stats.permutation_p(x, accuracy)
+        pro, con = (p, 1.0) if rho > 0 else (1.0, p)
+    return [Evidence(f"{words}: ρ = {rho:+.2f} [{low:+.2f}, {high:+.2f}] over {len(order)} sets", pro, con, tuple(order))]
+
+
+@rule("range")
+def spread_of_rows(known: Known, asked: list[str]) -> list[Evidence]:
+    """Rows differ: F test of equal accuracies with the pooled spread of runs; against it: all pairs lie within :data:`stats.MARGIN`."""
+    if not all(name in known.runs for name in asked):
+        return missing("range of accuracy", asked)
+    each = [inference.estimate(known.runs[name]) for name in asked]
+    spread, n = inference.spread(known.runs[asked[0]][0]), np.array([len(known.runs[name]) for name in asked])
+    means = np.array([e.mean for e in each])
+    text = f"accuracy over {len(asked)} rows: {', '.join(f'{100 * m:.1f}' for m in means)}"
+    if not spread.df:
+        return missing(text, asked)
+    between = float((n * (means - np.average(means, weights=n)) ** 2).sum()) / (len(asked) - 1)
+    pro = float(distributions.f.sf(between / spread.variance, len(asked) - 1, spread.df))
+    pairs = [inference.difference(known.runs[a], known.runs[b]) for a, b in itertools.combinations(asked, 2)]
+    con = max(max(e.above(-stats.MARGIN), e.below(stats.MARGIN)) for e in pairs)
+    return [Evidence(text, pro, con, tuple(asked), runs=int(n.min()))]
+
+
+@rule("best_along")
+def best_along(known: Known, asked: dict[str, Any]) -> list[Evidence]:
+    """The place of the best row along a grid: of one method before that of another, or after a fixed place (``after_least``: of a property).
+
+    lower, upper: lists of (place, row). Draws of the rows' accuracies from their errors say how often the order holds.
+    """
+    names = [name for side in ("lower", "upper") for _, name in asked.get(side, ())]
+    if not all(name in known.runs for name in names):
+        return missing("places along the grid", names)
+    rng = np.random.default_rng(0)
+
+    def places(side: str) -> np.ndarray:
+        estimates = [inference.estimate(known.runs[name]) for _, name in asked[side]]
+        draws = rng.normal([e.mean for e in estimates], [e.error for e in estimates], (DRAWS, len(estimates)))
+        return np.array([place for place, _ in asked[side]])[draws.argmax(1)]
+
+    upper = places("upper")
+    if "lower" in asked:
+        lower, words = places("lower"), "the first method's best place lies below the second's"
+    else:
+        by = asked["least"]
+        values = {place: known.measured.get("guidance", {}).get(name) for place, name in asked["upper"]}
+        if not all(values.values()):
+            return missing(f"{by} along the grid", names)
+        least = min(asked["upper"], key=lambda each: known.measured["guidance"][each[1]][0]["results"][by]["value"])[0]
+        lower, words = np.full(DRAWS, least), f"{PROPERTIES.get(by, by)} is least at {least:g}, the best accuracy lies above"
+    holds, fails = (float((1 + (side).sum()) / (DRAWS + 1)) for side in (lower >= upper, lower <= upper))
+    return [Evidence(f"{words}: in {100 * float((lower < upper).mean()):.0f} % of draws", min(1.0, 2 * holds), min(1.0, 2 * fails), tuple(names))]
+
+
+@rule("closest_group")
+def closest_group(known: Known, group: str) -> list[Evidence]:
+    """The gap between real images and the best synthetic set is smaller in one group of transfer tasks than in each other.
+
+    An encoder's deviations in two groups may go against each other (they do: −0.5 between natural and structured tasks), so errors are added."""
+    gaps = units.closest(known.measured.get("transfer", {}))
+    if group not in gaps:
+        return missing("gaps by group of tasks")
+    found = []
+    for other in gaps:
+        if other != group:
+            (near, chosen), (far, theirs) = gaps[group], gaps[other]
+            apart = stats.Estimate(far.mean - near.mean, far.error + near.error, min(far.df, near.df), near.runs, near.n, near.over)
+            text = f"gap on {other} tasks (real images − {titles(theirs)}) − gap on {group} ones (real images − {titles(chosen)}), gain over chance"
+            found.append(_unit(text, apart, ("real", *chosen)))
+    return found
+
+
+def _unit(text: str, e: stats.Estimate, rows: Sequence[str], bound: float = 0.0, control: bool = False) -> Evidence:
+    """Evidence that a number of which each encoder gives one lies above a bound."""
+    variance = e.error**2 * e.runs
+    return Evidence(f"{text}: {points(e)}", e.above(bound), e.below(bound), tuple(rows), "encoders" in e.over or e.over == "runs", control,
+                    runs=e.runs, away=e.mean - bound, one_run=variance)  # fmt: skip
+
+
+@rule("memory")
+def memory(known: Known, asked: dict[str, Any]) -> list[Evidence]:
+    """A memory of all images, seen by an encoder of noise, goes at least a share ``least`` of the way from an untrained encoder's to that of real images."""
+    found = known.measured.get("memory", {})
+    noise, floor, ceiling, least = asked["noise"], asked["floor"], asked["ceiling"], asked["least"]
+    if not {noise, floor, ceiling} <= found.keys():
+        return missing("neighbours in a memory", (noise, floor, ceiling))
+    whole = max((name for name in found[noise][0]["results"] if name.isdigit()), key=int)
+    top1 = units.part(found, whole)
+    e = top1.contrast({noise: 1.0, floor: least - 1.0, ceiling: -least})
+    a, b, c = (top1.estimate(name).mean for name in (floor, noise, ceiling))
+    text = f"{title(floor)} {100 * a:.1f}, {title(noise)} {100 * b:.1f}, {title(ceiling)} {100 * c:.1f} %; beyond {100 * least:.0f} % of the way, in points"
+    return [_unit(text, e, (noise, floor, ceiling))]
+
+
+@rule("private")
+def private(known: Known, asked: dict[str, str]) -> list[Evidence]:
+    """Private classifiers on one row's features beat those on another's, at every ε."""
+    found = known.measured.get("private", {})
+    noise, floor = asked["noise"], asked["floor"]
+    if not {noise, floor} <= found.keys():
+        return missing("private classifiers", (noise, floor))
+    budgets = sorted(found[noise][0]["results"], key=float)
+    return [_unit(f"{title(noise)} − {title(floor)} at ε = {e}", units.part(found, e).apart(noise, floor), (noise, floor)) for e in budgets]
+
+
+@rule("long_tail")
+def long_tail(known: Known, asked: dict[str, str]) -> list[Evidence]:
+    """A way to fill up rare classes gains on the tail over each way that re-uses the images at hand, and costs the head at most a point more than as many
+    balanced real images would. Paired over seeds, which draw the rare classes; spread pooled over all ways."""
+    found = known.measured.get("long_tail", {}).get(asked["row"], [])
+    arm = asked["arm"]
+    if len(found) < 2 or arm not in found[0]["results"]:
+        return missing("rare classes", (asked["row"],))
+    rivals = [name for name in ("repeated", "varied") if name in found[0]["results"]]
+    text = "tail, {a} − {b}"
+    each = [_unit(text.format(a=arm, b=name), _block(found, "tail", arm, name), (asked["row"],)) for name in rivals]
+    return [*each, _unit(f"head, {arm} − balanced real images", _block(found, "head", arm, "balanced"), (asked["row"],), -stats.MARGIN)]
+
+
+def _block(found: Sequence[dict[str, Any]], part: str, a: str, b: str) -> stats.Estimate:
+    """Accuracy on a part of the classes, way a − way b, paired over seeds."""
+    names = list(found[0]["results"])
+    return stats.blocks(np.array([[r["results"][name][part] for r in found] for name in names]), names.index(a), names.index(b))
+
+
+@rule("along_guidance")
+def along_guidance(known: Known, names: list[str]) -> list[Evidence]:
+    """Samples keep to their captions more and vary less with every step of guidance: agreement rises by more than chance, variety falls."""
+    found = known.measured.get("guidance", {})
+    if not all(name in found for name in names):
+        return missing("agreement along guidance", names)
+    steps = []
+    for a, b in itertools.pairwise(names):
+        e, (va, vb) = _agreement_gain(found, a, b), (found[name][0]["results"]["variety"]["value"] for name in (a, b))
+        narrows = vb < va
+        text = f"agreement with the caption's class, {title(b)} − {title(a)}: {points(e)}; variety within a caption {va:.2f} → {vb:.2f}"
+        steps.append(Evidence(text, e.above(0) if narrows else 1.0, e.below(0), (a, b), runs=1))
+    return steps
+
+
+def _agreement_gain(found: dict[str, list[dict[str, Any]]], a: str, b: str) -> stats.Estimate:
+    """Agreement of samples with their captions, b − a, over samples; other samples of each."""
+    (pa, n), (pb, m) = ((found[name][0]["results"]["agreement"]["value"], found[name][0]["results"]["agreement"]["n"]) for name in (a, b))
+    return stats.Estimate(pb - pa, float(np.sqrt(pa * (1 - pa) / n + pb * (1 - pb) / m)), float("inf"), 1, n, "samples")
+
+
+@rule("guidance_holds")
+def guidance_holds(known: Known, names: list[str]) -> list[Evidence]:
+    """A control: from no guidance to a little, samples keep to their captions more; else guidance breaks this model and nothing is learned of it."""
+    found = known.measured.get("guidance", {})
+    if not all(name in found for name in names):
+        return [Evidence("agreement at little guidance: no record", rows=tuple(names), tested=False, control=True)]
+    e = _agreement_gain(found, *names)
+    return [
+        Evidence(
+            f"agreement with the caption's class, {title(names[1])} − {title(names[0])}: {points(e)}",
+            e.above(0),
+            e.below(0),
+            tuple(names),
+            control=True,
+            runs=1,
+        )
+    ]
+
+
+@rule("generation")
+def generation(known: Known, names: list[str]) -> list[Evidence]:
+    """Making the images costs more seconds than training on them: logarithm of the ratio over the runs that made their own images."""
+    costs = [r["cost"] for name in names for r in known.runs.get(name, ())]
+    ratios = [np.log(cost["pool_seconds"] / cost["train_seconds"]) for cost in costs if cost["pool_seconds"] > 1]
+    if len(ratios) < 2:
+        return missing("seconds of making and of training", names)
+    e = stats.paired(ratios, 0)
+    text = f"seconds of making over seconds of training: {np.exp(e.mean):.1f} [{np.exp(e.low):.1f}, {np.exp(e.high):.1f}] over {len(ratios)} runs"
+    return [Evidence(text, e.above(0), e.below(0), tuple(names), runs=len(ratios))]
+
+
+def expanded(pairs: Sequence[str], sets: dict[str, list[str]]) -> list[str]:
+    """Comparisons with every "@name" replaced by each row of that set; a row is not compared with itself.
+
+    Raises: ParameterError for a set that does not exist or a rule without a sign.
+    """
+    found = []
+    for text in pairs:
+        sign = ">=" if ">=" in text else ">"
+        if text.count(">") != 1:
+            raise ParameterError(f"book/claims.toml: {text!r} is not 'a > b' or 'a >= b'")
+        sides = [members(side.strip(), sets) for side in text.split(sign)]
+        found += [f"{a} {sign} {b}" for a in sides[0] for b in sides[1] if a != b]
+    return found
+
+
+def members(name: str, sets: dict[str, list[str]]) -> list[str]:
+    """The rows of "@name", or the row itself."""
+    if not name.startswith("@"):
+        return [row(name).name]
+    if name[1:] not in sets:
+        raise ParameterError(f"book/claims.toml: no set {name!r}; there are {', '.join('@' + s for s in sets)}")
+    return sets[name[1:]]

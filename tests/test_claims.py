@@ -1,0 +1,363 @@
+"""Claims: every rule can be supported, contradicted and undecided, chance is called a finding rarely, and a claim has one verdict in the whole book."""
+
+import html
+import itertools
+import re
+
+import numpy as np
+import pytest
+
+from synthlearn import book, files, stats, study
+from synthlearn.book.chapter import claim_table
+from synthlearn.errors import DataError, ParameterError
+from synthlearn.study import claims, inference, records, rules
+from synthlearn.study.rules import Evidence, Known
+
+N = 2000  # test images of a made-up run
+SPREAD = stats.Spread(1e-4, 60, 0.6)  # runs one point apart
+CLAIMS = {claim["id"]: claim for claim in claims.read()}
+# claims of ../spec by their names there, and of the later papers → ours
+SPEC = {
+    "noise_beats_random": "noise_beats_random", "real_is_best": "real_is_best", "gap_20": "gap_20", "places_not_reached": "places_not_reached",
+    "structure_matters": "structure_matters", "combined_statistics": "combined_statistics", "each_statistic_alone": "each_statistic_alone",
+    "dead_leaves_order": "dead_leaves_order", "textures": "textures", "stylegan_order": "stylegan_order", "oriented_is_best": "oriented_is_best",
+    "untrained_generators": "untrained_generators", "default_init_is_poor": "default_init_is_poor", "feature_vis": "feature_vis",
+    "fractals_are_beaten": "fractals_are_beaten", "fractals at large scale": "fractals_win_large", "simple_beats_simulators": "simple_beats_simulators",
+    "mixtures": "mixtures", "random_network_useful": "random_network_useful", "large_scale_same_order": "large_scale_same_order",
+    "not_realism": "not_realism", "diversity": "diversity", "structured_transfer": "structured_transfer", "visualised units": "layers_see_texture",
+    "synth_simclr": "synthetic_simclr", "multi_positive": "several_samples", "beats_real_simclr": "synthetic_beats_real",
+    "beats_real_clip": "beats_real_clip", "beats_labels": "captions_beat_classes", "guidance_matters": "guidance_matters",
+    "guidance_middle": "guidance_middle", "w_depends_on_method": "w_depends_on_method", "fid_not_accuracy": "fid_not_accuracy",
+    "more_per_caption": "more_per_caption", "batch_m": "more_in_a_batch", "text_helps": "text_helps", "caption_efficiency": "caption_efficiency",
+    "clip_prefers_real": "clip_prefers_real", "zero-shot": "zero_shot", "longer_training": "longer_training", "downsample_transfer": "downsampling",
+    "mismatch_falls_with_w": "guidance_fidelity", "long_tail A": "rare_classes", "long_tail B": "rare_classes_wide",
+    "generation_dominates": "generation_dominates", "plus beats CLIP": "plus_beats_clip", "transfer of StableRep": "other_transfer",
+    "fractals_transfer, scratch_wins_large": "fractals_transfer", "more_categories": "more_categories", "sigma_factor": "sigma_factor",
+    "colour_background, multi_instance": "colour_background", "programs_scale": "programs_scale", "ce_saturates": "ce_saturates",
+    "SupCon over programs": "programs_as_classes", "mixup_helps": "pixel_mixing", "mixup_not_always": "mixing_not_always", "kml": "kml_and_convex",
+    "fractals_below_stylegan": "fractals_below_stylegan", "one_is_enough": "one_is_enough", "one_instance": "one_instance",
+    "structured_is_flat": "structured_is_flat", "visual memory": "perception_from_noise", "DP-RandP": "private_noise",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def world(monkeypatch):
+    """Made-up runs have a known spread."""
+    real = inference.spread
+    monkeypatch.setattr(inference, "spread", lambda record, name=inference.MAIN: SPREAD if record["profile"] == "made" else real(record, name))
+
+
+def run(row, seed, right, cost=None):
+    """A run of which the first ``right`` test images are right, by every measurement."""
+    measured = {"top1": right / N, "n": N, "correct": records.pack(np.arange(N) < right)}
+    spec = {"seed": seed, "kind": "generator", "data": {"test_sha256": "t"}, "method": {"name": "align_uniform"}}
+    return {"row": row, "profile": "made", "spec": spec, "results": {"fc6_linear": measured, "fc6_linear_bn": measured}, "cost": cost or {}}
+
+
+def table(accuracies, runs=3):
+    """Runs of rows with these accuracies, a tenth of a point apart."""
+    return {name: [run(name, s, round(N * a) + 2 * (s - 1)) for s in range(runs)] for name, a in accuracies.items()}
+
+
+def measured(what, values, encoders=2, **more):
+    """A further measurement: row → part → fields, of so many encoders, half a point apart."""
+
+    def part(fields, s):
+        return {k: v + 0.005 * s if k in ("top1", "gain", "tail", "head") else v for k, v in {"n": N, **more, **fields}.items()}
+
+    return {what: {row: [{"row": row, "profile": "made", "spec": {"seed": s, "what": what, "data": {"test_sha256": "t"}},
+                          "results": {name: part(fields, s) for name, fields in parts.items()}} for s in range(encoders)]
+                   for row, parts in values.items()}}  # fmt: skip
+
+
+def verdict(rule, asked, known):
+    """What one rule alone says of a table."""
+    found = rules.RULES[rule](known, asked)
+    return claims.judge([{"id": "x", "text": "", "source": "", "paper": "book", "chapters": [], "rules": [(rule, asked)]}], [("made", found)])[0].verdict
+
+
+def levels(pairs):
+    """Accuracies by which every pair "a > b" holds by eight points and every "a >= b" by none."""
+    strict = [tuple(s.strip() for s in pair.split(">")) for pair in pairs if ">=" not in pair]
+    level = {name.strip(): 0 for pair in pairs for name in re.split(">=|>", pair)}
+    for _ in level:
+        for a, b in strict:
+            level[a] = max(level[a], level[b] + 1)
+    return {name: 0.2 + 0.08 * k for name, k in level.items()}
+
+
+COMPARED = [claim for claim in CLAIMS.values() if claim["rules"] and all(name == "compare" for name, _ in claim["rules"])]
+
+
+@pytest.mark.parametrize("claim", COMPARED, ids=[claim["id"] for claim in COMPARED])
+def test_every_claim_of_comparisons_can_be_supported_contradicted_and_undecided(claim):
+    asked = [asked for _, asked in claim["rules"] if not asked["control"]]
+    controls = [pair for _, each in claim["rules"] if each["control"] for pair in each["pairs"]]
+    pairs = [pair for each in asked for pair in each["pairs"]]
+    good = levels(pairs + controls)
+    bad = {name: 1 - accuracy for name, accuracy in good.items()}
+    if all(">=" in pair for pair in pairs):
+        bad = {name: 0.3 + 0.1 * i for i, name in enumerate(good)} if claim["id"] != "mixtures" else {n: 0.3 if n == "mixture-four" else 0.5 for n in good}
+    for control in controls:  # holds in every world
+        a, b = (side.strip() for side in control.split(">"))
+        bad[a], bad[b] = 0.95, max(0.3, min(bad.values()) - 0.1)
+    equal = dict.fromkeys(good, 0.4) | ({"real.moco": 0.6} if controls else {})
+
+    runs = 40 if any(">=" in pair for pair in pairs) else 3  # to tell that two rows are alike takes more
+
+    def says(accuracies):
+        return claims.judge([claim], [("made", claims.evidence(claim, Known(table(accuracies, runs))))])[0].verdict
+
+    assert says(good) == "supported"
+    assert says(bad) == "contradicted"
+    assert says(equal) == ("supported" if all(">=" in pair for pair in pairs) else "undecided")
+    assert claims.judge([claim], [("made", claims.evidence(claim, Known()))])[0].verdict == "not tested"
+
+
+SETS = [f"set{i}" for i in range(15)]
+RISING = {name: 0.3 + 0.01 * i for i, name in enumerate(SETS)}
+ODD = [(-1) ** i * (i % 5) for i in range(15)]
+GRID = [[1, "w1"], [2, "w2"], [4, "w4"]]
+OTHER = [[1, "v1"], [2, "v2"], [4, "v4"]]
+
+
+def properties(**values):
+    return measured("properties", {name: {k: {"value": float(v[i])} for k, v in values.items()} for i, name in enumerate(SETS)})
+
+
+def tasks(noise, real=(0.6, 0.6, 0.6)):
+    groups = ("natural", "specialised", "structured")
+    return measured("transfer", {row: {g: {"group": g, "top1": a, "gain": a, "chance": 0.0} for g, a in zip(groups, each, strict=True)}
+                                 for row, each in (("dead_leaves-mixed", noise), ("real", real))})  # fmt: skip
+
+
+def memories(noise):
+    return measured("memory", {row: {"10": {"top1": 0.1}, "1000": {"top1": a}} for row, a in (("random", 0.3), ("noise", noise), ("real", 0.5))})
+
+
+def budgets(low, high):
+    return measured("private", {"noise": {"1": {"top1": 0.4 + low}, "8": {"top1": 0.5 + high}}, "random": {"1": {"top1": 0.4}, "8": {"top1": 0.5}}})
+
+
+def arms(tail, head):
+    others = {"repeated": (0.2, 0.5), "varied": (0.25, 0.5), "balanced": (0.5, 0.4), "as it is": (0.1, 0.6), "mosaics": (tail, head)}
+    return measured("long_tail", {"row": {name: {"tail": t, "head": h} for name, (t, h) in others.items()}}, encoders=3)
+
+
+def guided(agreement, variety=(3, 2, 1)):
+    return measured("guidance", {f"w{w}": {"agreement": {"value": a}, "variety": {"value": v}, "frechet": {"value": w}}
+                                 for w, a, v in zip((1, 2, 4), agreement, variety, strict=True)}, encoders=1)  # fmt: skip
+
+
+def seconds(ratio):
+    return {"row": [run("row", s, 900, {"pool_seconds": 100.0 * ratio * (1 + 0.1 * s), "train_seconds": 100.0}) for s in range(4)]}
+
+
+SHARE = {"best_of": ["a", "b"], "floor": "random", "ceiling": "real", "most": 0.5}
+MEMORY = {"noise": "noise", "floor": "random", "ceiling": "real", "least": 0.5}
+WORLDS = {  # rule: arguments, then a table for it, one against it, and one of chance
+    "share": (SHARE, *(Known(table({"random": 0.3, "real": 0.6, "a": x, "b": x - 0.02})) for x in (0.32, 0.6, 0.45))),
+    "nearest": ({"by": "frechet", "best_of": SETS},
+                *(Known(table({n: 0.4 for n in SETS} | {"set0": a, "set1": b}), properties(frechet=range(15)))
+                  for a, b in ((0.4, 0.5), (0.5, 0.4), (0.4, 0.4)))),
+    "trend": ({"rows": [[1, "a"], [10, "b"], [100, "c"]]},
+              *(Known(table(dict(zip("abc", x, strict=True)))) for x in ((0.3, 0.35, 0.4), (0.4, 0.35, 0.3), (0.4, 0.38, 0.4)))),
+    "correlate": ({"property": "recall", "held": "frechet", "sets": SETS},
+                  *(Known(table(RISING), properties(recall=x, frechet=ODD)) for x in (range(15), range(0, -15, -1), ODD[::-1]))),
+    "range": (["a", "b", "c"],
+              *(Known(table(dict(zip("abc", x, strict=True)), runs)) for x, runs in (((0.3, 0.4, 0.5), 3), ((0.4, 0.4, 0.4), 40), ((0.4, 0.405, 0.41), 3)))),
+    "best_along": ({"lower": GRID, "upper": OTHER},
+                   *(Known(table(dict(zip(("w1", "w2", "w4", "v1", "v2", "v4"), x, strict=True))))
+                     for x in ((0.5, 0.4, 0.3, 0.3, 0.4, 0.5), (0.3, 0.4, 0.5, 0.5, 0.4, 0.3), (0.4,) * 6))),
+    "closest_group": ("structured", *(Known({}, tasks(x)) for x in ((0.3, 0.3, 0.59), (0.59, 0.59, 0.3), (0.5, 0.5, 0.5)))),
+    "memory": (MEMORY, *(Known({}, memories(x)) for x in (0.5, 0.3, 0.4))),  # an ideal encoder, an untrained one, half of the way
+    "private": ({"noise": "noise", "floor": "random"}, *(Known({}, budgets(*x)) for x in ((0.05, 0.05), (0.05, -0.05), (0.0, 0.0)))),
+    "long_tail": ({"arm": "mosaics", "row": "row"}, *(Known({}, arms(*x)) for x in ((0.4, 0.4), (0.1, 0.5), (0.25, 0.4)))),
+    "along_guidance": (["w1", "w2", "w4"], *(Known({}, guided(x)) for x in ((0.5, 0.6, 0.7), (0.5, 0.4, 0.7), (0.5, 0.5, 0.51)))),
+    "generation": (["row"], *(Known(seconds(x)) for x in (3.0, 0.2, 0.87))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", WORLDS)
+def test_every_rule_can_be_supported_contradicted_and_undecided(rule):
+    asked, good, bad, chance = WORLDS[rule]
+    found = [verdict(rule, asked, known) for known in (good, bad, chance, Known())]
+    assert found == ["supported", "contradicted", "undecided", "not tested"]
+
+
+def test_every_rule_is_tried_above():
+    assert rules.RULES.keys() - {"compare", "guidance_holds"} == WORLDS.keys()
+
+
+def test_the_best_of_a_grid_lies_above_the_place_of_the_least_property_or_not():
+    asked = {"least": "frechet", "upper": GRID}
+    for accuracies, said in (((0.3, 0.4, 0.5), "supported"), ((0.5, 0.4, 0.3), "contradicted"), ((0.4,) * 3, "undecided")):
+        known = Known(table(dict(zip(("w1", "w2", "w4"), accuracies, strict=True))), guided((0.5, 0.5, 0.5)))
+        assert verdict("best_along", asked, known) in (said, "undecided" if said == "contradicted" else said)  # w = 1 is the grid's end: never below it
+
+
+def test_guidance_that_breaks_the_samples_leaves_its_claims_untested():
+    claim = {"id": "x", "text": "", "source": "", "paper": "stablerep", "chapters": [],
+             "rules": [("guidance_holds", ["w1", "w2"]), ("compare", {"pairs": ["w1 > w4"], "under": (inference.MAIN,), "control": False})]}  # fmt: skip
+    accuracies = table({"w1": 0.5, "w2": 0.5, "w4": 0.3})
+    for agreement, said in (((0.5, 0.6, 0.7), "supported"), ((0.5, 0.3, 0.2), "not tested"), ((0.5, 0.51, 0.5), "not tested")):
+        known = Known(accuracies, guided(agreement))
+        assert claims.judge([claim], [("made", claims.evidence(claim, known))])[0].verdict == said
+
+
+def test_a_mixture_is_as_good_as_its_parts_within_a_point_and_not_beyond():
+    claim = CLAIMS["mixtures"]
+    parts = [pair.split(">=")[1].strip() for _, asked in claim["rules"] for pair in asked["pairs"]]
+    for behind, said in ((0.0, "supported"), (0.005, "undecided"), (0.05, "contradicted")):
+        known = Known(table({"mixture-four": 0.5 - behind, **dict.fromkeys(parts, 0.5)}, 12))
+        assert claims.judge([claim], [("made", claims.evidence(claim, known))])[0].verdict == said
+
+
+def test_all_of_a_claim_must_hold_and_any_of_it_may_fail():
+    def e(pro, con):
+        return Evidence("", pro, con, runs=3)
+
+    base = {"id": "x", "text": "", "source": "", "paper": "book", "chapters": [], "rules": [1]}
+    for found, said in (([e(1e-4, 1), e(0.04, 1)], "supported"), ([e(1e-4, 1), e(0.06, 1)], "undecided"), ([e(1e-4, 1), e(1, 0.024)], "contradicted"),
+                        ([e(1e-4, 1), e(1, 0.026)], "undecided"), ([e(1e-4, 1), Evidence("", tested=False)], "not tested"),
+                        ([e(1, 1e-4), Evidence("", tested=False)], "contradicted")):  # fmt: skip
+        assert claims.judge([base], [("made", found)])[0].verdict == said
+
+
+def test_holm_goes_over_the_claims_of_a_paper_and_not_over_its_comparisons():
+    def claim(name, paper):
+        return {"id": name, "text": "", "source": "", "paper": paper, "chapters": [], "rules": [1]}
+
+    many = [(claim(f"n{i}", "noise"), [Evidence("", 0.5, 1)] * 10) for i in range(9)]
+    one = (claim("a", "noise"), [Evidence("", 0.004, 1)])
+    other = (claim("b", "stablerep"), [Evidence("", 0.04, 1)])
+    judged = {c.id: c.verdict for c in claims.judge(*zip(*[(c, ("made", e)) for c, e in (*many, one, other)], strict=True))}
+    assert judged["a"] == "supported" and judged["b"] == "supported"  # 0.004 < 0.05 / 10; alone in its paper 0.04 < 0.05
+    nine = [(c, e) for c, e in many] + [(claim("a", "noise"), [Evidence("", 0.006, 1)])]
+    assert {c.id: c.verdict for c in claims.judge(*zip(*[(c, ("made", e)) for c, e in nine], strict=True))}["a"] == "undecided"
+
+
+def test_chance_is_called_a_finding_in_at_most_one_study_of_twenty_per_paper():
+    """Two thousand studies in which all rows teach the same, over the real list of claims, rows shared between comparisons as they are."""
+    number, draws, rng = inference.committed("cpu"), 2000, np.random.default_rng(0)
+    told = [claim for claim in claims.read() if claim["rules"]]
+    names = sorted(
+        {side.strip() for c in told for rule, asked in c["rules"] if rule == "compare" for pair in asked["pairs"] for side in re.split(">=|>", pair)}
+    )
+    runs = {name: len(number.get(name, "123")) for name in names}
+    df, sd, image_sd = 120, 0.0104, 0.003
+    values = {name: rng.normal(0, sd / runs[name] ** 0.5, draws) + rng.normal(0, image_sd, draws) for name in names}
+    pooled = sd * (rng.chisquare(df, draws) / df) ** 0.5
+    wrong = {paper: np.zeros(draws, bool) for paper in claims.PAPERS}
+    evidence = []
+    for claim in told:
+        mine = []
+        for rule, asked in claim["rules"]:
+            if rule == "guidance_holds":
+                continue
+            if rule != "compare":  # whatever it asks: under chance p is uniform
+                pro = rng.uniform(size=draws)
+                mine.append((np.where(pro < 0.5, 2 * pro, 1.0), np.where(pro >= 0.5, 2 * (1 - pro), 1.0)))
+                continue
+            for pair in () if asked["control"] else asked["pairs"]:
+                a, b = (side.strip() for side in re.split(">=|>", pair))
+                bound = -stats.MARGIN if ">=" in pair else 0.0
+                apart, error = values[a] - values[b] - bound, (pooled**2 * (1 / runs[a] + 1 / runs[b]) + 2 * image_sd**2) ** 0.5
+                t = apart / error
+                p = stats.distributions.t.sf(t, df)
+                mine.append((np.minimum(1, 2 * p), np.minimum(1, 2 * (1 - p))))
+        evidence.append(mine)
+    for i in range(draws):
+        found = [("made", [Evidence("", float(pro[i]), float(con[i])) for pro, con in mine]) for mine in evidence]
+        for claim in claims.judge(told, found):
+            pairs = [pair for rule, asked in CLAIMS[claim.id]["rules"] if rule == "compare" for pair in asked["pairs"]]
+            true = bool(pairs) and all(">=" in pair for pair in pairs)  # "at least as good", which equal rows are
+            wrong[claim.paper][i] |= claim.verdict == "contradicted" or (claim.verdict == "supported" and not true)
+    rates = {paper: float(each.mean()) for paper, each in wrong.items()}
+    assert max(rates.values()) < 0.05 + 3 * (0.05 * 0.95 / draws) ** 0.5, rates
+    assert min(rates.values()) > 0.0  # the simulation can find something
+
+
+def test_every_claim_of_the_specification_has_a_rule_or_a_reason():
+    assert set(SPEC.values()) <= CLAIMS.keys()
+    for claim in CLAIMS.values():
+        assert bool(claim["rules"]) != bool(claim.get("untested")), claim["id"]
+        for chapter in claim["chapters"]:
+            assert (files.root() / "notebooks" / f"{chapter}.py").exists()
+    assert len(CLAIMS) == len(claims.read())  # no id twice
+
+
+def shown(page):
+    """Claim's text → verdict, of a table of claims."""
+    lines = re.findall(r"<tr><td>(.*?)<br>.*?<b class='[a-z-]+'>. ([a-z ]+)</b>", page.content, re.DOTALL)
+    return {html.unescape(text): verdict for text, verdict in lines}
+
+
+def test_a_claim_has_one_verdict_in_the_whole_book():
+    every = {claim.text: claim.verdict for claim in claims.verdicts()}
+    pages = {"overview": shown(book.claim_overview())} | {paper: shown(book.claim_pages(paper)) for paper in claims.PAPERS}
+    notebooks = [path.read_text() for path in (files.root() / "notebooks").glob("*.py")]
+    told = {match for text in notebooks for match in re.findall(r'book\.verdicts\("([^"]+)"\)', text)}
+    pages |= {chapter: shown(book.verdicts(chapter)) for chapter in told}
+    assert len(told) > 15 and pages["overview"] == every
+    assert set(itertools.chain(*(pages[paper] for paper in claims.PAPERS))) == set(every)
+    for name, found in pages.items():
+        assert found and found.items() <= every.items(), name
+    of = {chapter for claim in claims.verdicts() for chapter in claim.chapters if chapter not in ("91_claims", "24_length")}
+    assert of <= told, "a claim names a chapter that shows no verdicts"
+
+
+def test_a_chapter_says_which_part_of_a_claim_it_shows():
+    (line,) = (line for line in book.verdicts("01_dead_leaves").content.split("<tr>") if "more than no training" in line)
+    assert "this page: 4 of its 15 comparisons" in line and line.index("squares") < line.index("the others") < line.index("spectrum")
+
+
+def test_an_undecided_claim_says_what_would_settle_it():
+    for claim in claims.verdicts():
+        cell = claim_table([claim]).content
+        assert ("would settle it" in cell or "would not settle it" in cell) == (claim.verdict == "undecided"), claim.id
+        if claim.needed:
+            assert claim.needed > 1 and f"{claim.needed:,} runs of each row" in cell
+
+
+def test_runs_that_would_settle_a_claim_do():
+    asked = {"pairs": ["a > b"], "under": (inference.MAIN,), "control": False}
+    claim = {"id": "x", "text": "", "source": "", "paper": "book", "chapters": [], "rules": [("compare", asked)]}
+
+    def judged(runs):
+        return claims.judge([claim], [("made", claims.evidence(claim, Known(table({"a": 0.415, "b": 0.4}, runs))))])[0]
+
+    few = judged(2)
+    assert few.verdict == "undecided" and judged(few.needed).verdict == "supported"  # of the same difference: power is over its draws
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []\ncompare = ["real = random"]', "is not 'a > b' or 'a >= b'"),
+        ('[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []\ncompare = ["@all > random"]', "no set '@all'"),
+        ('[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []\ncompare = ["reel > random"]', "did you mean 'real'"),
+        ('[[claims]]\nid = "x"\npaper = "nose"\ntext = ""\nsource = ""\nchapters = []\ncompare = ["real > random"]', "needs a paper of noise"),
+        ('[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []', "either rules or `untested`"),
+        ('[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []\ncomparison = 1', "rules are compare"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_cannot_be_read_is_named(tmp_path, monkeypatch, text, message):
+    (tmp_path / "claims.toml").write_text(text)
+    monkeypatch.setattr(claims.files, "root", lambda: tmp_path)
+    with pytest.raises(ParameterError, match=re.escape(message)):
+        claims.read("claims.toml")
+
+
+def test_rows_of_different_test_sets_are_not_compared():
+    a, b = run("a", 0, 900), run("b", 0, 900)
+    b["spec"] = {**b["spec"], "data": {"test_sha256": "u"}}
+    with pytest.raises(DataError, match="different test images"):
+        inference.difference([a], [b])
+    with pytest.raises(DataError, match="their test sets differ"):
+        inference.outcomes([a, {**b, "row": "a"}])
+
+
+def test_the_profile_that_decides_has_what_a_page_needs():
+    found = inference.committed(claims.deciding())
+    assert {"random", "real"} <= found.keys() and study.row("real").name in found

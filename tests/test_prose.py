@@ -1,0 +1,154 @@
+"""Numbers in prose: every result of the book is computed from records, so none is typed; what looks like one is named here, with what it is."""
+
+import re
+
+import jupytext
+import pytest
+
+from synthlearn import files, study
+from synthlearn.study import profiles
+
+ROOT = files.root()
+PAGES = {
+    **{path.stem: path for path in sorted((ROOT / "notebooks").glob("*.py"))},
+    **{path.stem: path for path in sorted((ROOT / "book").glob("*.md"))},
+    "README": ROOT / "README.md",
+}
+# What a result looks like: a share, a difference in points, a correlation or a p, an interval, any other number with decimals.
+RESULT = re.compile(
+    r"""(?x)
+      [-+−±≈]?\d+(?:\.\d+)?\ ?%
+    | (?<![\d,.])[-+−±]?\d+(?:\.\d+)?\ points?\b
+    | (?<!\w)(?:ρ|rho|r|p)\ ?[=<≈]\ ?[-−]?\d?\.\d+
+    | \[[-+−]?\d+(?:\.\d+)?,\ [-+−]?\d+(?:\.\d+)?\]
+    | (?<![\w.,/])[-+−]?\d+\.\d+(?!\w|\.\d)(?!\ (?:million|billion))
+    """
+)
+# A verdict in words; whether a set teaches more than another is for the claims to say.
+VERDICT = re.compile(r"\b(?:beats?|wins|outperforms?|is (?:no )?better than|teach(?:es)? more than)\b")
+SOURCE = re.compile(r"\{cite|\bpapers?\b|\bauthors?\b|\bpublished\b")
+# Page → phrases that hold such a number or word and are none of our results: "paper", the words of a source, which must be named in the same paragraph;
+# "constant", of a method or of the statistics; "size", of data, pictures or versions; "question".
+ALLOWED = {
+    "01_dead_leaves": {"from 3 % to 100 % of the picture's side": "constant"},
+    "02_statistical": {"drawn from 0.5 (rough) to 3.5 (smooth)": "constant"},
+    "03_stylegan": {"α from 0.5 to 1.5": "constant"},
+    "04_fractals": {"by 0.2, 0.6, 1.4 or 1.8": "constant"},
+    "07_baselines": {"(hue 0.1 instead of the noise paper's 0.4, on 80 % of the views)": "constant"},
+    "10_align_uniform": {"temperature 0.5": "constant"},
+    "11_moco": {"momentum 0.999": "constant", "the momentum is 0.99": "constant"},
+    "21_mixtures": {"might teach more than as many": "question"},
+    "31_stablerep": {"temperature (0.2)": "constant"},
+    "43_private": {"reaches 72.3 % on CIFAR-10": "paper", "was 60.6 %": "paper"},
+    "91_claims": {"Holm's procedure at 5 %": "constant"},
+    "checklist": {"CC BY 4.0": "size"},
+    "deviations": {
+        "| least crop area | 8 % | 20 % in *smoke*, *cpu* and *gpu*, 8 % in *paper* | 8 % of a 48-px picture": "constant",
+        "steps ×0.1": "constant",
+        "65,536 and 0.999 | 4,096 and 0.99": "constant",
+        "the filling rates agree within 2 %": "constant",  # the tolerance of book/laws.toml, which the tests hold it to
+    },
+    "glossary": {": 95 %, over runs": "constant"},
+    "method": {
+        "momentum 0.9,": "constant",
+        "learning rate 0.12 per 256": "constant",
+        "Holm's procedure at 5 %": "constant",
+    },
+    "README": {"Python 3.11–3.13": "size", "CC BY 4.0": "size"},
+}
+
+
+def paragraphs(path):
+    """A page's paragraphs of prose, one line each; a notebook's from its markdown cells; without code and targets of links."""
+    text = "\n\n".join(c.source for c in jupytext.read(path).cells if c.cell_type == "markdown") if path.suffix == ".py" else path.read_text(encoding="utf-8")
+    for pattern, put in ((r"```.*?```", ""), (r"`[^`]*`", "code"), (r"\]\([^)\s]*\)", "]")):
+        text = re.sub(pattern, put, text, flags=re.DOTALL)
+    return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text)]
+
+
+def typed(page, parts):
+    """What looks like a result of ours in a page's paragraphs, with its surroundings, after what is allowed there has been taken out."""
+    found = []
+    for part in parts:
+        for phrase, kind in ALLOWED.get(page, {}).items():
+            if phrase in part and (kind != "paper" or SOURCE.search(part)):
+                part = part.replace(phrase, "…")
+        found += [part[max(0, m.start() - 40) : m.end() + 20] for m in RESULT.finditer(part)]
+        found += [sentence for sentence in re.split(r"(?<=[.?!])\s+", part) if VERDICT.search(sentence) and "?" not in sentence and not SOURCE.search(sentence)]
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_result_is_typed(page):
+    assert typed(page, paragraphs(PAGES[page])) == []
+
+
+def test_every_exception_is_there_and_is_one():
+    for page, phrases in ALLOWED.items():
+        whole = paragraphs(PAGES[page])
+        for phrase in phrases:
+            assert any(phrase in part for part in whole), f"{page}: no such phrase any more: {phrase!r}"
+            assert RESULT.search(phrase) or VERDICT.search(phrase), f"{page}: needs no exception: {phrase!r}"
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Dead leaves reach 47.5 %.",
+        "Real images are ahead by +1.2 points.",
+        "They lie 3 points apart.",
+        "The best noise goes 92% of the way.",
+        "The order agrees, ρ = 0.55 over the sets.",
+        "The order agrees (rho = 0.5).",
+        "It is within [45.9, 49.0].",
+        "Alignment ends at 0.31.",
+        "Dead leaves, 47.5 ± 1.2, are best.",
+        "Noise beats no training.",
+        "A mixture is no better than its best part.",
+        "Textures teach more than flat colours.",
+    ],
+)
+def test_a_typed_result_is_found_in_any_chapter(sentence):
+    assert typed("01_dead_leaves", [*paragraphs(PAGES["01_dead_leaves"]), f"Some words. {sentence} More words."])
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "10,000 images of 48 px, seen ten times, make 400 updates.",
+        "The paper's large scale has 1.3 million images.",
+        "The orbit is drawn with 100,000 points.",
+        "Do textures teach more than flat colours?",
+        "The paper reports that texture beats colour {cite:p}`baradad2021`.",
+        "See [measuring](12_measuring).",
+    ],
+)
+def test_sizes_questions_and_sources_may_be_typed(sentence):
+    assert typed("01_dead_leaves", [sentence]) == []
+
+
+def test_a_papers_number_needs_its_source_in_the_paragraph():
+    assert typed("43_private", ["DP-RandP reaches 72.3 % on CIFAR-10."])
+    assert not typed("43_private", ["It reaches 72.3 % on CIFAR-10 {cite:p}`tang2023`."])
+
+
+def test_the_table_of_settings_is_the_profiles():
+    lines = [[cell.strip() for cell in line.strip("| ").split("|")] for line in (ROOT / "book" / "method.md").read_text().splitlines() if line.startswith("|")]
+    names, told = [name for name in lines[0] if name], {line[0]: line[1:] for line in lines[1:]}
+    assert names == list(profiles.NAMES)
+    for i, p in enumerate(map(profiles.defaults, names)):
+        assert told["images × side → crop"][i] == f"{p.n_images:,} × {p.image_size} → {p.crop}"
+        assert told["epochs × batch"][i] == f"{p.epochs} × {p.batch_size}"
+        assert told["updates"][i] == f"{p.epochs * p.optimisation().steps_per_epoch(p.n_images):,}"
+        assert told["runs of a row"][i] == str(p.seeds)
+        assert told["encoder width"][i] == {0.125: "⅛", 0.25: "¼", 1.0: "1"}[p.width]
+
+
+def test_feature_visualisations_are_said_to_have_the_pool_that_they_have():
+    p = profiles.defaults("cpu")
+    own = study.row("feature_vis-random").profile(p)
+    last = own.n_images % own.batch_size, p.n_images % p.batch_size
+    said = (ROOT / "book" / "deviations.md").read_text()
+    assert f"{own.n_images:,} pictures in *cpu*, {own.epochs} epochs, where the other sets have {p.n_images:,} and {p.epochs}" in said
+    assert f"a last batch of {last[0]} instead of {last[1]}" in said
+    assert own.epochs * own.optimisation().steps_per_epoch(own.n_images) == p.epochs * p.optimisation().steps_per_epoch(p.n_images)
