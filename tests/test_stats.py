@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as distributions
 
-from synthlearn import stats
+from synthlearn import intervals, stats
 from synthlearn.stats import Estimate, Spread
 
 # --- a simulated study --------------------------------------------------------------------------------------------------------------------------------
@@ -321,14 +321,14 @@ def test_pooled_is_the_residual_variance_of_an_analysis_of_variance():
 
 
 def test_wilson_has_its_published_values():
-    assert stats.wilson(440, 1000) == pytest.approx((0.4095, 0.4709), abs=1e-4)
-    assert stats.wilson(0, 100) == pytest.approx((0, 0.0370), abs=1e-4)
-    assert stats.wilson(100, 100) == pytest.approx((0.9630, 1), abs=1e-4)
+    assert intervals.wilson(440, 1000) == pytest.approx((0.4095, 0.4709), abs=1e-4)
+    assert intervals.wilson(0, 100) == pytest.approx((0, 0.0370), abs=1e-4)
+    assert intervals.wilson(100, 100) == pytest.approx((0.9630, 1), abs=1e-4)
 
 
 def test_paired_t_equals_scipys():
     d = np.array([1.0, 2.5, 1.7])
-    mean, low, high = stats.paired_t(d)
+    mean, low, high = intervals.paired_t(d)
     other = distributions.ttest_1samp(d, 0)
     interval = other.confidence_interval()
     assert (mean, low, high) == pytest.approx((d.mean(), interval.low, interval.high))

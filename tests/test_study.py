@@ -325,5 +325,5 @@ def test_pictures_as_classes_are_part_of_the_spec_and_of_the_training(tiny):
 
 def test_a_profile_has_the_rows_that_name_it():
     smoke, cpu = (study.wanted(study.profiles.defaults(name)) for name in ("smoke", "cpu"))
-    assert {row.name for row in smoke} < set(study.rows()) and "mosaic" in {row.name for row in cpu} and "learned" not in {row.name for row in cpu}
+    assert {row.name for row in smoke} < set(study.rows()) and "mosaic" in {row.name for row in cpu} and "learned-wide" not in {row.name for row in cpu}
     assert all("smoke" in row.profiles for row in smoke)

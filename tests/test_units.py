@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats as distributions
 
-from synthlearn import stats
+from synthlearn import intervals, stats
 from synthlearn.errors import DataError
 from synthlearn.study import claims, inference, units
 
@@ -61,7 +61,7 @@ def test_test_images_alone_hold_the_truth_far_too_seldom():
     rng, inside = np.random.default_rng(1), []
     for _ in range(300):
         found = units.group(world(rng, {"row": 0.45}), "structured")
-        half = stats.Z * found.images["row"] ** 0.5
+        half = intervals.Z * found.images["row"] ** 0.5
         inside.append(abs(np.mean(found.values["row"]) - 0.45) < half)
     assert np.mean(inside) < 0.5
 
@@ -105,7 +105,7 @@ def test_draws_of_a_noise_are_no_further_encoders():
 
 def test_one_encoder_has_its_draws_share_and_says_nothing_of_others():
     draws = np.array([0.30, 0.32, 0.28, 0.31])
-    mean, low, high = stats.paired_t(draws)
+    mean, low, high = intervals.paired_t(draws)
     (part,) = ({"each": list(draws), "top1": mean, "low": low, "high": high, "n": 1000},)
     found = units.part({"random": [{"results": {"1": part}}]}, "1")
     e = found.estimate("random")

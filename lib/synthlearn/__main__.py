@@ -247,7 +247,7 @@ def _pretrain(args: argparse.Namespace) -> int:
 
 
 def _probe(args: argparse.Namespace) -> int:
-    from . import datasets, encoders, probe, stats
+    from . import datasets, encoders, intervals, probe
 
     encoder = encoders.load(args.encoder, args.width, args.size, args.seed)
     size = encoder.options["input_size"]
@@ -255,7 +255,7 @@ def _probe(args: argparse.Namespace) -> int:
     measured = probe.measure(encoder, train.first(args.per_class), test, args.seed)
     every = {}
     for name, m in measured.items():
-        low, high = stats.wilson(int(m.correct.sum()), len(test))
+        low, high = intervals.wilson(int(m.correct.sum()), len(test))
         every[name] = {"top1": m.top1, "low": low, "high": high}
     first = next(iter(every))
     print(json.dumps({"encoder": args.encoder, "data": test.name, "n": len(test), "metric": first, **every[first], "all": every}))

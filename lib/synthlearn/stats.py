@@ -15,7 +15,6 @@ import numpy as np
 from scipy import special
 from scipy import stats as distributions
 
-Z = 1.959963984540054
 LEVEL, POWER = 0.05, 0.8
 MATCHED = 0.005  # level at which a mixture's quantile is met exactly: between that of an interval and that of Holm's first step
 MARGIN = 0.01  # how far behind still counts as "at least as good", in shares of top-1
@@ -24,13 +23,6 @@ MOST_RUNS = 1000  # beyond which "runs that would settle it" is no number any mo
 # E max(values + errors), in units of the errors' variance (Stein's lemma); it is largest, 9/(8π), where three candidates are equal and no other is near.
 CHOICE = 9 / (8 * math.pi)
 RANK_VARIANCE = 1.06  # Var of Fisher's z of a rank correlation over that of a plain one (Fieller, Hartley and Pearson 1957)
-
-
-def wilson(right: int, n: int) -> tuple[float, float]:
-    """95 % Wilson interval of a proportion ``right``/``n``."""
-    centre = (right + Z * Z / 2) / (n + Z * Z)
-    half = Z * math.sqrt(right * (n - right) / n + Z * Z / 4) / (n + Z * Z)
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 @dataclass(frozen=True)
@@ -204,14 +196,6 @@ def ratio(a: Estimate, b: Estimate, apart: Estimate) -> tuple[float, float, floa
         return a.mean / b.mean if b.mean else math.nan, -math.inf, math.inf
     half = math.sqrt(max(0.0, two * two - one * three))
     return a.mean / b.mean, (two - half) / one, (two + half) / one
-
-
-def paired_t(differences: np.ndarray) -> tuple[float, float, float]:
-    """Mean of paired differences (S,), S ≥ 2, and its 95 % t-interval with S − 1 degrees of freedom."""
-    s = len(differences)
-    half = distributions.t.ppf(0.975, s - 1) * np.std(differences, ddof=1) / math.sqrt(s)
-    mean = float(np.mean(differences))
-    return mean, mean - float(half), mean + float(half)
 
 
 def paired(differences: Sequence[float], n: int) -> Estimate:

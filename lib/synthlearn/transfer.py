@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import datasets, probe, rng, stats, tasks, train
+from . import datasets, intervals, probe, rng, tasks, train
 from .augment import Augmentation
 from .datasets import ImageSet
 from .encoders import Encoder
@@ -30,7 +30,7 @@ Part = tuple[str, dict[str, Any]]
 def result(m: Measured) -> dict[str, Any]:
     """A measurement for a record, without the outcomes of single images."""
     n, right = len(m.correct), int(m.correct.sum())
-    low, high = stats.wilson(right, n)
+    low, high = intervals.wilson(right, n)
     return {"top1": round(m.top1, 6), "n": n, "low": round(low, 6), "high": round(high, 6)}
 
 
@@ -80,7 +80,7 @@ def few_shot(encoder: Encoder, training: ImageSet, test: ImageSet, seed: int) ->
             classify = nearest_mean if shots <= NEAREST_MEAN else ridge
             predicted = classify(x[chosen], training.labels[chosen], y, len(test.classes))
             found.append(float((predicted == test.labels).double().mean()))
-        mean, low, high = stats.paired_t(np.array(found))
+        mean, low, high = intervals.paired_t(np.array(found))
         yield str(shots), {"top1": round(mean, 6), "low": round(low, 6), "high": round(high, 6), "draws": DRAWS, "n": len(test)}
 
 

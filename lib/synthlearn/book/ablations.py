@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 
-from .. import losses, stats
+from .. import intervals, losses, stats
 from ..encoders import OUT
 from ..generators.feature_vis import visualise
 from ..study import Profile, inference, records, run, units, wanted
@@ -407,7 +407,7 @@ def twins_table() -> figures.Shown:
         if row_by_name(r["row"]).trained:
             rows.setdefault(r["row"], []).append(inference.metric(r)["top1"])
     seeds = stats.pooled(rows.values())
-    mean, low, high = stats.paired_t(apart)
+    mean, low, high = intervals.paired_t(apart)
     n = int(np.median([inference.metric(first)["n"] for first, _ in pairs]))
     p = float(np.mean([inference.metric(first)["top1"] for first, _ in pairs]))
     body = [

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import datasets, encoders, fidelity, files, long_tail, machine, memory, private, probe, progress, properties, stats, stream, tasks, transfer
+from .. import datasets, encoders, fidelity, files, intervals, long_tail, machine, memory, private, probe, progress, properties, stats, stream, tasks, transfer
 from ..augment import Augmentation
 from ..datasets import ImageSet
 from ..errors import ParameterError
@@ -213,7 +213,7 @@ def _private(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
         found = private.chosen((u, public[0].labels), (v, public[1].labels), len(public[0].classes), epsilon, scale, private.settings())
         noise = private.noise_multiplier(epsilon, found.steps)
         each = [private.accuracy(y, test.labels, private.fit(x, training.labels, classes, found, noise, draw)) for draw in range(NOISES)]
-        mean, low, high = stats.paired_t(np.array(each))
+        mean, low, high = intervals.paired_t(np.array(each))
         yield f"{epsilon:g}", {"top1": round(mean, 6), "low": round(low, 6), "high": round(high, 6), "each": [round(a, 6) for a in each], "n": len(y),
                                "steps": found.steps, "rate": found.rate, "noise": round(noise, 4), "tried": len(private.settings())}  # fmt: skip
 
