@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import re
+import subprocess
 
 import numpy as np
 import pytest
@@ -114,6 +116,27 @@ def test_a_page_of_the_study_shows_the_measurements_that_are_recorded(tmp_path, 
     (tmp_path / "noise-white-1").touch()
     assert measurements.measured("layers", cpu) == {"noise-white": [1]}
     assert measurements.measured("layers", study.resolve("smoke")) == {"noise-white": [0, 1], "real": [0]}
+
+
+def test_a_commit_has_a_plus_where_the_library_or_a_named_folder_differs_from_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("SYNTHLEARN_ROOT", str(tmp_path))
+    assert run.commit() == "unknown"
+
+    def git(*arguments):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    for folder in ("lib", "notebooks"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.py").write_text("1")
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "first")
+    clean = run.commit("notebooks")
+    assert re.fullmatch("[0-9a-f]{10}", clean)
+    (tmp_path / "notebooks" / "a.py").write_text("2")
+    assert (run.commit(), run.commit("notebooks")) == (clean, clean + "+")
+    (tmp_path / "lib" / "a.py").write_text("2")
+    assert run.commit() == clean + "+"
 
 
 def test_an_untrained_encoder_has_made_no_update():
