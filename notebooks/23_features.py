@@ -48,7 +48,7 @@ sl.book.first_layer({name: sl.book.baseline(p, name) for name in NAMES})
 # exactly as the [feature visualisations](05_feature_vis) are made. Units are the first eight of a layer: chosen by number, not by look.
 
 # %% tags=["hide-input"]
-sheets = sl.book.unit_sheets(NAMES, ("conv3", "conv5"), p)
+sheets = sl.book.unit_sheets(("random", "dead_leaves-mixed", "real"), ("conv3", "conv5"), p)
 sheets["conv3"]
 
 # %% tags=["hide-input"]
