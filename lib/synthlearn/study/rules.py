@@ -301,7 +301,7 @@ def private(known: Known, asked: dict[str, str]) -> list[Evidence]:
 
 @rule("long_tail")
 def long_tail(known: Known, asked: dict[str, str]) -> list[Evidence]:
-    """A way to fill up rare classes gains on the tail over each way that re-uses the images at hand, and costs the head at most a point more than as many
+    """A way to fill up rare classes gains on the tail over each way that reuses the images at hand, and costs the head at most a point more than as many
     balanced real images would. Paired over seeds, which draw the rare classes; spread pooled over all ways."""
     found = known.measured.get("long_tail", {}).get(asked["row"], [])
     arm = asked["arm"]
