@@ -37,6 +37,7 @@ from .chapter import (
     table,
 )
 
+LENGTHS = "24_length"  # the chapter of the longer rows
 Measured = dict[str, list[dict[str, Any]]]
 PROPERTIES = {
     "frechet": "Fréchet distance", "precision": "precision", "recall": "recall", "density": "density", "coverage": "coverage",
@@ -161,11 +162,18 @@ def size_figure(found: Records, profile: Profile) -> figures.Shown:
     return figures.svg(figure, f"Accuracy against the number of images. {'; '.join(said)}.", note)
 
 
+def longer_rows(profile: Profile) -> list[str]:
+    """Rows that differ from their base in length alone."""
+    return [row.name for row in wanted(profile) if row.chapter == LENGTHS]
+
+
 def lengths(found: Records, profile: Profile) -> dict[str, dict[int, tuple[str, inference.Runs]]]:
     """Runs of each source by how long they trained: source → updates, rising → row and its runs. ``found``: variants; their rows are looked up."""
     by: dict[str, dict[int, tuple[str, inference.Runs]]] = {}
-    for name in dict.fromkeys(each for variant in found for each in (base_of(variant), variant)):
-        mine = found.get(name) or baseline(profile, name)
+    for name in dict.fromkeys(each for variant in longer_rows(profile) for each in (base_of(variant), variant)):
+        mine = found.get(name) or ([] if "." in name else baseline(profile, name))
+        if not mine:  # no run yet
+            continue
         by.setdefault(base_of(name), {})[records.updates(mine[0])] = (name, mine)
     return {base: dict(sorted(mine.items())) for base, mine in by.items()}
 
@@ -196,9 +204,8 @@ def length_figure(found: Records, profile: Profile) -> figures.Shown:
 
 
 def _waiting(found: Records, profile: Profile) -> str:
-    """Rows of the same chapter that have no run yet, for a caption; empty where all have."""
-    chapter = row_by_name(next(iter(found))).chapter
-    waiting = [row.title for row in wanted(profile) if row.chapter == chapter and row.name not in found]
+    """Longer rows that have no run yet, for a caption; empty where all have."""
+    waiting = [row_by_name(name).title for name in longer_rows(profile) if name not in found]
     return f"No run yet: {'; '.join(waiting)}." if waiting else ""
 
 
@@ -224,7 +231,7 @@ def length_table(found: Records, profile: Profile) -> figures.Shown:
         share = f"{most}{100 * (top - low) / (high - low):.0f} %"
         body.append([f"<span class='paper'>◇ the paper: {best['row']}, real images: {name}</span>", f"{updates:,}", f"<span class='paper'>◇ {top}</span>",
                      f"{least}{high - top:+.1f}", share, "one run"])  # fmt: skip
-    note = f"Intervals over {over(found)}. Share: of the way from the random encoder to real images at as many updates (Fieller's interval), – where that "
+    note = f"Intervals over {over({'random': floor, **found})}. Share: of the way from the random encoder to real images at as many updates (Fieller's interval), – where that "
     note += "way may be none. "
     note += "The paper's: other data and a network of full width, read off a figure (± 0.2); the bar of ImageNet-100 is cut off there, so its share is a bound."
     return table(["source", "updates", "top-1, %", "real images − it, points", "share of the way", "runs"], body, note)

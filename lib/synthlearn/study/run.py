@@ -85,10 +85,9 @@ def runs(row: Row, profile: Profile) -> list[dict[str, Any]]:
 
 
 def chapter(name: str, profile: Profile) -> dict[str, list[dict[str, Any]]]:
-    """The runs of a chapter's rows by row; rows of the study's own profiles that have none yet are left out, but made where none of them has any."""
+    """The runs of a chapter's rows by row. Rows of the study's own profiles that have none yet are left out: ``make study`` makes them."""
     mine = [row for row in wanted(profile) if row.chapter == name]
-    found = {row.name: made for row in mine if (made := runs(row, profile))}
-    return found or {row.name: [record(row, profile, seed) for seed in range(row.profile(profile).seeds)] for row in mine}
+    return {row.name: made for row in mine if (made := runs(row, profile))}
 
 
 def checkpoint(identity: str) -> Path:
