@@ -231,8 +231,8 @@ def length_table(found: Records, profile: Profile) -> figures.Shown:
         share = f"{most}{100 * (top - low) / (high - low):.0f} %"
         body.append([f"<span class='paper'>◇ the paper: {best['row']}, real images: {name}</span>", f"{updates:,}", f"<span class='paper'>◇ {top}</span>",
                      f"{least}{high - top:+.1f}", share, "one run"])  # fmt: skip
-    note = f"Intervals over {over({'random': floor, **found})}. Share: of the way from the random encoder to real images at as many updates (Fieller's interval), – where that "
-    note += "way may be none. "
+    note = f"Intervals over {over({'random': floor, **found})}. Share: of the way from the random encoder to real images at as many updates (Fieller's), "
+    note += "– where that way may be none. "
     note += "The paper's: other data and a network of full width, read off a figure (± 0.2); the bar of ImageNet-100 is cut off there, so its share is a bound."
     return table(["source", "updates", "top-1, %", "real images − it, points", "share of the way", "runs"], body, note)
 
