@@ -55,7 +55,7 @@ ALLOWED = {
         "within 0.002; then within 0.03 up to step 4, 0.1 up to step 6, 0.4 beyond": "constant",
         "top-1 within 0.5 points": "constant",
         "share the 5 % of t (Bonferroni)": "constant",
-        "5 % of those with *t*": "constant",
+        "5 % of those with t": "constant",
         "less than 1 % of cases": "constant",
         "Holm's procedure at 5 %": "constant",
     },
