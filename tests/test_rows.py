@@ -17,7 +17,6 @@ from synthlearn.text2image.unet import UNet
 SETS = {"cifar10-20k": (20_000, 10), "cifar10-jpeg": (50_000, 10), "tiny-imagenet-100": (10_000, 100), "imagenet-100": (126_689, 100)}
 OWN = 8  # their side in pixels, here
 SMALLER = {"dead_leaves-textures": {"textures": 4}, "feature_vis": {"encoder": "small", "width": 0.125, "steps": 2}}  # or drawing takes minutes
-DRAWN: dict[str, bool] = {}  # by source and number: profiles share most
 SIDE = 32  # drawn: laws of the families at other sizes are their own tests
 
 
@@ -52,25 +51,23 @@ def real_sets(monkeypatch, runs):
     captions.captioned.cache_clear()
 
 
-@pytest.mark.parametrize("name", profiles.NAMES)
-def test_every_row_draws_its_first_and_last_image(name, real_sets):
-    profile = profiles.defaults(name)
-    for row in wanted(profile):
-        if not row.trained:
-            continue
-        p = row.profile(profile)
-        fewer = next((options for family, options in SMALLER.items() if row.name.startswith(family)), {})
-        allowed = {k: v for k, v in fewer.items() if not (row.needs and k in ("encoder", "width"))}
-        settings = {name: {**row.settings.get(name, {}), "options": {**row.options(profile), **allowed}}}
-        row = dataclasses.replace(row, settings=settings)
-        if row.needs and not encoder_file(row.needed(profile, 0)).exists():
-            encoders.save(encoder_file(row.needed(profile, 0)), encoders.build(encoders.SMALL_ALEXNET, 0.125, 32, 0), {})
-        source = row.source(profile, 0)
-        shape = files.digest({"source": source.spec(), "n": p.n_images if row.kind != "generator" else "any"})  # a generator's images do not end
-        if shape not in DRAWN:
-            images = source.sample([0, p.n_images - 1], SIDE, 0, "cpu")
-            DRAWN[shape] = images.dtype == torch.uint8 and images.shape[:2] == (2, 3)
-        assert DRAWN[shape], row.name
+def test_every_row_of_every_profile_draws_its_first_and_last_image(real_sets):
+    drawn: dict[str, bool] = {}  # by source and number: profiles share most
+    for profile in map(profiles.defaults, profiles.NAMES):
+        for row in filter(lambda row: row.trained, wanted(profile)):
+            p = row.profile(profile)
+            fewer = next((options for family, options in SMALLER.items() if row.name.startswith(family)), {})
+            allowed = {k: v for k, v in fewer.items() if not (row.needs and k in ("encoder", "width"))}
+            settings = {profile.name: {**row.settings.get(profile.name, {}), "options": {**row.options(profile), **allowed}}}
+            row = dataclasses.replace(row, settings=settings)
+            if row.needs and not encoder_file(row.needed(profile, 0)).exists():
+                encoders.save(encoder_file(row.needed(profile, 0)), encoders.build(encoders.SMALL_ALEXNET, 0.125, 32, 0), {})
+            source = row.source(profile, 0)
+            shape = files.digest({"source": source.spec(), "n": p.n_images if row.kind != "generator" else "any"})  # a generator's images do not end
+            if shape not in drawn:
+                images = source.sample([0, p.n_images - 1], SIDE, 0, "cpu")
+                drawn[shape] = images.dtype == torch.uint8 and images.shape[:2] == (2, 3)
+            assert drawn[shape], f"{row.name} in profile {profile.name}"
 
 
 def test_a_rows_own_data_and_images_per_class_are_its_sources_too(real_sets):
