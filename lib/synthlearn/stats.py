@@ -198,10 +198,10 @@ def ratio(a: Estimate, b: Estimate, apart: Estimate) -> tuple[float, float, floa
     return a.mean / b.mean, (two - half) / one, (two + half) / one
 
 
-def paired(differences: Sequence[float], n: int) -> Estimate:
+def paired(differences: Sequence[float]) -> Estimate:
     """Mean of paired differences as an estimate over their units alone, Student's t with one degree of freedom fewer than there are."""
     d = np.asarray(differences, float)
-    return Estimate(float(d.mean()), float(d.std(ddof=1)) / math.sqrt(len(d)), len(d) - 1, len(d), n, "runs")
+    return Estimate(float(d.mean()), float(d.std(ddof=1)) / math.sqrt(len(d)), len(d) - 1, len(d), 0, "runs")
 
 
 def blocks(values: np.ndarray, a: int, b: int) -> Estimate:

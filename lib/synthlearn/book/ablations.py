@@ -15,7 +15,6 @@ from .. import intervals, losses, stats
 from ..encoders import OUT
 from ..generators.feature_vis import visualise
 from ..study import Profile, inference, records, run, units, wanted
-from ..study.profiles import defaults
 from ..study.rows import Row
 from ..study.rows import row as row_by_name
 from . import figures
@@ -31,7 +30,8 @@ from .chapter import (
     over,
     percent,
     points,
-    published,
+    published_shares,
+    published_updates,
     recorded,
     runs_of,
     table,
@@ -222,15 +222,11 @@ def length_table(found: Records, profile: Profile) -> figures.Shown:
                 share = _share(*stats.ratio(stats.contrast([top, low]), stats.contrast([high, low]), stats.contrast([top, (-1.0, *high[1:])])))
             e = estimate(runs)
             body.append([html.escape(row_by_name(base).title), f"{updates:,}", recorded(interval(e), name, profile), lead, share, runs_of(e)])
-    paper, usual = published(), defaults("paper")
-    best = max((entry for entry in paper.values() if entry["kind"] == "noise of the paper"), key=lambda entry: entry["value"])
-    updates = usual.epochs * usual.optimisation().steps_per_epoch(usual.n_images)
-    for name in ("ImageNet-100", "Places"):
-        top, low, high = best["value"], paper["CNN-Rand"]["value"], paper[name]["value"]
-        least, most = ("≥ ", "at most ") if "at least" in paper[name].get("note", "") else ("", "")  # its bar is cut off: real images may be further away
-        share = f"{most}{100 * (top - low) / (high - low):.0f} %"
-        body.append([f"<span class='paper'>◇ the paper: {best['row']}, real images: {name}</span>", f"{updates:,}", f"<span class='paper'>◇ {top}</span>",
-                     f"{least}{high - top:+.1f}", share, "one run"])  # fmt: skip
+    for name, (best, left, way, cut) in published_shares().items():
+        least, most = ("≥ ", "at most ") if cut else ("", "")  # real images may be further away
+        title = f"<span class='paper'>◇ the paper: {best['row']}, real images: {name}</span>"
+        value = f"<span class='paper'>◇ {best['value']}</span>"
+        body.append([title, f"{published_updates():,}", value, f"{least}{left:+.1f}", f"{most}{100 * way:.0f} %", "one run"])
     note = f"Intervals over {over({'random': floor, **found})}. Share: of the way from the random encoder to real images at as many updates (Fieller's), "
     note += "– where that way may be none. "
     note += "The paper's: other data and a network of full width, read off a figure (± 0.2); the bar of ImageNet-100 is cut off there, so its share is a bound."

@@ -16,7 +16,7 @@ from .. import datasets, files, metrics, stats
 from ..errors import DataError
 from ..study import Profile, claims, inference, rows, run
 from ..study.inference import difference, estimate, metric
-from ..study.profiles import is_study
+from ..study.profiles import defaults, is_study
 from ..study.rows import row as row_by_name
 from ..study.rules import Evidence
 from . import figures
@@ -31,6 +31,23 @@ Records = dict[str, list[dict[str, Any]]]
 def published(path: str = "book/published.json") -> dict[str, dict[str, Any]]:
     """The paper's numbers by row: value in per cent, protocol, source mark."""
     return {entry["row"]: entry for entry in json.loads((files.root() / path).read_text(encoding="utf-8"))["rows"]}
+
+
+def published_shares() -> dict[str, tuple[dict[str, Any], float, float, bool]]:
+    """How far the paper's best noise went from its random encoder to real images, by set of these: the noise's entry, points left, share, whether the
+    real images' bar is cut off, so that the share is a bound."""
+    paper, found = published(), {}
+    best, floor = max((e for e in paper.values() if e["kind"] == "noise of the paper"), key=lambda e: e["value"]), paper["CNN-Rand"]["value"]
+    for name in ("ImageNet-100", "Places"):
+        top = paper[name]["value"]
+        found[name] = (best, top - best["value"], (best["value"] - floor) / (top - floor), "at least" in paper[name].get("note", ""))
+    return found
+
+
+def published_updates() -> int:
+    """Updates of the paper's runs."""
+    usual = defaults("paper")
+    return usual.epochs * usual.optimisation().steps_per_epoch(usual.n_images)
 
 
 def table(header: Sequence[str], body: Sequence[Sequence[str]], caption: str = "", sortable: bool = False, filters: Sequence[str] = ()) -> figures.Shown:

@@ -18,7 +18,22 @@ from ..study.profiles import defaults, is_study
 from ..study.rows import Row
 from ..study.rows import row as row_by_name
 from . import figures
-from .chapter import Records, claim_table, estimate, interval, over, percent, points, published, recorded, runs_of, secondary, table
+from .chapter import (
+    Records,
+    claim_table,
+    estimate,
+    interval,
+    over,
+    percent,
+    points,
+    published,
+    published_shares,
+    published_updates,
+    recorded,
+    runs_of,
+    secondary,
+    table,
+)
 
 METHODS = {
     "align_uniform": "alignment + uniformity", "simclr": "SimCLR", "supcon": "SupCon", "stablerep": "StableRep", "stablerep_plus": "StableRep+",
@@ -30,7 +45,6 @@ FAMILIES = {
     "programs": "random programs", "own": "our own noise",
 }  # fmt: skip
 TILE_BYTES = 4_000  # of a picture among all generators, before some loss is taken
-FAST = 100  # pictures a second at 128 px, of two cores, from which a set counts as cheap
 WATTS = 10  # assumed for one busy core of a server, with its share of the memory
 CARD_WATTS = 43  # of a run on a GPU: a tenth of the 430 W that the H100 drew while nine to fifteen runs shared it (nvidia-smi, every minute)
 
@@ -239,7 +253,7 @@ def _how_good(found: Records, noise: Records, profile: Profile) -> str:
     top = stats.contrast([inference.part(w, runs, chosen=True) for w, runs in halves])
     floor, real = (estimate(found[name]) for name in ("random", "real"))
     named = " or ".join(html.escape(row_by_name(name).title) for name in chosen)
-    updates = found["real"][0]["curves"]["step"][-1]
+    updates = records.updates(found["real"][0])
     said = f"<b>How good?</b> An untrained network {recorded(f'{percent(floor.mean)} %', 'random', profile)}, the best noise {interval(top)} % "
     said += f"({named}; chosen on one half of the runs, taken on the other), real images {recorded(f'{percent(real.mean)} %', 'real', profile)}: "
     return said + f"top-1 on CIFAR-10 by a linear classifier, after {updates:,} updates of a small network."
@@ -247,12 +261,11 @@ def _how_good(found: Records, noise: Records, profile: Profile) -> str:
 
 def _how_far(found: Records, noise: Records) -> str:
     share = inference.share(noise, found["random"], found["real"])
-    paper, updates = published(), found["real"][0]["curves"]["step"][-1]
-    floor, top = paper["CNN-Rand"]["value"], max(e["value"] for e in paper.values() if e["kind"] == "noise of the paper")
-    own, other = ((top - floor) / (paper[name]["value"] - floor) for name in ("ImageNet-100", "Places"))
+    shares = published_shares()
+    told = ", ".join(f"{100 * way:.0f} % of the way to {name}{' at most' if cut else ''}" for name, (_, _, way, cut) in shares.items())
     said = f"<b>How far is that?</b> {100 * share[0]:.0f} % <small>[{100 * share[1]:.0f}, {100 * share[2]:.0f}]</small> of the way to real images. "
-    said += f"The paper's noise went {100 * own:.0f} % of the way to ImageNet-100 at most, {100 * other:.0f} % of the way to Places, after 27,400 updates. "
-    return said + f"After {updates:,} our real images have hardly begun to teach: this is a share of a short way."
+    said += f"The paper's noise went {told}, after {published_updates():,} updates. "
+    return said + f"After {records.updates(found['real'][0]):,} our real images have hardly begun to teach: this is a share of a short way."
 
 
 def _which(found: Records, noise: Records) -> str:
@@ -291,12 +304,6 @@ def _how_sure() -> str:
 def generator_speeds() -> dict[str, float]:
     """Pictures per second at 128 px by set, from the committed benchmarks."""
     return {row["what"]: row["ours"][1] for machine in measurements() for row in machine["rows"]}
-
-
-def speed_of(name: str) -> float | None:
-    """Pictures per second of a row's generator, in whichever options it was measured; None where it was not."""
-    speeds = generator_speeds()
-    return speeds.get(name, speeds.get(row_by_name(name).origin or name))
 
 
 def thumbnails(found: Records, profile: Profile, size: int = 56) -> figures.Shown:

@@ -37,7 +37,7 @@ class Evidence:
     """What a rule found: in words with numbers, its two p-values, and the rows that it stands on.
 
     tested: whether all that it needs is recorded. control: whether the claim means nothing unless this is supported.
-    a, b, apart, bound, measure: of a comparison of two rows, what was asked of a − b. runs: of the row or measurement that has fewest.
+    runs: of the row or measurement that has fewest.
     away: how far from the rule's bound, positive where the claim says so; one_run, images: its variance that one more run of each row would share,
     and that runs do not take away: for :meth:`needs`.
     """
@@ -48,11 +48,6 @@ class Evidence:
     rows: tuple[str, ...] = ()
     tested: bool = True
     control: bool = False
-    a: str = ""
-    b: str = ""
-    apart: stats.Estimate | None = None
-    bound: float = 0.0
-    measure: str = MAIN
     runs: int = 0
     away: float = 0.0
     one_run: float = 0.0
@@ -104,18 +99,18 @@ def titles(names: Sequence[str]) -> str:
     return " and ".join(title(name) for name in names)
 
 
-def _contrast(text: str, parts: Sequence[tuple[float, inference.Runs]], rows: Sequence[str], measure: str = MAIN, **more: Any) -> Evidence:
-    """Evidence that a weighted sum of rows lies above 0."""
-    halves = more.pop("halves", ())
+Parts = Sequence[tuple[float, inference.Runs]]
+
+
+def _contrast(text: str, parts: Parts, rows: Sequence[str], measure: str = MAIN, bound: float = 0.0, halves: Parts = (), control: bool = False) -> Evidence:
+    """Evidence that a weighted sum of rows lies above a bound; ``halves``: further parts, of a row that was chosen as the best of many."""
     each = [*(inference.part(w, runs, measure) for w, runs in parts), *(inference.part(w, runs, measure, chosen=True) for w, runs in halves)]
     e = stats.contrast(each)
     one_run = sum(w * w * spread.variance for w, _, spread in each)
     images = stats.images_share(each)
-    bound = more.get("bound", 0.0)
     known = e.over != "images"  # of runs that may lie apart by anything, a difference over images decides nothing
     told = f"{text}: {points(e)}" if known else f"{text}: {points(e)} over images alone"
-    return Evidence(told, e.above(bound), e.below(bound), tuple(rows), tested=known, runs=e.runs, away=e.mean - bound, one_run=one_run, images=images,
-                    apart=e, measure=measure, **more)  # fmt: skip
+    return Evidence(told, e.above(bound), e.below(bound), tuple(rows), known, control, e.runs, e.mean - bound, one_run, images)
 
 
 @rule("compare")
@@ -128,11 +123,11 @@ def compare(known: Known, asked: dict[str, Any]) -> list[Evidence]:
         words = f"{title(a)} − {title(b)}" + f", {MEASURES[measure]}" * (measure != MAIN)
         have = all(name in known.runs and (measure == MAIN or measure in known.runs[name][0]["results"]) for name in (a, b))
         if not have:
-            found.append(Evidence(f"{words}: no record", rows=(a, b), a=a, b=b, tested=False, measure=measure, control=asked["control"]))
+            found.append(Evidence(f"{words}: no record", rows=(a, b), tested=False, control=asked["control"]))
             continue
         bound = -stats.MARGIN if sign == ">=" else 0.0
         parts = [(1.0, known.runs[a]), (-1.0, known.runs[b])]
-        found.append(_contrast(words, parts, (a, b), measure, a=a, b=b, bound=bound, control=asked["control"]))
+        found.append(_contrast(words, parts, (a, b), measure, bound, control=asked["control"]))
     return found
 
 
@@ -180,24 +175,18 @@ def trend(known: Known, asked: dict[str, Any]) -> list[Evidence]:
 
 @rule("correlate")
 def correlate(known: Known, asked: dict[str, Any]) -> list[Evidence]:
-    """Over the sets, accuracy goes up with a property; with ``held``, also among sets that are equal in that one (partial correlation)."""
+    """Over the sets, accuracy goes up with a property among sets that are equal in another, ``held`` (Spearman's partial correlation)."""
     properties = known.measured.get("properties", {})
     order = sorted(name for name in asked["sets"] if name in properties and name in known.runs)
-    name, held = asked["property"], asked.get("held")
-    words, fixed = (PROPERTIES.get(k or "", (k or "").replace("_", " ")) for k in (name, held))
-    words += f", {fixed} held fixed" if held else ""
+    said, fixed = (PROPERTIES.get(asked[k], asked[k].replace("_", " ")) for k in ("property", "held"))
+    words = f"{said}, {fixed} held fixed"
     if len(order) < LEAST_SETS:
         return missing(f"{words}, {len(order)} sets", order)
     accuracy = np.array([inference.estimate(known.runs[n]).mean for n in order])
-    x = np.array([properties[n][0]["results"][name]["value"] for n in order])
-    if held:
-        rho, z = stats.partial(x, accuracy, np.array([properties[n][0]["results"][held]["value"] for n in order]))
-        low, high, pro, con = float(np.tanh(z.low)), float(np.tanh(z.high)), z.above(0), z.below(0)
-    else:
-        rho, low, high = stats.correlation(x, accuracy)
-        p = stats.permutation_p(x, accuracy)
-        pro, con = (p, 1.0) if rho > 0 else (1.0, p)
-    return [Evidence(f"{words}: ρ = {rho:+.2f} [{low:+.2f}, {high:+.2f}] over {len(order)} sets", pro, con, tuple(order))]
+    x, held = (np.array([properties[n][0]["results"][asked[k]]["value"] for n in order]) for k in ("property", "held"))
+    rho, z = stats.partial(x, accuracy, held)
+    text = f"{words}: ρ = {rho:+.2f} [{np.tanh(z.low):+.2f}, {np.tanh(z.high):+.2f}] over {len(order)} sets"
+    return [Evidence(text, z.above(0), z.below(0), tuple(order))]
 
 
 @rule("range")
@@ -220,7 +209,7 @@ def spread_of_rows(known: Known, asked: list[str]) -> list[Evidence]:
 
 @rule("best_along")
 def best_along(known: Known, asked: dict[str, Any]) -> list[Evidence]:
-    """The place of the best row along a grid: of one method before that of another, or after a fixed place (``after_least``: of a property).
+    """The best row along the grid ``lower`` lies before the best along ``upper``, or the place of the ``least`` value of a property does.
 
     lower, upper: lists of (place, row). Draws of the rows' accuracies from their errors say how often the order holds.
     """
@@ -239,12 +228,12 @@ def best_along(known: Known, asked: dict[str, Any]) -> list[Evidence]:
         lower, words = places("lower"), "the first method's best place lies below the second's"
     else:
         by = asked["least"]
-        values = {place: known.measured.get("guidance", {}).get(name) for place, name in asked["upper"]}
-        if not all(values.values()):
+        found = known.measured.get("guidance", {})
+        if not all(name in found for name in names):
             return missing(f"{by} along the grid", names)
-        least = min(asked["upper"], key=lambda each: known.measured["guidance"][each[1]][0]["results"][by]["value"])[0]
+        least = min(asked["upper"], key=lambda each: found[each[1]][0]["results"][by]["value"])[0]
         lower, words = np.full(DRAWS, least), f"{PROPERTIES.get(by, by)} is least at {least:g}, the best accuracy lies above"
-    holds, fails = (float((1 + (side).sum()) / (DRAWS + 1)) for side in (lower >= upper, lower <= upper))
+    holds, fails = (float((1 + side.sum()) / (DRAWS + 1)) for side in (lower >= upper, lower <= upper))
     return [Evidence(f"{words}: in {100 * float((lower < upper).mean()):.0f} % of draws", min(1.0, 2 * holds), min(1.0, 2 * fails), tuple(names))]
 
 
@@ -266,10 +255,10 @@ def closest_group(known: Known, group: str) -> list[Evidence]:
     return found
 
 
-def _unit(text: str, e: stats.Estimate, rows: Sequence[str], bound: float = 0.0, control: bool = False) -> Evidence:
+def _unit(text: str, e: stats.Estimate, rows: Sequence[str], bound: float = 0.0) -> Evidence:
     """Evidence that a number of which each encoder gives one lies above a bound."""
     variance = e.error**2 * e.runs
-    return Evidence(f"{text}: {points(e)}", e.above(bound), e.below(bound), tuple(rows), "encoders" in e.over or e.over == "runs", control,
+    return Evidence(f"{text}: {points(e)}", e.above(bound), e.below(bound), tuple(rows), "encoders" in e.over or e.over == "runs",
                     runs=e.runs, away=e.mean - bound, one_run=variance)  # fmt: skip
 
 
@@ -347,16 +336,8 @@ def guidance_holds(known: Known, names: list[str]) -> list[Evidence]:
     if not all(name in found for name in names):
         return [Evidence("agreement at little guidance: no record", rows=tuple(names), tested=False, control=True)]
     e = _agreement_gain(found, *names)
-    return [
-        Evidence(
-            f"agreement with the caption's class, {title(names[1])} − {title(names[0])}: {points(e)}",
-            e.above(0),
-            e.below(0),
-            tuple(names),
-            control=True,
-            runs=1,
-        )
-    ]
+    text = f"agreement with the caption's class, {title(names[1])} − {title(names[0])}: {points(e)}"
+    return [Evidence(text, e.above(0), e.below(0), tuple(names), control=True, runs=1)]
 
 
 @rule("generation")
@@ -366,7 +347,7 @@ def generation(known: Known, names: list[str]) -> list[Evidence]:
     ratios = [np.log(cost["pool_seconds"] / cost["train_seconds"]) for cost in costs if cost["pool_seconds"] > 1]
     if len(ratios) < 2:
         return missing("seconds of making and of training", names)
-    e = stats.paired(ratios, 0)
+    e = stats.paired(ratios)
     text = f"seconds of making over seconds of training: {np.exp(e.mean):.1f} [{np.exp(e.low):.1f}, {np.exp(e.high):.1f}] over {len(ratios)} runs"
     return [Evidence(text, e.above(0), e.below(0), tuple(names), runs=len(ratios))]
 
