@@ -35,9 +35,9 @@ p = sl.book.parameters(globals())
 # %% [markdown]
 # ## What is varied
 #
-# The number of updates, and nothing else: a row's own runs, and the same with three and with ten times as many epochs over the same images. The
-# schedule is stretched, so the learning rate climbs over the first fifth of each run and reaches zero at its end. No setting was tuned for the longer
-# runs. The random encoder is the same at every length.
+# The number of updates, and nothing else: a row's own runs, and the same with three and with ten times as many epochs over the same images, as far
+# as these have been made (the caption names those that have not). The schedule is stretched, so the learning rate climbs over the first fifth of
+# each run and reaches zero at its end. No setting was tuned for the longer runs. The random encoder is the same at every length.
 
 # %% tags=["hide-input"]
 found = sl.study.chapter("24_length", p)
@@ -69,8 +69,9 @@ sl.book.training(longest or {"real": sl.book.baseline(p, "real")})
 sl.book.verdicts("24_length")
 
 # %% [markdown]
-# What this page cannot say: the longest of these runs is still about seven times shorter than the paper's, each repeats ten thousand images up to a hundred
-# times ([new images instead](22_number_of_images) are another question), and all follow one schedule.
+# What this page cannot say: even ten times as many epochs are about a seventh of the paper's updates, they repeat ten thousand images a hundred
+# times ([new images instead](22_number_of_images) are another question), and all lengths follow one schedule. Where the longer runs are still to
+# be made, its question is open.
 #
 # ## Try it yourself
 #

@@ -15,8 +15,9 @@
 # # Claims
 #
 # What the papers say, as rules over our records. **What held here, what did not, and how sure are we?** A claim is *supported* when all of its
-# comparisons are, *contradicted* when one is the other way round, *undecided* when the runs do not tell, *not tested* when a record is missing, a
-# control fails, or there is no rule. Verdicts and numbers are computed; no verdict is typed.
+# comparisons are, *contradicted* when one is the other way round, *undecided* when the runs do not tell, *not tested* when a record is missing and
+# the rest does not contradict it, a control fails, or there is no rule. A mark before a comparison is for it alone; the verdict asks for
+# more. Verdicts and numbers are computed; no verdict is typed.
 
 # %% tags=["parameters", "remove-input"]
 profile: str = "smoke"  # cpu or gpu: the page shows that profile's committed records, else those of the one that decides

@@ -361,3 +361,60 @@ def test_rows_of_different_test_sets_are_not_compared():
 def test_the_profile_that_decides_has_what_a_page_needs():
     found = inference.committed(claims.deciding())
     assert {"random", "real"} <= found.keys() and study.row("real").name in found
+
+
+def without(known, kind, name):
+    """A table without a row, or without a row's or a part's measurement of a kind."""
+    if kind == "runs":
+        return Known({row: runs for row, runs in known.runs.items() if row != name}, known.measured)
+    rows = {
+        row: [{**r, "results": {k: v for k, v in r["results"].items() if k != name}} for r in mine] for row, mine in known.measured[kind].items() if row != name
+    }
+    return Known(known.runs, {kind: rows})
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind", "name"),
+    [("share", "runs", "b"), ("nearest", "runs", "set9"), ("nearest", "properties", "set9"), ("correlate", "properties", "set9"), ("correlate", "runs", "set9"),
+     ("long_tail", "long_tail", "varied"), ("long_tail", "long_tail", "balanced"), ("closest_group", "transfer", "real"), ("trend", "runs", "b"),
+     ("best_along", "runs", "v2"), ("range", "runs", "c"), ("memory", "memory", "random"), ("private", "private", "random"),
+     ("along_guidance", "guidance", "w2")],
+)  # fmt: skip
+def test_a_rule_of_which_a_part_is_not_recorded_is_not_tested(rule, kind, name):
+    asked, good, *_ = WORLDS[rule]
+    assert verdict(rule, asked, good) == "supported" and verdict(rule, asked, without(good, kind, name)) == "not tested"
+
+
+def test_a_way_that_leads_nowhere_leaves_a_share_of_it_untested():
+    for ceiling in (0.3, 0.2):
+        assert verdict("share", SHARE, Known(table({"random": 0.3, "real": ceiling, "a": 0.25, "b": 0.25}))) == "not tested"
+    turned = measured("memory", {row: {"1000": {"top1": a}} for row, a in (("random", 0.4), ("noise", 0.4), ("real", 0.3))})
+    assert verdict("memory", MEMORY, Known({}, turned)) == "not tested"
+
+
+def test_controls_are_not_the_runs_of_a_claim_and_halves_are_those_of_their_row():
+    claim = {"id": "x", "text": "", "source": "", "paper": "book", "chapters": [], "rules": [1]}
+    found = [Evidence("", 0.5, 1, control=True, runs=1), Evidence("", 0.5, 1, runs=3)]
+    assert claims.judge([claim], [("made", found)])[0].runs == 3
+    asked, good, *_ = WORLDS["nearest"]
+    (e,) = rules.RULES["nearest"](good, asked)
+    assert e.runs == 3  # not those of a half
+    # Var of best − nearest by runs of each row: both halves together are one row's
+    assert e.one_run == pytest.approx(SPREAD.variance * (2 + stats.CHOICE))
+
+
+def test_runs_do_not_settle_what_the_test_images_leave_open():
+    e = stats.of_units(0.01, 2.0, 5e-5, stats.Spread(1e-8, 20), 2, N)
+    assert rules._unit("", e, ()).needs(0.05) is None and rules._unit("", stats.of_units(0.05, 2.0, 5e-5, SPREAD, 2, N), ()).needs(0.05)
+
+
+def test_rows_that_differ_by_luck_with_the_images_alone_do_not_differ():
+    """Rows of equal chances on other images each: more runs make none of them better."""
+    rng = np.random.default_rng(1)
+    right = {name: rng.uniform(size=N) < 0.5 for name in "abc"}
+    known = Known(table(dict.fromkeys("abc", 0.5), 100))
+    for name, runs in known.runs.items():
+        for r in runs:
+            r["results"]["fc6_linear"] = {"top1": float(right[name].mean()), "n": N, "correct": records.pack(right[name])}
+    (e,) = rules.RULES["range"](known, ["a", "b", "c"])
+    assert e.pro > 0.05

@@ -41,7 +41,7 @@ def test_the_answer_says_what_the_records_say():
     assert all(study.row(name).title in said for name in chosen)
     top = sum(w * inference.estimate(runs).mean for w, runs in halves)
     floor, real = (leaderboard.estimate(FOUND[name]).mean for name in ("random", "real"))
-    assert f"the best noise {100 * top:.1f} [" in said and f"real images {100 * real:.1f} %" in said
+    assert f"the best of {len(noise)} sets of noise {100 * top:.1f} [" in said and f"real images {100 * real:.1f} %" in said
     assert f"{100 * (top - floor) / (real - floor):.0f} % [" in said
     judged = [claim.verdict for claim in claims.verdicts()]
     assert f"Of {len(judged)} claims: {judged.count('supported')} supported" in said

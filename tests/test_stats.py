@@ -332,7 +332,7 @@ def test_paired_t_equals_scipys():
     other = distributions.ttest_1samp(d, 0)
     interval = other.confidence_interval()
     assert (mean, low, high) == pytest.approx((d.mean(), interval.low, interval.high))
-    e = stats.paired(list(d), 100)
+    e = stats.paired(list(d))
     assert (e.mean, e.low, e.high, e.p) == pytest.approx((mean, low, high, other.pvalue)) and e.over == "runs"
 
 

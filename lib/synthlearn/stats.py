@@ -47,6 +47,7 @@ class Estimate:
     runs: int  # of the row that has fewest
     n: int  # test images
     over: str = "runs and images"
+    fixed: float = 0.0  # part of the error's square that more runs do not take away
 
     @property
     def low(self) -> float:
@@ -132,8 +133,9 @@ def contrast(parts: Sequence[Part]) -> Estimate:
     of_runs: dict[Spread, float] = {}
     for w, outcomes, spread in parts:
         of_runs[spread] = of_runs.get(spread, 0.0) + spread.variance * w * w / len(outcomes)
-    variance, df = _combined([*((v, spread.df) for spread, v in of_runs.items()), (images_share(parts), math.inf)])
-    return Estimate(value, math.sqrt(variance), df, runs, n)
+    images = images_share(parts)
+    variance, df = _combined([*((v, spread.df) for spread, v in of_runs.items()), (images, math.inf)])
+    return Estimate(value, math.sqrt(variance), df, runs, n, fixed=images)
 
 
 def images_share(parts: Sequence[Part]) -> float:
@@ -159,7 +161,7 @@ def difference(a: np.ndarray, b: np.ndarray, spread_a: Spread, spread_b: Spread)
 def of_units(value: float, share: float, images: float, spread: Spread, runs: int, n: int, over: str = "encoders and images") -> Estimate:
     """A number made of one number per encoder: its variance is ``share`` of an encoder's, by ``spread``, and ``images``, what the test images bring."""
     variance, df = _combined([(share * spread.variance, spread.df), (images, math.inf)] if spread.df else [(images, math.inf)])
-    return Estimate(value, math.sqrt(variance), df, runs, n, over)
+    return Estimate(value, math.sqrt(variance), df, runs, n, over, images)
 
 
 def runs_apart(spread: Spread, level: float = LEVEL) -> float:

@@ -241,7 +241,8 @@ def claim_table(judged: Sequence[claims.Claim], chapter: str = "", evidence: boo
     total = ", ".join(f"{words.count(word)} {word}" for word in claims.VERDICTS if word in words)
     whose = " and ".join(dict.fromkeys(claim.profile for claim in judged if claim.profile)) or "none yet"
     note = f"{counted(len(judged), 'claim')}: {total}. Of committed records alone (profile {whose}), whatever the rest of this page ran; the same verdict on "
-    note += "every page. Intervals are over runs and test images. All of a claim must hold; Holm's procedure at 5 % over each paper's claims."
+    note += "every page. Intervals are over runs (or encoders) and test images. ✓ and ✗ before a comparison are at 5 % for it alone; all of a claim must hold, "
+    note += "by the stricter bar of Holm's procedure over its paper's claims."
     return table(header, body, note)
 
 
@@ -260,7 +261,10 @@ def _verdict(claim: claims.Claim) -> str:
         failed = [e for e in claim.evidence if e.control and e.verdict != "supported"]
         return f"{cell}<br><small>{'its control fails' if failed else 'not all of it is recorded'}</small>"
     if claim.verdict == "undecided":
-        settles = f"{claim.needed:,} runs of each row would settle it, if it is as it looks" if claim.needed else "more runs alone would not settle it"
+        way = "contradict" if any(e.away < 0 for e in claim.evidence if not e.control) else "support"
+        settles = (
+            f"{claim.needed:,} runs of each row would settle it, and {way} it, if it is as it looks" if claim.needed else "more runs alone would not settle it"
+        )
         return f"{cell}<br><small>{settles}</small>"
     return cell
 

@@ -241,7 +241,7 @@ def published_table() -> figures.Shown:
 def answer(found: Records, profile: Profile) -> figures.Shown:
     """The study's answer in five short lines, from the records: how good, how far, which images, what captions add, how sure."""
     noise = {n: found[n] for n in one_protocol(found, profile) if row_by_name(n).kind == "generator"}
-    if not noise or not {"random", "real", "mosaic-named.stablerep", "mosaic-named", "real.supcon"} <= found.keys():
+    if not noise or not {"random", "real", "mosaic-named.stablerep", "mosaic-named", "real.supcon", "real.simclr_sharp"} <= found.keys():
         return table(["state"], [["no committed records yet"]], "The study's records are not there: make study PROFILE=cpu.")
     lines = [_how_good(found, noise, profile), _how_far(found, noise), _which(found, noise), _what_for(profile), _captions(found), _how_sure()]
     lines = [line for line in lines if line]
@@ -254,7 +254,8 @@ def _how_good(found: Records, noise: Records, profile: Profile) -> str:
     floor, real = (estimate(found[name]) for name in ("random", "real"))
     named = " or ".join(html.escape(row_by_name(name).title) for name in chosen)
     updates = records.updates(found["real"][0])
-    said = f"<b>How good?</b> An untrained network {recorded(f'{percent(floor.mean)} %', 'random', profile)}, the best noise {interval(top)} % "
+    said = f"<b>How good?</b> An untrained network {recorded(f'{percent(floor.mean)} %', 'random', profile)}, "
+    said += f"the best of {len(noise)} sets of noise {interval(top)} % "
     said += f"({named}; chosen on one half of the runs, taken on the other), real images {recorded(f'{percent(real.mean)} %', 'real', profile)}: "
     return said + f"top-1 on CIFAR-10 by a linear classifier, after {updates:,} updates of a small network."
 
@@ -273,7 +274,7 @@ def _which(found: Records, noise: Records) -> str:
     best = next(iter(order))
     close = [name for name in order if name != best and inference.difference(found[best], found[name]).p > stats.LEVEL]
     rho, low, high = stats.correlation(*_both(found, compared(noise)))
-    said = f"<b>Which images?</b> {len(close) + 1} of {len(noise)} sets of noise cannot be told from the best of them: "
+    said = f"<b>Which images?</b> {len(close) + 1} of {len(noise)} sets of noise cannot be told from the best of them, by single tests at 5 %: "
     said += f"{'; '.join(html.escape(row_by_name(name).title) for name in (best, *close))}. The order agrees with the paper's by "
     return said + f"ρ = {rho:.2f} <small>[{low:.2f}, {high:.2f}]</small> over {len(compared(noise))} synthetic sets."
 
@@ -287,9 +288,10 @@ def _what_for(profile: Profile) -> str:
 
 
 def _captions(found: Records) -> str:
-    several, labels = (inference.difference(found[a], found["mosaic-named"]) for a in ("mosaic-named.stablerep", "real.supcon"))
+    pairs = (("mosaic-named.stablerep", "mosaic-named"), ("real.supcon", "real.simclr_sharp"))
+    several, labels = (inference.difference(found[a], found[b]) for a, b in pairs)
     said = f"<b>What do captions add?</b> Several samples of a caption as positives teach {points(several)} points more than two views of a sample where "
-    said += f"captions name the class; the same labels used directly on real images {points(labels)}"
+    said += f"captions name the class; on real images the same labels, used directly (SupCon), teach {points(labels)} more than two views"
     if {"mosaic-colour.stablerep", "mosaic-colour"} <= found.keys():
         said += f"; where captions tell the colour alone, {points(inference.difference(found['mosaic-colour.stablerep'], found['mosaic-colour']))}"
     return said + ". The generator here recombines real images; one that has seen billions is not tested."

@@ -29,8 +29,8 @@ class Claim:
     """A claim with its evidence and its verdict.
 
     Supported if all evidence is (intersection–union: p is the largest), contradicted if any is (p is the smallest times their number), by Holm's
-    procedure over the claims of its paper; not tested if a control fails or something is not recorded. needed: of an undecided one, the runs of each
-    row that would settle it, if all is as it looks; None: more than a thousand, or runs do not settle it.
+    procedure over the claims of its paper; not tested if a control fails, or something is not recorded and the rest does not contradict it.
+    needed: of an undecided one, the runs of each row that would settle it, if all is as it looks; None: more than a thousand, or runs do not settle it.
     profile: whose records decide. changed: what was changed in the rule after its results were seen, and when. untested: why it has no rule.
     """
 
@@ -50,7 +50,7 @@ class Claim:
     @property
     def runs(self) -> int:
         """Of the row, or measured encoders of it, that has fewest; 0: nothing is recorded."""
-        return min((e.runs for e in self.evidence if e.tested and e.runs), default=0)
+        return min((e.runs for e in self.evidence if e.tested and e.runs and not e.control), default=0)
 
 
 def read(path: str = "book/claims.toml") -> list[dict[str, Any]]:
@@ -161,7 +161,7 @@ def _verdicts(stamp: Any, written: int) -> list[Claim]:
     found = []
     for claim in claims:
         each = {name: evidence(claim, k) for name, k in every.items()}
-        whole = [name for name in each if all(e.tested for e in each[name])]
+        whole = [name for name in each if each[name] and all(e.tested for e in each[name])]
         least = max(each, key=lambda name: sum(e.tested for e in each[name]), default="")
         name = whole[0] if whole else least
         found.append((name, each.get(name, [])))

@@ -116,7 +116,8 @@ def part(weight: float, found: Runs, name: str = MAIN, chosen: bool = False) -> 
 def best(rows: Mapping[str, Runs]) -> tuple[list[tuple[float, Runs]], tuple[str, ...]]:
     """The best of many rows, chosen on every second run and taken on the others, both ways round: the parts, with weights of one half, and their rows.
 
-    So that what made a row the best of many does not count for it as well. A row of one run cannot be judged so and is left out.
+    So that what made a row's runs the best of many does not count for it as well; luck with the test images, which both halves share, still does.
+    A row of one run cannot be judged so and is left out.
     """
     halves = [{name: found[start::2] for name, found in rows.items() if len(found) > 1} for start in (0, 1)]
     top1 = [{name: float(np.mean([metric(r)["top1"] for r in runs])) for name, runs in half.items()} for half in halves]

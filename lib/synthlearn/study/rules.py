@@ -5,8 +5,9 @@ the opposite would. 1: it says nothing in that direction.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,6 @@ from .rows import row, rows
 DRAWS = 20_000  # of parametric simulations
 PROPERTIES = {"frechet": "Fréchet distance", "log_volume": "log volume"}
 MEASURES = {MAIN: "", "fc6_linear_bn": "batch norm re-estimated"}
-LEAST_SETS = 6  # for a correlation
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,12 @@ Parts = Sequence[tuple[float, inference.Runs]]
 def _contrast(text: str, parts: Parts, rows: Sequence[str], measure: str = MAIN, bound: float = 0.0, halves: Parts = (), control: bool = False) -> Evidence:
     """Evidence that a weighted sum of rows lies above a bound; ``halves``: further parts, of a row that was chosen as the best of many."""
     each = [*(inference.part(w, runs, measure) for w, runs in parts), *(inference.part(w, runs, measure, chosen=True) for w, runs in halves)]
-    e = stats.contrast(each)
-    one_run = sum(w * w * spread.variance for w, _, spread in each)
-    images = stats.images_share(each)
+    e, counts = stats.contrast(each), Counter(r["row"] for _, runs in (*parts, *halves) for r in runs)
+    split = [1] * len(parts) + [2] * len(halves)  # a half has half of its row's runs
+    one_run = sum(k * w * w * spread.variance for k, (w, _, spread) in zip(split, each, strict=True))
     known = e.over != "images"  # of runs that may lie apart by anything, a difference over images decides nothing
     told = f"{text}: {points(e)}" if known else f"{text}: {points(e)} over images alone"
-    return Evidence(told, e.above(bound), e.below(bound), tuple(rows), known, control, e.runs, e.mean - bound, one_run, images)
+    return Evidence(told, e.above(bound), e.below(bound), tuple(rows), known, control, min(counts.values()), e.mean - bound, one_run, e.fixed)
 
 
 @rule("compare")
@@ -121,7 +121,7 @@ def compare(known: Known, asked: dict[str, Any]) -> list[Evidence]:
         sign = ">=" if ">=" in text else ">"
         a, b = (side.strip() for side in text.split(sign))
         words = f"{title(a)} − {title(b)}" + f", {MEASURES[measure]}" * (measure != MAIN)
-        have = all(name in known.runs and (measure == MAIN or measure in known.runs[name][0]["results"]) for name in (a, b))
+        have = all(name in known.runs and (measure == MAIN or all(measure in r["results"] for r in known.runs[name])) for name in (a, b))
         if not have:
             found.append(Evidence(f"{words}: no record", rows=(a, b), tested=False, control=asked["control"]))
             continue
@@ -135,15 +135,19 @@ def compare(known: Known, asked: dict[str, Any]) -> list[Evidence]:
 def share(known: Known, asked: dict[str, Any]) -> list[Evidence]:
     """The best of many rows goes at most a share ``most`` of the way from the row ``floor`` to the row ``ceiling``."""
     floor, ceiling, most = asked["floor"], asked["ceiling"], asked["most"]
-    many = {name: known.runs[name] for name in asked["best_of"] if name in known.runs}
-    if not {floor, ceiling} <= known.runs.keys() or not any(len(runs) > 1 for runs in many.values()):
+    if not {floor, ceiling, *asked["best_of"]} <= known.runs.keys():
         return missing("share of the way", (floor, ceiling))
+    many = {name: known.runs[name] for name in asked["best_of"]}
+    if not any(len(runs) > 1 for runs in many.values()):
+        return missing("share of the way, two runs", (floor, ceiling))
+    way = _contrast(f"{title(ceiling)} − {title(floor)}", [(1.0, known.runs[ceiling]), (-1.0, known.runs[floor])], (floor, ceiling), control=True)
     halves, chosen = inference.best(many)
     parts = [(most, known.runs[ceiling]), (1 - most, known.runs[floor])]
     low, high = (inference.estimate(known.runs[name]).mean for name in (floor, ceiling))
     best = sum(w * inference.estimate(runs).mean for w, runs in halves)
-    gone = f"{titles(chosen)} (chosen on one half of the runs, taken on the other) goes {100 * (best - low) / (high - low):.0f} % of the way"
-    return [_contrast(f"{gone}; what it leaves beyond {100 * (1 - most):.0f} %, in points", parts, (floor, ceiling, *chosen),
+    went = f"{100 * (best - low) / (high - low):.0f} % of the way" if high > low else "a way that is none"
+    gone = f"{titles(chosen)} (chosen on one half of the runs, taken on the other) goes {went}"
+    return [way, _contrast(f"{gone}; what it leaves beyond {100 * (1 - most):.0f} %, in points", parts, (floor, ceiling, *chosen),
                       halves=[(-w, runs) for w, runs in halves])]  # fmt: skip
 
 
@@ -151,11 +155,12 @@ def share(known: Known, asked: dict[str, Any]) -> list[Evidence]:
 def nearest(known: Known, asked: dict[str, Any]) -> list[Evidence]:
     """The best of many rows is not the one that is nearest to real images by a property: it teaches more than that one."""
     values = {name: mine[0]["results"][asked["by"]]["value"] for name, mine in known.measured.get("properties", {}).items() if name in asked["best_of"]}
-    many = {name: known.runs[name] for name in asked["best_of"] if name in known.runs}
     words = PROPERTIES.get(asked["by"], asked["by"].replace("_", " "))
-    near = min(sorted(values), key=values.__getitem__) if values else ""
-    others = {name: runs for name, runs in many.items() if name != near}
-    if near not in known.runs or not any(len(runs) > 1 for runs in others.values()):
+    if not set(asked["best_of"]) <= known.runs.keys() & values.keys():
+        return missing(f"the set nearest by {words}")
+    near = min(sorted(values), key=values.__getitem__)
+    others = {name: known.runs[name] for name in asked["best_of"] if name != near}
+    if not any(len(runs) > 1 for runs in others.values()):
         return missing(f"the set nearest by {words}")
     halves, chosen = inference.best(others)
     text = f"best of the others, {titles(chosen)} (chosen on one half of the runs, taken on the other) − {title(near)}, nearest by {words}"
@@ -177,11 +182,11 @@ def trend(known: Known, asked: dict[str, Any]) -> list[Evidence]:
 def correlate(known: Known, asked: dict[str, Any]) -> list[Evidence]:
     """Over the sets, accuracy goes up with a property among sets that are equal in another, ``held`` (Spearman's partial correlation)."""
     properties = known.measured.get("properties", {})
-    order = sorted(name for name in asked["sets"] if name in properties and name in known.runs)
+    order = sorted(asked["sets"])
     said, fixed = (PROPERTIES.get(asked[k], asked[k].replace("_", " ")) for k in ("property", "held"))
     words = f"{said}, {fixed} held fixed"
-    if len(order) < LEAST_SETS:
-        return missing(f"{words}, {len(order)} sets", order)
+    if not set(order) <= properties.keys() & known.runs.keys():
+        return missing(words, order)
     accuracy = np.array([inference.estimate(known.runs[n]).mean for n in order])
     x, held = (np.array([properties[n][0]["results"][asked[k]]["value"] for n in order]) for k in ("property", "held"))
     rho, z = stats.partial(x, accuracy, held)
@@ -200,10 +205,12 @@ def spread_of_rows(known: Known, asked: list[str]) -> list[Evidence]:
     text = f"accuracy over {len(asked)} rows: {', '.join(f'{100 * m:.1f}' for m in means)}"
     if not spread.df:
         return missing(text, asked)
+    pairs = list(itertools.combinations([inference.part(1.0, known.runs[name]) for name in asked], 2))
+    images = float(np.mean([stats.images_share([a, (-1.0, *b[1:])]) for a, b in pairs])) / 2  # of one row: what they have in common moves all alike
     between = float((n * (means - np.average(means, weights=n)) ** 2).sum()) / (len(asked) - 1)
-    pro = float(distributions.f.sf(between / spread.variance, len(asked) - 1, spread.df))
-    pairs = [inference.difference(known.runs[a], known.runs[b]) for a, b in itertools.combinations(asked, 2)]
-    con = max(max(e.above(-stats.MARGIN), e.below(stats.MARGIN)) for e in pairs)
+    pro = float(distributions.f.sf(between / (spread.variance + n.mean() * images), len(asked) - 1, spread.df))
+    apart = [stats.contrast([a, (-1.0, *b[1:])]) for a, b in pairs]
+    con = max(max(e.above(-stats.MARGIN), e.below(stats.MARGIN)) for e in apart)
     return [Evidence(text, pro, con, tuple(asked), runs=int(n.min()))]
 
 
@@ -234,7 +241,8 @@ def best_along(known: Known, asked: dict[str, Any]) -> list[Evidence]:
         least = min(asked["upper"], key=lambda each: found[each[1]][0]["results"][by]["value"])[0]
         lower, words = np.full(DRAWS, least), f"{PROPERTIES.get(by, by)} is least at {least:g}, the best accuracy lies above"
     holds, fails = (float((1 + side.sum()) / (DRAWS + 1)) for side in (lower >= upper, lower <= upper))
-    return [Evidence(f"{words}: in {100 * float((lower < upper).mean()):.0f} % of draws", min(1.0, 2 * holds), min(1.0, 2 * fails), tuple(names))]
+    return [Evidence(f"{words}: in {100 * float((lower < upper).mean()):.0f} % of draws", min(1.0, 2 * holds), min(1.0, 2 * fails), tuple(names),
+                     runs=min(len(known.runs[name]) for name in names))]  # fmt: skip
 
 
 @rule("closest_group")
@@ -243,23 +251,23 @@ def closest_group(known: Known, group: str) -> list[Evidence]:
 
     An encoder's deviations in two groups may go against each other (they do: −0.5 between natural and structured tasks), so errors are added."""
     gaps = units.closest(known.measured.get("transfer", {}))
-    if group not in gaps:
+    if group not in gaps or len(gaps) < 2:
         return missing("gaps by group of tasks")
     found = []
     for other in gaps:
         if other != group:
             (near, chosen), (far, theirs) = gaps[group], gaps[other]
-            apart = stats.Estimate(far.mean - near.mean, far.error + near.error, min(far.df, near.df), near.runs, near.n, near.over)
+            apart = stats.Estimate(far.mean - near.mean, far.error + near.error, min(far.df, near.df), near.runs, near.n, near.over, far.fixed + near.fixed)
             text = f"gap on {other} tasks (real images − {titles(theirs)}) − gap on {group} ones (real images − {titles(chosen)}), gain over chance"
-            found.append(_unit(text, apart, ("real", *chosen)))
+            found.append(_unit(text, apart, ("real", *chosen, *theirs)))
     return found
 
 
 def _unit(text: str, e: stats.Estimate, rows: Sequence[str], bound: float = 0.0) -> Evidence:
     """Evidence that a number of which each encoder gives one lies above a bound."""
-    variance = e.error**2 * e.runs
+    variance = (e.error**2 - e.fixed) * e.runs
     return Evidence(f"{text}: {points(e)}", e.above(bound), e.below(bound), tuple(rows), "encoders" in e.over or e.over == "runs",
-                    runs=e.runs, away=e.mean - bound, one_run=variance)  # fmt: skip
+                    runs=e.runs, away=e.mean - bound, one_run=variance, images=e.fixed)  # fmt: skip
 
 
 @rule("memory")
@@ -274,7 +282,8 @@ def memory(known: Known, asked: dict[str, Any]) -> list[Evidence]:
     e = top1.contrast({noise: 1.0, floor: least - 1.0, ceiling: -least})
     a, b, c = (top1.estimate(name).mean for name in (floor, noise, ceiling))
     text = f"{title(floor)} {100 * a:.1f}, {title(noise)} {100 * b:.1f}, {title(ceiling)} {100 * c:.1f} %; beyond {100 * least:.0f} % of the way, in points"
-    return [_unit(text, e, (noise, floor, ceiling))]
+    way = _unit(f"{title(ceiling)} − {title(floor)}", top1.apart(ceiling, floor), (floor, ceiling))
+    return [replace(way, control=True), _unit(text, e, (noise, floor, ceiling))]
 
 
 @rule("private")
@@ -294,9 +303,9 @@ def long_tail(known: Known, asked: dict[str, str]) -> list[Evidence]:
     balanced real images would. Paired over seeds, which draw the rare classes; spread pooled over all ways."""
     found = known.measured.get("long_tail", {}).get(asked["row"], [])
     arm = asked["arm"]
-    if len(found) < 2 or arm not in found[0]["results"]:
+    rivals = ("repeated", "varied")
+    if len(found) < 2 or not {arm, "balanced", *rivals} <= found[0]["results"].keys():
         return missing("rare classes", (asked["row"],))
-    rivals = [name for name in ("repeated", "varied") if name in found[0]["results"]]
     text = "tail, {a} − {b}"
     each = [_unit(text.format(a=arm, b=name), _block(found, "tail", arm, name), (asked["row"],)) for name in rivals]
     return [*each, _unit(f"head, {arm} − balanced real images", _block(found, "head", arm, "balanced"), (asked["row"],), -stats.MARGIN)]
