@@ -156,6 +156,12 @@ def test_rooms_import_downwards_only():
                     )  # parts do not know each other, but feature visualisations look into encoders
 
 
+def test_actions_are_pinned_by_commit():
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        for action in re.findall(r"uses: (.+)$", path.read_text(), re.MULTILINE):
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", action), (path.name, action)
+
+
 def test_citation_workflows_and_hooks_name_what_exists():
     import yaml
 
