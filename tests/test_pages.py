@@ -1,5 +1,6 @@
 """Pages that show committed results: the answer, the list of records, the full-scale plan, links for Colab."""
 
+import dataclasses
 import importlib
 import json
 import re
@@ -150,6 +151,55 @@ def test_hours_follow_from_operations():
     assert cost[1] == "22,222"  # 100 million pictures at 0.8 s
     trained = 9 * 3 * 1e8 * scale.forward_flop("vit_b_16", 224) / (scale.A100 * scale.SHARES[1]) / 3600
     assert (cost[2], cost[3]) == (f"{trained:,.0f}", f"{1e8 * 0.8 / 3600 / trained:.0f}")  # hours of the same card
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<a href='javascript:alert(1)'>x</a>",
+    "<a href='//example.org/x'>x</a>",
+    "<b onclick='alert(1)'>x</b>",
+    "<b class='x' onclick='y'>x</b>",
+    "<span style='background:url(//example.org)'>x</span>",
+    "<small",
+    "</td><script src='//example.org'></script>",
+    "<svg/onload=alert(1)>",
+    "<B ONCLICK=alert(1)>",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_table_obeys_no_tag_but_its_own(text):
+    shown = book.table(["a", text], [["b", f"x {text}"]]).content
+    bare = book.table(["a", ""], [["b", "x "]]).content
+    closing = r"</(?:a|b|small|span)>"  # these do nothing
+    assert re.findall("<[^>]*>", re.sub(closing, "", shown)) == re.findall("<[^>]*>", bare)
+
+
+@pytest.mark.parametrize("text", ["'><script>alert(1)</script>", "<img src=x onerror=alert(1)>"])
+def test_records_benchmarks_and_rows_cannot_write_into_a_page(text, monkeypatch):
+    real = FOUND["real"][0]
+    provenance = real["provenance"] | dict.fromkeys(("device", "date", "code", "python", "torch"), text)
+    found = {text: [real | {"row": text, "provenance": provenance}]}
+    row = dataclasses.replace(study.row("real"), name=text, title=text, chapter=text)
+    for module in (leaderboard, importlib.import_module("synthlearn.book.record_list")):
+        monkeypatch.setattr(module, "row_by_name", lambda name: row)
+    monkeypatch.setattr(leaderboard, "protocol", lambda *a: text)
+    machine = json.loads(next((files.root() / "results" / "benchmarks").glob("*.json")).read_text())
+    machine |= dict.fromkeys(("device", "torch", "date", "commit"), text)
+    machine["rows"] = [machine["rows"][0] | {"what": text, "against": text}]
+    monkeypatch.setattr(leaderboard, "measurements", lambda: [machine])
+    shown = [
+        book.record_table(found, STUDY),
+        book.leaderboard(found, STUDY),
+        book.costs(found, STUDY),
+        book.machines(found),
+        book.provenance(STUDY, found),
+        book.benchmark_tables(),
+        book.benchmark_figures(),
+    ]
+    for figure in shown:
+        assert "<script" not in figure.content and "<img" not in figure.content
 
 
 PAGE = {"cells": [{"cell_type": "markdown", "source": ["# A"]}, {"cell_type": "markdown", "source": ["b"]}]}
