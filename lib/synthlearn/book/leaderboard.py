@@ -398,7 +398,7 @@ def benchmark_figures() -> figures.Shown:
         axis.set_yticks(range(len(machine["rows"])), [row["what"] for row in machine["rows"]])
         axis.invert_yaxis()
         axis.set_xlabel(f"times as fast as the reference loop, {machine['device']}, {machine['threads']} threads")
-        said = "; ".join(f"{row['what']} {row['ratio'][1]:.1f} times {row['against']}" for row in machine["rows"])
+        said = "; ".join(f"{row['what']} {row['ratio'][1]:.3g} times {row['against']}" for row in machine["rows"])
         shown.append(figures.svg(figure, f"Speed ratios on {machine['device']}: {said}.", "Marks: median over turns; bars: least to largest; ticks: goals."))
     return figures.Shown("".join(s.content for s in shown), " ".join(s.alt for s in shown))
 
@@ -412,7 +412,7 @@ def benchmark_tables() -> figures.Shown:
             low, middle, high = row["ratio"]
             goal = "–" if row["goal"] is None else f"{row['goal']:g} × {'✓' if middle >= row['goal'] else '✗ missed'}"
             ratio = f"{middle:.3g} × <small>[{low:.3g}, {high:.3g}]</small>"
-            needs = f"{row['memory_mb']:,}" if row.get("memory_mb") else "–"
+            needs = "–" if row.get("memory_mb") is None else f"{row['memory_mb']:,}" if row["memory_mb"] else "below 1"
             body.append(
                 [
                     html.escape(row["what"]),
