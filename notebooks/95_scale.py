@@ -63,7 +63,7 @@ scale.diffusion_table()
 # *A cluster*: every row is a job of its own, so the study scales with the number of rows.
 #
 # ```bash
-# pip install 'synthlearn[cluster]'
+# pip install -e '.[cluster]'
 # snakemake --snakefile workflow/Snakefile --workflow-profile workflow/profiles/slurm --config profile=gpu rows
 # ```
 #

@@ -29,6 +29,7 @@ COLOURS = {
 LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")  # for lines of one figure
 PNG_BYTES = 20_000  # larger pictures are stored with some loss
 INK = "#123456"  # stands for the page's text colour until the SVG is written
+SIDE_BY_SIDE = "display: flex; flex-wrap: wrap; gap: 0.8rem 0.4rem"  # in the tag, so that it holds in Jupyter too, where the book's style sheet is not
 _numbers = itertools.count(1)
 STYLE: dict[Any, Any] = {
     **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none"),
@@ -105,7 +106,7 @@ def labelled(panels: dict[str, Tensor], alt: str, caption: str = "") -> Shown:
         f"<figure>{image_tag(x.permute(1, 2, 0).numpy(), f'{alt} ({label})')}<figcaption>{html.escape(label)}</figcaption></figure>"
         for label, x in panels.items()
     )
-    return _figure(f'<div class="panels">{cells}</div>', alt, caption)
+    return _figure(f'<div class="panels" style="{SIDE_BY_SIDE}">{cells}</div>', alt, caption)
 
 
 def slider(frames: Mapping[str, Tensor], alt: str, caption: str = "", scale: int = 1) -> Shown:
@@ -116,7 +117,7 @@ def slider(frames: Mapping[str, Tensor], alt: str, caption: str = "", scale: int
         f"<figure>{image_tag(x.permute(1, 2, 0).numpy(), f'{alt} ({label})', scale)}<figcaption>{html.escape(label)}</figcaption></figure>"
         for label, x in frames.items()
     )
-    return _figure(f'<div class="panels slider">{cells}</div>', alt, caption)
+    return _figure(f'<div class="panels slider" style="{SIDE_BY_SIDE}">{cells}</div>', alt, caption)
 
 
 def sheet(images: Tensor, columns: int = 8) -> Tensor:
