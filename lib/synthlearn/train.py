@@ -170,7 +170,8 @@ def pretrain(
         images: uint8 (n, 3, h, w) on the training device, or a feed of such.
         method: a loss over ``method.views`` views of each image, with the encoder inside.
         seed: of the order of images and of the views. Both are functions of (seed, epoch, image): nothing random is kept.
-        checkpoint: file to continue from if it exists, written about every 20 seconds and removed at the end.
+        checkpoint: file to continue from if it exists, written about every 20 seconds; the caller removes it once the encoder
+            is in a safe place.
         identity: what a checkpoint must say it belongs to (the id of the row's spec).
         on_step: called with the number of finished steps, for tests and progress.
         until: stop after this many steps, without finishing (to replay the start of a recorded run).
@@ -229,8 +230,6 @@ def pretrain(
                 saved = time.perf_counter()
             if on_step is not None:
                 on_step(step + 1)
-    if checkpoint is not None:
-        checkpoint.unlink(missing_ok=True)
     method.eval()
     return Trained(curves, spent + time.perf_counter() - began, resumed)
 

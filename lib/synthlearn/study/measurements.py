@@ -2,7 +2,6 @@
 
 import dataclasses
 import time
-import tomllib
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -51,7 +50,7 @@ class Plan:
 @cache
 def plans() -> dict[str, Plan]:
     """The plans by name, as written. Raises ParameterError for an unknown measurement or row."""
-    table = tomllib.loads((files.root() / "workflow" / "measurements.toml").read_text())
+    table = files.read_workflow("measurements.toml")
     for name, entry in table.items():
         if name not in MEASUREMENTS:
             raise ParameterError(f"workflow/measurements.toml: {name!r} is not a measurement; allowed are {', '.join(MEASUREMENTS)}")

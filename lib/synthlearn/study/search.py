@@ -7,7 +7,6 @@ images that no classifier learned from; what the choice would have been with oth
 import dataclasses
 import multiprocessing
 import time
-import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
@@ -59,7 +58,7 @@ class Search:
 @cache
 def search(name: str, profile: str) -> Search:
     """A search by name. Raises ParameterError for a search or profile that the file does not have."""
-    table = tomllib.loads((files.root() / "workflow" / "search.toml").read_text())
+    table = files.read_workflow("search.toml")
     if name not in table:
         raise ParameterError(f"unknown search {name!r}: workflow/search.toml has {', '.join(table)}")
     if profile not in STUDIED:
