@@ -186,6 +186,32 @@ def test_a_source_that_needs_an_encoder_names_its_record_and_gets_it_back_when_i
     assert files.digest(spec(row, tiny, 1)) != files.digest(spec(row, tiny, 0)) != files.digest(spec(row, dataclasses.replace(tiny, lr=0.1), 0))
 
 
+def test_an_encoder_that_cannot_be_written_does_not_cost_its_training(tiny, runs, monkeypatch):
+    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+    row, save = study.row("noise-white"), encoders.save
+
+    def full(*arguments):
+        raise DataError("cannot write: no space left")
+
+    monkeypatch.setattr(encoders, "save", full)
+    with pytest.raises(DataError, match="no space left"):
+        study.record(row, tiny, 0)
+    identity = files.digest(spec(row, tiny, 0))
+    assert run.checkpoint(identity).exists() and run.state(row, tiny, 0) == "missing"
+    monkeypatch.setattr(encoders, "save", save)
+    made = study.record(row, tiny, 0)
+    assert made["cost"]["resumed"] == 1 and made["cost"]["failed_tries"] == 1
+    assert not run.checkpoint(identity).exists() and run.encoder_file(identity).exists()
+
+
+def test_a_record_that_cannot_be_written_is_named_before_the_work(tiny, runs, monkeypatch):
+    row = study.row("noise-white")
+    run.path(row, tiny, 0).mkdir(parents=True)
+    monkeypatch.setattr(train, "pretrain", lambda *a, **k: pytest.fail("trained for nothing"))
+    with pytest.raises(DataError, match=r"noise-white-s0\.json"):
+        study.record(row, tiny, 0)
+
+
 def test_a_damaged_record_is_named(tiny, runs):
     row = study.row("mean_colours")
     study.record(row, tiny, 0)
