@@ -89,10 +89,10 @@ def test_damaged_foreign_and_misfit_files_are_named(tmp_path):
     encoders.save(path, SmallAlexNet(0.125, 32), {})
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(CheckpointError, match="not a readable safetensors file"):
+    with pytest.raises(CheckpointError, match=r"not a readable safetensors file|damaged"):
         encoders.load(str(path))
     safetensors.torch.save_file({"a": torch.zeros(1)}, path)
-    with pytest.raises(CheckpointError, match="not one of synthlearn"):
+    with pytest.raises(CheckpointError, match="no header"):
         encoders.load(str(path))
     with pytest.raises(CheckpointError, match="no such file"):
         encoders.load(str(tmp_path / "none.safetensors"))

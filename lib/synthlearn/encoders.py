@@ -449,6 +449,16 @@ def _normalisation(found: Any, what: str) -> tuple[tuple[float, ...], tuple[floa
     )
 
 
+def identity(path: Path) -> str:
+    """What an encoder's file holds, wherever it lies: the id of the record that it was trained for,
+    else SHA-256 of the file. Raises CheckpointError for a file that is damaged or not ours."""
+    if path.suffix not in (".pt", ".pth"):
+        record = files.load_tensors(path)[1].get("record")
+        if isinstance(record, str):
+            return record
+    return files.sha256(path)
+
+
 def is_safetensors(path: Path) -> bool:
     """True if a file is of the safetensors format, by its content. Raises CheckpointError for none."""
     try:
