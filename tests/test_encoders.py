@@ -4,7 +4,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from synthlearn import encoders, files, rng
+from synthlearn import encoders, rng
 from synthlearn.encoders import SmallAlexNet, ViT, load, save
 from synthlearn.errors import CheckpointError, ParameterError
 from synthlearn.image import MEAN, STD
@@ -130,7 +130,7 @@ def test_timm_models_take_the_files_that_exist(tmp_path, timm, name):
         for file in ("whole.safetensors", "whole.pth", "model.pth", "average.pt"):
             e = encoders.load(f"timm:{name}@{tmp_path / file}")
             assert torch.equal(e.features(x)["pooled"], expected) and not e.training
-            assert e.options["weights"] == {"sha256": files.sha256(tmp_path / file)}
+            assert e.options == {"timm": name, "input_size": model.pretrained_cfg["input_size"][-1]}
 
 
 def test_timm_files_that_do_not_fit_are_refused_in_one_line(tmp_path, timm, capsys):
@@ -193,7 +193,7 @@ def test_a_hub_model_is_named_with_its_revision(tmp_path, timm, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     e = encoders.load("timm:resnet10t")
-    assert e.options["weights"] == {"hub": "timm/resnet10t.c3_in1k", "tag": "c3_in1k", "revision": commit}
+    assert e.options["hub"] == {"repository": "timm/resnet10t.c3_in1k", "tag": "c3_in1k", "revision": commit}
     assert torch.equal(e.state_dict()["model.conv1.0.weight"], model.state_dict()["conv1.0.weight"])
     with pytest.raises(CheckpointError, match="encoder timm:resnet18: no weights") as caught:
         encoders.load("timm:resnet18")

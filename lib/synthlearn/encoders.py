@@ -287,7 +287,7 @@ class Timm(Encoder):
         weights: an ordinary file of the model, safetensors or torch's own, with its classifier or
             without; None: those of the hub.
 
-    ``options`` name the weights: SHA-256 of the file, or repository and revision on the hub.
+    ``options`` name weights of the hub: repository, tag and revision.
     Raises: ParameterError for an unknown model or no timm; CheckpointError for weights that are not
     there, damaged, of another model or not finite.
     """
@@ -312,10 +312,9 @@ class Timm(Encoder):
         self.normalisation = (config["mean"], config["std"])
         self.options = {"timm": name, "input_size": config["input_size"][-1]}
         if weights is None or tensors is None:
-            self.options["weights"] = _hub(config)
+            self.options["hub"] = _hub(config)
             check_finite(self.model, what)
         else:
-            self.options["weights"] = {"sha256": files.sha256(weights)}
             restore(self.model, _without_classifier(self.model, tensors), weights)
 
     def features(self, x: Tensor, taps: tuple[str, ...] = ("pooled",)) -> dict[str, Tensor]:
@@ -327,7 +326,7 @@ def _hub(config: dict[str, Any]) -> dict[str, Any]:
     """Which weights a timm model has loaded: repository, tag, and the commit of the hub's cache."""
     repository, _, revision = config.get("hf_hub_id", "").partition("@")
     if not repository:
-        return {"url": config.get("url")}
+        return {"url": config.get("url"), "tag": config.get("tag")}
     hub = importlib.import_module("huggingface_hub")  # comes with timm
     own = config.get("hf_hub_filename")
     for name in (own,) if own else ("model.safetensors", "pytorch_model.bin"):
@@ -335,7 +334,7 @@ def _hub(config: dict[str, Any]) -> dict[str, Any]:
         if isinstance(path, str):  # …/snapshots/COMMIT/NAME
             revision = Path(path).parts[-1 - len(Path(name).parts)]
             break
-    return {"hub": repository, "tag": config.get("tag"), "revision": revision}
+    return {"repository": repository, "tag": config.get("tag"), "revision": revision}
 
 
 def _without_classifier(model: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

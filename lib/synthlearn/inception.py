@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from .encoders import Encoder, read_state, restore
+from .errors import ParameterError
 
 DROPPED = ("AuxLogits.", "fc.")  # of the file: both classifiers
 
@@ -24,8 +25,10 @@ class Inception(Encoder):
         """``weights``: torchvision's file ``inception_v3_google-….pth``, read without running code of it.
 
         Raises: CheckpointError for a file that is missing, damaged or of another model; ParameterError
-        for a file of ``pretrain``.
+        for no name, or a file of ``pretrain``.
         """
+        if weights == Path():
+            raise ParameterError("encoder inception: names no file; give inception:FILE")
         super().__init__()
         found = read_state(weights, "give it without inception:")
         importlib.import_module(".vision", __package__)  # makes sure that torchvision can be imported
