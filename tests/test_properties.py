@@ -164,7 +164,7 @@ def test_inception_reads_torchvisions_file_and_runs_no_code_of_it(tmp_path):
         inception.Inception(tmp_path / "short.pth")
     torch.save({"x": pathlib.PurePosixPath("/")}, tmp_path / "objects.pth")
     with pytest.raises(ParameterError, match="encoder inception: names no file; give inception:FILE"):
-        inception.Inception(pathlib.Path(""))
+        inception.Inception(pathlib.Path())
     torch.save([1, 2], tmp_path / "list.pth")
     (tmp_path / "empty.pth").touch()
     for name, message in (
