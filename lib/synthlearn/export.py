@@ -1,10 +1,10 @@
 """Write a generator's pictures to disk: an ImageFolder of PNG files, or webdataset shards.
 
-Three files of ours say what a folder holds. ``generator.json``, the identity of the set and how many
-pictures it has, is written before the first of them; ``generator.sha256`` gets the checksum of each
-file as it is finished, in sha256sum's form; the data card comes last. Hence a call that was killed
-is completed by the same command, a damaged file is noticed and made again, and no other set gets
-into the folder.
+Three files of ours say what a folder holds. ``generator.json``, the identity of the set and the
+number of its pictures, is written before the first of them; ``generator.sha256`` gets the checksum
+of each file as it is finished, in sha256sum's form; the data card comes last. Hence a call that was
+killed is completed by the same command, a damaged file is noticed and made again, and no other set
+gets into the folder.
 """
 
 import contextlib
