@@ -112,7 +112,7 @@ def defaults(name: str) -> Profile:
     """A profile as written. Raises ParameterError for an unknown one."""
     if name not in NAMES:
         raise ParameterError(f"profile = {name!r}: must be one of {', '.join(NAMES)}")
-    table = tomllib.loads((resources.files(__package__) / "profiles.toml").read_text())[name]
+    table = tomllib.loads((resources.files(__package__) / "profiles.toml").read_text(encoding="utf-8"))[name]
     return Profile(name=name, **{field: check(field, value) for field, value in table.items()})
 
 
