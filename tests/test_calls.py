@@ -53,6 +53,7 @@ COMMANDS = {
     ("probe", "--data", "digits", "--encoder", "e"): {"--width": ("0.25",), "--size": ("32",)},
     ("properties", *GENERATOR, "--encoder", "random"): {
         "--n": (*COUNTS, "0", "3", str(10**9)), "--seed": WHOLE, "--set": SETS, "--profile": PROFILES, "--data": (*WORDS, "nowhere"), "--option": OPTIONS},
+    ("properties", "--encoder", "random"): {"--folder": (*WORDS, "/", "nowhere"), "--real": (*WORDS, "nowhere")},
     ("properties", *GENERATOR): {"--encoder": (*WORDS, "nowhere", "inception:", "inception:nowhere.pth")},
     ("memory", "build", "--memory", "m", "--encoder", "random", "--images", "nowhere"): {
         "--neighbours": ("20",), "--class": ("c",), "--name": ("n",), "--image": ("i",)},
@@ -144,7 +145,8 @@ def chapters():
 
 WRONG = ("profile = 3", "profile = 'big'", "profile = None", "epoch = 5", "epochs = 'many'", "epochs = 1.5", "epochs = True", "epochs = [1]", "epochs = 0",
          "n_images = 10**30", "lr = 10**400", "lr = float('nan')", "lr = float('inf')", "width = -1", "crop = 100", "data = ''", "data = ' '",
-         "data = 'a' * 5000", "data = 'a\\0b'", "data = 'cifar11'", "device = 'meta'", "device = ''", "device = 'cuda:99'", "name = 'x'", "_epochs = 3", "__x = 1", "_ = 1", "p = 3",
+         "data = 'a' * 5000",
+         "data = 'a\\0b'", "data = 'cifar11'", "device = 'meta'", "device = ''", "device = 'cuda:99'", "name = 'x'", "_epochs = 3", "__x = 1", "_ = 1", "p = 3",
          "sl = 5", "In = 3", "Out = 3", "__name__ = 'x'", "epochs = print", "epochs = int", "seeds = {}", "self = 1", "namespace = 1")  # fmt: skip
 
 
