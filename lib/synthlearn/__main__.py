@@ -156,7 +156,7 @@ def parser() -> arguments.Parser:
 def _profile(args: Namespace) -> Any:
     from . import study
 
-    return study.resolve(args.profile, **({} if args.device is None else {"device": args.device}))
+    return study.with_data(args.profile, **({} if args.device is None else {"device": args.device}))
 
 
 def _asked(args: Namespace) -> list[str]:
@@ -221,7 +221,7 @@ def _profiles(args: Namespace) -> int:
 def _generate(args: Namespace) -> int:
     from . import export
     from .generators import generator
-    from .generators.base import check_device
+    from .options import check_device
 
     check_device(args.device)
     source = generator(args.generator, **dict(args.option))
@@ -232,19 +232,6 @@ def _generate(args: Namespace) -> int:
 def _named(args: Namespace) -> tuple[str, str]:
     """Kind and name of the source that the arguments name."""
     return next((kind, str(getattr(args, kind))) for kind in ("generator", "folder", "real") if getattr(args, kind) is not None)
-
-
-def _settings(args: Namespace) -> Any:
-    """The profile with the fields that ``--set`` replaces. Training does not look at the probe's images: they need not be here."""
-    import dataclasses
-
-    from . import study
-    from .study.profiles import defaults
-
-    replaced = dict(args.set)
-    if "data" in replaced:
-        return study.resolve(args.profile, **replaced)
-    return dataclasses.replace(study.resolve(args.profile, **replaced, data="digits"), data=defaults(args.profile).data)
 
 
 def _row(args: Namespace, profile: Any) -> Any:
@@ -266,7 +253,7 @@ def _row(args: Namespace, profile: Any) -> Any:
 def _pretrain(args: Namespace) -> int:
     from . import distributed, encoders, files, stream, study, train
 
-    profile = _settings(args)
+    profile = study.resolve(args.profile, **dict(args.set))  # the probe's images need not be here
     row = _row(args, profile)
     if args.out.is_file() and not args.force:
         raise ParameterError(f"--out {args.out}: is there already; choose another name, or replace it with --force")
@@ -395,7 +382,7 @@ def _search(args: Namespace) -> int:
     from .study import search
 
     found = search.search(args.search, args.profile)
-    rungs = search.search_all(found, study.resolve(args.profile), args.jobs)
+    rungs = search.search_all(found, study.with_data(args.profile), args.jobs)
     for place, rung in enumerate(rungs, 1):
         for point, right in rung:
             said = ", ".join(f"{option} {value}" for option, value in found.options(point).items())

@@ -14,6 +14,7 @@ from .errors import ParameterError
 SEEDS = (-(2**63), 2**63 - 1)
 LONGEST_PART, LONGEST = 255, 4095  # bytes of a file's name and of a path
 LONGEST_TARGET = 200  # bytes of the name of a file that we write: others are made beside it
+SHOWN = 60  # characters of a value in a message
 DIGITS = 20  # of a whole number of 64 bits, with its sign
 
 
@@ -65,6 +66,11 @@ class Parser(argparse.ArgumentParser):
         raise ParameterError(f"{told}; see {self.prog} --help")
 
 
+def _cut(text: str) -> str:
+    """A value in a message, cut off where it is long."""
+    return repr(text) if len(text) <= SHOWN else f"{text[:SHOWN]!r} …"
+
+
 def whole(least: int, most: int) -> Callable[[str], int]:
     """A whole number in a range, ends included."""
 
@@ -72,7 +78,7 @@ def whole(least: int, most: int) -> Callable[[str], int]:
         fits = re.fullmatch(r"[+-]?\d+", text, re.ASCII) and len(text) <= DIGITS
         if not fits or not least <= int(text) <= most:
             allowed = "of 64 bits" if (least, most) == SEEDS else f"from {least:,} to {most:,}"
-            raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number {allowed}")
+            raise argparse.ArgumentTypeError(f"{_cut(text)}: must be a whole number {allowed}")
         return int(text)
 
     return read
@@ -87,7 +93,7 @@ def number(least: float, most: float) -> Callable[[str], float]:
         except ValueError:
             value = math.nan
         if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text!r}: must be a number from {least:g} to {most:g}")
+            raise argparse.ArgumentTypeError(f"{_cut(text)}: must be a number from {least:g} to {most:g}")
         return value
 
     return read
@@ -98,10 +104,10 @@ def word(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError(f"{text!r}: must not be empty")
     if "\0" in text:
-        raise argparse.ArgumentTypeError(f"{text!r}: must not hold a null character")
+        raise argparse.ArgumentTypeError(f"{_cut(text)}: must not hold a null character")
     parts = [len(os.fsencode(part)) for part in text.split("/")]
     if max(parts) > LONGEST_PART or len(os.fsencode(text)) > LONGEST:
-        told = f"{text[:40]!r} …: is too long"
+        told = f"{_cut(text)}: is too long"
         raise argparse.ArgumentTypeError(f"{told}; names have at most {LONGEST_PART} bytes, paths {LONGEST}")
     return text
 
@@ -110,7 +116,7 @@ def folder(text: str) -> Path:
     """A folder to read from, below the root."""
     path = Path(word(text))
     if path.resolve() == Path(path.resolve().anchor):
-        raise argparse.ArgumentTypeError(f"{text!r}: must be a folder below the root, not all that there is")
+        raise argparse.ArgumentTypeError(f"{_cut(text)}: must be a folder below the root, not all that there is")
     return path
 
 
@@ -125,7 +131,7 @@ def target(text: str) -> Path:
     if path.name in ("", ".."):
         raise argparse.ArgumentTypeError(f"{text!r}: must end with a name of its own, as in results/{text.strip('./') or 'first'}")
     if len(os.fsencode(path.name)) > LONGEST_TARGET:
-        raise argparse.ArgumentTypeError(f"{path.name[:40]!r} …: must have at most {LONGEST_TARGET} bytes")
+        raise argparse.ArgumentTypeError(f"{_cut(path.name)}: must have at most {LONGEST_TARGET} bytes")
     return path
 
 
@@ -142,7 +148,7 @@ def encoder_file(text: str) -> Path:
 def device(text: str) -> str:
     """A kind of device that the study computes on; whether it is here is checked where it is used."""
     if not re.fullmatch(r"cpu|cuda(:\d{1,3})?", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r}: must be cpu, cuda or cuda:N")
+        raise argparse.ArgumentTypeError(f"{_cut(text)}: must be cpu, cuda or cuda:N")
     return text
 
 
@@ -150,7 +156,7 @@ def option(text: str) -> tuple[str, Any]:
     """NAME=VALUE with a JSON value of finite numbers, or a word."""
     name, sign, value = text.partition("=")
     if not sign or not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or not value.strip():
-        raise argparse.ArgumentTypeError(f"{text[:80]!r}: must be NAME=VALUE, as in points=50000")
+        raise argparse.ArgumentTypeError(f"{_cut(text)}: must be NAME=VALUE, as in points=50000")
     try:
         read = json.loads(value, parse_int=_integer, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_object)
         return name, word(read) if isinstance(read, str) else read
@@ -168,7 +174,7 @@ def _integer(text: str) -> int:
 
 def _finite(text: str) -> float:
     if not math.isfinite(float(text)):
-        raise argparse.ArgumentTypeError(f"{text}: must be a finite number")
+        raise argparse.ArgumentTypeError(f"{_cut(text)}: must be a finite number")
     return float(text)
 
 

@@ -2,12 +2,14 @@
 
 import dataclasses
 import inspect
+import typing
 from collections.abc import Iterator
 from typing import Any
 
 from . import encoders
 from .generators.base import default_options, generator_class, names
 from .methods import METHODS
+from .options import between
 from .study import profiles
 
 KINDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", list: "a list", dict: "a mapping"}
@@ -111,7 +113,7 @@ def _options(kind: Any, defaults: dict[str, Any]) -> Iterator[str]:
     for field in dataclasses.fields(kind):
         allowed = _allowed(kind, field)
         if defaults[field.name] is dataclasses.MISSING:
-            written = WRITTEN.get((field.name, field.type))
+            written = WRITTEN.get((field.name, typing.get_origin(field.type) or field.type))
             yield f"      {field.name} (required): {allowed}" + (f", as in {written}" if written else "")
         else:
             yield f"      {field.name} = {defaults[field.name]!r}   ({allowed})"
@@ -119,10 +121,8 @@ def _options(kind: Any, defaults: dict[str, Any]) -> Iterator[str]:
 
 def _allowed(kind: Any, field: "dataclasses.Field[Any]") -> str:
     """What an option may be, in words."""
-    if choices := getattr(kind, "allowed", {}).get(field.name):
-        return " | ".join(map(str, choices))
-    told = KINDS.get(field.type, str(field.type))
-    for words, bounds in (("at least", "at_least"), ("at most", "at_most")):
-        bound = getattr(kind, bounds, {}).get(field.name)
-        told += "" if bound is None else f", {words} {bound:,}"
-    return told
+    name, type_ = field.name, typing.get_origin(field.type) or field.type
+    if name in kind.allowed:
+        return " | ".join(map(str, kind.allowed[name]))
+    bounds = between(kind.at_least.get(name), kind.at_most.get(name))
+    return KINDS.get(type_, str(type_)) + bounds

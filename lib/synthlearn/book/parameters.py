@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..errors import ParameterError, SynthlearnError
-from ..study import Profile, resolve
+from ..study import Profile, with_data
 from ..study.profiles import FIELDS, NAMES, check, defaults
 
 INJECTED = "# Parameters\n"  # first line of the cell that papermill adds
@@ -49,7 +49,7 @@ def parameters(namespace: dict[str, Any]) -> Profile:
         raise ParameterError(f"profile = {told!r}: must be a word: smoke, cpu, gpu or paper")
     if told in NAMES and "device" not in overrides and defaults(told).device != "cpu" and not torch.cuda.is_available():
         overrides["device"] = "cpu"  # committed records of a profile for GPUs can be looked at without one
-    profile = resolve(told, **overrides)
+    profile = with_data(told, **overrides)
     torch.set_num_threads(profile.threads)
     return profile
 
