@@ -463,7 +463,7 @@ def class_folders(folder: Path) -> dict[str, list[Path]]:
                 f"remove the folder"
             )
         if pictures:
-            _check_utf8(path)
+            check_utf8(path)
             found[path.name] = pictures
     if not found:
         raise DataError(f"{folder}: no pictures there; they must lie in class folders, {folder}/CLASS/FILE")
@@ -471,7 +471,8 @@ def class_folders(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
-def _check_utf8(path: Path) -> None:
+def check_utf8(path: Path) -> None:
+    """Raise DataError for a file or folder whose name is not UTF-8: it cannot be written down."""
     try:
         path.name.encode()
     except UnicodeEncodeError as error:
@@ -587,6 +588,10 @@ class Folder:
         """How many pictures there are."""
         return len(self.files)
 
+    def spread(self, n: int) -> list[int]:
+        """Indices of ``n`` pictures evenly spaced over the folder: its first ones may be of one sub-folder."""
+        return [i * len(self.files) // n for i in range(n)]
+
     def sample(self, indices: Iterable[int], size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
         """Pictures by index in sorted order: uint8 (n, 3, size, size).
 
@@ -672,12 +677,17 @@ def turn(labels: Tensor) -> Tensor:
 
 
 def sample(images: ImageSet, n: int) -> ImageSet:
-    """``n`` images of a set (all of a smaller one) in which no class is missing that has room.
+    """``n`` images that stand for a set (all of a smaller one), every class in its share.
 
     A set that lies class by class, each class in one piece, gives its classes in turns; one whose
     classes are mixed gives its first images.
     """
-    pieces = 1 + int((images.labels[1:] != images.labels[:-1]).sum())
-    by_class = pieces == len(images.labels.unique())
-    chosen = turns(images)[:n] if by_class else torch.arange(min(n, len(images)))
+    chosen = sampled(images, n)
     return replace(images, images=images.images[chosen], labels=images.labels[chosen])
+
+
+def sampled(images: ImageSet, n: int) -> Tensor:
+    """Positions of the images of :func:`sample`: int64 (n,)."""
+    pieces = 1 + int((images.labels[1:] != images.labels[:-1]).sum())
+    order = turns(images) if pieces == len(images.labels.unique()) else torch.arange(len(images))
+    return order[:n]
