@@ -88,15 +88,15 @@ def _wrong(name: str, entry: Any) -> str:
     def whole(value: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
-    if not re.fullmatch(r"[\w.-]+", name):
-        return "a name must be of letters, digits, '_', '.' and '-'"
+    if not re.fullmatch(r"[\w.-]+", name) or len(name.encode()) > 200:
+        return "a name must be of letters, digits, '_', '.' and '-', at most 200 bytes"
     if not isinstance(entry, dict):
         return "must be an object"
     file, side, splits, classes = (entry.get(k) for k in ("file", "size", "splits", "classes"))
     if not isinstance(file, str) or not file or "\0" in file:
         return f"file = {file!r}: must be the archive's name"
-    if Path(file).is_absolute() or ".." in Path(file).parts:
-        return f"file = {file!r}: must stay inside the data folder"
+    if len(file.encode(errors="replace")) > 200 or Path(file).is_absolute() or ".." in Path(file).parts:
+        return f"file = {file!r}: must be a short name inside the data folder"
     if not re.fullmatch(r"[0-9a-f]{64}", str(entry.get("sha256"))):
         return f"sha256 = {str(entry.get('sha256'))[:80]!r}: must be 64 hexadecimal digits"
     if not isinstance(side, list) or len(side) != 2 or not all(map(whole, side)):
@@ -131,7 +131,7 @@ def _by_path(name: str) -> bool:
     return name not in ("digits", "cifar10", "cifar10-20k") and name not in manifest() and _is_folder(name)
 
 
-def _is_folder(name: str) -> bool:
+def _is_folder(name: str | Path) -> bool:
     try:
         return Path(name).is_dir()
     except OSError:  # a name that is too long for a file
@@ -192,6 +192,12 @@ def _missing(name: str) -> str:
         f"a folder with train/ and test/ (or val/) of class folders, or an archive described by "
         f"MANIFEST.json in the folder that SYNTHLEARN_DATA names"
     )
+
+
+def _why(error: Exception) -> str:
+    """What an error of a reader says, in one line of at most 300 characters."""
+    said = " ".join(str(error).split())[:300]
+    return said if " " in said else f"{type(error).__name__} {said}".strip()
 
 
 @cache
@@ -264,7 +270,7 @@ def _read_archive(name: str, entry: dict[str, Any], split: str) -> ImageSet:
     except DataError:
         raise
     except Exception as error:  # readers of tar, xz, zip, NumPy and pictures raise many kinds
-        raise DataError(f"{said}: {path} is not such an archive ({type(error).__name__}: {error}); make it as its manifest describes it") from error
+        raise DataError(f"{said}: {path} is not such an archive ({_why(error)}); make it as its manifest describes it") from error
     return _finish(name, split, pixels, labels, [c["name"] for c in entry["classes"]])
 
 
@@ -358,8 +364,7 @@ def read_picture(path: Path, size: int) -> Tensor:
         with Image.open(path, formats=_formats()) as picture:
             pixels = _shown(picture)
     except Exception as error:  # the readers of some forty formats raise many kinds
-        why = str(error) or type(error).__name__
-        raise DataError(f"{path}: not a readable picture ({why}); remove or replace it") from error
+        raise DataError(f"{path}: not a readable picture ({_why(error)}); remove or replace it") from error
     return resize(torch.from_numpy(pixels).permute(2, 0, 1)[None], size)[0]
 
 
@@ -446,6 +451,8 @@ def class_folders(folder: Path) -> dict[str, list[Path]]:
     class's name that is not UTF-8.
     """
     found, left_out = {}, []
+    if not _is_folder(folder):
+        raise DataError(f"{folder}: no such folder; pictures must lie in class folders, {folder}/CLASS/FILE")
     try:
         entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
     except OSError as error:
@@ -569,7 +576,7 @@ class Folder:
         if path == "":
             raise ParameterError("folder = '': must be a folder (the working directory is '.')")
         self.path = Path(path)
-        self.files, others = below(self.path) if _is_folder(str(path)) else ([], [])
+        self.files, others = below(self.path) if _is_folder(path) else ([], [])
         if not self.files:
             held = f"; its {len(others)} files are none" if others else ""
             raise DataError(f"folder {str(path)[:200]!r}: no pictures there{held}")
