@@ -144,6 +144,11 @@ def test_properties_take_as_many_pictures_as_there_are(capsys, runs, lying):
         assert main([*arguments, "--generator", "noise-white", "--n", str(n)]) == 2 and message in capsys.readouterr().err
     assert main([*arguments, "--folder", str(lying / "train" / "class 0"), "--n", "13"]) == 2
     assert "between 12 and 12, the pictures of folder:class 0" in capsys.readouterr().err
+    for path in (lying / "test").glob("*/1*.png"):
+        path.unlink()
+    for path in (lying / "test").glob("*/0[3-9].png"):
+        path.unlink()
+    assert main([*arguments, "--generator", "noise-white"]) == 1 and "half of the test images of" in capsys.readouterr().err
     assert main([*arguments, "--generator", "noise-white", "--set", "data=digits"]) == 2 and "give one of them" in capsys.readouterr().err
 
 

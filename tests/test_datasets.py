@@ -405,6 +405,19 @@ def test_a_sample_of_a_set_has_every_class_in_its_share():
     assert torch.equal(datasets.sample(digits, 50).images, digits.images[:50])  # mixed: as it is
 
 
+@pytest.mark.parametrize("classes", [1, 3, 40])
+def test_a_turn_counts_the_images_of_a_class_before(classes):
+    labels = torch.from_numpy(np.random.default_rng(classes).integers(0, classes, 60))
+    assert datasets.turn(labels).tolist() == [int((labels[:i] == c).sum()) for i, c in enumerate(labels)]
+
+
+def test_a_number_per_class_is_not_negative_and_may_be_any_size():
+    digits = datasets.load("digits")
+    assert len(digits.first(10**30)) == len(digits.first(0)) == 1000
+    with pytest.raises(ParameterError, match="per_class = -3: must be 0"):
+        digits.first(-3)
+
+
 def test_a_folders_classes_that_are_not_utf8_are_named(coloured):
     (coloured / "train" / "ape").rename(os.fsdecode(os.fsencode(coloured / "train") + b"/caf\xe9"))
     with pytest.raises(DataError, match=r"the name 'caf\\udce9' is not UTF-8; rename it"):
@@ -476,7 +489,8 @@ def test_a_wrong_manifest_is_refused_in_one_line(content, message, tmp_path, mon
     with pytest.raises(DataError) as caught:
         datasets.load("toy")
     assert message in str(caught.value) and "\n" not in str(caught.value) and "MANIFEST.json" in str(caught.value)
-    assert len(datasets.load("digits")) == 1000  # needs no manifest
+    datasets.locate("digits")  # needs no manifest
+    assert len(datasets.load("digits")) == 1000
 
 
 def tar_of(path, members, compression="xz"):

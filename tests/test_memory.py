@@ -257,7 +257,10 @@ def test_writers_at_once_lose_nothing_and_a_reader_sees_whole_states(tmp_path):
 def test_an_error_while_changing_leaves_the_memory(tmp_path):
     names, classes, x = entries(8)
     filled(names, classes, x).save(tmp_path)
+    (tmp_path / "vectors-mine.safetensors").write_text("a user's own")
+    filled(names, classes, x).save(tmp_path)
     before = state(tmp_path)
+    assert len(before) == 3
     with pytest.raises(ParameterError, match="nobody: not in the memory"), memory.changing(tmp_path) as held:
         held.remove([names[0]])
         held.remove(["nobody"])

@@ -321,6 +321,7 @@ def _told(folder: Path, held: Any) -> int:
 
 def _properties(args: argparse.Namespace) -> int:
     from . import datasets, encoders, inception, stream, study
+    from .errors import DataError
     from .study import measurements
 
     told = dict(args.set)
@@ -333,6 +334,8 @@ def _properties(args: argparse.Namespace) -> int:
     if isinstance(source, (datasets.Folder, datasets.RealImages)):
         limits.append((source.number(), f"the pictures of {source.name}"))
     most, why = min(limits)
+    if most < measurements.LEAST:
+        raise DataError(f"{why}: {most}; at least {measurements.LEAST} are needed")
     n = min(measurements.IMAGES, most) if args.n is None else args.n
     if not measurements.LEAST <= n <= most:
         raise ParameterError(f"--n {n}: must lie between {measurements.LEAST} and {most}, {why}")

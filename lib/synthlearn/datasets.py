@@ -34,6 +34,7 @@ SPLITS = ("train", "test")
 # Formats of Pillow that are no pictures here: EPS runs Ghostscript, the others open only in part.
 UNREAD = ("EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG")
 FOLDER_SIDE = 64  # of a folder's pictures where no size is asked for
+BUILT_IN = ("digits", "cifar10", "cifar10-20k")
 DIGITS_TRAIN = 1000  # of scikit-learn's 1,797 scans, in their order: most test writers are new
 LEAST_SIDE = 32  # of real images as a source: smaller ones are enlarged to the encoder's least input
 CIFAR20K_PER_CLASS = 2000  # cifar10-20k: the first of each class, in CIFAR-10's own order
@@ -54,10 +55,12 @@ class ImageSet:
         return len(self.labels)
 
     def first(self, per_class: int) -> "ImageSet":
-        """The first ``per_class`` images of each class in their order; 0 means all."""
+        """The first ``per_class`` images of each class in their order; 0 means all. Raises ParameterError for fewer."""
+        if per_class < 0:
+            raise ParameterError(f"per_class = {per_class}: must be 0, which is all, or more")
         if not per_class:
             return self
-        keep = turn(self.labels) < per_class
+        keep = turn(self.labels) < min(per_class, len(self))
         return replace(self, images=self.images[keep], labels=self.labels[keep])
 
 
@@ -120,7 +123,7 @@ def names() -> list[str]:
 def locate(name: str) -> None:
     """Raise DataError unless ``name`` is a set that can be had here or a folder; ParameterError
     for an empty name."""
-    if not _by_path(name) and name not in ("cifar10-20k", *names()):
+    if not _by_path(name) and name not in BUILT_IN and name not in names():
         raise DataError(_missing(name))
 
 
@@ -128,7 +131,7 @@ def _by_path(name: str) -> bool:
     """Whether a set is a folder: names come first. Raises ParameterError for an empty name."""
     if not name:
         raise ParameterError("data = '': must be the name of a set or a folder (the working directory is '.')")
-    return name not in ("digits", "cifar10", "cifar10-20k") and name not in manifest() and _is_folder(name)
+    return name not in BUILT_IN and name not in manifest() and _is_folder(name)
 
 
 def _is_folder(name: str | Path) -> bool:
@@ -331,8 +334,8 @@ def _cifar10(name: str, split: str) -> ImageSet:
     where = (root() or files.runs() / "data") / "torchvision"
     try:
         source = torchvision.datasets.CIFAR10(str(where), train=split == "train", download=True)
-    except (OSError, RuntimeError) as error:
-        raise DataError(f"{_missing(name)}. Its download failed too: {error}") from error
+    except Exception as error:  # torchvision passes on what its download, tar and files raise
+        raise DataError(f"{_missing(name)}. Its download failed too: {_why(error)}") from error
     found = _finish(name, split, source.data, source.targets, source.classes)
     if name == "cifar10-20k" and split == "train":
         kept = found.first(CIFAR20K_PER_CLASS)
@@ -581,7 +584,7 @@ class Folder:
             held = f"; its {len(others)} files are none" if others else ""
             raise DataError(f"folder {str(path)[:200]!r}: no pictures there{held}")
         _tell_left_out(self.path, others)
-        self.name = f"folder:{self.path.name}"
+        self.name = f"folder:{self.path.name[:50]}"  # part of file names
 
     @cached_property
     def _sha256(self) -> str:
@@ -619,7 +622,7 @@ class RealImages:
     """
 
     def __init__(self, data: str) -> None:
-        self.data, self.name = data, f"real:{data}"
+        self.data, self.name = data, f"real:{Path(data).name[:50]}"  # part of file names
 
     @cached_property
     def _folder(self) -> Listed | None:
@@ -632,16 +635,21 @@ class RealImages:
             return load(self.data, "train").sha256
         return _contents(Path(self.data), self._folder[0])
 
+    @cached_property
     def _labels(self) -> Tensor:
         if self._folder is None:
             return load(self.data, "train").labels
         return torch.tensor(self._folder[1])
 
-    def _chosen(self, indices: Iterable[int], labels: Tensor) -> Tensor:
+    @cached_property
+    def _order(self) -> Tensor:
+        return torch.argsort(turn(self._labels), stable=True)
+
+    def _chosen(self, indices: Iterable[int]) -> Tensor:
         """Positions in the set of the pictures with these indices: int64 (n,)."""
-        said = f"{self.data}: holds {len(labels)} training images"
-        index = torch.tensor(_positions(indices, len(labels), said), dtype=torch.int64)
-        return torch.argsort(turn(labels), stable=True)[index]
+        n = len(self._labels)
+        chosen = _positions(indices, n, f"{self.data}: holds {n} training images")
+        return self._order[torch.tensor(chosen, dtype=torch.int64)]
 
     def spec(self) -> dict[str, Any]:
         """Name of the set and the SHA-256 of its training pixels, of a folder of its files."""
@@ -649,7 +657,7 @@ class RealImages:
 
     def number(self) -> int:
         """How many images there are."""
-        return len(self._labels())
+        return len(self._labels)
 
     def sample(self, indices: Iterable[int], size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
         """Images by index: classes take turns, so any first n hold equally many of each.
@@ -659,18 +667,16 @@ class RealImages:
         Raises: ParameterError for an index that is negative or not whole, DataError past the end.
         """
         if self._folder is not None:
-            chosen = self._chosen(indices, self._labels()).tolist()
-            paths = [self._folder[0][i] for i in chosen]
+            paths = [self._folder[0][i] for i in self._chosen(indices).tolist()]
             return _read_pictures(paths, size, f"reading {Path(self.data).name}").to(device)
         source = load(self.data, "train")
-        images = source.images[self._chosen(indices, source.labels)]
+        images = source.images[self._chosen(indices)]
         own = min(images.shape[-2:])
         return resize(images, min(size, max(own, LEAST_SIDE))).to(device)
 
     def labels(self, indices: Iterable[int]) -> Tensor:
         """Classes of images by index, int64 (n,)."""
-        labels = self._labels()
-        return labels[self._chosen(indices, labels)]
+        return self._labels[self._chosen(indices)]
 
 
 def turns(images: ImageSet) -> Tensor:
@@ -680,7 +686,11 @@ def turns(images: ImageSet) -> Tensor:
 
 def turn(labels: Tensor) -> Tensor:
     """How many images of the same class come before each image: int64 (n,)."""
-    return (torch.nn.functional.one_hot(labels).cumsum(0).gather(1, labels[:, None]))[:, 0] - 1
+    order, sizes = labels.argsort(stable=True), labels.bincount()
+    first = sizes.cumsum(0) - sizes  # where each class begins in that order
+    before = torch.empty_like(labels)
+    before[order] = torch.arange(len(labels), device=labels.device) - first[labels[order]]
+    return before
 
 
 def sample(images: ImageSet, n: int) -> ImageSet:

@@ -204,7 +204,7 @@ class Memory:
         files.save_tensors(path, {"embeddings": vectors}, {"kind": "memory", "id": identity})
         index = {"schema": SCHEMA, "id": identity, "vectors": path.name, "made_by": self.made_by, "names": names, "classes": classes}
         files.write_json(folder / INDEX, index)
-        for old in folder.glob("vectors-*.safetensors"):
+        for old in folder.glob(f"vectors-{'[0-9a-f]' * 16}.safetensors"):
             if old != path:
                 old.unlink()
 
