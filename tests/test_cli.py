@@ -219,8 +219,49 @@ def test_properties_compare_a_set_with_real_images_and_real_images_with_themselv
     noise = json.loads(capsys.readouterr().out)
     assert noise["properties"]["spectrum"]["value"] == pytest.approx(0, abs=0.3) and noise["properties"]["spectrum"]["real"] < -1
     assert noise["properties"]["frechet"]["real"] == found["properties"]["frechet"]["real"]
-    assert main(["properties", "--generator", "noise-white", "--encoder", "random", "--n", "400"]) == 1
-    assert "--n 400: must lie between 12 and 398" in capsys.readouterr().err
+    assert main(["properties", "--generator", "noise-white", "--encoder", "random", "--n", "400"]) == 2
+    assert "--n 400: must lie between 12 and 398, half of the test images of digits" in capsys.readouterr().err
+
+
+@pytest.fixture
+def lying(tmp_path):
+    """A folder set of four colours that lies class by class: 12 training and 16 test pictures of each."""
+    for split, n in (("train", 12), ("test", 16)):
+        for c in range(4):
+            where = tmp_path / "set" / split / f"class {c}"
+            where.mkdir(parents=True)
+            for i in range(n):
+                pixels = np.random.default_rng([c, i]).integers(60 * c, 60 * c + 9, (32, 32, 3)).astype(np.uint8)
+                pixels[:, :, c % 3] += 10
+                Image.fromarray(pixels).save(where / f"{i:02d}.png")
+    return tmp_path / "set"
+
+
+@pytest.mark.parametrize("source", ["--real", "--folder"])
+def test_properties_of_a_set_that_lies_class_by_class_compare_all_of_its_classes(source, capsys, runs, lying):
+    path = str(lying if source == "--real" else lying / "train")
+    assert main(["properties", source, path, "--data", str(lying), "--encoder", "random", "--n", "24"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["data"] == str(lying) and found["n"] == 24
+    colours = found["properties"]["colour_kl"]
+    assert colours["real"] < 1 and colours["value"] < 4  # with other classes in each half: above 20
+    assert found["properties"]["frechet"]["real"] < found["properties"]["frechet"]["value"] + 1e-3
+
+
+def test_properties_take_as_many_pictures_as_there_are(capsys, runs, lying):
+    arguments = ("properties", "--encoder", "random", "--data", str(lying))
+    assert main([*arguments, "--generator", "noise-white"]) == 0 and json.loads(capsys.readouterr().out)["n"] == 32  # half of the test images
+    assert main([*arguments, "--folder", str(lying / "train" / "class 0")]) == 0 and json.loads(capsys.readouterr().out)["n"] == 12
+    for n, message in ((33, "must lie between 12 and 32, half of the test images"), (11, "must lie between 12 and 32"), (-1, "must lie between")):
+        assert main([*arguments, "--generator", "noise-white", "--n", str(n)]) == 2 and message in capsys.readouterr().err
+    assert main([*arguments, "--folder", str(lying / "train" / "class 0"), "--n", "13"]) == 2
+    assert "between 12 and 12, the pictures of folder:class 0" in capsys.readouterr().err
+    for path in (lying / "test").glob("*/1*.png"):
+        path.unlink()
+    for path in (lying / "test").glob("*/0[3-9].png"):
+        path.unlink()
+    assert main([*arguments, "--generator", "noise-white"]) == 1 and "half of the test images of" in capsys.readouterr().err
+    assert main([*arguments, "--generator", "noise-white", "--set", "data=digits"]) == 2 and "give one of them" in capsys.readouterr().err
 
 
 def test_pretrain_takes_a_folder_and_a_probe_an_image_folder(capsys, tmp_path, runs):

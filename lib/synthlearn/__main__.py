@@ -297,40 +297,59 @@ def _probe(args: Namespace) -> int:
 
 
 def _memory(args: Namespace) -> int:
-    from . import encoders, memory
+    from . import datasets, encoders, files, memory
 
-    needed = {"build": ("encoder", "images"), "add": ("encoder", "images"), "query": ("encoder", "image"), "remove": ()}[args.action]
+    needed = {"build": ("encoder", "images"), "add": ("encoder", "images"), "query": ("encoder",), "remove": ()}[args.action]
     for what in needed:
-        if not getattr(args, what):
+        if getattr(args, what) is None:
             raise ParameterError(f"memory {args.action}: needs --{what}")
+    if args.action == "query" and not (args.image or args.images):
+        raise ParameterError("memory query: needs --image or --images")
     if args.action == "remove" and not (args.class_ or args.name):
         raise ParameterError("memory remove: needs --class or --name")
     if args.neighbours < 1:
         raise ParameterError(f"--neighbours {args.neighbours}: must be at least 1")
-    encoder = encoders.load(args.encoder) if needed else None
+    if args.action == "remove":
+        with memory.changing(args.memory) as kept:
+            kept.remove(args.name or ())
+            if args.class_:
+                kept.remove_class(args.class_)
+        return _told(args.memory, kept)
+    if args.action == "build" and not args.force:
+        memory.refuse_existing(args.memory)
     held = None if args.action == "build" else memory.Memory.load(args.memory)
-    if encoder is not None:
-        made_by = memory.maker(encoder, args.encoder)
-        if held is not None and held.made_by != made_by:
+    if args.action != "query":
+        files.check_target(args.memory / memory.INDEX if args.memory.exists() else args.memory)
+    encoder = encoders.load(args.encoder)
+    made_by = memory.maker(encoder, args.encoder)
+
+    def belongs(held: Any) -> None:
+        if held.made_by != made_by:
             raise ParameterError(f"--encoder {args.encoder}: not the one that {args.memory} was built with; embeddings of two encoders cannot be compared")
+
+    if held is not None:
+        belongs(held)
     if args.action == "query":
-        assert held is not None and encoder is not None
-        embedded = memory.read(args.image, encoder, made_by["layer"])
-        for path, c, near in zip(args.image, held.classify(embedded, args.neighbours), held.query(embedded, args.neighbours), strict=True):
+        assert held is not None
+        paths = [*(args.image or ()), *(datasets.Folder(args.images).files if args.images else ())]
+        embedded = memory.read(paths, encoder, made_by["layer"])
+        for path, c, near in zip(paths, held.classify(embedded, args.neighbours), held.query(embedded, args.neighbours), strict=True):
             print(json.dumps({"image": str(path), "class": c, "neighbours": [[name, round(cosine, 4)] for name, _, cosine in near]}, ensure_ascii=False))
         return 0
-    if args.action == "remove":
-        assert held is not None
-        held.remove(args.name or ())
-        if args.class_:
-            held.remove_class(args.class_)
-    else:
-        assert encoder is not None
-        names, classes, embedded = memory.read_folder(args.images, encoder, made_by)
-        held = held or memory.Memory(made_by, embedded.shape[1])
+    names, classes, embedded = memory.read_folder(args.images, encoder, made_by)
+    if args.action == "build":
+        held = memory.Memory(made_by, embedded.shape[1])
         held.add(names, classes, embedded)
-    held.save(args.memory)
-    print(f"{args.memory}: {len(held):,} images of {len(set(held.classes))} classes")
+        held.save(args.memory, replace=args.force)
+    else:
+        with memory.changing(args.memory) as held:  # as it is now, not as it was before the images were read
+            belongs(held)
+            held.add(names, classes, embedded)
+    return _told(args.memory, held)
+
+
+def _told(folder: Path, held: Any) -> int:
+    print(f"{folder}: {len(held):,} images of {len(set(held.classes))} classes")
     return 0
 
 
@@ -339,17 +358,29 @@ def _properties(args: Namespace) -> int:
     from .errors import DataError
     from .study import measurements
 
-    p = study.resolve(args.profile, **dict(args.set))
+    told = dict(args.set)
+    if args.data is not None and "data" in told:
+        raise ParameterError("--data and --set data: give one of them")
+    p = study.resolve(args.profile, **(told if args.data is None else {**told, "data": args.data}))
+    test = datasets.load(p.data, "test", p.crop)
+    source = stream.source(*_named(args), dict(args.option))
+    limits = [(len(test) // 2, f"half of the test images of {p.data}")]
+    if isinstance(source, (datasets.Folder, datasets.RealImages)):
+        limits.append((source.number(), f"the pictures of {source.name}"))
+    most, why = min(limits)
+    if most < measurements.LEAST:
+        raise DataError(f"{why}: {most}; at least {measurements.LEAST} are needed")
+    n = min(measurements.IMAGES, most) if args.n is None else args.n
+    if not measurements.LEAST <= n <= most:
+        raise ParameterError(f"--n {n}: must lie between {measurements.LEAST} and {most}, {why}")
     file = args.encoder.removeprefix("inception:")
     encoder = encoders.load(args.encoder, p.width, p.crop, args.seed) if file == args.encoder else inception.Inception(Path(file))
-    test = datasets.load(p.data, "test", p.crop)
-    if not measurements.LEAST <= args.n <= len(test) // 2:
-        raise DataError(f"--n {args.n}: must lie between {measurements.LEAST} and {len(test) // 2}, half of the test images of {p.data}")
-    source = stream.source(*_named(args), dict(args.option))
-    pictures = source.sample(range(args.n), p.image_size, args.seed, "cpu")
+    chosen = source.spread(n) if isinstance(source, datasets.Folder) else range(n)
+    pictures = source.sample(chosen, p.image_size, args.seed, "cpu")
     tap = "conv5" if "conv5" in encoder.taps else encoder.taps[-1]
-    found = dict(measurements.compared(encoder, tap, pictures, measurements.large_enough(test.images[: 2 * args.n], p.crop), p.augmenter(), args.seed))
-    print(json.dumps({"source": source.name, "data": p.data, "encoder": args.encoder, "tap": tap, "n": args.n, "properties": found}))
+    real = measurements.large_enough(datasets.sample(test, 2 * n).images, p.crop)
+    found = dict(measurements.compared(encoder, tap, pictures, real, p.augmenter(), args.seed))
+    print(json.dumps({"source": source.name, "data": p.data, "encoder": args.encoder, "tap": tap, "n": n, "properties": found}))
     return 0
 
 
