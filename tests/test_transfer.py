@@ -1,5 +1,6 @@
 """Further measurements of encoders: few examples, ridge, fine-tuning, layers, and their records."""
 
+import dataclasses
 import json
 
 import pytest
@@ -8,8 +9,9 @@ from sklearn.linear_model import Ridge
 from sklearn.neighbors import NearestCentroid
 from sklearn.preprocessing import normalize
 
-from synthlearn import datasets, probe, rng, transfer
+from synthlearn import datasets, long_tail, probe, rng, transfer
 from synthlearn.encoders import SmallAlexNet
+from synthlearn.errors import DataError
 from synthlearn.study import measurements, records, resolve, row
 
 
@@ -66,6 +68,43 @@ def test_every_layer_is_measured_and_few_examples_get_better(digits):
     assert list(found) == list(encoder.taps) and all(0.1 < part["low"] < part["top1"] < part["high"] for part in found.values())
     few = dict(transfer.few_shot(encoder, *digits, 0))
     assert few["1"]["top1"] < few["5"]["top1"] < few["10"]["top1"] < few["100"]["top1"]
+
+
+def test_sets_that_number_their_classes_apart_are_not_measured(digits):
+    training, test = digits[0].first(2), dataclasses.replace(digits[1].first(2), classes=digits[1].classes[::-1])
+    encoder = SmallAlexNet(1 / 16, 32).eval()
+    for parts in (
+        transfer.layers(encoder, training, test, 0),
+        transfer.few_shot(encoder, training, test, 0),
+        transfer.fine_tuning(encoder, training, test, (1,), 0),
+    ):
+        with pytest.raises(DataError, match="come in another order"):
+            next(parts)
+    with pytest.raises(DataError, match="come in another order"):
+        long_tail.arms(lambda images: images.flatten(1).float(), training, test, 20, None, 0)
+
+
+def test_a_long_tails_parts_are_of_ten_classes():
+    right = torch.ones(20, dtype=torch.bool)
+    assert long_tail.by_part(right, torch.arange(20) % 10, 0) == {"head": (6, 6), "middle": (8, 8), "tail": (6, 6)}
+    for labels in (torch.arange(20), torch.arange(20) % 9, torch.arange(20) % 9 + 2):
+        with pytest.raises(DataError, match="long tail: test images of"):
+            long_tail.by_part(right, labels, 0)
+
+
+def test_properties_take_real_images_of_all_classes(runs, monkeypatch):
+    digits_ = datasets.load("digits", "test")
+    order = digits_.labels.argsort(stable=True)
+    lying = dataclasses.replace(digits_, images=digits_.images[order], labels=digits_.labels[order])
+    load = datasets.load
+    monkeypatch.setattr(datasets, "load", lambda name, split="train", size=None: lying if (name, split) == ("digits", "test") else load(name, split, size))
+    taken = []
+    monkeypatch.setattr(measurements, "compared", lambda reference, tap, pictures, test, *rest: taken.append(test) or iter([("x", {})]))
+    monkeypatch.setattr(measurements, "_encoder", lambda *a: None)
+    p = resolve("smoke", n_images=40)
+    next(measurements._properties(row("noise-white"), p, 0))
+    wanted = datasets.sample(lying, 80).images
+    assert torch.equal(taken[0], measurements.large_enough(wanted, p.crop))
 
 
 def test_fine_tuning_beats_chance_and_leaves_the_encoder_alone(digits):
