@@ -52,11 +52,36 @@ def test_injected_values_replace_the_profiles():
         ("crop = 100", r"crop = 100: larger than the images"),
         ("data = 'cifar11'", r"data set 'cifar11' is not here"),
         ("device = 'cuda:7'", r"device = 'cuda:7': not on this machine"),
+        ("data = ''", r"data = '': must be a word, not empty"),
+        ("_epochs = 3", r"unknown parameter '_epochs' \(= 3\): did you mean 'epochs'"),
+        ("name = 'x'", r"unknown parameter 'name' \(= 'x'\)"),
+        ("sl = 5", r"unknown parameter 'sl' \(= 5\)"),
+        ("__name__ = 'x'", r"unknown parameter '__name__'"),
+        ("epochs = int", r"epochs = <class 'int'>: must be a whole number"),
     ],
 )
 def test_wrong_parameters_are_named(line, message, no_data):
     with pytest.raises((ParameterError, DataError), match=message):
         strict(namespace(f'profile: str = "smoke"\nepochs: int | None = None\n{line}'))
+
+
+@pytest.mark.parametrize("declared", ["int | None", "int"])
+def test_none_is_the_profiles_value(declared):
+    assert strict(namespace(f'profile: str = "smoke"\nepochs: {declared} = None\nepochs = None')) == study.resolve("smoke")
+
+
+def test_what_papermill_injected_is_read_from_its_cell_where_the_namespace_no_longer_tells(monkeypatch):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell()
+    monkeypatch.setattr(sys.modules["IPython"], "get_ipython", lambda: shell)
+    first = 'profile: str = "smoke"\nepochs: int = None'
+    for injected, wrong in (("sl = 5", "'sl' (= 5)"), ("In = 3", "'In' (= 3)"), ("_ = 'x'", "'_' (= 'x')"), ("p = float('nan')", "'p' (= \"float('nan')\")")):
+        shell.history_manager.input_hist_parsed[:] = ["", first, f"# Parameters\n{injected}\n", "import synthlearn as sl"]
+        with pytest.raises(ParameterError, match=re.escape(f"unknown parameter {wrong}")):
+            strict({**namespace(first), "_i1": first, "In": [], "sl": sys})
+    shell.history_manager.input_hist_parsed[:] = ["", first, "# Parameters\nepochs = 3\n"]
+    assert strict({**namespace(first), "epochs": 3, "_i1": first, "_editors": 1}).epochs == 3
 
 
 def run_papermill(notebook, out, *arguments, cwd):

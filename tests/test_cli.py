@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 
@@ -11,8 +12,11 @@ import torch
 from PIL import Image
 
 import synthlearn as sl
-from synthlearn.__main__ import main
-from synthlearn.study import measurements
+from synthlearn import arguments, catalogue, distributed, encoders, files, progress, train
+from synthlearn.__main__ import main, parser
+from synthlearn.errors import DataError
+from synthlearn.generators.base import default_options
+from synthlearn.study import measurements, profiles, records
 
 
 def call(capsys, *arguments):
@@ -26,10 +30,44 @@ def test_list_shows_names_options_and_defaults(capsys):
     assert code == 0 and all(name in out for name in sl.generators.names()) and "categories = 1000" in out
 
 
-@pytest.mark.parametrize("command", ["generate", "pretrain", "probe", "properties", "run", "status", "verify"])
-def test_help_teaches(command):
-    done = subprocess.run([sys.executable, "-m", "synthlearn", command, "--help"], capture_output=True, text=True, check=True)
-    assert "default" in done.stdout or "required" in done.stdout or "usage" in done.stdout
+def test_list_tells_what_each_option_may_be_and_how_required_ones_are_written(capsys):
+    _, out, _ = call(capsys, "list")
+    assert """parts (required): a list, as in '["noise-white", "dead_leaves-mixed"]'""" in out
+    assert "MISSING" not in out and "shape = 'mixed'   (circle | square |" in out
+    for name in sl.generators.names():
+        for option in default_options(name):
+            assert re.search(rf"^      {option} (=|\(required\))", out, re.MULTILINE), (name, option)
+
+
+def test_profiles_teaches_every_field_method_option_and_encoder(capsys):
+    code, out, _ = call(capsys, "profiles")
+    assert code == 0 and catalogue.MEANING.keys() == profiles.FIELDS.keys() and catalogue.ENCODERS.keys() == {*encoders.TRAINABLE}
+    for field in profiles.FIELDS:
+        line = re.search(rf"^    {field} +(.+)$", out, re.MULTILINE)[1]
+        assert re.split(" {2,}", line)[:4] == [str(getattr(profiles.defaults(name), field)) for name in profiles.NAMES]
+    for name, method in sl.methods.METHODS.items():
+        part = out.split(f"\n  {name}\n")[1].split("\n\n")[0]
+        assert all(f"      {option} = " in part for option in method.Options.__dataclass_fields__)
+
+
+def helps():
+    """The help of every command."""
+    commands = next(a.choices for a in parser()._actions if a.dest == "command")
+    return {"": parser().format_help(), **{name: p.format_help() for name, p in commands.items()}}
+
+
+def test_help_says_defaults_where_there_are_any_and_points_to_what_teaches():
+    found = helps()
+    for name, text in found.items():
+        assert "default: None" not in text and "default: []" not in text and "default: False" not in text and "SUPPRESS" not in text, name
+    assert "(default: 128)" in found["generate"] and "python -m synthlearn profiles" in found["pretrain"] and "torchrun" in found[""]
+
+
+def test_the_examples_of_the_help_are_calls():
+    lines = re.findall(r"^  python -m synthlearn (.+)$", helps()[""], re.MULTILINE)
+    assert len(lines) > 6
+    for line in lines:
+        arguments.check(parser().parse_args(shlex.split(line)))
 
 
 def test_generate_writes_an_image_folder_that_a_second_call_completes(capsys, tmp_path):
@@ -74,9 +112,9 @@ def test_verify_tells_what_was_asked_and_counts_and_fails_when_a_bit_differs(cap
     assert out.splitlines()[1:3] == ["1 comparison: 1 agree, 0 do not.", "To the bit or up to rounding: 1 of 1 agree. No false alarm is to be expected. "
                                      "What agrees is confirmed."]  # fmt: skip
     path = runs / "records" / "smoke" / "mean_colours-s0.json"
-    changed = json.loads(path.read_text())
+    changed = records.read(path)
     changed["results"]["linear"]["top1"] += 1e-6
-    path.write_text(json.dumps(changed))
+    records.write(path, changed)
     code, out, _ = call(capsys, *arguments)
     assert code == 1 and out.startswith("DIFFERS  mean_colours") and "FAILED" in out
 
@@ -93,10 +131,84 @@ def test_pretrain_then_probe_prints_one_json_object(capsys, tmp_path, runs):
     code, text, _ = call(
         capsys, "pretrain", "--generator", "noise-white", "--set", "epochs=1", "--set", "n_images=32", "--set", "batch_size=16", "--out", str(out)
     )
-    assert code == 0 and out.exists() and "loss" in text and not out.with_suffix(".checkpoint").exists()
+    assert code == 0 and "loss" in text and [path.name for path in tmp_path.iterdir() if path.is_file()] == ["e.safetensors"]
     code, text, _ = call(capsys, "probe", "--encoder", str(out), "--data", "digits", "--per-class", "20")
     found = json.loads(text)
     assert code == 0 and found["low"] <= found["top1"] <= found["high"] and found["n"] == 797 and found["metric"] == "fc6_linear"
+
+
+TINY = ("--generator", "noise-white", "--set", "epochs=1", "--set", "n_images=16", "--set", "batch_size=16")
+
+
+def test_an_encoder_that_is_there_is_replaced_only_by_force(capsys, tmp_path, runs):
+    out = tmp_path / "e.safetensors"
+    out.write_text("mine")
+    code, _, err = call(capsys, "pretrain", *TINY, "--out", str(out))
+    assert code == 2 and "is there already; choose another name, or replace it with --force" in err and out.read_text() == "mine"
+    assert call(capsys, "pretrain", *TINY, "--out", str(out), "--force")[0] == 0 and encoders.load(str(out))
+
+
+def test_training_asks_for_no_data_of_the_probe_and_keeps_its_name(capsys, tmp_path, runs, no_data):
+    out = tmp_path / "e.safetensors"
+    assert call(capsys, "pretrain", *TINY, "--profile", "paper", "--set", "device=cpu", "--set", "width=0.125", "--set", "crop=32", "--out", str(out))[0] == 0
+    assert files.load_tensors(out)[1]["training"]["profile"]["data"] == "imagenet-100"
+
+
+def test_a_checkpoint_is_named_after_the_whole_file_and_stays_until_the_encoder_is_there(capsys, tmp_path, runs, monkeypatch):
+    def full(path, *_):
+        raise DataError(f"cannot write {path}: No space left on device; free some space")
+
+    def trained(*given, **_):
+        given[5].write_text("state")
+        return train.Trained({"loss": [0.0]}, 0.0, 0)
+
+    monkeypatch.setattr("synthlearn.train.pretrain", trained)
+    monkeypatch.setattr("synthlearn.encoders.save", full)
+    for name in ("enc.v1", "enc.v2"):
+        assert call(capsys, "pretrain", *TINY, "--out", str(tmp_path / name))[0] == 1
+    assert sorted(path.name for path in tmp_path.glob("enc*")) == ["enc.v1.checkpoint", "enc.v2.checkpoint"]
+
+
+def test_a_target_that_cannot_be_written_is_refused_before_the_work(capsys, tmp_path, runs, monkeypatch):
+    monkeypatch.setattr("synthlearn.train.pretrain", lambda *_, **__: pytest.fail("trained"))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    for name in ("folder", "link"):
+        code, _, err = call(capsys, "pretrain", *TINY, "--out", str(tmp_path / name))
+        assert code == 1 and "only files are replaced" in err
+
+
+def test_a_setting_that_would_not_reach_the_row_is_refused(capsys, tmp_path, runs):
+    code, _, err = call(capsys, "pretrain", "--row", "dead_leaves-mixed.simclr", "--set", "method=moco", "--out", str(tmp_path / "e.safetensors"))
+    assert code == 2 and "--set method=moco: the row dead_leaves-mixed.simclr has method = simclr" in err
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("SYNTHLEARN_ROOT", "nowhere", "SYNTHLEARN_ROOT = 'nowhere': no such folder"),
+        ("SYNTHLEARN_ROOT", "empty", "study.toml: no such file; call this in a checkout of the project, or name one by SYNTHLEARN_ROOT"),
+        ("SYNTHLEARN_RUNS", "file", "SYNTHLEARN_RUNS: file is no folder"),
+    ],
+)
+def test_places_that_are_none_are_named(capsys, tmp_path, monkeypatch, variable, value, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(variable, value)
+    code, _, err = call(capsys, "status", "--profile", "smoke")
+    assert code == 2 and message in err and err.count("\n") == 1
+
+
+def test_processes_say_how_many_they_are_and_the_first_speaks_for_all(capsys, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    distributed.start()
+    assert capsys.readouterr().err == "1 process; on CPUs `accelerate launch` starts several only with MPI: use torchrun --nproc_per_node N\n"
+    monkeypatch.setenv("RANK", "1")
+    assert progress.bar(3, "a").disable
+    assert call(capsys, "run", "--profile", "big") == (1, "", "")
+    monkeypatch.setattr("synthlearn.study.run.record", lambda *_: 1 / 0)
+    assert "process 1: internal error: ZeroDivisionError" in call(capsys, "run", "--profile", "smoke", "--row", "random")[2]
 
 
 def test_properties_compare_a_set_with_real_images_and_real_images_with_themselves(capsys, runs):
@@ -107,8 +219,49 @@ def test_properties_compare_a_set_with_real_images_and_real_images_with_themselv
     noise = json.loads(capsys.readouterr().out)
     assert noise["properties"]["spectrum"]["value"] == pytest.approx(0, abs=0.3) and noise["properties"]["spectrum"]["real"] < -1
     assert noise["properties"]["frechet"]["real"] == found["properties"]["frechet"]["real"]
-    assert main(["properties", "--generator", "noise-white", "--encoder", "random", "--n", "400"]) == 1
-    assert "--n 400: must lie between 12 and 398" in capsys.readouterr().err
+    assert main(["properties", "--generator", "noise-white", "--encoder", "random", "--n", "400"]) == 2
+    assert "--n 400: must lie between 12 and 398, half of the test images of digits" in capsys.readouterr().err
+
+
+@pytest.fixture
+def lying(tmp_path):
+    """A folder set of four colours that lies class by class: 12 training and 16 test pictures of each."""
+    for split, n in (("train", 12), ("test", 16)):
+        for c in range(4):
+            where = tmp_path / "set" / split / f"class {c}"
+            where.mkdir(parents=True)
+            for i in range(n):
+                pixels = np.random.default_rng([c, i]).integers(60 * c, 60 * c + 9, (32, 32, 3)).astype(np.uint8)
+                pixels[:, :, c % 3] += 10
+                Image.fromarray(pixels).save(where / f"{i:02d}.png")
+    return tmp_path / "set"
+
+
+@pytest.mark.parametrize("source", ["--real", "--folder"])
+def test_properties_of_a_set_that_lies_class_by_class_compare_all_of_its_classes(source, capsys, runs, lying):
+    path = str(lying if source == "--real" else lying / "train")
+    assert main(["properties", source, path, "--data", str(lying), "--encoder", "random", "--n", "24"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["data"] == str(lying) and found["n"] == 24
+    colours = found["properties"]["colour_kl"]
+    assert colours["real"] < 1 and colours["value"] < 4  # with other classes in each half: above 20
+    assert found["properties"]["frechet"]["real"] < found["properties"]["frechet"]["value"] + 1e-3
+
+
+def test_properties_take_as_many_pictures_as_there_are(capsys, runs, lying):
+    arguments = ("properties", "--encoder", "random", "--data", str(lying))
+    assert main([*arguments, "--generator", "noise-white"]) == 0 and json.loads(capsys.readouterr().out)["n"] == 32  # half of the test images
+    assert main([*arguments, "--folder", str(lying / "train" / "class 0")]) == 0 and json.loads(capsys.readouterr().out)["n"] == 12
+    for n, message in ((33, "must lie between 12 and 32, half of the test images"), (11, "must lie between 12 and 32"), (-1, "must lie between")):
+        assert main([*arguments, "--generator", "noise-white", "--n", str(n)]) == 2 and message in capsys.readouterr().err
+    assert main([*arguments, "--folder", str(lying / "train" / "class 0"), "--n", "13"]) == 2
+    assert "between 12 and 12, the pictures of folder:class 0" in capsys.readouterr().err
+    for path in (lying / "test").glob("*/1*.png"):
+        path.unlink()
+    for path in (lying / "test").glob("*/0[3-9].png"):
+        path.unlink()
+    assert main([*arguments, "--generator", "noise-white"]) == 1 and "half of the test images of" in capsys.readouterr().err
+    assert main([*arguments, "--generator", "noise-white", "--set", "data=digits"]) == 2 and "give one of them" in capsys.readouterr().err
 
 
 def test_pretrain_takes_a_folder_and_a_probe_an_image_folder(capsys, tmp_path, runs):
@@ -130,7 +283,7 @@ def test_pretrain_takes_a_folder_and_a_probe_an_image_folder(capsys, tmp_path, r
     ("arguments", "code", "message"),
     [
         (("generate", "--generator", "dead-leaves", "--out", "x"), 2, "synthlearn: unknown generator 'dead-leaves': did you mean"),
-        (("generate", "--generator", "noise-white", "--n", "0", "--out", "x"), 2, "n = 0: must be 1 or more"),
+        (("generate", "--generator", "noise-white", "--n", "0", "--out", "x"), 2, "--n '0': must be a whole number from 1 to 1,000,000,000"),
         (("pretrain", "--generator", "noise-white", "--set", "epoch=5", "--out", "x"), 2, "unknown parameter 'epoch' (= 5): did you mean 'epochs'?"),
         (("pretrain", "--generator", "noise-white", "--profile", "big", "--out", "x"), 2, "profile = 'big': must be one of smoke"),
         (("probe", "--encoder", "nothing.safetensors", "--data", "digits"), 1, "nothing.safetensors: no such file"),
@@ -145,8 +298,8 @@ def test_errors_are_one_message_with_the_documented_status(capsys, no_data, argu
 
 
 def test_usage_errors_exit_with_2():
-    for arguments in (["fly"], ["generate", "--generator", "noise-white", "--out", "x", "--option", "points"]):
-        assert subprocess.run([sys.executable, "-m", "synthlearn", *arguments], capture_output=True, check=False).returncode == 2
+    for wrong in (["fly"], ["generate", "--generator", "noise-white", "--out", "x", "--option", "points"]):
+        assert subprocess.run([sys.executable, "-m", "synthlearn", *wrong], capture_output=True, check=False).returncode == 2
 
 
 def test_status_counts_states(capsys, runs):
@@ -160,7 +313,7 @@ def test_status_counts_states(capsys, runs):
     ("arguments", "message"),
     [
         (["--row", "random"], r"--row random: it trains nothing \(kind random\)"),
-        (["--row", "noise-white", "--option", "x=1"], "--row noise-white: --option and --method-option cannot change it"),
+        (["--row", "noise-white", "--option", "x=1"], "--row noise-white has its own, and --option and --method-option cannot change it"),
         (["--generator", "noise-white", "--method-option", "tau=1"], "unknown option 'tau' of method 'align_uniform': allowed are alpha, t, uniform_weight"),
         (["--generator", "noise-white", "--set", "method=supcon"], "its pictures have no classes"),
     ],

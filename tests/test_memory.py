@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from PIL import Image
 
 from synthlearn import __main__ as command
 from synthlearn import encoders, files, memory
-from synthlearn.errors import CheckpointError, ParameterError
+from synthlearn.errors import CheckpointError, DataError, ParameterError
 
 MADE = {"encoder": "none", "layer": "fc6"}
 
@@ -134,13 +136,19 @@ def test_damaged_and_foreign_folders_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="no memory there; make one with"):
         memory.Memory.load(tmp_path / "nothing")
     index = json.loads((tmp_path / "held" / "index.json").read_text())
-    for change in ({"schema": 9}, {"names": []}, {"vectors": "../x"}, {"names": 3}):
+    wrong = [{"schema": 9}, {"names": []}, {"vectors": "../x"}, {"names": 3}, {"names": [index["names"][0]] * 8}, {"classes": [1] * 8}, {"vectors": 3}]
+    for change in (*wrong, {"made_by": []}, {"made_by": {}}, {"made_by": {"encoder": 3, "layer": "fc6"}}, {"made_by": {"encoder": "x", "layer": None}}):
         (tmp_path / "held" / "index.json").write_text(json.dumps({**index, **change}))
         with pytest.raises(CheckpointError, match="not the index of a memory"):
             memory.Memory.load(tmp_path / "held")
-    (tmp_path / "held" / "index.json").write_text("{")
-    with pytest.raises(CheckpointError, match="not the index of a memory"):
-        memory.Memory.load(tmp_path / "held")
+    for content in (b"{", b"", b"[]", b"\xff", b"[" * 100_000):
+        (tmp_path / "held" / "index.json").write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"index\.json: .*; build it again"):
+            memory.Memory.load(tmp_path / "held")
+    for change in ({"names": ["x", *index["names"][1:]]}, {"classes": ["x", *index["classes"][1:]]}, {"made_by": {"encoder": "y", "layer": "fc6"}}):
+        (tmp_path / "held" / "index.json").write_text(json.dumps({**index, **change}))
+        with pytest.raises(CheckpointError, match="damaged, its names and classes are not those"):
+            memory.Memory.load(tmp_path / "held")
     (tmp_path / "held" / "index.json").write_text(json.dumps({**index, "id": "0"}))
     with pytest.raises(CheckpointError, match="do not belong together"):
         memory.Memory.load(tmp_path / "held")
@@ -181,15 +189,20 @@ def test_the_command_builds_adds_removes_and_asks(tmp_path, capsys):
     assert call("query", *encoder, "--image", tmp_path / "second" / "c" / "0.png", "--neighbours", 3) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["class"] == "c" and answer["neighbours"][0] == ["c/0.png", 1.0]
+    assert call("query", *encoder, "--images", tmp_path / "second", "--image", tmp_path / "first" / "a" / "1.png", "--neighbours", 1) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [a["class"] for a in answers] == ["a", "c", "c", "c"] and answers[3]["neighbours"] == [["c/2.png", 1.0]]
     assert call("remove", "--class", "c") == 0
     assert state(tmp_path / "memory") == before
     (tmp_path / "second" / "c" / "bad.png").write_bytes(b"no picture")
     capsys.readouterr()
     for arguments, status, message in (
         (("add", *encoder, "--images", tmp_path / "second"), 1, "bad.png: not a readable picture"),
-        (("add", *encoder, "--images", tmp_path / "none"), 1, "none: no images there; a folder of them is"),
+        (("add", *encoder, "--images", tmp_path / "none"), 1, "none: no such folder; pictures must lie in class folders"),
+        (("build", *encoder, "--images", tmp_path / "first"), 2, "memory: holds a memory already; add to it with `memory add`"),
         (("add", "--images", tmp_path / "first"), 2, "memory add: needs --encoder"),
-        (("query", *encoder), 2, "memory query: needs --image"),
+        (("query", *encoder), 2, "memory query: needs --image or --images"),
+        (("query", *encoder, "--images", tmp_path / "none"), 1, "no pictures there"),
         (("remove",), 2, "memory remove: needs --class or --name"),
         (("remove", "--name", "a/9.png"), 2, "a/9.png: not in the memory of 6 entries"),
         (("query", *encoder, "--image", tmp_path / "first/a/0.png", "--neighbours", 0), 2, "--neighbours 0: must be at least 1"),
@@ -197,8 +210,112 @@ def test_the_command_builds_adds_removes_and_asks(tmp_path, capsys):
         assert call(*arguments) == status
         assert message in capsys.readouterr().err
         assert state(tmp_path / "memory") == before
+    assert call("build", *encoder, "--images", tmp_path / "first", "--force") == 0
+    assert state(tmp_path / "memory") == before
     encoders.save(tmp_path / "other.safetensors", encoders.build("SmallAlexNet", 1 / 8, 32, 1), {})
     assert call("query", "--encoder", tmp_path / "other.safetensors", "--image", tmp_path / "first/a/0.png") == 2
     assert "not the one that" in capsys.readouterr().err
     shutil.rmtree(tmp_path / "memory")
-    assert call("query", *encoder, "--image", tmp_path / "first/a/0.png") == 1 and "no memory there" in capsys.readouterr().err
+    for arguments in (
+        ("query", *encoder, "--image", tmp_path / "first/a/0.png"),
+        ("add", *encoder, "--images", tmp_path / "first"),
+        ("remove", "--class", "c"),
+    ):
+        assert call(*arguments) == 1 and "no memory there" in capsys.readouterr().err
+    assert call("build", *encoder, "--images", tmp_path / "second") == 1 and "bad.png" in capsys.readouterr().err
+    assert not (tmp_path / "memory").exists()
+
+
+def test_writers_at_once_lose_nothing_and_a_reader_sees_whole_states(tmp_path):
+    names, classes, x = entries(80)
+    filled(names[:8], classes[:8], x[:8]).save(tmp_path)
+    ended = threading.Event()
+
+    def add(part):
+        with memory.changing(tmp_path) as held:
+            held.add(names[part], classes[part], x[part])
+
+    def watch():
+        sizes = []
+        while not ended.is_set():
+            sizes.append(len(memory.Memory.load(tmp_path)))
+        return sizes
+
+    with ThreadPoolExecutor(9) as workers:
+        reader = workers.submit(watch)
+        for done in [workers.submit(add, slice(i, i + 8)) for i in range(8, 80, 8)]:
+            done.result()
+        ended.set()
+        seen = reader.result()
+    assert sorted(memory.Memory.load(tmp_path).names) == sorted(names)
+    assert seen == sorted(seen) and all(size % 8 == 0 for size in seen)
+    filled(names, classes, x).save(tmp_path / "fresh")
+    assert state(tmp_path / "fresh").items() <= {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}.items()
+    assert len([p for p in tmp_path.iterdir() if p.is_file()]) == 2  # neither old vectors nor locks
+
+
+def test_an_error_while_changing_leaves_the_memory(tmp_path):
+    names, classes, x = entries(8)
+    filled(names, classes, x).save(tmp_path)
+    (tmp_path / "vectors-mine.safetensors").write_text("a user's own")
+    filled(names, classes, x).save(tmp_path)
+    before = state(tmp_path)
+    assert len(before) == 3
+    with pytest.raises(ParameterError, match="nobody: not in the memory"), memory.changing(tmp_path) as held:
+        held.remove([names[0]])
+        held.remove(["nobody"])
+    assert state(tmp_path) == before
+    with pytest.raises(ParameterError, match="holds a memory already"):
+        filled(names[:2], classes[:2], x[:2]).save(tmp_path, replace=False)
+    assert state(tmp_path) == before
+
+
+@pytest.mark.parametrize("file", ["index.json", "vectors"])
+def test_no_flipped_bit_of_a_memory_is_used(file, tmp_path):
+    names, classes, x = entries(12)
+    filled(names, classes, x).save(tmp_path)
+    path = next(p for p in tmp_path.iterdir() if p.name.startswith(file))
+    whole = path.read_bytes()
+    for place in np.random.default_rng(0).integers(0, 8 * len(whole), 150).tolist():
+        damaged = bytearray(whole)
+        damaged[place // 8] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        try:
+            found = memory.Memory.load(tmp_path)
+        except CheckpointError as error:
+            assert "\n" not in str(error)
+        else:  # white space of JSON, at most
+            assert found.names == sorted(names) and found.query(x[:1]) == filled(names, classes, x).query(x[:1])
+            assert found.made_by == MADE
+
+
+def test_embeddings_that_are_not_finite_are_refused():
+    names, classes, x = entries(3)
+    x[1, 2] = float("nan")
+    with pytest.raises(ParameterError, match="not finite"):
+        filled(names, classes, x)
+
+
+def test_a_timm_encoder_is_known_by_its_weights(tmp_path, monkeypatch):
+    encoder = encoders.build("SmallAlexNet", 1 / 8, 32, 1)
+    made = memory.maker(encoder, "timm:x@a.pth")
+    assert memory.maker(encoder, "timm:x@moved/b.pth") == made  # a file may be moved
+    with torch.no_grad():
+        next(encoder.parameters())[0, 0, 0, 0] += 1e-3
+    assert memory.maker(encoder, "timm:x@a.pth") != made
+    assert memory.maker(encoder, "timm:x") != memory.maker(encoder, "timm:y")
+    (tmp_path / "e.safetensors").write_bytes(b"1")
+    assert memory.maker(encoder, str(tmp_path / "e.safetensors"))["encoder"] == files.sha256(tmp_path / "e.safetensors")
+
+
+def test_nested_pictures_belong_to_their_class_and_hidden_folders_to_none(tmp_path):
+    for name in ("a/1.png", "a/deep/1.JPG", "b/2.png", ".ipynb_checkpoints/3.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 40), (9, 200, 9)).save(tmp_path / name)
+    (tmp_path / "empty").mkdir()
+    encoder = encoders.load("random")
+    names, classes, x = memory.read_folder(tmp_path, encoder, memory.maker(encoder, "random"))
+    assert names == ["a/1.png", "a/deep/1.JPG", "b/2.png"] and classes == ["a", "a", "b"] and len(x) == 3
+    (tmp_path / "b" / "2.png").rename(tmp_path / "b" / b"\xe9.png".decode(errors="surrogateescape"))
+    with pytest.raises(DataError, match="is not UTF-8; rename it"):
+        memory.read_folder(tmp_path, encoder, memory.maker(encoder, "random"))

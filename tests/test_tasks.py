@@ -1,11 +1,13 @@
 """Rendered tasks: what is drawn follows from the label alone, and nothing simple gives it away."""
 
+import dataclasses
+
 import pytest
 import torch
 from scipy import ndimage
 
-from synthlearn import rng, tasks
-from synthlearn.errors import ParameterError
+from synthlearn import datasets, rng, tasks
+from synthlearn.errors import DataError, ParameterError
 
 
 @pytest.mark.parametrize("name", list(tasks.RENDERED))
@@ -57,3 +59,11 @@ def test_sets_are_cut_to_equal_classes():
     assert len(train) <= tasks.TRAIN and len(test) <= tasks.TEST and {*train.classes} == {*test.classes}
     assert int(train.labels.bincount().max()) <= 100
     assert "digits" in tasks.suite()["specialised"] and {*tasks.RENDERED} <= {*tasks.suite()["structured"]}
+
+
+def test_a_task_whose_splits_number_their_classes_apart_is_refused(monkeypatch):
+    digits = {split: datasets.load("digits", split) for split in datasets.SPLITS}
+    turned = dataclasses.replace(digits["test"], classes=digits["test"].classes[::-1])
+    monkeypatch.setattr(datasets, "load", lambda name, split, size=None: turned if split == "test" else digits[split])
+    with pytest.raises(DataError, match="labels of the two would not mean the same"):
+        tasks.load("digits")

@@ -1,5 +1,6 @@
 """Further measurements of encoders: few examples, ridge, fine-tuning, layers, and their records."""
 
+import dataclasses
 import json
 
 import pytest
@@ -8,8 +9,9 @@ from sklearn.linear_model import Ridge
 from sklearn.neighbors import NearestCentroid
 from sklearn.preprocessing import normalize
 
-from synthlearn import datasets, probe, rng, transfer
+from synthlearn import datasets, long_tail, probe, rng, transfer
 from synthlearn.encoders import SmallAlexNet
+from synthlearn.errors import DataError
 from synthlearn.study import measurements, records, resolve, row
 
 
@@ -68,6 +70,43 @@ def test_every_layer_is_measured_and_few_examples_get_better(digits):
     assert few["1"]["top1"] < few["5"]["top1"] < few["10"]["top1"] < few["100"]["top1"]
 
 
+def test_sets_that_number_their_classes_apart_are_not_measured(digits):
+    training, test = digits[0].first(2), dataclasses.replace(digits[1].first(2), classes=digits[1].classes[::-1])
+    encoder = SmallAlexNet(1 / 16, 32).eval()
+    for parts in (
+        transfer.layers(encoder, training, test, 0),
+        transfer.few_shot(encoder, training, test, 0),
+        transfer.fine_tuning(encoder, training, test, (1,), 0),
+    ):
+        with pytest.raises(DataError, match="come in another order"):
+            next(parts)
+    with pytest.raises(DataError, match="come in another order"):
+        long_tail.arms(lambda images: images.flatten(1).float(), training, test, 20, None, 0)
+
+
+def test_a_long_tails_parts_are_of_ten_classes():
+    right = torch.ones(20, dtype=torch.bool)
+    assert long_tail.by_part(right, torch.arange(20) % 10, 0) == {"head": (6, 6), "middle": (8, 8), "tail": (6, 6)}
+    for labels in (torch.arange(20), torch.arange(20) % 9, torch.arange(20) % 9 + 2):
+        with pytest.raises(DataError, match="long tail: test images of"):
+            long_tail.by_part(right, labels, 0)
+
+
+def test_properties_take_real_images_of_all_classes(runs, monkeypatch):
+    digits_ = datasets.load("digits", "test")
+    order = digits_.labels.argsort(stable=True)
+    lying = dataclasses.replace(digits_, images=digits_.images[order], labels=digits_.labels[order])
+    load = datasets.load
+    monkeypatch.setattr(datasets, "load", lambda name, split="train", size=None: lying if (name, split) == ("digits", "test") else load(name, split, size))
+    taken = []
+    monkeypatch.setattr(measurements, "compared", lambda reference, tap, pictures, test, *rest: taken.append(test) or iter([("x", {})]))
+    monkeypatch.setattr(measurements, "_encoder", lambda *a: None)
+    p = resolve("smoke", n_images=40)
+    next(measurements._properties(row("noise-white"), p, 0))
+    wanted = datasets.sample(lying, 80).images
+    assert torch.equal(taken[0], measurements.large_enough(wanted, p.crop))
+
+
 def test_fine_tuning_beats_chance_and_leaves_the_encoder_alone(digits):
     encoder = SmallAlexNet(1 / 16, 32).eval()
     before = {k: v.clone() for k, v in encoder.state_dict().items()}
@@ -85,17 +124,17 @@ def test_measurements_are_made_once_and_replayed(runs, monkeypatch, tmp_path):
     found = measurements.replay("layers", row("random"), p, 0)
     assert found.agrees and found.asked == "to the bit" and "conv1" in found.said
     where = measurements.path("layers", row("random"), p, 0)
-    changed = json.loads(where.read_text())
+    changed = records.read(where)
     part = changed["results"]["conv1"]
     part["top1"] += 0.004
-    where.write_text(json.dumps(changed))
+    records.write(where, changed)
     assert not measurements.replay("layers", row("random"), p, 0).agrees  # on one machine every bit counts
     del changed["provenance"]["machine"]
-    where.write_text(json.dumps(changed))
+    records.write(where, changed)
     found = measurements.replay("layers", row("random"), p, 0)
     assert found.agrees and found.strict and "nothing is trained" in found.asked
     part["top1"] += 0.004
-    where.write_text(json.dumps(changed))
+    records.write(where, changed)
     assert measurements.replay("layers", row("random"), p, 0).word == "DIFFERS"
 
 
@@ -106,7 +145,7 @@ def test_a_measured_encoder_of_another_machine_is_compared_as_two_encoders_of_a_
     trained, p = row("dead_leaves-mixed"), resolve("smoke")
     record = json.loads(json.dumps(measurements.measurement("layers", trained, p, 0)))
     del record["provenance"]["machine"]
-    measurements.path("layers", trained, p, 0).write_text(json.dumps(record))
+    records.write(measurements.path("layers", trained, p, 0), record)
     made["top1"] = 0.53
     assert "decides nothing" in measurements.replay("layers", trained, p, 0).asked  # one encoder of each row is all there is
     committed = [

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from synthlearn import study
-from synthlearn.study import start
+from synthlearn.errors import DataError
+from synthlearn.study import start, versions
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -59,6 +60,32 @@ def test_records_stay_valid_where_another_version_does_the_same_and_not_where_it
 def test_a_commit_that_does_not_exist_is_named(checkout):
     done = run(checkout, "-m", "synthlearn", "verify", "--profile", "smoke", "--against", "no-such", "--row", "noise-white")
     assert done.returncode == 1 and "git has no commit 'no-such'" in done.stderr and "name one of git log" in done.stderr
+
+
+@pytest.mark.parametrize("against", ["--output=FILE", "--remote=.", "HEAD:lib", "HEAD^{tree}", "-o"])
+def test_what_is_no_commit_never_reaches_git_archive(against, tmp_path, monkeypatch):
+    monkeypatch.setattr("synthlearn.study.versions.files.root", lambda: tmp_path)
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    identify = ["-c", "user.name=x", "-c", "user.email=x@y"]
+    subprocess.run(["git", *identify, "commit", "-q", "--allow-empty", "-m", "x"], cwd=tmp_path, check=True)
+    with pytest.raises(DataError, match="git has no commit"):
+        versions._extract(against, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == [".git"]
+    with pytest.raises(DataError, match="git has no lib/ in commit 'HEAD'"):
+        versions._extract("HEAD", tmp_path / "out")
+
+
+def test_a_version_that_cannot_run_says_why_and_one_that_is_left_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr("synthlearn.study.versions.start.__file__", str(tmp_path / "start.py"))
+    (tmp_path / "start.py").write_text("raise SystemExit('no such row')")
+    with pytest.raises(DataError, match="cannot run the starts: no such row"):
+        list(versions._starts(tmp_path, study.resolve("smoke"), [("x", [])]))
+    (tmp_path / "start.py").write_text("import json, os, time\nprint(json.dumps([str(os.getpid()), []]), flush=True)\ntime.sleep(100)")
+    running = versions._starts(tmp_path, study.resolve("smoke"), [("x", [])])
+    process = int(next(running)[0])
+    running.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
 
 
 @pytest.mark.parametrize("what", ["layers", "memory", "private"])

@@ -1,24 +1,43 @@
 """The command line: parse, call, print."""
 
-import argparse
+import contextlib
+import io
 import json
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+import traceback
+from argparse import SUPPRESS, Namespace
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .errors import ParameterError, SynthlearnError
+from . import arguments
+from .arguments import SEEDS, device, encoder_file, folder, image_file, number, option, target, whole, word
+from .errors import ParameterError, SynthlearnError, TrainingDiverged
+
+MANY = 10**9
+SIZES, INPUTS, WIDTHS = (8, 1024), (32, 512), (1 / 32, 4.0)  # of pictures; of the random encoder
+STUDY = ("run", "measure", "status", "verify", "search")  # commands that need the project's checkout
+GOES_ON = ("generate", "pretrain", "run", "measure", "search")  # whose next call goes on where one was cut off
 
 EXAMPLES = """examples:
   python -m synthlearn list
   python -m synthlearn generate --generator dead_leaves-mixed --n 100 --out leaves
   python -m synthlearn pretrain --generator fractals-sigma --profile smoke --out encoder.safetensors
-  accelerate launch --num_processes 8 -m synthlearn pretrain --row dead_leaves-mixed --profile gpu --out encoder.safetensors
   python -m synthlearn probe --encoder encoder.safetensors --data digits
-  python -m synthlearn properties --generator fractals-sigma --encoder encoder.safetensors --n 500
+  python -m synthlearn properties --generator fractals-sigma --encoder encoder.safetensors
+  python -m synthlearn profiles
   python -m synthlearn run --profile cpu --row real --seed 0
   python -m synthlearn status --profile cpu
+
+several processes (they share each batch; batch_size must be a multiple of their number):
+  on GPUs  accelerate launch --num_processes 8 -m synthlearn pretrain …
+  on CPUs  torchrun --nproc_per_node 2 -m synthlearn pretrain …
 """
+
+PRETRAIN = "Fields of --set with their values in each profile, methods with their options, encoders: python -m synthlearn profiles"
 
 
 VERIFY = """A record is of this kind of machine where processor, libraries and the bits of their arithmetic are the same: then every number must be equal.
@@ -27,91 +46,84 @@ of a row differ by. What is equal to the bit or up to rounding confirms its reco
 a comparison to the bit or up to rounding fails, or more of the others do than chance explains."""
 
 
-def option(text: str) -> tuple[str, Any]:
-    """NAME=VALUE with a JSON value, or a word."""
-    name, sign, value = text.partition("=")
-    if not sign:
-        raise argparse.ArgumentTypeError(f"{text!r}: must be NAME=VALUE, as in points=50000")
-    try:
-        return name, json.loads(value)
-    except json.JSONDecodeError:
-        return name, value
-
-
-def _source(p: argparse.ArgumentParser) -> Any:
+def _source(p: arguments.Parser) -> Any:
     """Arguments that name a source of pictures and the profile's settings; the group of alternatives, for more of them."""
     where = p.add_mutually_exclusive_group(required=True)
-    where.add_argument("--generator", metavar="NAME", help="see `list`")
-    where.add_argument("--folder", metavar="DIR", help="any folder of pictures")
-    where.add_argument("--real", metavar="SET", help="the training images of a real set, labels hidden unless a method needs them")
-    p.add_argument("--option", type=option, action="append", default=[], metavar="NAME=VALUE", help="an option of the generator")
-    p.add_argument("--profile", default="smoke", help="smoke, cpu, gpu or paper")
-    p.add_argument(
-        "--set", type=option, action="append", default=[], metavar="FIELD=VALUE", help="replace a field of the profile, as in epochs=20 or method=simclr"
-    )
+    where.add_argument("--generator", type=word, metavar="NAME", help="see `list`")
+    where.add_argument("--folder", type=folder, metavar="DIR", help="any folder of pictures")
+    where.add_argument("--real", type=word, metavar="SET", help="the training images of a real set, labels hidden unless a method needs them")
+    p.add_argument("--option", type=option, action="append", default=[], metavar="NAME=VALUE", help="an option of the generator, see `list`")
+    p.add_argument("--profile", type=word, default="smoke", help="smoke, cpu, gpu or paper")
+    p.add_argument("--set", type=option, action="append", default=[], metavar="FIELD=VALUE",
+                   help="replace a field of the profile, as in epochs=20 or method=simclr; see `profiles`")  # fmt: skip
     return where
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> arguments.Parser:
     """All commands with their help."""
-    top = argparse.ArgumentParser("python -m synthlearn", description="Learn to see from images that no camera took.",
-                                  epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    top = arguments.Parser("python -m synthlearn", description="Learn to see from images that no camera took.", epilog=EXAMPLES)
     top.add_argument("--debug", action="store_true", help="show the trace of an error")
+    top.set_defaults(given=frozenset())
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, text: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    def command(name: str, text: str) -> arguments.Parser:
+        p = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        p.add_argument("--debug", action="store_true", default=SUPPRESS, help="show the trace of an error")
+        return p
 
-    command("list", "list the generators with their options and defaults")
+    command("list", "list the generators with their options: defaults, types and bounds")
+    command("profiles", "list the fields of the profiles with their values, the methods with their options, and the encoders")
 
     p = command("generate", "write pictures of a generator to a folder or to webdataset shards")
-    p.add_argument("--generator", required=True, metavar="NAME", help="see `list`")
-    p.add_argument("--option", type=option, action="append", default=[], metavar="NAME=VALUE", help="an option of the generator; may be given several times")
-    p.add_argument("--n", type=int, default=1000, help="number of pictures")
-    p.add_argument("--size", type=int, default=128, help="side in pixels")
-    p.add_argument("--seed", type=int, default=0, help="another seed is another set")
-    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to; pictures that are there already are kept")
-    p.add_argument("--format", choices=("imagefolder", "webdataset"), default="imagefolder", help="PNG files in one class folder, or tar shards of 1,000")
-    p.add_argument("--device", default="cpu", help="cpu, cuda …")
+    p.add_argument("--generator", type=word, required=True, metavar="NAME", help="see `list`")
+    p.add_argument("--option", type=option, action="append", default=[], metavar="NAME=VALUE",
+                   help="an option of the generator, see `list`; may be given several times")  # fmt: skip
+    p.add_argument("--n", type=whole(1, MANY), default=1000, help="number of pictures")
+    p.add_argument("--size", type=whole(*SIZES), default=128, help="side in pixels")
+    p.add_argument("--seed", type=whole(*SEEDS), default=0, help="another seed is another set")
+    p.add_argument("--out", type=target, required=True, metavar="DIR", help="folder to write to; pictures that are there already are kept")
+    p.add_argument("--format", choices=("imagefolder", "webdataset"), default="imagefolder", help="PNG files in class folders, or tar shards of 1,000")
+    p.add_argument("--device", type=device, default="cpu", help="cpu, cuda or cuda:N")
 
     p = command("pretrain", "pre-train an encoder on a generator, a folder or a real set, and save it")
-    _source(p).add_argument("--row", metavar="ROW", help="a row of the study, with all its settings")
-    p.add_argument("--method-option", type=option, action="append", default=[], metavar="NAME=VALUE", help="an option of the method, as in temperature=0.2")
-    p.add_argument("--seed", type=int, default=0, help="of the initial weights, the pictures and the views")
-    p.add_argument(
-        "--out", type=Path, required=True, metavar="FILE.safetensors", help="where the encoder goes; an interrupted run goes on from FILE.checkpoint"
-    )
+    p.epilog = PRETRAIN
+    _source(p).add_argument("--row", type=word, metavar="ROW", help="a row of the study, with all its settings")
+    p.add_argument("--method-option", type=option, action="append", default=[], metavar="NAME=VALUE",
+                   help="an option of the method, as in temperature=0.2; see `profiles`")  # fmt: skip
+    p.add_argument("--seed", type=whole(*SEEDS), default=0, help="of the initial weights, the pictures and the views")
+    p.add_argument("--out", type=encoder_file, required=True, metavar="FILE.safetensors",
+                   help="where the encoder goes; an interrupted run goes on from FILE.safetensors.checkpoint")  # fmt: skip
+    p.add_argument("--force", action="store_true", help="replace an encoder that is there already")
 
     p = command("probe", "measure a frozen encoder on labelled real images and print one JSON object")
-    p.add_argument(
-        "--encoder",
-        required=True,
-        metavar="FILE|random|timm:NAME",
-        help="a file of `pretrain`, an untrained encoder, or a timm model (timm:NAME@FILE for local weights)",
-    )
-    p.add_argument("--data", required=True, metavar="SET|DIR", help="a set's name, or an ImageFolder with train/ and test/ (or val/)")
-    p.add_argument("--per-class", type=int, default=0, help="training images per class; 0 is all")
-    p.add_argument("--width", type=float, default=0.25, help="of the random encoder")
-    p.add_argument("--size", type=int, default=32, help="input side of the random encoder")
-    p.add_argument("--seed", type=int, default=0, help="of the random encoder and of the held-out fifth of train")
+    p.add_argument("--encoder", type=word, required=True, metavar="FILE|random|timm:NAME",
+                   help="a file of `pretrain`, an untrained encoder, or a timm model (timm:NAME@FILE for local weights)")  # fmt: skip
+    p.add_argument("--data", type=word, required=True, metavar="SET|DIR", help="a set's name, or an ImageFolder with train/ and test/ (or val/)")
+    p.add_argument("--per-class", type=whole(0, MANY), default=0, help="training images per class; 0 is all")
+    p.add_argument("--width", type=number(*WIDTHS), default=0.25, help="of the random encoder")
+    p.add_argument("--size", type=whole(*INPUTS), default=32, help="input side of the random encoder")
+    p.add_argument("--seed", type=whole(*SEEDS), default=0, help="of the random encoder and of the held-out fifth of train")
 
     p = command("properties", "compare pictures with real ones in features of an encoder, and print one JSON object")
     _source(p)
-    p.add_argument("--encoder", required=True, metavar="FILE|random|timm:NAME|inception:FILE",
+    p.add_argument("--encoder", type=word, required=True, metavar="FILE|random|timm:NAME|inception:FILE",
                    help="as for `probe`, or torchvision's Inception v3 from its file: only then may the Fréchet distance be called FID")  # fmt: skip
-    p.add_argument("--n", type=int, default=2000, help="pictures, and as many real ones twice: all values depend on it")
-    p.add_argument("--seed", type=int, default=0, help="of the pictures and of the views")
+    p.add_argument("--data", type=word, metavar="SET|DIR", help="the real images, as for `probe` (default: the profile's)")
+    p.add_argument("--n", type=whole(1, MANY), help="pictures, and as many real ones twice: all values depend on it "
+                   "(default: 2000, or half of the test images)")  # fmt: skip
+    p.add_argument("--seed", type=whole(*SEEDS), default=0, help="of the pictures and of the views")
 
     p = command("memory", "a visual memory: classify images by the nearest of those that it holds; classes and images come and go without training")
     p.add_argument("action", choices=("build", "add", "remove", "query"), help="build: a new one from a folder; add: more images; remove: images or a class; "
                    "query: the class of images, and the entries that decide it")  # fmt: skip
-    p.add_argument("--memory", type=Path, required=True, metavar="DIR", help="folder of the memory")
-    p.add_argument("--encoder", metavar="FILE|random|timm:NAME", help="as for `probe`; the one that the memory was built with")
-    p.add_argument("--images", type=Path, metavar="DIR", help="build, add: images in DIR/CLASS/FILE")
-    p.add_argument("--image", type=Path, action="append", metavar="FILE", help="query: an image; may be given several times")
-    p.add_argument("--class", dest="class_", metavar="NAME", help="remove: a whole class")
-    p.add_argument("--name", action="append", metavar="CLASS/FILE", help="remove: one image; may be given several times")
-    p.add_argument("--neighbours", type=int, default=20, help="query: how many entries decide")
+    p.add_argument("--memory", type=target, required=True, metavar="DIR", help="folder of the memory")
+    p.add_argument("--encoder", type=word, metavar="FILE|random|timm:NAME", help="as for `probe`; the one that the memory was built with")
+    p.add_argument("--images", type=folder, metavar="DIR", help="build, add: images in DIR/CLASS/FILE; query: every image below DIR")
+    p.add_argument("--image", type=image_file, action="append", metavar="FILE", help="query: an image; may be given several times")
+    p.add_argument("--class", type=word, dest="class_", metavar="NAME", help="remove: a whole class")
+    p.add_argument("--name", type=word, action="append", metavar="CLASS/FILE", help="remove: one image; may be given several times")
+    p.add_argument("--neighbours", type=whole(1, MANY), default=20, help="query: how many entries decide")
+    p.add_argument("--force", action="store_true", help="build: replace a memory that is there already")
 
     for name, text in (
         ("run", "run rows of the study that have no fresh record"),
@@ -120,45 +132,45 @@ def parser() -> argparse.ArgumentParser:
         ("verify", "run recorded rows again and compare: to the bit on the record's kind of machine, elsewhere within what rounding and chance explain"),
     ):
         p = command(name, text)
-        p.add_argument("--profile", default="cpu", help="smoke, cpu, gpu or paper")
-        p.add_argument("--row", action="append", help="only this row; may be given several times")
-        p.add_argument("--chapter", help="only the rows that this chapter tells, as in 04_fractals")
-        p.add_argument("--seed", type=int, help="only this seed")
-        p.add_argument("--device", help="cpu, cuda …: in place of the profile's; a record of either counts, and says which it was")
+        p.add_argument("--profile", type=word, default="cpu", help="smoke, cpu, gpu or paper")
+        p.add_argument("--row", type=word, action="append", help="only this row; may be given several times")
+        p.add_argument("--chapter", type=word, help="only the rows that this chapter tells, as in 04_fractals")
+        p.add_argument("--seed", type=whole(*SEEDS), help="only this seed")
+        p.add_argument("--device", type=device, help="cpu, cuda or cuda:N, in place of the profile's; a record of either counts, and says which it was")
         if name != "run":
-            p.add_argument("--what", action="append", help="only this further measurement, and no rows; may be given several times")
+            p.add_argument("--what", type=word, action="append", help="only this further measurement, and no rows; may be given several times")
     p.epilog = VERIFY
     p.add_argument("--measure", action="store_true", help="measure kept encoders again too")
     p.add_argument("--whole", action="store_true", help="rows alone: train each to its end and probe it. Else the first steps are compared, which takes "
                    "seconds, and the first part of each further measurement, for which an encoder is trained where none is kept")  # fmt: skip
-    p.add_argument("--against", metavar="COMMIT", help="instead: run short starts under this commit's library and under this one, on this machine, and "
-                   "confirm the records of what gives the same bits; needs no pools and no encoders")  # fmt: skip
+    p.add_argument("--against", type=word, metavar="COMMIT", help="instead: run short starts under this commit's library and under this one, on this "
+                   "machine, and confirm the records of what gives the same bits; needs no pools and no encoders")  # fmt: skip
 
     p = command("search", "search for a generator's options by successive halving; tries that have a record are not made again")
-    p.add_argument("--search", default="collage", metavar="NAME", help="which of workflow/search.toml")
-    p.add_argument("--profile", default="cpu", help="smoke or cpu")
-    p.add_argument("--jobs", type=int, default=1, help="tries side by side, a core each")
+    p.add_argument("--search", type=word, default="collage", metavar="NAME", help="which of workflow/search.toml")
+    p.add_argument("--profile", type=word, default="cpu", help="smoke or cpu")
+    p.add_argument("--jobs", type=whole(1, 1024), default=1, help="tries side by side, a core each")
     return top
 
 
-def _profile(args: argparse.Namespace) -> Any:
+def _profile(args: Namespace) -> Any:
     from . import study
 
-    return study.resolve(args.profile, **({"device": args.device} if args.device else {}))
+    return study.with_data(args.profile, **({} if args.device is None else {"device": args.device}))
 
 
-def _asked(args: argparse.Namespace) -> list[str]:
+def _asked(args: Namespace) -> list[str]:
     """Names of the rows that were asked for, one by one or by their chapter; none: all."""
     from . import study
 
     told = [row.name for row in study.wanted(_profile(args)) if row.chapter == args.chapter]
-    if args.chapter and not told:
+    if args.chapter is not None and not told:
         known = ", ".join(sorted({row.chapter for row in study.wanted(_profile(args))}))
         raise ParameterError(f"--chapter {args.chapter}: tells no row of this profile; chapters with rows: {known}")
-    return [study.row(name).name for name in args.row or ()] + told
+    return list(dict.fromkeys([study.row(name).name for name in args.row or ()] + told))
 
 
-def _selected(args: argparse.Namespace) -> list[tuple[Any, Any, int]]:
+def _selected(args: Namespace) -> list[tuple[Any, Any, int]]:
     from . import study
 
     profile, named = _profile(args), _asked(args)
@@ -170,14 +182,14 @@ def _selected(args: argparse.Namespace) -> list[tuple[Any, Any, int]]:
     return found
 
 
-def _searched(args: argparse.Namespace) -> Any:
+def _searched(args: Namespace) -> Any:
     """The search of the profile, unless the arguments select rows or measurements, or the profile has none."""
     from .study import search
 
     return search.search("collage", args.profile) if args.profile in search.STUDIED and not (_asked(args) or args.what) else None
 
 
-def _measurements(args: argparse.Namespace) -> list[tuple[str, Any, Any, int]]:
+def _measurements(args: Namespace) -> list[tuple[str, Any, Any, int]]:
     """The planned further measurements that the arguments select."""
     from .study import measurements
 
@@ -185,48 +197,69 @@ def _measurements(args: argparse.Namespace) -> list[tuple[str, Any, Any, int]]:
     for name in args.what or ():
         if name not in measurements.plans():
             raise ParameterError(f"--what {name}: must be one of {', '.join(measurements.plans())}")
-    return [(what, row, profile, seed) for what in args.what or measurements.plans() for row, seed in measurements.planned(what, profile)
-            if args.seed in (None, seed) and (not named or row.name in named)]  # fmt: skip
+    found = [(what, row, profile, seed) for what in args.what or measurements.plans() for row, seed in measurements.planned(what, profile)
+             if args.seed in (None, seed) and (not named or row.name in named)]  # fmt: skip
+    if not found and (args.what or args.command == "measure"):
+        raise ParameterError(f"no further measurement of these rows and seeds is planned in the profile {profile.name}: see workflow/measurements.toml")
+    return found
 
 
-def _list() -> int:
-    from .generators import default_options, generator_class, names
+def _list(args: Namespace) -> int:
+    from . import catalogue
 
-    for name in names():
-        cls = generator_class(name)
-        print(f"{name}\n    {str(cls.__doc__).strip().splitlines()[0]}")
-        for field, value in default_options(name).items():
-            allowed = cls.Options.allowed.get(field)
-            print(f"      {field} = {value!r}" + (f"   ({' | '.join(map(str, allowed))})" if allowed else ""))
+    print("\n".join(catalogue.generators()))
     return 0
 
 
-def _generate(args: argparse.Namespace) -> int:
+def _profiles(args: Namespace) -> int:
+    from . import catalogue
+
+    print("\n".join(catalogue.settings()))
+    return 0
+
+
+def _generate(args: Namespace) -> int:
     from . import export
     from .generators import generator
+    from .options import check_device
 
+    check_device(args.device)
     source = generator(args.generator, **dict(args.option))
     print(export.write(source, args.n, args.size, args.seed, args.out, args.format, args.device))
     return 0
 
 
-def _named(args: argparse.Namespace) -> tuple[str, str]:
+def _named(args: Namespace) -> tuple[str, str]:
     """Kind and name of the source that the arguments name."""
-    return next((kind, getattr(args, kind)) for kind in ("generator", "folder", "real") if getattr(args, kind))
+    return next((kind, str(getattr(args, kind))) for kind in ("generator", "folder", "real") if getattr(args, kind) is not None)
 
 
-def _pretrain(args: argparse.Namespace) -> int:
+def _row(args: Namespace, profile: Any) -> Any:
+    """The row of the study that the arguments name, or one made of them. Raises ParameterError for settings that would not reach it."""
+    from . import study
+
+    if args.row is None:
+        kind, name = _named(args)
+        return study.Row(name, kind, name, "", "", origin=name, own_options=dict(args.option), method_options=dict(args.method_option))
+    row = study.row(args.row)
+    if not row.trained:
+        raise ParameterError(f"--row {row.name}: it trains nothing (kind {row.kind}); name a source with --generator, --folder or --real")
+    for field, value in args.set:
+        if (own := getattr(row.profile(profile), field)) != value:
+            raise ParameterError(f"--set {field}={value}: the row {row.name} has {field} = {own} of its own; name its source with --generator instead")
+    return row
+
+
+def _pretrain(args: Namespace) -> int:
     from . import distributed, encoders, files, stream, study, train
 
-    profile = study.resolve(args.profile, **dict(args.set))
-    if args.row:
-        row = study.row(args.row)
-        if not row.trained or args.option or args.method_option:
-            what = "--option and --method-option cannot change it" if row.trained else f"it trains nothing (kind {row.kind})"
-            raise ParameterError(f"--row {row.name}: {what}; name a source with --generator, --folder or --real")
-    else:
-        kind, name = _named(args)
-        row = study.Row(name, kind, name, "", "", origin=name, own_options=dict(args.option), method_options=dict(args.method_option))
+    profile = study.resolve(args.profile, **dict(args.set))  # the probe's images need not be here
+    row = _row(args, profile)
+    if args.out.is_file() and not args.force:
+        raise ParameterError(f"--out {args.out}: is there already; choose another name, or replace it with --force")
+    checkpoint = args.out.with_name(args.out.name + ".checkpoint")
+    for written in (args.out, checkpoint):
+        files.check_target(written)
     p = row.profile(profile)
     study.prepare(p)
     distributed.start()
@@ -238,17 +271,18 @@ def _pretrain(args: argparse.Namespace) -> int:
     images = stream.feed(source, p.n_images, p.image_size, args.seed, p.device, p.refresh)
     method, labels = study.method_of(row, p, args.seed, source)
     described = {"source": source.spec(), "profile": {**p.__dict__}, "method_options": row.method_options, "seed": args.seed}
-    trained = train.pretrain(images, method, p.augmenter(), p.optimisation(), args.seed, args.out.with_suffix(".checkpoint"), files.digest(described),
-                             labels=labels)  # fmt: skip
+    trained = train.pretrain(images, method, p.augmenter(), p.optimisation(), args.seed, checkpoint, files.digest(described), labels=labels)
     if distributed.first():
         encoders.save(args.out, method.encoder, {"training": described})
+        checkpoint.unlink(missing_ok=True)  # not before: nothing is lost when the disk is full
         print(f"{args.out}: {trained.seconds:.1f} s, loss {trained.curves['loss'][-1]:.3f}")
     return 0
 
 
-def _probe(args: argparse.Namespace) -> int:
+def _probe(args: Namespace) -> int:
     from . import datasets, encoders, intervals, probe
 
+    datasets.locate(args.data)
     encoder = encoders.load(args.encoder, args.width, args.size, args.seed)
     size = encoder.options["input_size"]
     train, test = (datasets.load(args.data, split, round(size * probe.RESIZE)) for split in datasets.SPLITS)
@@ -262,64 +296,95 @@ def _probe(args: argparse.Namespace) -> int:
     return 0
 
 
-def _memory(args: argparse.Namespace) -> int:
-    from . import encoders, memory
+def _memory(args: Namespace) -> int:
+    from . import datasets, encoders, files, memory
 
-    needed = {"build": ("encoder", "images"), "add": ("encoder", "images"), "query": ("encoder", "image"), "remove": ()}[args.action]
+    needed = {"build": ("encoder", "images"), "add": ("encoder", "images"), "query": ("encoder",), "remove": ()}[args.action]
     for what in needed:
-        if not getattr(args, what):
+        if getattr(args, what) is None:
             raise ParameterError(f"memory {args.action}: needs --{what}")
+    if args.action == "query" and not (args.image or args.images):
+        raise ParameterError("memory query: needs --image or --images")
     if args.action == "remove" and not (args.class_ or args.name):
         raise ParameterError("memory remove: needs --class or --name")
     if args.neighbours < 1:
         raise ParameterError(f"--neighbours {args.neighbours}: must be at least 1")
-    encoder = encoders.load(args.encoder) if needed else None
+    if args.action == "remove":
+        with memory.changing(args.memory) as kept:
+            kept.remove(args.name or ())
+            if args.class_:
+                kept.remove_class(args.class_)
+        return _told(args.memory, kept)
+    if args.action == "build" and not args.force:
+        memory.refuse_existing(args.memory)
     held = None if args.action == "build" else memory.Memory.load(args.memory)
-    if encoder is not None:
-        made_by = memory.maker(encoder, args.encoder)
-        if held is not None and held.made_by != made_by:
+    if args.action != "query":
+        files.check_target(args.memory / memory.INDEX if args.memory.exists() else args.memory)
+    encoder = encoders.load(args.encoder)
+    made_by = memory.maker(encoder, args.encoder)
+
+    def belongs(held: Any) -> None:
+        if held.made_by != made_by:
             raise ParameterError(f"--encoder {args.encoder}: not the one that {args.memory} was built with; embeddings of two encoders cannot be compared")
+
+    if held is not None:
+        belongs(held)
     if args.action == "query":
-        assert held is not None and encoder is not None
-        embedded = memory.read(args.image, encoder, made_by["layer"])
-        for path, c, near in zip(args.image, held.classify(embedded, args.neighbours), held.query(embedded, args.neighbours), strict=True):
+        assert held is not None
+        paths = [*(args.image or ()), *(datasets.Folder(args.images).files if args.images else ())]
+        embedded = memory.read(paths, encoder, made_by["layer"])
+        for path, c, near in zip(paths, held.classify(embedded, args.neighbours), held.query(embedded, args.neighbours), strict=True):
             print(json.dumps({"image": str(path), "class": c, "neighbours": [[name, round(cosine, 4)] for name, _, cosine in near]}, ensure_ascii=False))
         return 0
-    if args.action == "remove":
-        assert held is not None
-        held.remove(args.name or ())
-        if args.class_:
-            held.remove_class(args.class_)
-    else:
-        assert encoder is not None
-        names, classes, embedded = memory.read_folder(args.images, encoder, made_by)
-        held = held or memory.Memory(made_by, embedded.shape[1])
+    names, classes, embedded = memory.read_folder(args.images, encoder, made_by)
+    if args.action == "build":
+        held = memory.Memory(made_by, embedded.shape[1])
         held.add(names, classes, embedded)
-    held.save(args.memory)
-    print(f"{args.memory}: {len(held):,} images of {len(set(held.classes))} classes")
+        held.save(args.memory, replace=args.force)
+    else:
+        with memory.changing(args.memory) as held:  # as it is now, not as it was before the images were read
+            belongs(held)
+            held.add(names, classes, embedded)
+    return _told(args.memory, held)
+
+
+def _told(folder: Path, held: Any) -> int:
+    print(f"{folder}: {len(held):,} images of {len(set(held.classes))} classes")
     return 0
 
 
-def _properties(args: argparse.Namespace) -> int:
+def _properties(args: Namespace) -> int:
     from . import datasets, encoders, inception, stream, study
     from .errors import DataError
     from .study import measurements
 
-    p = study.resolve(args.profile, **dict(args.set))
+    told = dict(args.set)
+    if args.data is not None and "data" in told:
+        raise ParameterError("--data and --set data: give one of them")
+    p = study.resolve(args.profile, **(told if args.data is None else {**told, "data": args.data}))
+    test = datasets.load(p.data, "test", p.crop)
+    source = stream.source(*_named(args), dict(args.option))
+    limits = [(len(test) // 2, f"half of the test images of {p.data}")]
+    if isinstance(source, (datasets.Folder, datasets.RealImages)):
+        limits.append((source.number(), f"the pictures of {source.name}"))
+    most, why = min(limits)
+    if most < measurements.LEAST:
+        raise DataError(f"{why}: {most}; at least {measurements.LEAST} are needed")
+    n = min(measurements.IMAGES, most) if args.n is None else args.n
+    if not measurements.LEAST <= n <= most:
+        raise ParameterError(f"--n {n}: must lie between {measurements.LEAST} and {most}, {why}")
     file = args.encoder.removeprefix("inception:")
     encoder = encoders.load(args.encoder, p.width, p.crop, args.seed) if file == args.encoder else inception.Inception(Path(file))
-    test = datasets.load(p.data, "test", p.crop)
-    if not measurements.LEAST <= args.n <= len(test) // 2:
-        raise DataError(f"--n {args.n}: must lie between {measurements.LEAST} and {len(test) // 2}, half of the test images of {p.data}")
-    source = stream.source(*_named(args), dict(args.option))
-    pictures = source.sample(range(args.n), p.image_size, args.seed, "cpu")
+    chosen = source.spread(n) if isinstance(source, datasets.Folder) else range(n)
+    pictures = source.sample(chosen, p.image_size, args.seed, "cpu")
     tap = "conv5" if "conv5" in encoder.taps else encoder.taps[-1]
-    found = dict(measurements.compared(encoder, tap, pictures, measurements.large_enough(test.images[: 2 * args.n], p.crop), p.augmenter(), args.seed))
-    print(json.dumps({"source": source.name, "data": p.data, "encoder": args.encoder, "tap": tap, "n": args.n, "properties": found}))
+    real = measurements.large_enough(datasets.sample(test, 2 * n).images, p.crop)
+    found = dict(measurements.compared(encoder, tap, pictures, real, p.augmenter(), args.seed))
+    print(json.dumps({"source": source.name, "data": p.data, "encoder": args.encoder, "tap": tap, "n": n, "properties": found}))
     return 0
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: Namespace) -> int:
     from .study import run
 
     for row, profile, seed in _selected(args):
@@ -332,7 +397,7 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _measure(args: argparse.Namespace) -> int:
+def _measure(args: Namespace) -> int:
     from .study import measurements
 
     for what, row, profile, seed in _measurements(args):
@@ -343,22 +408,22 @@ def _measure(args: argparse.Namespace) -> int:
     return 0
 
 
-def _search(args: argparse.Namespace) -> int:
+def _search(args: Namespace) -> int:
     from . import study
     from .study import search
 
     found = search.search(args.search, args.profile)
-    rungs = search.search_all(found, study.resolve(args.profile), args.jobs)
-    for number, rung in enumerate(rungs):
+    rungs = search.search_all(found, study.with_data(args.profile), args.jobs)
+    for place, rung in enumerate(rungs, 1):
         for point, right in rung:
             said = ", ".join(f"{option} {value}" for option, value in found.options(point).items())
-            print(f"rung {number + 1}, point {point}: {100 * right.mean():.1f} %  ({said})")
+            print(f"rung {place}, point {point}: {100 * right.mean():.1f} %  ({said})")
     for point, share in search.choices(rungs[-1]).items():
         print(f"point {point} is chosen in {100 * share:.0f} % of draws of seeds and images")
     return 0
 
 
-def _status(args: argparse.Namespace) -> int:
+def _status(args: Namespace) -> int:
     from . import files
     from .study import measurements, run, search
 
@@ -384,7 +449,7 @@ def _status(args: argparse.Namespace) -> int:
     return 0
 
 
-def _verify(args: argparse.Namespace) -> int:
+def _verify(args: Namespace) -> int:
     from .study import comparison, measurements, run, versions
 
     if args.against:
@@ -412,28 +477,114 @@ def _verify(args: argparse.Namespace) -> int:
     return int(comparison.failed(found))
 
 
+HANDLERS: dict[str, Callable[[Namespace], int]] = {
+    "list": _list,
+    "profiles": _profiles,
+    "generate": _generate,
+    "pretrain": _pretrain,
+    "probe": _probe,
+    "properties": _properties,
+    "memory": _memory,
+    "run": _run,
+    "measure": _measure,
+    "search": _search,
+    "status": _status,
+    "verify": _verify,
+}
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; the exit status: 0, 1 for a failure, 2 for wrong use."""
-    args = parser().parse_args(argv)
-    handlers = {
-        "generate": _generate,
-        "pretrain": _pretrain,
-        "probe": _probe,
-        "properties": _properties,
-        "memory": _memory,
-        "run": _run,
-        "measure": _measure,
-        "search": _search,
-        "status": _status,
-        "verify": _verify,
-    }
+    """Run one command; the exit status: 0, 1 for a failure, 2 for wrong use, 130 for an interruption.
+
+    Whatever goes wrong is told in one line on stderr; ``--debug`` shows the trace instead.
+    """
+    told = sys.argv[1:] if argv is None else argv
+    command = ""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows ASCII alone
     try:
-        return _list() if args.command == "list" else handlers[args.command](args)
-    except SynthlearnError as error:
-        if args.debug:
-            raise
-        print(f"synthlearn: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ParameterError) else 1
+        with _stoppable():
+            args = parser().parse_args(told)
+            command = args.command
+            arguments.check(args)
+            _check_places(command)
+            code = HANDLERS[command](args)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return code
+    except (Exception, KeyboardInterrupt) as error:
+        if "--debug" in told:
+            traceback.print_exc()
+        code, line = _told(error, command)
+        if line:
+            print(f"synthlearn: {' '.join(line.split())}", file=sys.stderr)
+        return code
+    finally:
+        _settle()
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Inside, SIGTERM interrupts as Ctrl-C does, so that nothing half-written stays; only the main thread may say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _check_places(command: str) -> None:
+    """Raise ParameterError where the environment names places that cannot be those of the project."""
+    from . import files
+
+    runs, study = files.runs(), files.root() / "workflow" / "study.toml"
+    if os.path.lexists(runs) and not runs.is_dir():
+        raise ParameterError(f"SYNTHLEARN_RUNS: {runs} is no folder; name another, or unset it")
+    if command in STUDY and not study.is_file():
+        raise ParameterError(f"{study}: no such file; call this in a checkout of the project, or name one by SYNTHLEARN_ROOT")
+
+
+def _told(error: BaseException, command: str) -> tuple[int, str]:
+    """Exit status and message of an error; nothing to say where nobody listens any more, or another process says it."""
+    rank = os.environ.get("RANK", "0")
+    if isinstance(error, ParameterError | TrainingDiverged) and rank != "0":
+        return 1, ""  # the same in all processes
+    code, line = _message(error, command)
+    return code, line if rank == "0" or not line else f"process {rank}: {line}"
+
+
+def _message(error: BaseException, command: str) -> tuple[int, str]:
+    if isinstance(error, KeyboardInterrupt):
+        return 130, "interrupted; the same command goes on" if command in GOES_ON else "interrupted"
+    if isinstance(error, BrokenPipeError):
+        return 1, ""
+    if isinstance(error, SynthlearnError):
+        return 2 if isinstance(error, ParameterError) else 1, str(error)
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower() or "allocate memory" in str(error):
+        return 1, f"not enough memory ({str(error)[:200] or 'none left'}); ask for fewer or smaller pictures, or smaller batches"
+    if isinstance(error, RecursionError):
+        return 1, "something is nested too deeply; --debug shows where"
+    if isinstance(error, OSError):
+        return 1, f"{error.filename or command}: {error.strerror or error}"
+    return 1, f"internal error: {type(error).__name__}: {error}; --debug shows the trace"
+
+
+def _settle() -> None:
+    """Empty the buffers; what nobody takes any more goes nowhere, so that Python does not complain of it at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ Accelerate starts several only with MPI); without them there is one.
 """
 
 import os
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,14 +19,24 @@ from .errors import ParameterError
 
 
 def start() -> None:
-    """Join the processes that ``accelerate launch`` or ``torchrun`` started. Raises ParameterError when one did and Accelerate is missing."""
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+    """Join the processes that ``accelerate launch`` or ``torchrun`` started; the first says on stderr how many they are.
+
+    Raises ParameterError when one did and Accelerate is missing, or the environment names no number of processes.
+    """
+    told = os.environ.get("WORLD_SIZE", "1")
+    if not told.isdecimal():
+        raise ParameterError(f"WORLD_SIZE = {told!r}: must be a whole number; unset it, or start by torchrun or accelerate launch")
+    if int(told) < 2:
+        if any(name.startswith("ACCELERATE_") for name in os.environ):
+            print("1 process; on CPUs `accelerate launch` starts several only with MPI: use torchrun --nproc_per_node N", file=sys.stderr)
         return
     try:
         from accelerate import PartialState
     except ImportError as error:
         raise ParameterError("several processes need Accelerate: pip install 'synthlearn[scale]'") from error
     PartialState(cpu=not torch.cuda.is_available())
+    if first():
+        print(f"{told} processes", file=sys.stderr)
 
 
 def _several() -> bool:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from . import probe, rng
+from . import datasets, probe, rng
 from .augment import Augmentation
 from .datasets import ImageSet
-from .errors import ParameterError
+from .errors import DataError, ParameterError
 from .image import MEAN, STD
 from .text2image.mosaic import GROUP, paint
 
@@ -34,6 +34,7 @@ def arms(read: Features, images: ImageSet, test: ImageSet, most: int, augmentati
     mosaics of the class's own few images; "mosaics of all", of all of its images, which the classifier does not get; "balanced", as many real
     images in all, equally many of each class. The strength of the penalty is chosen once, on a fifth of the images as they are.
     """
+    datasets.agree(images, test)
     classes = len(images.classes)
     order = rng.permutation(rng.key("long tail", seed), classes)
     size = torch.zeros(classes, dtype=torch.int64)
@@ -75,8 +76,14 @@ def mosaics(images: Tensor, n: int, key: Tensor, device: str) -> Tensor:
 
 
 def by_part(correct: Tensor, labels: Tensor, seed: int) -> dict[str, tuple[int, int]]:
-    """Right and all test images of the head, middle and tail classes of a seed's order; ten classes."""
-    order = rng.permutation(rng.key("long tail", seed), int(labels.max()) + 1)
+    """Right and all test images of the head, middle and tail classes of a seed's order; ten classes.
+
+    Raises: DataError for test images of more or fewer classes: their parts would not be those of the training images.
+    """
+    classes = len(labels.unique())
+    if classes != PARTS["tail"].stop or int(labels.max()) >= classes:
+        raise DataError(f"long tail: test images of {classes} classes; head, middle and tail are parts of {PARTS['tail'].stop}, choose such a set")
+    order = rng.permutation(rng.key("long tail", seed), classes)
     found = {}
     for name, part in PARTS.items():
         mine = torch.isin(labels, order[part])

@@ -101,5 +101,5 @@ def _cpuinfo() -> dict[str, str]:
     """The first processor's lines of /proc/cpuinfo; empty where there is no such file."""
     if not CPUINFO.exists():
         return {}
-    first = CPUINFO.read_text().split("\n\n", 1)[0]
+    first = CPUINFO.read_text(encoding="utf-8").split("\n\n", 1)[0]
     return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}

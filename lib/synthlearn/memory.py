@@ -5,9 +5,9 @@ embeddings that it looks neighbours up in. What is known can be added and remove
 that never held the entry.
 """
 
+import contextlib
 import hashlib
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from . import files, probe, progress
-from .datasets import SUFFIXES, read_picture
+from .datasets import check_utf8, class_folders, read_picture
 from .encoders import Encoder
-from .errors import CheckpointError, DataError, ParameterError
+from .errors import CheckpointError, ParameterError
 
 BATCH = 64  # images at once, filled up with black: an embedding must not depend on which others are embedded with it
 BLOCK = 64  # entries of which the nearest is looked at first
@@ -36,18 +36,34 @@ def embed(encoder: Encoder, images: Tensor, tap: str) -> Tensor:
 
 
 def maker(encoder: Encoder, source: str) -> dict[str, Any]:
-    """What an embedding depends on: the encoder's file or description, and the layer, fc6 or the last before the projection."""
+    """What an embedding depends on: the encoder's file, or its name, options and (timm's) weights, and the layer, fc6 or the last before the projection."""
     tap = "fc6" if "fc6" in encoder.taps else encoder.taps[-1]
-    described = files.sha256(Path(source)) if Path(source).is_file() else {"name": source, **encoder.options}
+    if Path(source).is_file():
+        return {"encoder": files.sha256(Path(source)), "layer": tap}
+    described = {"name": source.partition("@")[0], **encoder.options}
+    if source.startswith("timm:"):  # a name says nothing about the weights
+        described["weights"] = _weights(encoder)
     return {"encoder": described, "layer": tap}
 
 
+def _weights(encoder: Encoder) -> str:
+    """SHA-256 over the names and values of an encoder's tensors, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(encoder.state_dict().items()):
+        digest.update(f"{name}\0".encode() + tensor.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
 def read_folder(folder: Path, encoder: Encoder, made_by: dict[str, Any]) -> tuple[list[str], list[str], Tensor]:
-    """Names, classes and embeddings of the images of ``folder/CLASS/FILE``; a name is CLASS/FILE. Raises DataError for no images, or one that is none."""
-    found = [(path, path.parent.name) for path in sorted(folder.glob("*/*")) if path.suffix.lower() in SUFFIXES]
-    if not found:
-        raise DataError(f"{folder}: no images there; a folder of them is {folder}/CLASS/FILE ({', '.join(SUFFIXES)})")
-    return [f"{c}/{path.name}" for path, c in found], [c for _, c in found], read([path for path, _ in found], encoder, made_by["layer"])
+    """Names, classes and embeddings of the pictures at any depth of ``folder/CLASS``; a name is CLASS/FILE, or CLASS/…/FILE.
+
+    Raises: DataError for no pictures, a file that is none, or a name that is not UTF-8.
+    """
+    found = [(path, c) for c, paths in class_folders(folder).items() for path in paths]
+    names = [path.relative_to(folder).as_posix() for path, _ in found]
+    for path, _ in found:
+        check_utf8(path)
+    return names, [c for _, c in found], read([path for path, _ in found], encoder, made_by["layer"])
 
 
 def read(paths: Sequence[Path], encoder: Encoder, tap: str) -> Tensor:
@@ -90,13 +106,17 @@ class Memory:
         return self._table[: len(self)]
 
     def add(self, names: Sequence[str], classes: Sequence[str], embeddings: Tensor) -> None:
-        """Add entries: float32 (n, d) of unit length. Raises ParameterError for a name that is there already, or numbers that do not agree."""
+        """Add entries: float32 (n, d) of unit length. Raises ParameterError for a name that is there already, numbers that do not agree or are not finite."""
         if not len(names) == len(classes) == len(embeddings) or embeddings.shape[1:] != self._table.shape[1:]:
             shape = tuple(embeddings.shape)
             raise ParameterError(f"{len(names)} names, {len(classes)} classes, embeddings {shape}: must agree, with {self._table.shape[1]} numbers each")
-        known = next((name for i, name in enumerate(names) if name in self._where or name in names[:i]), None)
-        if known is not None:
-            raise ParameterError(f"{known}: is in the memory already; remove it first")
+        if not bool(torch.isfinite(embeddings).all()):
+            raise ParameterError("embeddings: hold numbers that are not finite; use another encoder")
+        seen = set(self._where)
+        for name in names:
+            if name in seen:
+                raise ParameterError(f"{name}: is in the memory already; remove it first")
+            seen.add(name)
         while len(self) + len(names) > len(self._table):
             self._table = torch.cat((self._table, torch.empty_like(self._table)))
         self._table[len(self) : len(self) + len(names)] = embeddings
@@ -165,36 +185,94 @@ class Memory:
             found |= {name for (name, _, _), other in zip(neighbours, changed.tolist(), strict=False) if other}
         return found
 
-    def save(self, folder: Path) -> None:
-        """Write the entries, by name, as ``vectors-DIGEST.safetensors`` and an index that names them; the old state stays until the new one is whole."""
+    def save(self, folder: Path, replace: bool = True) -> None:
+        """Write the entries, by name, as ``vectors-DIGEST.safetensors`` and an index that names them; the old state stays until the new one is whole.
+
+        Other processes are kept out meanwhile. Raises ParameterError for a folder that holds a memory, unless ``replace``.
+        """
+        with files.locked(folder / INDEX):
+            if not replace:
+                refuse_existing(folder)
+            self._write(folder)
+
+    def _write(self, folder: Path) -> None:
+        """As :meth:`save`, by the one who holds the lock."""
         order = sorted(range(len(self)), key=lambda i: self.names[i])
         names, classes, vectors = [self.names[i] for i in order], [self.classes[i] for i in order], self.embeddings[order]
-        held = hashlib.sha256(vectors.numpy().tobytes()).hexdigest()
-        identity = files.digest({"names": names, "classes": classes, "vectors": held, "made_by": self.made_by})
+        identity = _identity(names, classes, vectors, self.made_by)
         path = folder / f"vectors-{identity[:16]}.safetensors"
         files.save_tensors(path, {"embeddings": vectors}, {"kind": "memory", "id": identity})
         index = {"schema": SCHEMA, "id": identity, "vectors": path.name, "made_by": self.made_by, "names": names, "classes": classes}
         files.write_json(folder / INDEX, index)
-        for old in folder.glob("vectors-*.safetensors"):
+        for old in folder.glob(f"vectors-{'[0-9a-f]' * 16}.safetensors"):
             if old != path:
                 old.unlink()
 
     @classmethod
     def load(cls, folder: Path) -> "Memory":
         """A memory from its folder. Raises CheckpointError for one that is missing, damaged or foreign."""
-        try:
-            index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-            names, classes, vectors, made_by = index["names"], index["classes"], index["vectors"], index["made_by"]
-            if index["schema"] != SCHEMA or len(names) != len(classes) or Path(vectors).name != vectors:
-                raise ValueError("its fields do not agree")
-        except FileNotFoundError as error:
-            raise CheckpointError(f"{folder}: no memory there; make one with `python -m synthlearn memory build`") from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CheckpointError(f"{folder / INDEX}: not the index of a memory ({error}); build it again") from error
-        tensors, header = files.load_tensors(folder / vectors)
+        while True:
+            index = _read_index(folder)
+            path = folder / index["vectors"]
+            try:
+                tensors, header = files.load_tensors(path)
+                break
+            except CheckpointError:
+                if path.exists() or _read_index(folder) == index:
+                    raise
+                # another process has saved, and removed the vectors that the old index names
         table = tensors.get("embeddings")
-        if header.get("kind") != "memory" or header.get("id") != index["id"] or table is None or table.dim() != 2 or len(table) != len(names):
+        if header.get("kind") != "memory" or header.get("id") != index["id"] or table is None or table.dim() != 2 or len(table) != len(index["names"]):
             raise CheckpointError(f"{folder}: index and vectors do not belong together; build it again")
-        memory = cls(made_by, table.shape[1])
-        memory.add(names, classes, table)
+        if _identity(index["names"], index["classes"], table, index["made_by"]) != index["id"]:
+            raise CheckpointError(f"{folder / INDEX}: damaged, its names and classes are not those that were written; build it again")
+        memory = cls(index["made_by"], table.shape[1])
+        memory.add(index["names"], index["classes"], table)
         return memory
+
+
+@contextlib.contextmanager
+def changing(folder: Path) -> Iterator[Memory]:
+    """The memory of a folder, saved at the end of the block; other processes are kept out from reading to writing.
+
+    Raises: CheckpointError as :meth:`Memory.load`. After an error in the block the folder is as it was.
+    """
+    _read_index(folder)  # where there is no memory, no lock is made
+    with files.locked(folder / INDEX):
+        held = Memory.load(folder)
+        yield held
+        held._write(folder)
+
+
+def refuse_existing(folder: Path) -> None:
+    """Raise ParameterError for a folder that holds a memory."""
+    if (folder / INDEX).exists():
+        raise ParameterError(f"{folder}: holds a memory already; add to it with `memory add`, choose another folder, or replace it with --force")
+
+
+def _identity(names: list[str], classes: list[str], vectors: Tensor, made_by: dict[str, Any]) -> str:
+    """Digest of all that a memory holds, in the order of its names."""
+    held = hashlib.sha256(vectors.contiguous().numpy().tobytes()).hexdigest()
+    return files.digest({"names": names, "classes": classes, "vectors": held, "made_by": made_by})
+
+
+def _read_index(folder: Path) -> dict[str, Any]:
+    """The index of a memory, of the right form. Raises CheckpointError."""
+    path, wrong = folder / INDEX, ""
+    if not path.exists():
+        raise CheckpointError(f"{folder}: no memory there; make one with `python -m synthlearn memory build`")
+    index = files.read_json(path, CheckpointError, "build it again")
+    names, classes, vectors, made_by = (index.get(field) for field in ("names", "classes", "vectors", "made_by"))
+    if index.get("schema") != SCHEMA:
+        wrong = f"schema {index.get('schema')!r}, not {SCHEMA}"
+    elif not isinstance(names, list) or not isinstance(classes, list) or not all(isinstance(x, str) for x in (*names, *classes)):
+        wrong = "names and classes must be lists of words"
+    elif len(names) != len(classes) or len(set(names)) < len(names):
+        wrong = "names and classes do not agree, or a name comes twice"
+    elif not isinstance(vectors, str) or Path(vectors).name != vectors:
+        wrong = f"vectors {vectors!r}"
+    elif not isinstance(made_by, dict) or not isinstance(made_by.get("encoder"), (str, dict)) or not isinstance(made_by.get("layer"), str):
+        wrong = "made_by does not name an encoder and a layer"
+    if wrong:
+        raise CheckpointError(f"{path}: not the index of a memory ({wrong}); build it again")
+    return index

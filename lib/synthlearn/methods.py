@@ -1,7 +1,7 @@
 """Methods: which views of a batch go through which networks, and the loss over what comes out. The training loop is the same for all.
 
 A method is a module that holds the encoder and whatever else it trains or keeps (a classifier, a second encoder, a queue), so that a
-checkpoint of the method is a checkpoint of the run. Its options are a frozen dataclass, as a generator's.
+checkpoint of the method is a checkpoint of the run. Its options are of the same base as a generator's.
 """
 
 import copy
@@ -17,6 +17,7 @@ from torch.nn import functional
 from . import distributed, losses, rng
 from .encoders import Encoder, batch_statistics_only
 from .errors import ParameterError
+from .options import Options, build, shown
 from .text import TextTower
 
 LARGEST_SCALE = 100.0  # of the cosines of images and texts (Radford et al. 2021)
@@ -32,7 +33,7 @@ class Method(nn.Module):
         seed: of what else the method initialises.
         texts: of the captions that are the classes, for a method that reads them.
 
-    Raises: ParameterError for no classes where they are needed; unknown options are for :func:`spec` to name.
+    Raises: ParameterError for an unknown or bad option, or no classes where they are needed.
     """
 
     Options: ClassVar[Any]
@@ -43,7 +44,7 @@ class Method(nn.Module):
     def __init__(self, encoder: Encoder, options: dict[str, Any] | None = None, classes: int = 0, seed: int = 0, texts: Sequence[str] = ()) -> None:
         super().__init__()
         self.encoder, self.seed = encoder, seed
-        self.o: Any = self.Options(**(options or {}))
+        self.o: Any = build(self.Options, f"method {type(self).__name__}", options or {})
         self.forward_encoder: Callable[[Tensor], Tensor] = encoder.forward  # replaced by a compiled one on a GPU
         if self.labelled and classes < 2:
             raise ParameterError(f"classes = {classes}: this method needs the classes of the images; choose a source that has them (FractalDB, a real set)")
@@ -65,12 +66,14 @@ class Method(nn.Module):
 
 
 @dataclass(frozen=True)
-class AlignUniformOptions:
+class AlignUniformOptions(Options):
     """``alpha``: exponent of alignment; ``t``: sharpness of uniformity; ``uniform_weight``: of uniformity, alignment's is 1."""
 
     alpha: float = 2.0
     t: float = 2.0
     uniform_weight: float = 1.0
+    at_least: ClassVar = {"alpha": 0.0, "t": 0.0, "uniform_weight": 0.0}
+    at_most: ClassVar = {"alpha": 100.0, "t": 1000.0, "uniform_weight": 1e6}
 
 
 class AlignUniform(Method):
@@ -86,10 +89,12 @@ class AlignUniform(Method):
 
 
 @dataclass(frozen=True)
-class SimCLROptions:
+class SimCLROptions(Options):
     """``temperature``: 0.5 for short schedules (Chen et al. 2020 on CIFAR-10)."""
 
     temperature: float = 0.5
+    at_least: ClassVar = {"temperature": 1e-3}
+    at_most: ClassVar = {"temperature": 100.0}
 
 
 class SimCLR(Method):
@@ -104,10 +109,12 @@ class SimCLR(Method):
 
 
 @dataclass(frozen=True)
-class SupConOptions:
+class SupConOptions(Options):
     """``temperature``: Khosla et al. 2020's."""
 
     temperature: float = 0.1
+    at_least: ClassVar = {"temperature": 1e-3}
+    at_most: ClassVar = {"temperature": 100.0}
 
 
 class SupCon(Method):
@@ -124,11 +131,13 @@ class SupCon(Method):
 
 
 @dataclass(frozen=True)
-class StableRepOptions:
+class StableRepOptions(Options):
     """``temperature`` as in the authors' code; ``images_per_caption``: in a batch, each seen once (they take 6 of 10)."""
 
     temperature: float = 0.1
     images_per_caption: int = 6
+    at_least: ClassVar = {"temperature": 1e-3, "images_per_caption": 1}
+    at_most: ClassVar = {"temperature": 100.0, "images_per_caption": 1000}
 
 
 class StableRep(Method):
@@ -145,7 +154,7 @@ class StableRep(Method):
 
     def __init__(self, encoder: Encoder, options: dict[str, Any] | None = None, classes: int = 0, seed: int = 0, texts: Sequence[str] = ()) -> None:
         super().__init__(encoder, options, classes, seed, texts)
-        self.images_per_label = int(self.o.images_per_caption)
+        self.images_per_label = self.o.images_per_caption
         if self.images_per_label < self.least:
             raise ParameterError(f"option images_per_caption = {self.images_per_label}: must be at least {self.least}, or no image has a positive")
 
@@ -167,6 +176,8 @@ class StableRepPlusOptions(StableRepOptions):
     """Besides those of StableRep, ``scale``: of the cosines of images and texts at the start, learned from there (CLIP's, 1/0.07)."""
 
     scale: float = 1 / 0.07
+    at_least: ClassVar = {"scale": 1e-2}
+    at_most: ClassVar = {"scale": LARGEST_SCALE}
 
 
 class StableRepPlus(StableRep):
@@ -228,7 +239,7 @@ class CLIP(StableRepPlus):
 
 
 @dataclass(frozen=True)
-class SupervisedOptions:
+class SupervisedOptions(Options):
     """None: cross-entropy without smoothing."""
 
 
@@ -258,7 +269,7 @@ class Supervised(Method):
 
 
 @dataclass(frozen=True)
-class MoCoOptions:
+class MoCoOptions(Options):
     """``temperature`` as in v2; ``queue``: keys kept (65,536 at full scale); ``momentum`` of the key encoder (0.999 at full scale: with a few hundred
     steps it would stay at its start); ``group``: images that share batch statistics, the keys' shuffled."""
 
@@ -266,6 +277,8 @@ class MoCoOptions:
     queue: int = 4096
     momentum: float = 0.99
     group: int = 32
+    at_least: ClassVar = {"temperature": 1e-3, "queue": 1, "momentum": 0.0, "group": 2}
+    at_most: ClassVar = {"temperature": 100.0, "queue": 1_000_000, "momentum": 1.0, "group": 100_000}
 
 
 class MoCo(Method):
@@ -323,19 +336,13 @@ METHODS: dict[str, type[Method]] = {
 
 
 def spec(name: str, options: dict[str, Any]) -> dict[str, Any]:
-    """A method with all its options, for a record. Raises ParameterError naming an unknown method or option.
+    """A method with all its options, for a record. Raises ParameterError naming an unknown method or option, or a bad value.
 
     A ``uniform_weight`` of 1 is left out: it is older than the option, and so are most records.
     """
     if name not in METHODS:
-        raise ParameterError(f"method = {name!r}: must be one of {', '.join(METHODS)}")
-    known = METHODS[name].Options.__dataclass_fields__
-    for option, value in options.items():
-        if option not in known:
-            raise ParameterError(f"unknown option {option!r} of method {name!r}: allowed are {', '.join(known) or 'none'}")
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            raise ParameterError(f"option {option} = {value!r} of method {name!r}: must be a number of 0 or more")
-    described = {"name": name, **asdict(METHODS[name].Options(**options))}
+        raise ParameterError(f"method = {shown(name)}: must be one of {', '.join(METHODS)}")
+    described = {"name": name, **asdict(build(METHODS[name].Options, f"method {name!r}", options))}
     if described.get("uniform_weight") == 1:
         del described["uniform_weight"]
     return described

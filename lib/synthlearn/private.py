@@ -15,14 +15,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from . import rng
-from .errors import ParameterError
+from .options import number, whole
 
 DELTA = 1e-5
 CLIP = 1.0  # of an example's gradient; features of norm √2 with their constant 1 make gradients of at most 2
 RATES = (1.0, 4.0, 16.0)  # tried on a public data set, with each of
 STEPS = (30, 100)
 LEAST_STD = 1e-2  # of the mean one: a feature that public images do not vary must not outshout the others
-TOLERANCE = 1e-3  # in ε, of the noise that is looked for
+EPSILONS, DELTAS, MOST_STEPS = (0.1, 100.0), (1e-8, 0.1), 1000  # where the accountant ends within minutes
+# In ε, of the noise that is looked for, and of the accountant's own bound (opacus's default); of an
+# ε below 1, shares of it: else the error is as large as ε, and so is the noise too large.
+TOLERANCE, ACCOUNTANTS = 1e-3, 0.01
 
 
 @dataclass(frozen=True)
@@ -33,22 +36,27 @@ class Setting:
     rate: float
 
 
-@cache
 def noise_multiplier(epsilon: float, steps: int, delta: float = DELTA) -> float:
     """Standard deviation of the noise, in units of the clipping norm, that makes ``steps`` full-batch steps (ε, δ)-private, by opacus's PRV accountant.
 
-    Raises: ParameterError for ε, steps or δ that cannot be.
+    Raises: ParameterError for ε, steps or δ that cannot be, or that the accountant cannot do.
     """
-    if not epsilon > 0:
-        raise ParameterError(f"epsilon = {epsilon!r}: must be above 0; 1 is strong privacy, 8 is weak")
-    if steps < 1 or not 0 < delta < 1:
-        raise ParameterError(f"steps = {steps!r}, delta = {delta!r}: must be at least 1, and between 0 and 1")
+    return _noise_multiplier(
+        number("epsilon (1 is strong privacy, 8 is weak)", epsilon, *EPSILONS),
+        whole("steps", steps, 1, MOST_STEPS),
+        number("delta (below 1/number of images)", delta, *DELTAS),
+    )
+
+
+@cache
+def _noise_multiplier(epsilon: float, steps: int, delta: float) -> float:
     from opacus.accountants.utils import get_noise_multiplier
 
+    share = min(1.0, epsilon)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of logarithms of 0 where every example is in the batch, and of a first guess by another accountant
         return float(get_noise_multiplier(target_epsilon=epsilon, target_delta=delta, sample_rate=1.0, steps=steps, accountant="prv",
-                                          epsilon_tolerance=TOLERANCE))  # fmt: skip
+                                          epsilon_tolerance=TOLERANCE * share, eps_error=ACCOUNTANTS * share))  # fmt: skip
 
 
 def prepared(features: Tensor, public: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """One progress bar for everything that takes more than a moment."""
 
+import os
 import sys
 from typing import Any
 
@@ -10,13 +11,14 @@ def bar(total: int | None, description: str, unit: str = "it") -> Any:
     """A tqdm bar on the terminal.
 
     In a notebook kernel it writes to the terminal that started the kernel (papermill's, Jupyter's), never into the notebook:
-    a page would keep every line of it.
+    a page would keep every line of it. Of several processes that train together the first shows it.
     """
     terminal = sys.stderr
     if "ipykernel" in sys.modules:
         handle = getattr(sys.stderr, "_original_stdstream_copy", None)
-        terminal = None if handle is None else open(handle, "w", closefd=False)  # noqa: SIM115  (the kernel owns the handle)
-    return tqdm(total=total, desc=description, unit=unit, file=terminal, disable=terminal is None, delay=1, mininterval=0.5, dynamic_ncols=True)
+        terminal = None if handle is None else open(handle, "w", closefd=False, encoding="utf-8", errors="replace")  # noqa: SIM115  (the kernel owns the handle)
+    silent = terminal is None or os.environ.get("RANK", "0") != "0"
+    return tqdm(total=total, desc=description, unit=unit, file=terminal, disable=silent, delay=1, mininterval=0.5, dynamic_ncols=True)
 
 
 def say(line: str) -> None:

@@ -11,6 +11,9 @@ import math
 import torch
 from torch import Tensor
 
+from .errors import ParameterError
+from .options import LEAST, whole
+
 _GAMMA = 0x9E3779B97F4A7C15 - (1 << 64)  # 2⁶⁴ / golden ratio, as a signed integer
 _MIX1 = 0xBF58476D1CE4E5B9 - (1 << 64)
 _MIX2 = 0x94D049BB133111EB - (1 << 64)
@@ -26,21 +29,31 @@ def _finalise(z: Tensor) -> Tensor:
     return z
 
 
+def _integers(part: int | Tensor, device: str | torch.device) -> Tensor:
+    """What a key is mixed with, as int64. Raises ParameterError for fractions and what is beyond 64 bits."""
+    if not isinstance(part, Tensor):
+        return torch.tensor(whole("part of a random key", part, LEAST), device=device)
+    if part.is_floating_point() or part.is_complex():
+        raise ParameterError(f"part of a random key, of type {part.dtype}: must be whole numbers, torch.int64")
+    return part.to(device, torch.int64)
+
+
 def key(stream: str, *parts: int | Tensor, device: str | torch.device = "cpu") -> Tensor:
-    """Mix a stream name and integers (scalars or int64 tensors that broadcast) into int64 keys of the broadcast shape."""
+    """Mix a stream name and integers (scalars or int64 tensors that broadcast) into int64 keys of the broadcast shape.
+
+    Raises: ParameterError for fractions and what is beyond 64 bits.
+    """
     digest = hashlib.sha256(stream.encode()).digest()[:8]
     mixed = torch.tensor(int.from_bytes(digest, "little", signed=True), device=device)
     for part in parts:
-        part = torch.as_tensor(part, dtype=torch.int64, device=device)
-        mixed = _finalise((mixed + _GAMMA) ^ part * _MIX2)
+        mixed = _finalise((mixed + _GAMMA) ^ _integers(part, device) * _MIX2)
     return mixed
 
 
 def fold(keys: Tensor, *parts: int | Tensor) -> Tensor:
     """Derive further int64 keys from ``keys`` and integers, which broadcast against each other."""
     for part in parts:
-        part = torch.as_tensor(part, dtype=torch.int64, device=keys.device)
-        keys = _finalise((keys + _GAMMA) ^ part * _MIX2)
+        keys = _finalise((keys + _GAMMA) ^ _integers(part, keys.device) * _MIX2)
     return keys
 
 
@@ -73,7 +86,12 @@ def normal(keys: Tensor, shape: tuple[int, ...] = ()) -> Tensor:
 
 
 def integers(keys: Tensor, low: int, high: int, shape: tuple[int, ...] = ()) -> Tensor:
-    """int64 uniform on low … high − 1 (multiply-shift of 32 bits: bias below (high − low)/2³²), shape ``keys.shape + shape``."""
+    """int64 uniform on low … high − 1 (multiply-shift of 32 bits: bias below (high − low)/2³²), shape ``keys.shape + shape``.
+
+    Raises: ParameterError for a range that is empty or larger than 2³¹.
+    """
+    if not 0 < high - low <= 1 << 31:  # of more, the products below would leave 64 bits
+        raise ParameterError(f"integers from {low} to {high}: must be between 1 and 2^31 of them")
     count = math.prod(shape)
     words = bits(keys, ((count + 1) // 2,)).view(torch.int32).view(*keys.shape, -1)[..., :count]
     unsigned = words.to(torch.int64) & 0xFFFFFFFF

@@ -109,7 +109,7 @@ def load(name: str) -> tuple[ImageSet, ImageSet]:
     """A task's train and test images: of the smallest equal number per class that makes at most 1,000 and 2,000; all where there are fewer."""
     if name in RENDERED:
         return rendered(name, "train", TRAIN), rendered(name, "test", TEST)
-    train, test = (datasets.load(name, split) for split in datasets.SPLITS)
+    train, test = datasets.both(name)
     return train.first(max(1, TRAIN // len(train.classes))), test.first(max(1, TEST // len(test.classes)))
 
 

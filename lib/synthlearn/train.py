@@ -170,7 +170,8 @@ def pretrain(
         images: uint8 (n, 3, h, w) on the training device, or a feed of such.
         method: a loss over ``method.views`` views of each image, with the encoder inside.
         seed: of the order of images and of the views. Both are functions of (seed, epoch, image): nothing random is kept.
-        checkpoint: file to continue from if it exists, written about every 20 seconds and removed at the end.
+        checkpoint: file to continue from if it exists, written about every 20 seconds; the caller removes it once the encoder
+            is in a safe place.
         identity: what a checkpoint must say it belongs to (the id of the row's spec).
         on_step: called with the number of finished steps, for tests and progress.
         until: stop after this many steps, without finishing (to replay the start of a recorded run).
@@ -229,8 +230,6 @@ def pretrain(
                 saved = time.perf_counter()
             if on_step is not None:
                 on_step(step + 1)
-    if checkpoint is not None:
-        checkpoint.unlink(missing_ok=True)
     method.eval()
     return Trained(curves, spent + time.perf_counter() - began, resumed)
 
@@ -274,12 +273,23 @@ def _save(path: Path, method: Method, optimiser: torch.optim.Optimizer, step: in
 
 def _restore(path: Path, method: Method, optimiser: torch.optim.Optimizer, identity: str) -> tuple[int, int, dict[str, list[float]], float]:
     tensors, header = files.load_tensors(path)
-    if header.get("kind") != "checkpoint" or header["identity"] != identity:
-        raise CheckpointError(f"{path}: belongs to another run ({header.get('identity', '?')[:12]}, not {identity[:12]}); delete it to start over")
+    if header.get("kind") != "checkpoint":
+        raise CheckpointError(f"{path}: is no checkpoint of a training; choose another name, or delete it to start over")
+    if header.get("identity") != identity:
+        raise CheckpointError(f"{path}: belongs to another run ({str(header.get('identity'))[:12]}, not {identity[:12]}); delete it to start over")
     encoders.restore(method, {k.removeprefix("method."): v for k, v in tensors.items() if k.startswith("method.")}, path)
     each = [p for group in optimiser.param_groups for p in group["params"]]
-    for name, value in tensors.items():
-        if name.startswith("optimiser."):
-            _, i, key = name.split(".")
-            optimiser.state[each[int(i)]][key] = value.to("cpu" if key == "step" else each[int(i)].device)
+    try:
+        for name, value in tensors.items():
+            if name.startswith("optimiser."):
+                _, i, key = name.split(".")
+                parameter = each[int(i)]
+                if key != "step" and value.shape != parameter.shape:
+                    raise ValueError(f"{name} has shape {tuple(value.shape)}")
+                optimiser.state[parameter][key] = value.to("cpu" if key == "step" else parameter.device)
+        kinds = {"step": int, "resumed": int, "curves": dict, "seconds": float}
+        if wrong := [name for name, kind in kinds.items() if not isinstance(header[name], kind)]:
+            raise TypeError(f"{wrong[0]} = {str(header[wrong[0]])[:80]}")
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: a checkpoint of another version ({error}); delete it to start over") from error
     return header["step"], header["resumed"], header["curves"], header["seconds"]

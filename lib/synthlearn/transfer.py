@@ -31,7 +31,8 @@ def result(m: Measured) -> dict[str, Any]:
     """A measurement for a record, without the outcomes of single images."""
     n, right = len(m.correct), int(m.correct.sum())
     low, high = intervals.wilson(right, n)
-    return {"top1": round(m.top1, 6), "n": n, "low": round(low, 6), "high": round(high, 6)}
+    found = {"top1": round(m.top1, 6), "n": n, "low": round(low, 6), "high": round(high, 6)}
+    return found if m.note is None else {**found, "note": m.note}
 
 
 def main_tap(encoder: Encoder) -> str:
@@ -64,6 +65,7 @@ def suite(encoder: Encoder | None, chosen: dict[str, list[str]], size: int, seed
 
 def layers(encoder: Encoder, training: ImageSet, test: ImageSet, seed: int) -> Iterator[Part]:
     """Linear probes on every tap; convolutions averaged over space."""
+    datasets.agree(training, test)
     a, b = (probe.features(encoder, images.images, encoder.taps) for images in (training, test))
     for tap in encoder.taps:
         yield tap, {**result(probe.linear(a[tap].cpu(), training.labels, b[tap].cpu(), test.labels, len(test.classes), seed)), "size": a[tap].shape[1]}
@@ -71,6 +73,7 @@ def layers(encoder: Encoder, training: ImageSet, test: ImageSet, seed: int) -> I
 
 def few_shot(encoder: Encoder, training: ImageSet, test: ImageSet, seed: int) -> Iterator[Part]:
     """Accuracy from n examples per class: the mean over draws of examples, and its t-interval over draws; the test images are the same for all."""
+    datasets.agree(training, test)
     tap = main_tap(encoder)
     x, y = (probe.features(encoder, images.images, (tap,))[tap].cpu() for images in (training, test))
     for shots in SHOTS:
@@ -110,6 +113,7 @@ def fine_tuning(encoder: Encoder, training: ImageSet, test: ImageSet, lengths: S
     """All layers trained on labelled images, from the encoder as it is; the rate chosen on a fifth of train, then from the start on all of it.
 
     A part for each of ``lengths``, in epochs: a short schedule favours pre-training."""
+    datasets.agree(training, test)
     apart = probe.held_out(training.labels, seed)
     inner, held = (dataclasses.replace(training, images=training.images[part], labels=training.labels[part]) for part in (~apart, apart))
     for epochs in lengths:

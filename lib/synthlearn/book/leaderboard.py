@@ -206,7 +206,9 @@ def measurement_costs(profile: Profile) -> figures.Shown:
         if mine:
             command = f"<code>python -m synthlearn measure --profile {profile.name} --what {what}</code>"
             body.append([what.replace("_", " "), str(len(mine)), f"{np.mean(wall) / 60:.1f}", f"{sum(wall) / 60:.0f}", command])
-    tried = [json.loads(path.read_text())["cost"]["wall_seconds"] for path in (files.root() / "results" / "search" / profile.name).glob("*.json")]
+    tried = [
+        json.loads(path.read_text(encoding="utf-8"))["cost"]["wall_seconds"] for path in (files.root() / "results" / "search" / profile.name).glob("*.json")
+    ]
     if tried:
         command = f"<code>python -m synthlearn search --profile {profile.name}</code>"
         body.append(["search", str(len(tried)), f"{np.mean(tried) / 60:.1f}", f"{sum(tried) / 60:.0f}", command])
@@ -374,7 +376,7 @@ def _shown_generators() -> list[tuple[str, Row | None]]:
 
 def measurements() -> list[dict[str, Any]]:
     """The committed benchmark files, one per machine."""
-    return [json.loads(path.read_text()) for path in sorted((files.root() / "results" / "benchmarks").glob("*.json"))]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((files.root() / "results" / "benchmarks").glob("*.json"))]
 
 
 def benchmark_figures() -> figures.Shown:

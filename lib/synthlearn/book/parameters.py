@@ -1,5 +1,6 @@
 """Strict parameters of a chapter: what papermill injected against what the chapter declares."""
 
+import ast
 import sys
 import types
 from typing import Any
@@ -7,15 +8,22 @@ from typing import Any
 import torch
 
 from ..errors import ParameterError, SynthlearnError
-from ..study import Profile, resolve
-from ..study.profiles import FIELDS, NAMES, defaults
+from ..study import Profile, with_data
+from ..study.profiles import FIELDS, NAMES, check, defaults
+
+INJECTED = "# Parameters\n"  # first line of the cell that papermill adds
+LONGEST = 4095  # characters of a word; a path has no more
+# names that Python itself puts into a module, beside those of IPython
+PYTHONS = ("__annotations__", "__builtin__", "__builtins__", "__cached__", "__conditional_annotations__", "__doc__", "__file__", "__loader__",
+           "__package__", "__spec__")  # fmt: skip
 
 
 def parameters(namespace: dict[str, Any]) -> Profile:
     """The chapter's profile, from the variables of its first cell.
 
-    The parameters cell declares each name with a type (``epochs: int | None = None``); papermill assigns without one. So every
-    variable that is there now must be declared or be a field of the profile, and its value must be of the declared type.
+    The parameters cell declares each name with a type (``epochs: int = None``); papermill assigns
+    without one, in a cell of its own. Every name of that cell, and every variable that is there
+    now, must be declared or be a field of the profile, and its value must be of the field's type.
     None means the profile's value.
 
     Args:
@@ -24,35 +32,60 @@ def parameters(namespace: dict[str, Any]) -> Profile:
     Raises: ParameterError (or DataError for a missing set) naming the parameter, the value and what is allowed.
     """
     _show_messages_alone()
-    declared = namespace.get("__annotations__", {}).keys()
-    hidden = _hidden_names()
-    given = {
-        name: value
-        for name, value in namespace.items()
-        if not name.startswith("_") and name not in hidden and not isinstance(value, types.ModuleType | types.FunctionType | type)
-    }
+    declared = namespace.get("__annotations__", {})
+    known = {*declared, *FIELDS} if isinstance(declared, dict) else {*FIELDS}
+    for name, value in _injected().items():
+        if name not in known:
+            check(name, value)  # raises, with the nearest name
     overrides = {}
-    for name, value in given.items():
-        if name not in declared and name not in FIELDS:
-            resolve(**{name: value})  # raises, with the nearest name
+    for name, value in _variables(namespace, known).items():
         if name == "profile" or value is None:
             continue
-        overrides[name] = value
-    if not isinstance(given.get("profile"), str):
-        raise ParameterError(f"profile = {given.get('profile')!r}: must be a word: smoke, cpu, gpu or paper")
-    if given["profile"] in NAMES and "device" not in overrides and defaults(given["profile"]).device != "cpu" and not torch.cuda.is_available():
+        if isinstance(value, str) and (not value.strip() or "\0" in value or len(value) > LONGEST):
+            raise ParameterError(f"{name} = {value[:40]!r}: must be a word, not empty and of at most {LONGEST} characters")
+        overrides[name] = check(name, value)
+    told = namespace.get("profile")
+    if not isinstance(told, str):
+        raise ParameterError(f"profile = {told!r}: must be a word: smoke, cpu, gpu or paper")
+    if told in NAMES and "device" not in overrides and defaults(told).device != "cpu" and not torch.cuda.is_available():
         overrides["device"] = "cpu"  # committed records of a profile for GPUs can be looked at without one
-    profile = resolve(given["profile"], **overrides)
+    profile = with_data(told, **overrides)
     torch.set_num_threads(profile.threads)
     return profile
 
 
-def _hidden_names() -> set[str]:
-    """Names that IPython itself puts into a notebook's namespace."""
-    if "IPython" not in sys.modules:
-        return set()
-    shell = sys.modules["IPython"].get_ipython()
-    return set(shell.user_ns_hidden) | {"In", "Out"} if shell is not None else set()
+def _variables(namespace: dict[str, Any], known: set[str]) -> dict[str, Any]:
+    """What a person or a program has put into the namespace: not what Python, IPython or an editor did."""
+    shell = _shell()
+    hidden = {"__name__"} if namespace.get("__name__", "__main__") in sys.modules else set()
+    hidden |= {*PYTHONS} if shell is None else {*shell.user_ns_hidden, "In", "Out"}
+    machinery = types.ModuleType | types.FunctionType | type
+    return {
+        name: value
+        for name, value in namespace.items()
+        if name in known
+        or not (name in hidden or isinstance(value, machinery) or (shell is not None and name.startswith("_")))
+    }  # fmt: skip
+
+
+def _injected() -> dict[str, Any]:
+    """What papermill's cells assign, read from the cells: the namespace no longer tells when the name is ``sl`` or IPython's own."""
+    shell = _shell()
+    cells = [] if shell is None else shell.history_manager.input_hist_parsed
+    found = {}
+    for cell in cells:
+        for line in ast.parse(cell).body if cell.startswith(INJECTED) else ():
+            if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+                try:
+                    found[line.targets[0].id] = ast.literal_eval(line.value)
+                except ValueError:  # not a number, or infinity: float('nan')
+                    found[line.targets[0].id] = ast.unparse(line.value)
+    return found
+
+
+def _shell() -> Any:
+    """IPython's shell, or None outside of it."""
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
 
 
 def _show_messages_alone() -> None:

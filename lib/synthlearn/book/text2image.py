@@ -100,7 +100,7 @@ def copies_table(profile: Profile, n: int = 400) -> figures.Shown:
     """How near samples are to the real images that they were made of, beside real images that the model has not seen."""
     images, _ = source(profile).real()
     count = n if profile.name != "smoke" else 50
-    test = datasets.load(profile.data, "test", profile.crop).images[:count]
+    test = datasets.sample(datasets.load(profile.data, "test", profile.crop), count).images
     side = images.images.shape[-1]
     body = []
     for label, pictures in (

@@ -7,9 +7,11 @@ and implements ``paint``: everything else (validation, chunks, sizes) is here.
 
 import dataclasses
 import difflib
+import functools
 import importlib
 import importlib.metadata
 import pkgutil
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
@@ -20,29 +22,10 @@ from torch import Tensor
 from .. import rng
 from ..errors import ParameterError
 from ..image import area_resize
+from ..options import Options, as_indices, build, check_device, shown, whole
 
 SCENE = 128  # pixels at which the papers state their laws; smaller pictures are these, area-averaged
 SIZES = (8, 1024)
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """Base of all option sets: frozen, typed, validated by type and by the class attribute ``allowed`` where given."""
-
-    allowed: ClassVar[dict[str, tuple[Any, ...]]] = {}
-    at_least: ClassVar[dict[str, float]] = {}
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value, kind = getattr(self, field.name), field.type
-            if kind is float and isinstance(value, int) and not isinstance(value, bool):
-                object.__setattr__(self, field.name, float(value))
-            elif isinstance(kind, type) and (not isinstance(value, kind) or (kind is not bool and isinstance(value, bool))):
-                raise ParameterError(f"option {field.name} = {value!r}: must be of type {kind.__name__}")
-            if field.name in self.allowed and value not in self.allowed[field.name]:
-                raise ParameterError(f"option {field.name} = {value!r}: must be one of {', '.join(map(repr, self.allowed[field.name]))}")
-            if field.name in self.at_least and value < self.at_least[field.name]:
-                raise ParameterError(f"option {field.name} = {value!r}: must be at least {self.at_least[field.name]}")
 
 
 class Generator:
@@ -80,20 +63,17 @@ class Generator:
         """Pictures by index.
 
         Args:
-            indices: non-negative integers, any order, repeats allowed; (n,).
+            indices: whole numbers from 0, any order, repeats allowed; (n,).
             size: side in pixels, 8 … 1024.
-            seed: whole number; another seed is another set.
-            device: "cpu", "cuda" …
+            seed: whole number from 0; another seed is another set.
+            device: "cpu", "cuda" or "cuda:N".
 
         Returns: uint8 (n, 3, size, size) on ``device``.
-        Raises: ParameterError for a size, index or device that cannot be.
+        Raises: ParameterError for a size, seed, index or device that cannot be.
         """
-        if not isinstance(size, int) or not SIZES[0] <= size <= SIZES[1]:
-            raise ParameterError(f"size = {size!r}: must be a whole number from {SIZES[0]} to {SIZES[1]} pixels")
+        size, seed = whole("size", size, *SIZES), whole("seed", seed)
         check_device(device)
-        index = torch.as_tensor(indices if isinstance(indices, Tensor) else list(indices), dtype=torch.int64).to(device)
-        if index.numel() and int(index.min()) < 0:
-            raise ParameterError(f"index {int(index.min())}: indices must be 0 or more")
+        index = as_indices(indices).to(device)
         canvas = self.scene_size(size)
         out = torch.empty((len(index), 3, size, size), dtype=torch.uint8, device=device)
         chunk = self.chunk(canvas, device)
@@ -102,17 +82,28 @@ class Generator:
         def work(start: int) -> None:
             part = slice(start, start + chunk)
             with torch.no_grad():  # a setting of each thread
-                out[part] = area_resize(self.paint(keys[part], index[part], canvas, seed), size)
+                painted = self.paint(keys[part], index[part], canvas, seed)
+                if painted.dtype != torch.uint8 or painted.shape != (len(keys[part]), 3, canvas, canvas):
+                    raise ParameterError(
+                        f"generator {self.name!r}: paints {painted.dtype} {tuple(painted.shape)}, "
+                        f"must give uint8 {(len(keys[part]), 3, canvas, canvas)}; mend its paint()"
+                    )
+                out[part] = area_resize(painted, size)
 
         starts, threads = range(0, len(index), chunk), torch.get_num_threads()
-        if device == "cpu" and threads > 1 and len(starts) > 1:
-            # Chunks side by side, each on one thread: scatters, which are most of the work, do not use several threads themselves.
-            with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as workers:
-                list(workers.map(work, starts))
-            torch.set_num_threads(threads)  # the workers' setting reaches some of torch's libraries for all threads
-        else:
+        if device != "cpu" or threads == 1:
             for start in starts:
                 work(start)
+            return out
+        # Chunks side by side, each on one thread: sums split over threads round in another order,
+        # and scatters, most of the work, do not use several threads themselves. A setting in one
+        # thread reaches some of torch's libraries for all, so it is put back whatever happens.
+        torch.set_num_threads(1)
+        try:
+            with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as workers:
+                list(workers.map(work, starts))
+        finally:
+            torch.set_num_threads(threads)
         return out
 
     def chunk(self, canvas: int, device: str) -> int:
@@ -121,35 +112,52 @@ class Generator:
         return max(1, int(memory // (self.work_bytes * (canvas / SCENE) ** 2)))
 
 
-def check_device(device: str) -> None:
-    """Raise ParameterError unless torch can compute on ``device``."""
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        present = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-        raise ParameterError(f"device = {device!r}: not on this machine; present: {', '.join(present)}") from error
-
-
 _REGISTRY: dict[str, tuple[type[Generator], dict[str, Any]]] = {}
 
 
 def register(name: str, **defaults: Any) -> Callable[[type[Generator]], type[Generator]]:
-    """Class decorator: make a generator known as ``name``, with other defaults for some of its options."""
+    """Class decorator: make a generator known as ``name``, with other defaults for some of its options.
+
+    Raises: ParameterError for a name that another class has, or a default of no option.
+    """
 
     def add(cls: type[Generator]) -> type[Generator]:
+        holder = _REGISTRY[name][0] if name in _REGISTRY else cls
+        if (holder.__module__, holder.__qualname__) != (cls.__module__, cls.__qualname__):  # a module may be run again
+            raise ParameterError(f"generator name {name!r}: taken by {holder.__module__}; register it under another name")
+        unknown = defaults.keys() - {f.name for f in dataclasses.fields(cls.Options)}
+        if unknown:
+            raise ParameterError(f"generator {name!r}: registered with a default for {min(unknown)!r}, which is no option of it")
         _REGISTRY[name] = (cls, defaults)
         return cls
 
     return add
 
 
+@functools.cache
 def _load() -> None:
-    """Import every family of this package, and those that others' packages offer under ``synthlearn.generators``."""
+    """Import every family of this package, and those that others' packages offer under ``synthlearn.generators``; once per process.
+
+    A package that does not load is named on stderr; the others' generators are there all the same.
+    """
     package = importlib.import_module(__package__)
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{__package__}.{module.name}")
-    for entry in importlib.metadata.entry_points(group="synthlearn.generators"):
-        entry.load()
+    try:
+        offered = list(importlib.metadata.entry_points(group="synthlearn.generators"))
+    except Exception as error:  # one installed package with damaged metadata is enough
+        _warn("installed packages that offer generators cannot be listed", error)
+        return
+    for entry in offered:
+        try:
+            entry.load()
+        except (Exception, SystemExit) as error:  # whatever another's code does when it is imported
+            _warn(f"generators of the entry point {entry.name!r} ({entry.value}) cannot be loaded", error)
+
+
+def _warn(what: str, error: BaseException) -> None:
+    why = " ".join(str(error).split())
+    print(f"warning: {what} ({type(error).__name__}: {why}); all others work. Mend or uninstall that package", file=sys.stderr)
 
 
 def names() -> list[str]:
@@ -161,9 +169,9 @@ def names() -> list[str]:
 def generator_class(name: str) -> type[Generator]:
     """The class behind a name. Raises ParameterError, with the nearest name, when there is none."""
     if name not in names():
-        near = difflib.get_close_matches(name, _REGISTRY, n=1, cutoff=0.4)
+        near = difflib.get_close_matches(name, _REGISTRY, n=1, cutoff=0.4) if isinstance(name, str) else []
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ParameterError(f"unknown generator {name!r}: {hint}All names: python -m synthlearn list")
+        raise ParameterError(f"unknown generator {shown(name)}: {hint}All names: python -m synthlearn list")
     return _REGISTRY[name][0]
 
 
@@ -173,18 +181,10 @@ def default_options(name: str) -> dict[str, Any]:
     return {f.name: _REGISTRY[name][1].get(f.name, f.default) for f in dataclasses.fields(cls.Options)}
 
 
-def generator(name: str, **options: Any) -> Generator:
+def generator(name: str, /, **options: Any) -> Generator:
     """A generator by name, with options.
 
     Raises: ParameterError for an unknown name or option, or an option of the wrong type or value.
     """
     cls = generator_class(name)
-    known = default_options(name)
-    for option in options:
-        if option not in known:
-            raise ParameterError(f"unknown option {option!r} of generator {name!r}: allowed are {', '.join(known) or 'none'}")
-    chosen = {**known, **options}
-    for option, value in chosen.items():
-        if value is dataclasses.MISSING:
-            raise ParameterError(f"generator {name!r} needs the option {option!r}")
-    return cls(name, cls.Options(**chosen))
+    return cls(name, build(cls.Options, f"generator {name!r}", {**_REGISTRY[name][1], **options}))

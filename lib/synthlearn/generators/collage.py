@@ -14,7 +14,7 @@ from torch import Tensor
 from .. import rng
 from .base import Generator, Options, register
 from .dead_leaves import SHAPES, cover
-from .mixed import boxes, convex, cutmix, weights
+from .mixed import boxes, convex, cutmix, part_indices, weights
 from .programs import Programs, ProgramsOptions
 
 RULES = ("none", "convex", "cutmix")
@@ -44,6 +44,7 @@ class CollageOptions(Options):
         "shape": (*SHAPES, "mixed"), "field": ("none", "spectrum", "programs"), "colour": COLOURS, "rule": RULES,
     }  # fmt: skip
     at_least: ClassVar = {"exponent": 0.1, "amplitude": 0.0, "slope": 0.0}
+    at_most: ClassVar = {"exponent": 20.0, "amplitude": 100.0, "slope": 5.0}
 
 
 @register("collage")
@@ -57,7 +58,8 @@ class Collage(Generator):
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         if self.options.rule == "none":
             return self._one(keys, indices, size, seed)
-        two = torch.stack([self._one(rng.fold(keys, 4, k), 2 * indices + k, size, seed) for k in (0, 1)], 1)
+        own = part_indices(indices, 2)
+        two = torch.stack([self._one(rng.fold(keys, 4, k), own[:, k], size, seed) for k in (0, 1)], 1)
         mixing = rng.fold(keys, 5)
         return convex(two, weights(mixing, 2)) if self.options.rule == "convex" else cutmix(two, *boxes(mixing, 2))
 

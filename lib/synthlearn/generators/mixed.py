@@ -9,9 +9,11 @@ from torch.nn.functional import avg_pool2d
 
 from .. import rng
 from ..errors import ParameterError
+from ..options import MOST, whole
 from .base import Generator, Options, generator, register
 
 RULES = ("convex", "cutmix", "kml", "kml+convex")
+MOST_PARTS = 100
 ROUNDS = 3  # of 2-means
 HAIR = 1e-3  # below the next grey level: rounding must not turn 200 into 199 when pictures are cut off to bytes
 
@@ -21,17 +23,20 @@ class MixedOptions(Options):
     """``parts``: names of generators; one that is named twice gives other pictures each time. ``rule``: see :class:`Mixed`. ``k``: how many of the
     parts make a picture. ``weights``: of the convex rule, "dirichlet" (1, …, 1) or "uniform" numbers over their sum."""
 
-    parts: list
+    parts: list[str]
     rule: str = "convex"
     k: int = 2
     weights: str = "dirichlet"
     allowed = {"rule": RULES, "weights": ("dirichlet", "uniform")}
     at_least = {"k": 1}
+    at_most = {"k": MOST_PARTS}
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.parts:
             raise ParameterError("option parts = []: name at least one generator, as in ['dead_leaves-mixed', 'fractals-sigma']")
+        if len(self.parts) > MOST_PARTS:
+            raise ParameterError(f"option parts: {len(self.parts)} names, must be at most {MOST_PARTS}")
         for name in self.parts:
             generator(name)
         if self.k > len(self.parts):
@@ -70,13 +75,23 @@ class Mixed(Generator):
         """The pictures that make each picture, uint8 (n, roles, 3, s, s). Each is a picture of its part that no other index or role uses."""
         role = torch.arange(self.roles, device=keys.device)
         drawn = rng.uniform(rng.fold(keys, 0), (len(self.parts),)).argsort(dim=1, stable=True)[:, role % self.options.k]
-        index = indices[:, None] * self.roles + role
+        index = part_indices(indices, self.roles)
         out = torch.empty((*drawn.shape, 3, size, size), dtype=torch.uint8, device=keys.device)
         for number, part in enumerate(self.parts):
             mine = drawn == number
             if bool(mine.any()):
                 out[mine] = part.sample(index[mine], size, seed, str(keys.device))
         return out
+
+
+def part_indices(indices: Tensor, count: int) -> Tensor:
+    """Indices of the ``count`` pictures that make each picture, no two alike: int64 (n,) → (n, count).
+
+    Raises: ParameterError for an index whose parts would lie beyond 64 bits.
+    """
+    if len(indices):
+        whole("index", int(indices.max()), 0, MOST // count - 1)
+    return indices[:, None] * count + torch.arange(count, device=indices.device)
 
 
 def weights(keys: Tensor, k: int, law: str = "dirichlet") -> Tensor:

@@ -8,22 +8,28 @@ from torch import Tensor
 
 from .. import rng
 from ..errors import ParameterError
+from ..options import between, shown
 from .base import Generator, Options, generator, register
+
+LIGHTEST, HEAVIEST = 1e-6, 1e6  # weights
+MOST_PARTS = 100
 
 
 @dataclass(frozen=True)
 class MixtureOptions(Options):
     """``parts``: name of a generator → its weight; weights need not add up to one."""
 
-    parts: dict
+    parts: dict[str, float]
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.parts:
             raise ParameterError("option parts = {}: name at least one generator and its weight, as in {'dead_leaves-mixed': 1, 'stat-spectrum': 2}")
+        if len(self.parts) > MOST_PARTS:
+            raise ParameterError(f"option parts: {len(self.parts)} names, must be at most {MOST_PARTS}")
         for name, weight in self.parts.items():
-            if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf"):
-                raise ParameterError(f"option parts[{name!r}] = {weight!r}: weights must be numbers above 0")
+            if not LIGHTEST <= weight <= HEAVIEST:  # float32 holds their shares
+                raise ParameterError(f"option parts[{name!r}] = {shown(weight)}: must be a number{between(LIGHTEST, HEAVIEST)}, its weight against the others")
             generator(name)
 
 

@@ -34,6 +34,7 @@ class ProgramsOptions(Options):
 
     programs: int = 10_000
     at_least: ClassVar = {"programs": 1}
+    at_most: ClassVar = {"programs": 1_000_000_000}
 
 
 @register("programs")

@@ -17,6 +17,7 @@ from ..image import hsv_to_rgb
 from .base import Generator, Options, register
 
 SIGMA_MAPS = (2, 4)
+POINTS_AT_ONCE = 3_200_000  # a hundred bytes each
 FRACTAL_CACHE, IMAGES_PER_FRACTAL = 512, 2  # the recipe keeps 512 rendered fractals and renews one every second image
 
 
@@ -143,6 +144,7 @@ class SigmaOptions(Options):
     points: int = 100_000
     instances: int = 5
     at_least: ClassVar = {"systems": 1, "points": 16, "instances": 1}
+    at_most: ClassVar = {"systems": 1_000_000_000, "points": 50_000_000, "instances": 50}
 
 
 @register("fractals-sigma")
@@ -167,8 +169,9 @@ class SigmaFractals(Generator):
         with self._lock:  # chunks may be painted side by side
             found = {i: self._memo[i] for i in set(label) if i in self._memo}
         missing = sorted(set(label) - found.keys())
-        for start in range(0, len(missing), 32):
-            part = missing[start : start + 32]
+        at_once = max(1, min(32, POINTS_AT_ONCE // self.options.points))
+        for start in range(0, len(missing), at_once):
+            part = missing[start : start + at_once]
             keys = rng.key("sigma-rendering", seed, torch.tensor([i[0] for i in part]), device=numbers.device)
             system = rng.key("sigma-system", seed, rng.integers(rng.fold(keys, 0), 0, self.options.systems), device=numbers.device)
             systems, probabilities, _ = sigma_systems(system)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import rng
+from ..errors import ParameterError
 from .base import Generator, Options, register
 
 
@@ -21,6 +22,9 @@ class UniformColour(Generator):
         return rng.integers(keys, 0, 256, (3,)).byte()[..., None, None].expand(-1, -1, size, size).contiguous()
 
 
+FINEST = 4096  # cells along a side: a GB of memory
+
+
 @dataclass(frozen=True)
 class PerlinOptions(Options):
     """``cells``: lattice cells along a side in the coarsest octave; ``octaves``: each has twice the cells and ``persistence`` times the height."""
@@ -29,6 +33,20 @@ class PerlinOptions(Options):
     octaves: int = 4
     persistence: float = 0.5
     at_least: ClassVar = {"cells": 1, "octaves": 1, "persistence": 0.0}
+    at_most: ClassVar = {"cells": FINEST, "octaves": 13, "persistence": 16.0}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.finest > FINEST:
+            raise ParameterError(
+                f"options cells = {self.cells}, octaves = {self.octaves}: make {self.finest:,} cells "
+                f"along a side in the finest octave, must be at most {FINEST:,}; lower one of them"
+            )
+
+    @property
+    def finest(self) -> int:
+        """Cells along a side in the finest octave."""
+        return self.cells * 2 ** (self.octaves - 1)
 
 
 @register("noise-perlin")
@@ -37,6 +55,11 @@ class Perlin(Generator):
 
     Options = PerlinOptions
     scene = 0
+
+    def chunk(self, canvas: int, device: str) -> int:
+        """As of any generator; a fine lattice takes more than the picture."""
+        pictures = super().chunk(canvas, device)
+        return max(1, min(pictures, (pictures * canvas**2) // self.options.finest**2))
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         o = self.options

@@ -226,7 +226,7 @@ class WaveletOptions(StatisticalOptions):
 
     spectrum: bool = False
     borders: str = "reflect"
-    allowed: ClassVar = {"palette": ("clipped", "all"), "borders": ("reflect", "circular")}
+    allowed: ClassVar = {"borders": ("reflect", "circular")}
 
 
 @register("stat-wmm")

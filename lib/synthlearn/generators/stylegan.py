@@ -156,10 +156,13 @@ class StyleGANOptions(Options):
     width: float = 1.0
     images_per_network: int = 400
     allowed: ClassVar = {"kernels": ("free", "signs", "oriented"), "noise": ("none", "pink", "envelope", "envelope_bank")}
-    at_least: ClassVar = {"width": 1 / 64, "images_per_network": 1}
+    at_least: ClassVar = {"width": 1 / 64, "images_per_network": 1, "bias_low": -10.0, "bias_high": -10.0}
+    at_most: ClassVar = {"width": 4.0, "images_per_network": 1_000_000_000, "bias_low": 10.0, "bias_high": 10.0}
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.bias_low > self.bias_high:
+            raise ParameterError(f"options bias_low = {self.bias_low}, bias_high = {self.bias_high}: bias_low must be at most bias_high")
         if self.kernels == "free" and (self.noise != "none" or self.bias_low or self.bias_high):
             raise ParameterError(
                 'option kernels = "free": such networks have neither noise nor biases; leave noise, bias_low and bias_high, or tie the kernels'
@@ -285,6 +288,8 @@ def draw_layer(number: int, layer: Layer, keys: Tensor, net: Tensor, shared_nois
 
 def tied_synthesis(shared: Network, keys: Tensor, net: Tensor, side: int, o: StyleGANOptions) -> Tensor:
     """RGB maps (n, 3, side, side) of a network with tied kernels, by one map per layer."""
+    if keys.device.type == "cpu" and len(keys) > 1:  # picture by picture, as above
+        return torch.cat([tied_synthesis(shared, key, net, side, o) for key in keys.split(1)])
     convolutions, painters = styles(shared, keys)
     noise = shared_noise(keys, side) if o.noise == "envelope" else None
     plan = layers(side, o.width)

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from .. import files, progress, rng
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ParameterError
 from .base import Generator, Options, register
 from .dead_leaves import SHAPES, cover
 from .statistical import WaveletOptions, Wavelets
 
 SOURCE = Wavelets("stat-spectrum_color_wmm", WaveletOptions(spectrum=True, color=True))
 PART = 50  # textures in a file
+LARGEST = 8 << 30  # bytes of a bank
 _one_at_a_time = threading.Lock()  # chunks side by side would each fill the bank
 
 
@@ -29,6 +30,7 @@ class TexturedLeavesOptions(Options):
     textures: int = 10_000
     allowed: ClassVar = {"shape": (*SHAPES, "mixed")}
     at_least: ClassVar = {"textures": 1}
+    at_most: ClassVar = {"textures": 100_000}
 
 
 @register("dead_leaves-textures")
@@ -50,7 +52,13 @@ class TexturedLeaves(Generator):
 
 @lru_cache(maxsize=2)
 def bank(n: int, size: int, seed: int, device: str = "cpu") -> tuple[Tensor, Tensor, Tensor]:
-    """Red, green and blue of the first ``n`` textures of a seed: uint8 (n, size, size) each; kept under ``runs/textures``, in parts, and read back."""
+    """Red, green and blue of the first ``n`` textures of a seed: uint8 (n, size, size) each; kept under ``runs/textures``, in parts, and read back.
+
+    Raises: ParameterError for a bank that is too large; DataError where it cannot be kept.
+    """
+    taken = 3 * n * size**2
+    if taken > LARGEST:
+        raise ParameterError(f"option textures = {n}: take {taken / 2**30:.0f} GiB at {size} pixels, must be at most {LARGEST >> 30}; lower textures or size")
     parts = []
     described = {**SOURCE.spec(), "size": size, "seed": seed, "device": device.split(":")[0]}  # a GPU's pictures differ in rounding
     folder = files.runs() / "textures" / files.digest(described)[:16]
@@ -71,5 +79,5 @@ def bank(n: int, size: int, seed: int, device: str = "cpu") -> tuple[Tensor, Ten
 def _read(path: Path) -> Tensor | None:
     try:
         return files.load_tensors(path)[0]["images"]
-    except CheckpointError:  # missing or damaged: make it again
+    except (CheckpointError, KeyError):  # missing, damaged or foreign: make it again
         return None

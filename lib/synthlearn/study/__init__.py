@@ -2,7 +2,7 @@
 
 from .inference import metric
 from .measurements import measured
-from .profiles import Profile, resolve
+from .profiles import Profile, resolve, with_data
 from .records import read_all
 from .rows import Row, row, rows, wanted
 from .run import chapter, method_of, prepare, record, source_of, trained_encoder
@@ -23,4 +23,5 @@ __all__ = [
     "source_of",
     "trained_encoder",
     "wanted",
+    "with_data",
 ]

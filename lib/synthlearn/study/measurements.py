@@ -2,7 +2,6 @@
 
 import dataclasses
 import time
-import tomllib
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -51,7 +50,7 @@ class Plan:
 @cache
 def plans() -> dict[str, Plan]:
     """The plans by name, as written. Raises ParameterError for an unknown measurement or row."""
-    table = tomllib.loads((files.root() / "workflow" / "measurements.toml").read_text())
+    table = files.read_workflow("measurements.toml")
     for name, entry in table.items():
         if name not in MEASUREMENTS:
             raise ParameterError(f"workflow/measurements.toml: {name!r} is not a measurement; allowed are {', '.join(MEASUREMENTS)}")
@@ -76,7 +75,8 @@ def _encoder(row: Row, profile: Profile, seed: int) -> encoders.Encoder:
 
 
 def _probed(p: Profile) -> tuple[ImageSet, ImageSet]:
-    return datasets.load(p.data, "train", p.crop).first(p.per_class), datasets.load(p.data, "test", p.crop)
+    training, test = datasets.both(p.data, p.crop)
+    return training.first(p.per_class), test
 
 
 def _suite(row: Row, profile: Profile, seed: int) -> Iterator[Part]:
@@ -104,7 +104,7 @@ def _properties(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
     reference = _encoder(row(REFERENCE), profile, 0)
     n = min(IMAGES, p.n_images)
     pictures = stream.pool(run.source_of(row_, profile, seed), p.n_images, p.image_size, seed, p.device)[:n]
-    test = large_enough(datasets.load(p.data, "test", p.crop).images[: 2 * n], p.crop)
+    test = large_enough(datasets.sample(datasets.load(p.data, "test", p.crop), 2 * n).images, p.crop)
     yield from compared(reference, REFERENCE_TAP, pictures, test, p.augmenter(), seed)
 
 
@@ -120,7 +120,8 @@ def _guidance(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
     index = torch.arange(min(IMAGES, p.n_images))
     pictures, ids = source.sample(index, p.image_size, seed, p.device).cpu(), index % len(source.texts())
     real, captions = source.real()
-    every, test = datasets.load(p.data, "train"), datasets.load(p.data, "test")
+    every, test = datasets.both(p.data)
+    test = datasets.sample(test, 2 * len(index))
     judging = datasets.turn(every.labels) >= p.per_class  # where the model has every image (per_class = 0), all of them
 
     def read(images: Tensor, tap: str) -> Tensor:
@@ -144,7 +145,7 @@ def _guidance(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
         "copies": (float((near < COPY).double().mean()), float((far < COPY).double().mean())),
     }
     for name, (value, beside) in values.items():
-        yield name, {"value": round(value, 6), "real": round(beside, 6), "n": len(index)}
+        yield name, {"value": properties.rounded(name, value), "real": properties.rounded(name, beside), "n": len(index)}
 
 
 def _long_tail(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
@@ -155,7 +156,8 @@ def _long_tail(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
     def read(images: Tensor) -> Tensor:
         return probe.features(encoder, large_enough(images, p.crop), (tap,))[tap].cpu()
 
-    training, test = datasets.load(p.data, "train").first(p.per_class), datasets.load(p.data, "test")
+    training, test = datasets.both(p.data)
+    training = training.first(p.per_class)
     most = int(torch.bincount(training.labels).min())
     views = dataclasses.replace(p.augmenter(), crop=min(p.crop, training.images.shape[-1]))
     for name, correct in long_tail.arms(read, training, test, most, views, seed, p.device).items():
@@ -170,6 +172,7 @@ def _memory(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
     tap = transfer.main_tap(encoder)
     training, test = _probed(p)
     entries, asked = (memory.embed(encoder, images.images, tap).cpu() for images in (training, test))
+    some = asked[datasets.sampled(test, ASKED)]
     turn, names = datasets.turn(training.labels), [f"{i:06d}" for i in range(len(training.labels))]
 
     def remembered(kept: Tensor) -> memory.Memory:
@@ -187,11 +190,12 @@ def _memory(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
         yield f"{size}", {**transfer.result(probe.Measured(float(correct.double().mean()), correct)), "entries": size * len(training.classes)}
     whole = remembered(turn < most)
     before = right(whole)
-    share = len(whole.influential(asked[:ASKED])) / len(whole)
-    yield "influential", {"value": round(share, 6), "n": len(asked[:ASKED]), "entries": len(whole)}
-    gone = training.classes[0]
+    share = len(whole.influential(some)) / len(whole)
+    yield "influential", {"value": round(share, 6), "n": len(some), "entries": len(whole)}
+    first = int(test.labels.min())
+    gone = training.classes[first]
     whole.remove_class(gone)
-    after, others = right(whole), test.labels != 0
+    after, others = right(whole), test.labels != first
     yield "without a class", {"class": gone, "top1": round(float(after[others].double().mean()), 6), "before": round(float(before[others].double().mean()), 6),
                               "of it": round(float(after[~others].double().mean()), 6), "n": int(others.sum())}  # fmt: skip
 
@@ -204,7 +208,7 @@ def _private(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
     """Private linear classifiers on the row's features, a part per ε: the mean over draws of the noise, and the setting chosen on the public set."""
     p, encoder = row_.profile(profile), _encoder(row_, profile, seed)
     tap = transfer.main_tap(encoder)
-    public = tasks.load(PUBLIC[p.name]) if p.name in PUBLIC else tuple(datasets.load("eurosat-64", split, p.crop) for split in datasets.SPLITS)
+    public = tasks.load(PUBLIC[p.name]) if p.name in PUBLIC else datasets.both("eurosat-64", p.crop)
     training, test = _probed(p)
     own, asked, known, held = (probe.features(encoder, large_enough(s.images, p.crop), (tap,))[tap].cpu() for s in (training, test, *public))
     x, y, u, v = (private.prepared(each, known) for each in (own, asked, known, held))
@@ -235,7 +239,8 @@ def compared(reference: encoders.Encoder, tap: str, pictures: Tensor, test: Tens
 
     @torch.no_grad()
     def read(normalised: Tensor) -> Tensor:
-        return torch.cat([reference.features(_as_for(reference, x.to(device)), (tap,))[tap] for x in normalised.split(probe.BATCH)]).double().cpu()
+        found = torch.cat([reference.features(_as_for(reference, x.to(device)), (tap,))[tap] for x in normalised.split(probe.BATCH)])
+        return probe.finite(found, tap).double().cpu()
 
     def features(images: Tensor) -> Tensor:
         return probe.features(reference, images, (tap,))[tap].double().cpu()
@@ -256,7 +261,7 @@ def compared(reference: encoders.Encoder, tap: str, pictures: Tensor, test: Tens
 
     ours, theirs = properties_of(pictures), properties_of(other)
     for name, value in ours.items():
-        yield name, {"value": round(value, 6), "real": round(theirs[name], 6), "n": n}
+        yield name, {"value": properties.rounded(name, value), "real": properties.rounded(name, theirs[name]), "n": n}
 
 
 def _as_for(encoder: encoders.Encoder, views: Tensor) -> Tensor:
@@ -375,7 +380,7 @@ def replay(what: str, row_: Row, profile: Profile, seed: int) -> Comparison:
     name, part = next(MEASUREMENTS[what](row_, profile, seed))
     recorded = found["results"].get(name, {})
     if machine.same(found["provenance"], profile.device):
-        compared = comparison.to_the_bit({name: part}, {name: recorded})
+        compared = comparison.to_the_bit({name: _digits_of(recorded, part)}, {name: recorded})
     elif part.keys() != recorded.keys():
         compared = Comparison(False, "for the same fields", f"{name}: {part} for {recorded}", strict=True)
     elif "top1" not in part:
@@ -387,6 +392,12 @@ def replay(what: str, row_: Row, profile: Profile, seed: int) -> Comparison:
     if compared.agrees and compared.strict:
         records.confirm(found, records.code_of(wanted))
     return compared
+
+
+def _digits_of(recorded: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """A part made again, with as many digits as the recorded one: older records have six decimals whatever a value's scale."""
+    old = {k for k, v in recorded.items() if isinstance(v, float) and v == round(v, 6)}
+    return {k: round(v, 6) if k in old and isinstance(v, float) else v for k, v in part.items()}
 
 
 def spread(what: str, name: str, profile: Profile) -> stats.Spread:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import difflib
-import math
 import tomllib
 from functools import cache
 from importlib import resources
@@ -12,8 +11,8 @@ from .. import datasets
 from ..augment import Augmentation
 from ..encoders import SMALL_ALEXNET, TRAINABLE
 from ..errors import ParameterError
-from ..generators.base import check_device
 from ..methods import METHODS
+from ..options import check_device, shown
 from ..train import Optimisation
 
 NAMES = ("smoke", "cpu", "gpu", "paper")
@@ -91,40 +90,54 @@ def check(name: str, value: Any) -> Any:
     if name not in FIELDS:
         near = difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ParameterError(f"unknown parameter {name!r} (= {value!r}): {hint}allowed are profile, {', '.join(FIELDS)}")
+        raise ParameterError(f"unknown parameter {shown(name)} (= {shown(value)}): {hint}allowed are profile, {', '.join(FIELDS)}")
     kind = FIELDS[name]
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if not isinstance(value, kind) or isinstance(value, bool):
+    if not isinstance(value, int | float if kind is float else kind) or isinstance(value, bool):
         words = {int: "a whole number", float: "a number", str: "a word"}[kind]
-        raise ParameterError(f"{name} = {value!r}: must be {words}, not {type(value).__name__}")
+        raise ParameterError(f"{name} = {shown(value)}: must be {words}, not {type(value).__name__}")
     if name in BOUNDS:
         least, largest = BOUNDS[name]
-        if not least <= value <= largest or not math.isfinite(value):
-            raise ParameterError(f"{name} = {value!r}: must lie between {least:g} and {largest:g}")
+        if not least <= value <= largest:
+            raise ParameterError(f"{name} = {shown(value)}: must lie between {least:,} and {largest:,}")
     if name in CHOICES and value not in CHOICES[name]:
-        raise ParameterError(f"{name} = {value!r}: must be one of {', '.join(CHOICES[name])}")
-    return value
+        raise ParameterError(f"{name} = {shown(value)}: must be one of {', '.join(CHOICES[name])}")
+    if value == "":
+        raise ParameterError(f"{name} = '': must not be empty")
+    return kind(value)
 
 
-@cache
 def defaults(name: str) -> Profile:
     """A profile as written. Raises ParameterError for an unknown one."""
     if name not in NAMES:
-        raise ParameterError(f"profile = {name!r}: must be one of {', '.join(NAMES)}")
-    table = tomllib.loads((resources.files(__package__) / "profiles.toml").read_text())[name]
+        raise ParameterError(f"profile = {shown(name)}: must be one of {', '.join(NAMES)}")
+    return _written(name)
+
+
+@cache
+def _written(name: str) -> Profile:
+    table = tomllib.loads((resources.files(__package__) / "profiles.toml").read_text("utf-8"))[name]
     return Profile(name=name, **{field: check(field, value) for field, value in table.items()})
 
 
-def resolve(name: str = "smoke", **overrides: Any) -> Profile:
-    """A profile by name, some of its fields replaced; everything is checked, data set and device included.
+def resolve(name: str = "smoke", /, **overrides: Any) -> Profile:
+    """A profile by name, some of its fields replaced; everything is checked but whether the probe's
+    data set is here, which pre-training does not need.
 
-    Raises: ParameterError for an unknown profile, field, value or device; DataError when the data set is not here.
+    Raises: ParameterError for an unknown profile, field, value or device.
     """
     profile = dataclasses.replace(defaults(name), **{field: check(field, value) for field, value in overrides.items()})
     if profile.crop > profile.image_size:
         raise ParameterError(f"crop = {profile.crop}: larger than the images (image_size = {profile.image_size}); lower crop or raise image_size")
     check_device(profile.device)
+    return profile
+
+
+def with_data(name: str = "smoke", /, **overrides: Any) -> Profile:
+    """As :func:`resolve`, for what probes: the data set must be here.
+
+    Raises: as :func:`resolve`; DataError when the data set is not here.
+    """
+    profile = resolve(name, **overrides)
     datasets.locate(profile.data)
     return profile
 

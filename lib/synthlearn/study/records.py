@@ -40,19 +40,20 @@ def unpack(text: str, n: int) -> np.ndarray:
 
 
 def write(path: Path, record: dict[str, Any]) -> None:
-    """Write a record with the schema's number."""
-    files.write_json(path, {"schema": SCHEMA, **record})
+    """Write a record with the schema's number and a digest over all of it."""
+    whole = json.loads(json.dumps({"schema": SCHEMA, **record}))  # as it will be read
+    files.write_json(path, {**whole, "digest": files.digest(whole)})
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A record. Raises DataError if the file is not one."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if record["schema"] != SCHEMA or files.digest(record["spec"]) != record["id"]:
-            raise DataError(f"{path}: its id is not the digest of its spec, or its schema is not {SCHEMA}; delete it and run the row again")
-        return record
-    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a record ({error!r}); delete it and run the row again") from error
+    """A record, as it was written. Raises DataError if the file is not one, or not the whole of one."""
+    remedy = "restore it from git, or delete it and run the row again"
+    record = files.read_json(path, DataError, remedy)
+    if record.get("schema") != SCHEMA or files.digest(record.get("spec")) != record.get("id"):
+        raise DataError(f"{path}: its id is not the digest of its spec, or its schema is not {SCHEMA}; {remedy}")
+    if record.pop("digest", None) != files.digest(record):
+        raise DataError(f"{path}: damaged or changed by hand, its digest is not that of its content; {remedy}")
+    return record
 
 
 def read_all(profile: str = "cpu", what: str | None = None) -> list[dict[str, Any]]:
@@ -156,15 +157,22 @@ def _confirmations() -> Path:
 
 
 def confirmed() -> dict[str, list[str]]:
-    """Record id → code hashes under which a replay gave the recorded numbers."""
-    return json.loads(_confirmations().read_text()) if _confirmations().exists() else {}
+    """Record id → code hashes under which a replay gave the recorded numbers. Raises DataError for a damaged file."""
+    path = _confirmations()
+    if not path.exists():
+        return {}
+    found = files.read_json(path, DataError, "restore it from git")
+    if not all(isinstance(codes, list) and all(isinstance(code, str) for code in codes) for codes in found.values()):
+        raise DataError(f"{path}: must map ids of records to lists of code hashes; restore it from git")
+    return found
 
 
 def confirm(record: dict[str, Any], code: str) -> None:
     """Note that a replay under ``code`` gave the record's numbers."""
-    known = confirmed()
-    known[record["id"]] = sorted({*known.get(record["id"], []), code})
-    files.write_json(_confirmations(), known)
+    with files.locked(_confirmations()):
+        known = confirmed()
+        known[record["id"]] = sorted({*known.get(record["id"], []), code})
+        files.write_json(_confirmations(), known)
 
 
 def spec_of(record: dict[str, Any], specs: Iterable[dict[str, Any]]) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import difflib
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -92,7 +91,7 @@ def encoder_file(identity: str) -> Path:
 @cache
 def rows() -> dict[str, Row]:
     """All rows by name, in the file's order; a table inside a row is a variant, named ``row.variant``."""
-    table = tomllib.loads((files.root() / "workflow" / "study.toml").read_text())
+    table = files.read_workflow("study.toml")
     found: dict[str, Row] = {}
     for name, entry in table.items():
         variants = {key: value for key, value in entry.items() if isinstance(value, dict) and key not in TABLES}

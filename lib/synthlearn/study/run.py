@@ -56,6 +56,7 @@ def record(row: Row, profile: Profile, seed: int) -> dict[str, Any]:
         found = records.read(where)
         if records.fresh(found, specs(row, profile, seed)):
             return found
+    files.check_target(where)
     prepare(profile)
     if row.needs:  # before the clock starts: it is another row
         trained_encoder(rows()[row.needs], profile, seed)
@@ -127,6 +128,7 @@ def _pretrain(row: Row, profile: Profile, seed: int, identity: str) -> tuple[tra
     method, labels = method_of(row, p, seed, source)
     trained = train.pretrain(images, method, p.augmenter(), p.optimisation(), seed, checkpoint(identity), identity, labels=labels)
     encoders.save(encoder_file(identity), method.encoder, {"record": identity})
+    checkpoint(identity).unlink(missing_ok=True)  # not before: a full disk must not cost the training
     return trained, pool_seconds, method.views * shown(method, p, labels)
 
 
@@ -167,10 +169,8 @@ def _make(row: Row, profile: Profile, seed: int, described: dict[str, Any]) -> d
     origin = provenance(described, p)  # before the run: the code may be edited while it lasts
     began, cpu, identity = time.perf_counter(), time.process_time(), files.digest(described)
     attempts = files.runs() / "attempts" / identity[:24]
-    tries = len(attempts.read_text().splitlines()) if attempts.exists() else 0
-    attempts.parent.mkdir(parents=True, exist_ok=True)
-    with attempts.open("a") as log:
-        log.write(datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds") + "\n")
+    tries = attempts.read_bytes().count(b"\n") if attempts.is_file() else 0
+    files.append_line(attempts, datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
     made: dict[str, Any] = {"id": identity, "row": row.name, "profile": p.name, "spec": described, "curves": {}, "cost": {"failed_tries": tries}}
     if row.trained:
         trained, pool_seconds, views = _pretrain(row, profile, seed, identity)

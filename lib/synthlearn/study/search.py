@@ -6,8 +6,8 @@ images that no classifier learned from; what the choice would have been with oth
 
 import dataclasses
 import multiprocessing
+import signal
 import time
-import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
@@ -59,7 +59,7 @@ class Search:
 @cache
 def search(name: str, profile: str) -> Search:
     """A search by name. Raises ParameterError for a search or profile that the file does not have."""
-    table = tomllib.loads((files.root() / "workflow" / "search.toml").read_text())
+    table = files.read_workflow("search.toml")
     if name not in table:
         raise ParameterError(f"unknown search {name!r}: workflow/search.toml has {', '.join(table)}")
     if profile not in STUDIED:
@@ -159,10 +159,17 @@ def search_all(found: Search, profile: Profile, jobs: int = 1) -> list[list[tupl
                     tried(found, profile, point, rung, seed)
                     shown.update()
             else:
-                with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as workers:
-                    for done in as_completed([workers.submit(tried, found, profile, point, rung, seed) for point, seed in todo]):
-                        done.result()
-                        shown.update()
+                quiet = (signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches all of them; this process says so
+                with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), signal.signal, quiet) as workers:
+                    try:
+                        for done in as_completed([workers.submit(tried, found, profile, point, rung, seed) for point, seed in todo]):
+                            done.result()
+                            shown.update()
+                    except BaseException:  # what is done has its record; nothing goes on alone
+                        workers.shutdown(wait=False, cancel_futures=True)
+                        for child in multiprocessing.active_children():
+                            child.terminate()
+                        raise
         scored = [(point, outcomes(found, profile, point, rung)) for point in left]
         standing.append(sorted(scored, key=lambda each: (-each[1].mean(), each[0])))
         left = [point for point, _ in standing[-1][: rung.keep]]

@@ -51,9 +51,18 @@ def confirm(profile: Profile, against: str, rows: Sequence[Row], whats: Sequence
 
 
 def _extract(commit: str, folder: Path) -> None:
-    done = subprocess.run(["git", "archive", commit, "lib"], cwd=files.root(), capture_output=True, check=False)
+    # What is no commit never reaches another git command, where it could be an option.
+    asked = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}"]
+    try:
+        found = subprocess.run(asked, cwd=files.root(), capture_output=True, check=False)
+        if found.returncode:
+            raise DataError(f"git has no commit {commit!r}: name one of git log")
+        identity = found.stdout.decode("ascii").strip()
+        done = subprocess.run(["git", "archive", identity, "lib"], cwd=files.root(), capture_output=True, check=False)
+    except FileNotFoundError as error:
+        raise DataError("git is not installed, and --against needs it: install it") from error
     if done.returncode:
-        raise DataError(f"git has no commit {commit!r} ({done.stderr.decode().strip()}): name one of git log")
+        raise DataError(f"git has no lib/ in commit {commit!r} ({done.stderr.decode(errors='replace').strip()}): name a later one")
     with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
 
@@ -62,14 +71,21 @@ def _starts(library: Path, profile: Profile, jobs: Sequence[Job]) -> Iterator[tu
     """Digest and code hashes of each job under one version, as they are done."""
     environment = os.environ | {"PYTHONPATH": str(library), "SYNTHLEARN_ROOT": str(files.root()), "SYNTHLEARN_RUNS": str(files.runs())}
     asked = json.dumps([(name, [{key: r["spec"][key] for key in ("source", "modules") if key in r["spec"]} for r in mine]) for name, mine in jobs])
-    with tempfile.TemporaryFile("w+") as said:  # progress bars would fill a pipe
-        with subprocess.Popen([sys.executable, "-P", str(start.__file__), profile.name], env=environment, text=True, stdin=subprocess.PIPE,
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:  # progress bars would fill a pipe
+        with subprocess.Popen([sys.executable, "-P", str(start.__file__), profile.name], env=environment, encoding="utf-8", stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE, stderr=said) as process:  # fmt: skip
             assert process.stdin and process.stdout
-            process.stdin.write(asked)
-            process.stdin.close()
-            for line in process.stdout:
-                yield tuple(json.loads(line))
+            try:
+                process.stdin.write(asked)
+                process.stdin.close()
+                for line in process.stdout:
+                    yield tuple(json.loads(line))
+            except BrokenPipeError:  # it ended before it read; why is said below
+                pass
+            except BaseException:  # interrupted, or nobody asks for more: it must not go on alone
+                process.kill()
+                raise
         if process.returncode:
             said.seek(0)
-            raise DataError(f"{library}: this version cannot run the starts: {said.read().strip().splitlines()[-1]}")
+            last = (said.read().strip().splitlines() or ["it says nothing"])[-1]
+            raise DataError(f"{library}: this version cannot run the starts: {last}")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,7 +14,9 @@ from .. import datasets, rng
 from ..datasets import ImageSet, RealImages
 from ..encoders import load as load_encoder
 from ..errors import ParameterError
+from ..generators.base import SIZES
 from ..image import area_resize, luma, resize
+from ..options import Options, as_indices, build, check_device, whole
 
 CAPTIONS = ("named", "colour", "learned")
 TOLD = ("captions", "classes")
@@ -130,7 +132,7 @@ def captioned(data: str, per_class: int, kind: str, number: int, encoder: str = 
 
 
 @dataclass(frozen=True)
-class CaptionOptions:
+class CaptionOptions(Options):
     """``data``, ``per_class``: the first images of each class of a set's training part (0: all). ``captions``, ``number``, ``encoder``: see
     :func:`captions_of`. ``told``: what training is told of a picture, its caption or the class that most images of its caption have."""
 
@@ -140,24 +142,38 @@ class CaptionOptions:
     number: int = 50
     encoder: str = ""
     told: str = "captions"
+    allowed: ClassVar = {"captions": CAPTIONS, "told": TOLD}
+    at_least: ClassVar = {"per_class": 0, "number": 2}
+    at_most: ClassVar = {"per_class": 10_000_000, "number": 1_000_000}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.encoder and self.captions != "learned":
+            raise ParameterError(f"options captions = {self.captions!r}, encoder = {self.encoder!r}: only 'learned' captions have an encoder; leave it out")
+        if self.captions == "learned" and not self.encoder:
+            raise ParameterError("option captions = 'learned': needs the option encoder, the file of one")
 
 
 class CaptionSource:
-    """A source whose pictures have captions; ``Options`` are a frozen dataclass with at least those of :class:`CaptionOptions`."""
+    """A source whose pictures have captions; ``Options`` are a subclass of :class:`CaptionOptions`."""
 
     name: str
     revision = 1
     Options: Any = CaptionOptions
 
-    def __init__(self, **options: Any) -> None:
-        """Raises: ParameterError for an option that does not exist."""
-        known = self.Options.__dataclass_fields__
-        for option in options:
-            if option not in known:
-                raise ParameterError(f"unknown option {option!r} of {self.name}: allowed are {', '.join(known)}")
-        self.options = self.Options(**options)
-        if self.options.told not in TOLD:
-            raise ParameterError(f"option told = {self.options.told!r} of {self.name}: must be one of {', '.join(TOLD)}")
+    def __init__(self, /, **options: Any) -> None:
+        """Raises: ParameterError for an option that does not exist, or cannot be."""
+        self.options = build(self.Options, self.name, options)
+
+    def asked(self, indices: Iterable[int] | Tensor, size: int, seed: int, device: str) -> Tensor:
+        """Indices of asked pictures, int64 (n,) on the CPU; every subclass's ``sample`` begins so.
+
+        Raises: ParameterError for an index, size, seed or device that cannot be.
+        """
+        whole("size", size, *SIZES)
+        whole("seed", seed)
+        check_device(device)
+        return as_indices(indices).cpu()
 
     def real(self) -> tuple[ImageSet, Captions]:
         """The real images and their captions."""
@@ -175,7 +191,7 @@ class CaptionSource:
 
     def labels(self, indices: Iterable[int] | Tensor) -> Tensor:
         """What training is told of each picture, int64 (n,)."""
-        ids = torch.as_tensor(indices) % self.options.number
+        ids = as_indices(indices) % self.options.number
         return self.classes()[ids] if self.options.told == "classes" else ids
 
     def prepare(self, device: str) -> None:
@@ -201,8 +217,8 @@ class Captioned(CaptionSource):
     def labels(self, indices: Iterable[int] | Tensor) -> Tensor:
         """As of any; the class is the image's own."""
         images, captions = self.real()
-        return (images.labels if self.options.told == "classes" else captions.ids)[datasets.turns(images)[torch.as_tensor([int(i) for i in indices])]]
+        return (images.labels if self.options.told == "classes" else captions.ids)[datasets.turns(images)[as_indices(indices)]]
 
     def sample(self, indices: Iterable[int] | Tensor, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
         """Images by index, as of :class:`synthlearn.datasets.RealImages`."""
-        return RealImages(self.options.data).sample(indices, size, seed, device)
+        return RealImages(self.options.data).sample(self.asked(indices, size, seed, device), size, seed, device)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .. import files, progress, rng
 from ..encoders import restore
 from ..errors import CheckpointError, ParameterError, TrainingDiverged
+from ..options import Options, build
 from .sampling import Denoiser
 from .unet import UNet
 
@@ -23,12 +24,10 @@ FREE = 0.1  # share of pictures whose caption is withheld
 BETAS, WARM_UP, FALL = (0.9, 0.99), 500, 0.3  # of Adam; steps that climb, at most a tenth; share that falls to 0
 HALF_LIFE, RAMP = 500_000, 0.05  # of the averaged weights, in pictures: at most so many, and at most this share of those seen (Karras et al. 2022)
 CHECKPOINT_SECONDS, POINTS = 20.0, 100
-PRECISIONS = ("fp32", "bf16")
-LIMITS = {"base": (4, 1024), "levels": (1, 4), "blocks": (1, 8), "updates": (1, 10_000_000), "batch": (1, 100_000), "lr": (1e-9, 1e9)}
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Options):
     """``base``, ``levels``, ``blocks``: see :class:`UNet`. ``updates``, ``batch``, ``lr``: of Adam. ``precision``: "fp32", or "bf16" by autocast."""
 
     base: int = 64
@@ -38,14 +37,11 @@ class Recipe:
     batch: int = 256
     lr: float = 5e-4
     precision: str = "fp32"
-
-    def __post_init__(self) -> None:
-        for name, (least, most) in LIMITS.items():
-            value = getattr(self, name)
-            if not least <= value <= most:
-                raise ParameterError(f"option {name} = {value!r} of a learned model: must lie between {least} and {most:,}")
-        if self.precision not in PRECISIONS:
-            raise ParameterError(f"option precision = {self.precision!r} of a learned model: must be one of {', '.join(PRECISIONS)}")
+    allowed: ClassVar = {"precision": ("fp32", "bf16")}
+    at_least: ClassVar = {"base": 4, "levels": 1, "blocks": 1, "updates": 1, "batch": 1, "lr": 1e-9}
+    at_most: ClassVar = {
+        "base": 1024, "levels": 4, "blocks": 8, "updates": 10_000_000, "batch": 100_000, "lr": 1e9,
+    }  # fmt: skip
 
 
 def loss(network: nn.Module, x: Tensor, captions: Tensor, keys: Tensor) -> Tensor:
@@ -145,8 +141,11 @@ def load(path: Path, device: str = "cpu") -> tuple[UNet, dict[str, Any]]:
     tensors, header = files.load_tensors(path)
     if header.get("kind") != "text2image":
         raise CheckpointError(f"{path}: holds no text-to-image model (its header says {header.get('kind')!r})")
-    o = Recipe(**header["recipe"])
-    network = UNet(header["texts"], header["side"], o.base, o.levels, o.blocks)
+    try:
+        o = build(Recipe, "the recipe", header["recipe"])
+        network = UNet(header["texts"], header["side"], o.base, o.levels, o.blocks)
+    except (ParameterError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path}: its header describes no text-to-image model ({error}); delete it and train again") from error
     restore(network, {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, path)
     return network.to(device, memory_format=torch.channels_last).eval(), header  # type: ignore[call-overload]
 
@@ -163,7 +162,7 @@ def _save(
 
 def _restore(path: Path, network: UNet, optimiser: torch.optim.Optimizer, averaged: dict[str, Tensor], identity: str) -> tuple[int, float, list[float]]:
     tensors, header = files.load_tensors(path)
-    if header.get("kind") != "checkpoint" or header["identity"] != identity:
+    if header.get("kind") != "checkpoint" or header.get("identity") != identity:
         raise CheckpointError(f"{path}: belongs to another model; delete it to start over")
     restore(network, {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}, path)
     parameters = optimiser.param_groups[0]["params"]

@@ -6,7 +6,7 @@ blurred (no edges, no parts), so nothing about images as teachers stands on them
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -84,6 +84,9 @@ class GaussianOptions(CaptionOptions):
 
     w: float = 1.0
     law: str = "ode"
+    allowed: ClassVar = {"law": ("ode", "tilt")}
+    at_least: ClassVar = {"w": 0.0}
+    at_most: ClassVar = {"w": 1000.0}
 
 
 class Gaussians(CaptionSource):
@@ -92,16 +95,10 @@ class Gaussians(CaptionSource):
     name = "gaussian"
     Options = GaussianOptions
 
-    def __init__(self, **options: Any) -> None:
-        """Raises: ParameterError for an option that does not exist or cannot be."""
-        super().__init__(**options)
-        if self.options.law not in ("ode", "tilt"):
-            raise ParameterError(f"option law = {self.options.law!r} of {self.name}: must be 'ode' or 'tilt'")
-
     @torch.no_grad()
     def sample(self, indices: Any, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
         """Pictures by index: uint8 (n, 3, s, s). Raises ParameterError where the tilted density does not exist."""
-        index, o = torch.as_tensor(indices if isinstance(indices, Tensor) else list(indices), dtype=torch.int64), self.options
+        index, o = self.asked(indices, size, seed, device), self.options
         centre, axes, mean_all, variance_all, means, variances = fitted(o.data, o.per_class, o.captions, o.number, o.encoder)
         caption = index % o.number
         z = rng.normal(rng.key("gaussian noise", seed, caption, index // o.number), (len(mean_all),)).view(len(index), -1)

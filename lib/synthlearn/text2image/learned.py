@@ -1,16 +1,14 @@
 """A text-to-image model trained from scratch on captioned real images: pictures of captions by a U-Net and flow matching."""
 
-import math
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from .. import files, rng
-from ..errors import ParameterError
 from ..image import resize
 from . import flow
 from .captions import CaptionOptions, CaptionSource
@@ -26,6 +24,8 @@ class LearnedOptions(flow.Recipe, CaptionOptions):
 
     w: float = 1.0
     steps: int = 24
+    at_least: ClassVar = {"w": 0.0, "steps": 2}
+    at_most: ClassVar = {"w": 1000.0, "steps": 1000}
 
 
 class Learned(CaptionSource):
@@ -36,14 +36,6 @@ class Learned(CaptionSource):
 
     name = "learned"
     Options = LearnedOptions
-
-    def __init__(self, **options: Any) -> None:
-        """Raises: ParameterError for an option that does not exist or cannot be."""
-        super().__init__(**options)
-        o = self.options
-        for name, value, good in (("w", o.w, 0 <= o.w < math.inf), ("steps", o.steps, 2 <= o.steps <= 1000)):
-            if not good:
-                raise ParameterError(f"option {name} = {value!r} of {self.name}: w must be 0 or more, steps 2 … 1000")
 
     def recipe(self) -> flow.Recipe:
         """How the model is trained."""
@@ -68,7 +60,7 @@ class Learned(CaptionSource):
     @torch.no_grad()
     def sample(self, indices: Any, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
         """Pictures by index: uint8 (n, 3, s, s), s the smaller of ``size`` and the real images' own side, but at least 32 where ``size`` is."""
-        o, index = self.options, torch.as_tensor(indices if isinstance(indices, Tensor) else list(indices), dtype=torch.int64)
+        o, index = self.options, self.asked(indices, size, seed, device)
         self.prepare(device)
         network, side = _loaded(self.path(), device)
         levels, parts = noise_levels(o.steps, *NOISE), []

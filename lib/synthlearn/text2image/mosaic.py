@@ -5,9 +5,8 @@ pixel it is the exact posterior mean over a caption's images, given the noisy wi
 that the coarse picture is settled first. Samples join parts of several real images: new in arrangement, not in texture.
 """
 
-import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from torch import Tensor
 from .. import rng
 from ..errors import ParameterError
 from ..image import resize
+from ..options import as_indices
 from .captions import CaptionOptions, CaptionSource
 from .sampling import Denoiser, guided, integrate, noise_levels, to_bytes
 
@@ -58,6 +58,13 @@ class MosaicOptions(CaptionOptions):
 
     w: float = 1.0
     shuffled: bool = False
+    at_least: ClassVar = {"w": 0.0}
+    at_most: ClassVar = {"w": 1000.0}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.shuffled and self.told != "captions":
+            raise ParameterError(f"options shuffled = True, told = {self.told!r}: captions alone are dealt out at random; leave one of them")
 
 
 class Mosaic(CaptionSource):
@@ -69,20 +76,14 @@ class Mosaic(CaptionSource):
     name = "mosaic"
     Options = MosaicOptions
 
-    def __init__(self, **options: Any) -> None:
-        """Raises: ParameterError for an option that does not exist or cannot be."""
-        super().__init__(**options)
-        if not 0 <= self.options.w < math.inf:
-            raise ParameterError(f"option w = {self.options.w!r} of {self.name}: must be a number of 0 or more")
-
     def labels(self, indices: Any) -> Tensor:
         """As of any; or drawn at random."""
-        return rng.integers(rng.key("shuffled", torch.as_tensor(indices)), 0, self.options.number) if self.options.shuffled else super().labels(indices)
+        return rng.integers(rng.key("shuffled", as_indices(indices)), 0, self.options.number) if self.options.shuffled else super().labels(indices)
 
     @torch.no_grad()
     def sample(self, indices: Any, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
         """Pictures by index: uint8 (n, 3, s, s), s the smaller of ``size`` and the real images' own side, but at least 32 where ``size`` is."""
-        index = torch.as_tensor(indices if isinstance(indices, Tensor) else list(indices), dtype=torch.int64)
+        index = self.asked(indices, size, seed, device)
         images, captions = self.real()
         out = torch.empty((len(index), *images.images.shape[1:]), dtype=torch.uint8, device=device)
         caption, number = index % self.options.number, index // self.options.number
