@@ -129,7 +129,7 @@ def search(count: int, seed: int, limit: int | None = None, device: str = "cpu",
 def categories(count: int, seed: int = 0) -> Tensor:
     """Trial numbers of the categories of a search, int64 (count,). Seed 0's first 1,000 come with the library; others are searched once and cached."""
     if seed == 0:
-        text = (resources.files(__package__) / "fractaldb_categories.txt").read_text(encoding="utf-8")
+        text = (resources.files(__package__) / "fractaldb_categories.txt").read_text()
         known = [int(word) for line in text.splitlines() if not line.startswith("#") for word in line.split()]
         if count <= len(known):
             return torch.tensor(known[:count])
