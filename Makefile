@@ -21,13 +21,17 @@ help: ## this list
 
 setup: $(READY) ## make .venv and install everything, pinned
 
+# The last line but one keeps kernels from warning on every run of a chapter that TCP on this machine is not encrypted.
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, 3.12 or 3.13, or name one, as in make setup PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c '' || { echo "$(PYTHON) does not run: see its message above, or name another, as in make setup PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13: name one, as in make setup PYTHON=python3.12"; exit 1; }
+	@echo "setting up $(VENV): downloads 1 GB of packages with a CPU build of torch, 3 GB with CUDA; takes some minutes and says nothing meanwhile"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --progress-bar off -q -r requirements.lock
 	$(BIN)/pip install -q --no-deps -e .
 	$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "Python 3" >/dev/null
+	@mkdir -p $(VENV)/etc/ipython && echo 'c.IPKernelApp.log_level = "ERROR"' > $(VENV)/etc/ipython/ipython_kernel_config.py
 	@touch $(READY)
 
 book: $(READY) ## run every chapter at the smoke size and build the book into _build/html
@@ -36,7 +40,7 @@ book: $(READY) ## run every chapter at the smoke size and build the book into _b
 
 test: $(READY) ## run the tests and every notebook
 	pytest -n 2 --dist worksteal
-	pytest --nbmake --nbmake-timeout=300 -n 2 notebooks || pytest --nbmake --nbmake-timeout=300 --last-failed notebooks  # two kernels may pick one port
+	pytest -vv --nbmake --nbmake-timeout=300 -n 2 notebooks || pytest -vv --nbmake --nbmake-timeout=300 --last-failed notebooks  # two kernels may pick one port
 
 bench: $(READY) ## measure generators, augmentation and the training step against reference loops
 	python -m benchmarks $(BENCH)

@@ -296,6 +296,19 @@ def spread(values: list[float]) -> list[float]:
     return [float(np.min(values)), float(np.median(values)), float(np.max(values))]
 
 
+def digits(value: float) -> str:
+    """A number with three significant digits, and all digits before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def told(row: dict[str, Any]) -> str:
+    """A case's line: speed, ratio to its reference, goal and memory where there are any."""
+    low, middle, high = map(digits, row["ratio"])
+    line = f"{row['what']:36s} {digits(row['ours'][1]):>9s}/s {middle:>8s} × {row['against']} [{low}, {high}]"
+    line += f"   goal {row['goal']:g}" if row["goal"] else ""
+    return line + (f"   memory {row['memory_mb'] or 'below 1'} MB" if row["memory_mb"] is not None else "")
+
+
 def main() -> None:
     """Run all cases and write ``results/benchmarks/<device>.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -312,8 +325,7 @@ def main() -> None:
             pairs = [(timed(ours, args.device), timed(theirs, "cpu")) for _ in range(args.repeats)]
             row = {"what": name, "against": against, "ours": spread([a for a, _ in pairs]), "reference": spread([b for _, b in pairs])}
             rows.append({**row, "ratio": spread([a / b for a, b in pairs]), "goal": goal, "memory_mb": needs() if needs and args.device == "cpu" else None})
-            low, middle, high = rows[-1]["ratio"]
-            progress.say(f"{name:36s} {rows[-1]['ours'][1]:9.0f}/s   {middle:7.1f} × {against} [{low:.1f}, {high:.1f}]" + (f"   goal {goal:g}" if goal else ""))
+            progress.say(told(rows[-1]))
             shown.update()
         if args.only:
             return

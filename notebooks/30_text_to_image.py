@@ -20,8 +20,8 @@
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
-data: str | None = None  # digits, cifar10-20k … or a folder with train/ and test/
-per_class: int | None = None  # real images that the model is made of, of each class; 0: all
+data: str = None  # digits, cifar10-20k … or a folder with train/ and test/
+per_class: int = None  # real images that the model is made of, of each class; 0: all
 
 # %% tags=["hide-input"]
 import synthlearn as sl

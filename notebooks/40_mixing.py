@@ -20,13 +20,13 @@
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
-epochs: int | None = None  # None: the profile's value
-n_images: int | None = None
-batch_size: int | None = None
-width: float | None = None
-seeds: int | None = None
-data: str | None = None  # digits, cifar10-20k … or a folder with train/ and test/
-device: str | None = None
+epochs: int = None  # None: the profile's value
+n_images: int = None
+batch_size: int = None
+width: float = None
+seeds: int = None
+data: str = None  # digits, cifar10-20k … or a folder with train/ and test/
+device: str = None
 
 # %% tags=["hide-input"]
 import synthlearn as sl

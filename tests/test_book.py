@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import jupytext
 import nbformat
 import numpy as np
+import papermill
 import pytest
 import torch
 
@@ -94,10 +95,22 @@ def test_papermill_runs_a_chapter_from_anywhere_and_refuses_a_misspelt_parameter
     notebook = ROOT / "notebooks" / "90_leaderboard.ipynb"
     done = run_papermill(notebook, tmp_path / "out.ipynb", "-p", "profile", "smoke", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
+    assert "unknown parameter" not in done.stderr
     refused = run_papermill(notebook, tmp_path / "bad.ipynb", "-p", "epoch", "200", cwd=tmp_path)
     assert refused.returncode != 0 and "unknown parameter 'epoch' (= 200): did you mean 'epochs'?" in refused.stderr
     outputs = [o for cell in nbformat.read(tmp_path / "bad.ipynb", 4).cells for o in cell.get("outputs", []) if o.output_type == "error"]
     assert len(outputs) == 1 and len(outputs[0].traceback) == 1  # the message alone, in the first cells
+
+
+def test_papermill_knows_every_parameter_that_a_chapter_declares(tmp_path):
+    """So that it does not greet a valid one as unknown, and ``--help-notebook`` lists it."""
+    template = tmp_path / "template.ipynb"
+    jupytext.write(jupytext.read(ROOT / "book" / "template.py"), template)
+    for path in [template, *NOTEBOOKS]:
+        cells = jupytext.read(path).cells
+        cell = next(c for c in cells if "parameters" in c.metadata.get("tags", []))
+        declared = namespace(cell.source)["__annotations__"].keys()
+        assert "profile" in declared and papermill.inspect_notebook(path).keys() == declared, path.name
 
 
 def test_pairs_hold_the_same_cells_and_no_outputs():

@@ -59,7 +59,18 @@ def test_the_generator_is_short_and_its_commands_work(checkout):
     assert len(list((checkout / "stripes").rglob("*.png"))) == 8
     out = call(f"{contract} -p no:cacheprovider", checkout, [checkout / "lib"])
     assert "failed" not in out and int(re.search(r"(\d+) passed", out)[1]) >= 5
-    assert "stripes" in call(f"{bench} 2>&1", checkout, [checkout / "lib"])
+    told = call(f"{bench} 2>&1", checkout, [checkout / "lib"])
+    ratio, low, high = re.search(r"stripes .*/s +(\S+) × numpy_noise \[(\S+), (\S+)\]   memory .+ MB", told).groups()
+    assert 0 < float(low) <= float(ratio) <= float(high)  # against white noise small, but not nothing
+
+
+def test_speeds_are_told_with_three_digits():
+    from benchmarks.__main__ import digits, told
+
+    assert [digits(x) for x in (0.00012345, 0.0456, 3.14159, 99.94, 167.4, 12345.6)] == ["0.000123", "0.0456", "3.14", "99.9", "167", "12,346"]
+    row = {"what": "voronoi", "against": "numpy_noise", "ours": [1, 167.2, 300], "ratio": [0.031, 0.0312, 0.04], "goal": None, "memory_mb": 0}
+    assert told(row).split() == ["voronoi", "167/s", "0.0312", "×", "numpy_noise", "[0.031,", "0.04]", "memory", "below", "1", "MB"]
+    assert told(row | {"goal": 1.5, "memory_mb": None}).endswith("[0.031, 0.04]   goal 1.5")
 
 
 def test_the_row_and_its_chapter_give_a_record_a_page_and_a_tile(checkout):

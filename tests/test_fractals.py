@@ -7,6 +7,7 @@ from scipy import stats
 
 import synthlearn as sl
 from synthlearn import ifs, metrics, rng
+from synthlearn.errors import ParameterError
 from synthlearn.generators import fractaldb as fr
 from synthlearn.generators import sigma_fractals
 
@@ -91,6 +92,78 @@ def test_search_accepts_as_often_as_the_published_one():
 
 def test_shipped_categories_are_those_of_the_search():
     assert fr.search(3, 0, progress=False) == fr.categories(3).tolist()
+
+
+@pytest.fixture
+def searches(runs, monkeypatch):
+    """Searches that were made, each instead of a minute's work; ``runs`` is empty."""
+    made = []
+
+    def search(count, seed):
+        made.append((count, seed))
+        return list(range(seed, seed + count))
+
+    monkeypatch.setattr(fr, "search", search)
+    fr.categories.cache_clear()
+    yield made
+    fr.categories.cache_clear()
+
+
+def _again(count, seed):
+    """Categories as another process finds them."""
+    fr.categories.cache_clear()
+    return fr.categories(count, seed).tolist()
+
+
+def test_a_search_is_made_once_and_kept(searches):
+    assert _again(7, 3) == _again(7, 3) == list(range(3, 10)) and searches == [(7, 3)]
+    assert _again(5, 3) == list(range(3, 8)) and _again(1200, 0) == list(range(1200))
+    assert searches == [(7, 3), (5, 3), (1200, 0)]
+
+
+def test_a_damaged_search_is_made_again(searches, runs):
+    want = _again(7, 3)
+    (path,) = (runs / "fractaldb").iterdir()
+    good = path.read_bytes()
+    damaged = [good[:-9], good[: len(good) // 2], b"", b"1 2 3", good + b"0"]
+    for bit in range(0, 8 * len(good), 41):
+        changed = bytearray(good)
+        changed[bit // 8] ^= 1 << bit % 8
+        damaged.append(bytes(changed))
+    for content in damaged:
+        path.write_bytes(content)
+        before = len(searches)
+        assert _again(7, 3) == want and len(searches) == before + 1 and path.read_bytes() == good
+
+
+def test_a_search_of_another_number_is_not_taken_for_this_one(searches, runs):
+    _again(7, 3)
+    (path,) = (runs / "fractaldb").iterdir()
+    path.rename(path.with_name(path.name.replace("7", "9")))
+    assert _again(9, 3) == list(range(3, 12))
+
+
+def test_a_search_that_cannot_be_kept_is_used(searches, runs):
+    runs.write_text("a file where the folder should be")
+    assert _again(7, 3) == list(range(3, 10))
+
+
+def test_labels_are_of_any_indices():
+    g = sl.generator("fractals-fractaldb", categories=3)
+    assert g.labels(range(7)).tolist() == g.labels(torch.arange(7)).tolist() == [0, 1, 2, 0, 1, 2, 0]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, 1e300])
+def test_the_weight_is_finite_and_bounded(value):
+    with pytest.raises(ParameterError, match="option weight"):
+        sl.generator("fractals-fractaldb", weight=value)
+
+
+@pytest.mark.parametrize("option", ["points", "categories"])
+@pytest.mark.parametrize("value", [0, 10**9, 10**25])
+def test_no_endless_search_and_no_endless_orbit(option, value):
+    with pytest.raises(ParameterError, match=f"option {option}"):
+        sl.generator("fractals-fractaldb", **{option: value})
 
 
 def test_instances_change_only_the_named_parameter():

@@ -1,13 +1,18 @@
 """Pages that show committed results: the answer, the list of records, the full-scale plan, links for Colab."""
 
+import dataclasses
 import importlib
+import json
 import re
+import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from synthlearn import book, files, study
 from synthlearn.book import beyond, build, figures, scale
+from synthlearn.errors import DataError
 from synthlearn.study import claims, inference, records
 
 leaderboard = importlib.import_module("synthlearn.book.leaderboard")  # the package has a function of this name
@@ -148,17 +153,128 @@ def test_hours_follow_from_operations():
     assert (cost[2], cost[3]) == (f"{trained:,.0f}", f"{1e8 * 0.8 / 3600 / trained:.0f}")  # hours of the same card
 
 
-def test_published_pages_open_in_colab_with_a_hidden_first_cell(tmp_path, monkeypatch):
-    notebook = {"cells": [{"cell_type": "markdown", "source": ["# A"]}, {"cell_type": "markdown", "source": ["b"]}]}
-    monkeypatch.setenv("SYNTHLEARN_ROOT", str(tmp_path))
-    (tmp_path / "_config.yml").write_text("title: t\n")
-    assert build.for_colab(notebook, "04_fractals") == notebook
-    (tmp_path / "_config.yml").write_text("title: t\nrepository:\n  url: https://github.com/somebody/book/\n")
-    cells = build.for_colab(notebook, "04_fractals")["cells"]
-    assert [cell["cell_type"] for cell in cells] == ["markdown", "code", "markdown", "markdown"] and cells[1]["metadata"] == {"tags": ["remove-cell"]}
-    assert "https://colab.research.google.com/github/somebody/book/blob/main/results/pages/04_fractals.ipynb" in cells[2]["source"][0]
-    assert "git clone --quiet --depth 1 https://github.com/somebody/book " in "".join(cells[1]["source"])
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<a href='javascript:alert(1)'>x</a>",
+    "<a href='//example.org/x'>x</a>",
+    "<b onclick='alert(1)'>x</b>",
+    "<b class='x' onclick='y'>x</b>",
+    "<span style='background:url(//example.org)'>x</span>",
+    "<small",
+    "</td><script src='//example.org'></script>",
+    "<svg/onload=alert(1)>",
+    "<B ONCLICK=alert(1)>",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_table_obeys_no_tag_but_its_own(text):
+    shown = book.table(["a", text], [["b", f"x {text}"]]).content
+    bare = book.table(["a", ""], [["b", "x "]]).content
+    closing = r"</(?:a|b|small|span)>"  # these do nothing
+    assert re.findall("<[^>]*>", re.sub(closing, "", shown)) == re.findall("<[^>]*>", bare)
+
+
+@pytest.mark.parametrize("text", ["'><script>alert(1)</script>", "<img src=x onerror=alert(1)>"])
+def test_records_benchmarks_and_rows_cannot_write_into_a_page(text, monkeypatch):
+    real = FOUND["real"][0]
+    provenance = real["provenance"] | dict.fromkeys(("device", "date", "code", "python", "torch"), text)
+    found = {text: [real | {"row": text, "provenance": provenance}]}
+    row = dataclasses.replace(study.row("real"), name=text, title=text, chapter=text)
+    for module in (leaderboard, importlib.import_module("synthlearn.book.record_list")):
+        monkeypatch.setattr(module, "row_by_name", lambda name: row)
+    monkeypatch.setattr(leaderboard, "protocol", lambda *a: text)
+    machine = json.loads(next((files.root() / "results" / "benchmarks").glob("*.json")).read_text())
+    machine |= dict.fromkeys(("device", "torch", "date", "commit"), text)
+    machine["rows"] = [machine["rows"][0] | {"what": text, "against": text}]
+    monkeypatch.setattr(leaderboard, "measurements", lambda: [machine])
+    shown = [
+        book.record_table(found, STUDY),
+        book.leaderboard(found, STUDY),
+        book.costs(found, STUDY),
+        book.machines(found),
+        book.provenance(STUDY, found),
+        book.benchmark_tables(),
+        book.benchmark_figures(),
+    ]
+    for figure in shown:
+        assert "<script" not in figure.content and "<img" not in figure.content
+
+
+PAGE = {"cells": [{"cell_type": "markdown", "source": ["# A"]}, {"cell_type": "markdown", "source": ["b"]}]}
+
+
+def configure(folder, monkeypatch, text):
+    monkeypatch.setenv("SYNTHLEARN_ROOT", str(folder))
+    (folder / "_config.yml").write_text(f"title: t\n{text}")
+
+
+def test_pages_open_in_colab_at_a_release_with_a_hidden_first_cell(tmp_path, monkeypatch):
+    configure(tmp_path, monkeypatch, "repository:\n  url: https://github.com/somebody/book/\n  branch: v1.2\n")
+    cells = build.for_colab(PAGE, "04_fractals")["cells"]
+    assert [cell["cell_type"] for cell in cells] == ["markdown", "code", "markdown", "markdown"]
+    assert cells[1]["metadata"] == {"tags": ["remove-cell"]}
+    there = "https://colab.research.google.com/github/somebody/book/blob/v1.2/results/pages/04_fractals.ipynb"
+    assert there in cells[2]["source"][0]
+    clone = "git clone --quiet --depth 1 --branch v1.2 https://github.com/somebody/book {project}"
+    assert clone in "".join(cells[1]["source"])
     assert build.for_colab({"cells": cells}, "04_fractals")["cells"] == cells
+
+
+def test_a_second_run_of_the_colab_cell_does_not_clone_again(tmp_path, monkeypatch):
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    configure(tmp_path, monkeypatch, "repository:\n  url: https://github.com/somebody/book\n  branch: v1.2\n")
+    cell = "".join(build.for_colab(PAGE, "a")["cells"][1]["source"])
+    cell = cell.replace("/content/project", str(tmp_path / "project"))
+    called, moved = [], []
+
+    class Shell:
+        def system(self, command):
+            called.append(command)
+            (tmp_path / "project").mkdir()
+
+        def run_line_magic(self, name, where):
+            moved.append((name, where))
+
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace())
+    for _ in range(2):
+        exec(TransformerManager().transform_cell(cell), {"get_ipython": Shell})
+    assert len(called) == 1 and moved == [("cd", "{project}/notebooks")] * 2
+
+
+@pytest.mark.parametrize("text", ["", "repository:\n", 'repository:\n  url: ""\n  branch: v1\n'])
+def test_without_an_address_of_the_owner_pages_fetch_nothing(text, tmp_path, monkeypatch):
+    configure(tmp_path, monkeypatch, text)
+    assert build.for_colab(PAGE, "04_fractals") == PAGE
+    cells = [PAGE["cells"][0], *({"cell_type": "code", "id": name} for name in build.COLAB)]
+    assert build.for_colab({"cells": cells}, "a")["cells"] == PAGE["cells"][:1]
+
+
+@pytest.mark.parametrize(
+    ("address", "tag", "told"),
+    [
+        ("https://github.com/somebody/book", "main", "branch: 'main': must be a release tag"),
+        ("https://github.com/somebody/book", "", "branch: '': must be a release tag"),
+        ("https://github.com/somebody/book", "v1; ls", "must be a release tag"),
+        ("https://example.org/book", "v1", "must be https://github.com/OWNER/NAME"),
+        ("https://github.com/some body/$(ls)", "v1", "must be https://github.com/OWNER/NAME"),
+    ],
+)
+def test_pages_fetch_no_code_that_may_change(address, tag, told, tmp_path, monkeypatch):
+    text = f"repository:\n  url: {json.dumps(address)}\n  branch: {json.dumps(tag)}\n"
+    configure(tmp_path, monkeypatch, text)
+    with pytest.raises(DataError, match=re.escape(told)):
+        build.for_colab(PAGE, "04_fractals")
+
+
+def test_no_committed_page_fetches_from_an_address_that_is_not_the_owners():
+    if not build.repository()[0]:
+        for path in (files.root() / "results" / "pages").glob("*.ipynb"):
+            text = path.read_text(encoding="utf-8")
+            assert not [name for name in (*build.COLAB, "git clone", "colab.research") if name in text], path.name
 
 
 def test_committed_records_are_what_they_say():

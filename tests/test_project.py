@@ -1,9 +1,13 @@
 """The project's own promises: one list of dependencies, no large file, no machine path, commands that exist."""
 
 import json
+import os
 import re
+import shutil
+import site
 import subprocess
 import tomllib
+import venv
 
 import pytest
 
@@ -88,6 +92,42 @@ def test_make_help_names_every_target_of_the_readme():
         assert re.search(rf"^{target}\b", done.stdout, re.MULTILINE), target
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('echo "pyenv: python: command not found" >&2; exit 127', "does not run: see its message above"),
+        ('case "$2" in "") ;; *) exit 1;; esac', "is not Python 3.11, 3.12 or 3.13"),
+        (None, "not found: install Python 3.11, 3.12 or 3.13"),
+    ],
+)
+def test_set_up_says_what_is_wrong_with_a_python(body, said, tmp_path):
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    python = tmp_path / "python"
+    if body:
+        python.write_text(f"#!/bin/sh\n{body}\n")
+        python.chmod(0o755)
+    done = subprocess.run(["make", "setup", f"PYTHON={python}"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode and f"{python} {said}" in done.stdout and not (tmp_path / ".venv").exists()
+
+
+def test_kernels_of_the_set_up_do_not_warn_of_eavesdroppers(tmp_path):
+    (line,) = re.findall(r"^\t@(.*ipython_kernel_config.py)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    venv.create(tmp_path / "venv")
+    packages = next((tmp_path / "venv").glob("lib/python*/site-packages"))
+    (packages / "ours.pth").write_text("\n".join(site.getsitepackages()))
+    subprocess.run(["sh", "-ec", line.replace("$(VENV)", "venv")], cwd=tmp_path, check=True)
+    start = (
+        "from jupyter_client.manager import KernelManager; kernel = KernelManager(kernel_name='python3'); "
+        "kernel.start_kernel(); client = kernel.client(); client.start_channels(); "
+        "client.wait_for_ready(60); kernel.shutdown_kernel(now=True)"
+    )
+    environment = {**os.environ, "JUPYTER_PATH": "", "IPYTHONDIR": str(tmp_path / "ipython")}
+    command = [tmp_path / "venv" / "bin" / "python", "-c", start]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "WARNING" not in done.stderr
+
+
 def test_the_readmes_commands_are_the_ci_s():
     assert "make test" in (ROOT / ".ci" / "run").read_text() and "make test" in (ROOT / "README.md").read_text()
 
@@ -114,6 +154,12 @@ def test_rooms_import_downwards_only():
                         str(path),
                         target,
                     )  # parts do not know each other, but feature visualisations look into encoders
+
+
+def test_actions_are_pinned_by_commit():
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        for action in re.findall(r"uses: (.+)$", path.read_text(), re.MULTILINE):
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", action), (path.name, action)
 
 
 def test_citation_workflows_and_hooks_name_what_exists():

@@ -1,8 +1,10 @@
 """The wrapper of Stable Diffusion on a tiny pipeline with random weights, saved to disk by the test."""
 
 import json
+import shutil
 
 import pytest
+import safetensors.torch
 import torch
 
 import synthlearn as sl
@@ -119,9 +121,137 @@ def test_what_is_missing_is_named(tiny, tmp_path):
     (tmp_path / "empty.txt").write_text("\n \n")
     with pytest.raises(DataError, match="holds no caption"):
         sl.generator("text2image", model=tiny["model"], captions=str(tmp_path / "empty.txt"))
-    for options in ({"w": -1.0}, {"steps": 0}, {"side": 20}):
-        with pytest.raises(ParameterError, match="side a multiple of 8"):
-            sl.generator("text2image", **{**tiny, **options})
     (tmp_path / "model").mkdir()
     with pytest.raises(CheckpointError, match="not readable"):
         sl.generator("text2image", **{**tiny, "model": str(tmp_path / "model")}).sample([0], 32)
+
+
+@pytest.mark.parametrize("w", [-1.0, 0.0, 0.99, float("nan"), float("inf"), 1e9])
+def test_guidance_that_diffusers_would_not_give_is_refused(tiny, w):
+    with pytest.raises(ParameterError, match="option w ="):
+        sl.generator("text2image", **{**tiny, "w": w})
+
+
+@pytest.mark.parametrize("option", [{"steps": 0}, {"steps": 1001}, {"side": 20}, {"side": 0}, {"side": 1 << 20}])
+def test_steps_and_side_are_bounded(tiny, option):
+    with pytest.raises(ParameterError, match=f"option {next(iter(option))} ="):
+        sl.generator("text2image", **{**tiny, **option})
+
+
+def test_any_size_can_be_asked_for(tiny):
+    assert sl.generator("text2image", **tiny).sample([0], 43).shape == (1, 3, 43, 43)
+
+
+def test_captions_are_utf_8_with_or_without_a_mark_and_end_at_line_feeds_alone(tiny, tmp_path):
+    path = tmp_path / "captions.txt"
+    path.write_bytes("\ufeffa cat\r\na dog\u2028in a\fhouse\n\n é \n".encode())
+    found = sl.generator("text2image", model=tiny["model"], captions=str(path))
+    assert found.texts() == ("a cat", "a dog\u2028in a\fhouse", "é")
+    path.write_bytes("a cat\na café\n".encode("latin-1"))
+    with pytest.raises(DataError, match="line 2 is not UTF-8"):
+        sl.generator("text2image", model=tiny["model"], captions=str(path))
+    for bad in (str(tmp_path), str(tmp_path / ("x" * 300)), "a\0b", ""):
+        with pytest.raises(DataError, match="option captions = "):
+            sl.generator("text2image", model=tiny["model"], captions=bad)
+
+
+def test_equal_captions_are_refused_by_their_lines(tiny, tmp_path):
+    path = tmp_path / "captions.txt"
+    path.write_text("a cat\na dog\n\n a cat\n")
+    with pytest.raises(DataError, match="lines 1 and 4 are both 'a cat'"):
+        sl.generator("text2image", model=tiny["model"], captions=str(path))
+
+
+def test_captions_that_are_the_same_to_the_model_are_refused(tiny, tmp_path):
+    """The tiny model reads 16 tokens: a start, 14 letters, an end."""
+    path, start = tmp_path / "captions.txt", "a b c d e f g h i j k l m n"
+    for text in ("a cat\n\nA  cat\n", f"{start}\n\n{start} o\n", f"{start} o\n\n{start} p q r\n"):
+        path.write_text(text)
+        source = sl.generator("text2image", **{**tiny, "captions": str(path)})
+        with pytest.raises(DataError, match="lines 1 and 3 are the same to the model"):
+            source.sample([0], 32)
+
+
+def test_captions_that_are_cut_off_are_counted_once(tiny, tmp_path, capsys):
+    path = tmp_path / "captions.txt"
+    path.write_text("a cat\n" + " ".join("abcdefghijklmnopq") + "\n" + "b " * 14)
+    source = sl.generator("text2image", **{**tiny, "captions": str(path)})
+    source.sample([0], 32)
+    source.sample([1], 32)
+    told = [line for line in capsys.readouterr().err.splitlines() if "cut off" in line]
+    assert len(told) == 1 and "1 of 3 captions, the first in line 2, are cut off after 16" in told[0]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("part", ["vae", "unet"])
+def test_a_picture_that_is_not_finite_is_an_error(tiny, tmp_path, part, value):
+    """Not black, and not clipped to white."""
+    shutil.copytree(tiny["model"], tmp_path / "model")
+    (path,) = (tmp_path / "model" / part).glob("*.safetensors")
+    weights = safetensors.torch.load_file(path)
+    name = "decoder.conv_out.bias" if part == "vae" else "conv_out.bias"
+    weights[name][0] = value
+    safetensors.torch.save_file(weights, path, {"format": "pt"})
+    source = sl.generator("text2image", **{**tiny, "model": str(tmp_path / "model")})
+    with pytest.raises(DataError, match="picture 1, of caption 'a dog', is not finite"):
+        source.sample([1], 32)
+
+
+def test_a_model_on_the_hub_is_known_by_its_commit(tiny, monkeypatch):
+    for revision in ("", "main", "4" * 39):
+        with pytest.raises(ParameterError, match="a model on the hub needs its commit"):
+            sl.generator("text2image", **{**tiny, "model": "some/model", "revision": revision})
+    with pytest.raises(ParameterError, match="known by its content; leave it out"):
+        sl.generator("text2image", **{**tiny, "revision": "4" * 40})
+    asked = []
+
+    def download(model, **options):
+        asked.append((model, options["revision"], options["use_safetensors"]))
+        return tiny["model"]
+
+    monkeypatch.setattr(diffusers.StableDiffusionPipeline, "download", download)
+    source = sl.generator("text2image", **{**tiny, "model": "some/model", "revision": "4" * 40})
+    local = sl.generator("text2image", **tiny)
+    assert torch.equal(source.sample([0], 32), local.sample([0], 32))
+    assert asked == [("some/model", "4" * 40, True)]
+    options = source.spec()["options"]
+    assert (options["model"], options["revision"]) == ("some/model", "4" * 40)
+
+
+def test_code_in_a_model_never_runs(tiny, tmp_path):
+    ran = tmp_path / "ran"
+    code = f"open({str(ran)!r}, 'w')\nclass Evil:\n    pass\n"
+    index = json.loads((tmp_path.parent / tiny["model"] / "model_index.json").read_text())
+    cases = {
+        "pipeline": ({"_class_name": ["evil", "Evil"]}, "evil.py"),
+        "part": ({"unet": ["evil", "Evil"]}, "unet/evil.py"),
+        "library": ({"unet": ["antigravity", "Evil"]}, None),
+    }
+    for name, (changed, file) in cases.items():
+        folder = tmp_path / name
+        shutil.copytree(tiny["model"], folder)
+        (folder / "model_index.json").write_text(json.dumps({**index, **changed}))
+        if file:
+            (folder / file).write_text(code)
+        with pytest.raises(CheckpointError, match=r"holds code|is of 'antigravity'"):
+            sl.generator("text2image", **{**tiny, "model": str(folder)}).sample([0], 32)
+        assert not ran.exists()
+
+
+class Evil:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+def test_weights_in_pickles_are_not_read(tiny, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(tiny["model"], folder)
+    for path in folder.rglob("*.safetensors"):
+        torch.save({"weight": Evil(str(tmp_path / "ran"))}, path.with_suffix(".bin"))
+        path.unlink()
+    with pytest.raises(CheckpointError, match="not readable") as error:
+        sl.generator("text2image", **{**tiny, "model": str(folder)}).sample([0], 32)
+    assert not (tmp_path / "ran").exists() and "\n" not in str(error.value)

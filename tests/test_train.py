@@ -168,6 +168,37 @@ def test_a_damaged_checkpoint_is_named_and_left_there(images, tmp_path, monkeypa
     run(images, checkpoint=tmp_path / "c", identity="x")
 
 
+def test_a_checkpoint_that_does_not_say_where_it_is_is_named(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+    path = tmp_path / "c"
+    with pytest.raises(StopError):
+        run(images, checkpoint=path, identity="x", on_step=stop_at(4))
+    tensors, header = files.load_tensors(path)
+    momentum = next(n for n in tensors if n.startswith("optimiser.0."))
+    kept = {n: t for n, t in tensors.items() if n != momentum}
+    first = next(n for n in tensors if n.startswith("method."))
+    for other, changed, message in (
+        (tensors, {"kind": None}, "is no checkpoint of a training"),
+        (tensors, {"identity": ["x"]}, "belongs to another run"),
+        (tensors, {"step": "4"}, "of another version .step = 4"),
+        (tensors, {"curves": [1]}, "of another version .curves"),
+        (tensors, {"seconds": None}, "of another version .seconds"),
+        ({**kept, "optimiser.0": tensors[momentum]}, {}, "of another version"),
+        ({**kept, "optimiser.99.x": tensors[momentum]}, {}, "of another version"),
+        ({**kept, momentum: tensors[momentum][:1]}, {}, f"of another version .{momentum} has shape"),
+        ({**tensors, first: tensors[first] * torch.nan}, {}, "holds NaN or infinity"),
+    ):
+        files.save_tensors(path, other, {**header, **changed})
+        with pytest.raises(CheckpointError, match=message) as caught:
+            run(images, checkpoint=path, identity="x")
+        assert str(caught.value).startswith(f"{path}: ")
+    files.save_tensors(path, tensors, {k: v for k, v in header.items() if k != "resumed"})
+    with pytest.raises(CheckpointError, match=r"of another version .'resumed'"):
+        run(images, checkpoint=path, identity="x")
+    files.save_tensors(path, tensors, header)
+    assert run(images, checkpoint=path, identity="x")[1].resumed == 1
+
+
 def test_a_full_disk_is_named_and_leaves_the_last_checkpoint(tmp_path):
     """A file-size limit stands for a full disk: the process may not write beyond it."""
     script = tmp_path / "full.py"

@@ -316,7 +316,7 @@ def _memory(args: Namespace) -> int:
             kept.remove(args.name or ())
             if args.class_:
                 kept.remove_class(args.class_)
-        return _told(args.memory, kept)
+        return _say_what_it_holds(args.memory, kept)
     if args.action == "build" and not args.force:
         memory.refuse_existing(args.memory)
     held = None if args.action == "build" else memory.Memory.load(args.memory)
@@ -347,10 +347,10 @@ def _memory(args: Namespace) -> int:
         with memory.changing(args.memory) as held:  # as it is now, not as it was before the images were read
             belongs(held)
             held.add(names, classes, embedded)
-    return _told(args.memory, held)
+    return _say_what_it_holds(args.memory, held)
 
 
-def _told(folder: Path, held: Any) -> int:
+def _say_what_it_holds(folder: Path, held: Any) -> int:
     print(f"{folder}: {len(held):,} images of {len(set(held.classes))} classes")
     return 0
 

@@ -79,7 +79,7 @@ def _ablation_line(name: str, found: Records, reference: Sequence[dict[str, Any]
     e, apart = estimate(mine), "–"
     if reference is not None:
         apart = points(inference.difference(mine, reference, _common(mine, reference)))
-    command = f"<code>python -m synthlearn run --profile {profile.name} --row {name}</code>"
+    command = f"<code>python -m synthlearn run --profile {profile.name} --row {html.escape(name)}</code>"
     return [html.escape(row.title), recorded(interval(e), name, profile), apart, changed(row, profile), runs_of(e), command]
 
 
@@ -224,7 +224,7 @@ def length_table(found: Records, profile: Profile) -> figures.Shown:
             body.append([html.escape(row_by_name(base).title), f"{updates:,}", recorded(interval(e), name, profile), lead, share, runs_of(e)])
     for name, (best, left, way, cut) in published_shares().items():
         least, most = ("≥ ", "at most ") if cut else ("", "")  # real images may be further away
-        title = f"<span class='paper'>◇ the paper: {best['row']}, real images: {name}</span>"
+        title = f"<span class='paper'>◇ the paper: {html.escape(best['row'])}, real images: {name}</span>"
         value = f"<span class='paper'>◇ {best['value']}</span>"
         body.append([title, f"{published_updates():,}", value, f"{least}{left:+.1f}", f"{most}{100 * way:.0f} %", "one run"])
     note = f"Intervals over {over({'random': floor, **found})}. Share: of the way from the random encoder to real images at as many updates (Fieller's), "

@@ -14,12 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from .. import files
 from ..errors import DataError, SynthlearnError
 from ..study import measurements, resolve, run, wanted
 
 PAGE_LIMIT = 800_000  # bytes of a committed page
 STAGED = ("_config.yml", "_toc.yml", "book")
+COLAB = ("colab-install", "colab-link")  # ids of the cells that a published page has for Colab
 
 
 def chapters() -> list[str]:
@@ -47,25 +50,37 @@ def read_notebook(path: Path) -> dict[str, Any]:
     return notebook
 
 
-def repository() -> str:
-    """The project's address, from ``_config.yml``; empty where none is set."""
-    found = re.search(r"^repository:\s*\n\s+url:\s*(https://github\.com/\S+?)/?\s*$", (files.root() / "_config.yml").read_text(encoding="utf-8"), re.M)
-    return found.group(1) if found else ""
+def repository() -> tuple[str, str]:
+    """The project's address and the release tag that pages fetch from there, of ``_config.yml``; both empty where no address is set.
+
+    Raises: DataError for an address that is not one of GitHub, or a tag that is none: a branch's code may change after the pages are read.
+    """
+    found = yaml.safe_load((files.root() / "_config.yml").read_text(encoding="utf-8")).get("repository") or {}
+    address, tag = str(found.get("url") or "").rstrip("/"), str(found.get("branch") or "")
+    if not address:
+        return "", ""
+    if not re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+", address):
+        raise DataError(f"_config.yml: repository url: {address!r}: must be https://github.com/OWNER/NAME, or empty for pages without links to Colab")
+    if not re.fullmatch(r"v?\d[\w.-]*", tag):
+        raise DataError(f"_config.yml: repository branch: {tag!r}: must be a release tag, as in v0.1.0: what pages fetch must not change afterwards")
+    return address, tag
 
 
 def for_colab(notebook: dict[str, Any], name: str) -> dict[str, Any]:
-    """With a link that opens the published page in Colab, and a hidden first cell that fetches the project there; needs the project's address."""
-    address = repository()
+    """With a link that opens the published page in Colab, and a hidden first cell that fetches the project there, both of the release that
+    ``_config.yml`` names; without either where it names no address."""
+    title, *rest = (cell for cell in notebook["cells"] if cell.get("id") not in COLAB)  # a published page may be published again
+    address, tag = repository()
     if not address:
-        return notebook
-    there = f"https://colab.research.google.com/github/{address.removeprefix('https://github.com/')}/blob/main/results/pages/{name}.ipynb"
+        return {**notebook, "cells": [title, *rest]}
+    there = f"https://colab.research.google.com/github/{address.removeprefix('https://github.com/')}/blob/{tag}/results/pages/{name}.ipynb"
     install = [
-        "import sys\n", 'if "google.colab" in sys.modules:\n', f"    !git clone --quiet --depth 1 {address} project\n",
-        '    sys.path.insert(0, "project/lib")\n', "    %cd project/notebooks",
+        "import pathlib, sys\n", 'if "google.colab" in sys.modules:\n', '    project = pathlib.Path("/content/project")\n',
+        "    if not project.exists():  # a second run finds it\n", f"        !git clone --quiet --depth 1 --branch {tag} {address} {{project}}\n",
+        '    sys.path.insert(0, f"{project}/lib")\n', "    %cd {project}/notebooks",
     ]  # fmt: skip
-    first = {"cell_type": "code", "id": "colab-install", "metadata": {"tags": ["remove-cell"]}, "source": install, "outputs": [], "execution_count": 0}
-    link = {"cell_type": "markdown", "id": "colab-link", "metadata": {}, "source": [f"[Run this page in Colab]({there})"]}
-    title, *rest = (cell for cell in notebook["cells"] if cell.get("id") not in (first["id"], link["id"]))  # a published page may be published again
+    first = {"cell_type": "code", "id": COLAB[0], "metadata": {"tags": ["remove-cell"]}, "source": install, "outputs": [], "execution_count": 0}
+    link = {"cell_type": "markdown", "id": COLAB[1], "metadata": {}, "source": [f"[Run this page in Colab]({there})"]}
     return {**notebook, "cells": [title, first, link, *rest]}
 
 

@@ -3,6 +3,7 @@
 import html
 import itertools
 import json
+import re
 import time
 import tomllib
 from collections.abc import Sequence
@@ -24,6 +25,9 @@ from . import figures
 _began = time.perf_counter()
 KEY = "Filled: ours, with 95 % intervals; dashed line: the random encoder; dotted: chance. Hollow: the paper's, on its own axis above."
 SHOWN_PAIRS = 4  # of a claim's comparisons; more are folded away
+# The start of any tag but ours: their names, and attributes whose values can neither leave their quotes nor name another host or a script
+ATTRIBUTE = r" (?:(?:class|id)='[\w .+-]*'|href='(?!/)[\w./#+-]*'|style='background:#[0-9A-Fa-f]{6}')"
+FOREIGN_TAG = re.compile(rf"<(?!/?(?:a|b|br|code|details|i|small|span|summary)(?:{ATTRIBUTE})*>)")
 SECONDARY = ("fc7_linear", "fc6_knn", "fc6_linear_bn")
 Records = dict[str, list[dict[str, Any]]]
 
@@ -50,15 +54,20 @@ def published_updates() -> int:
     return usual.epochs * usual.optimisation().steps_per_epoch(usual.n_images)
 
 
+def cell(text: str) -> str:
+    """A table's cell as it goes into a page: text with the few tags that this package writes; whatever else opens a tag is shown, not obeyed."""
+    return FOREIGN_TAG.sub("&lt;", text)
+
+
 def table(header: Sequence[str], body: Sequence[Sequence[str]], caption: str = "", sortable: bool = False, filters: Sequence[str] = ()) -> figures.Shown:
-    """An HTML table; cells may hold markup, so callers escape what is not theirs. ``filters``: headings whose values a reader may choose from.
+    """An HTML table of cells that may hold our markup (:func:`cell`). ``filters``: headings whose values a reader may choose from.
 
     Raises: ValueError if a line has not one cell per heading."""
     for line in body:
         if len(line) != len(header):
             raise ValueError(f"a table's line has {len(line)} cells under {len(header)} headings: {line[0]}")
-    head = "".join(f"<th scope='col'{' data-filter' * (h in filters)}>{h}</th>" for h in header)
-    lines = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in line) + "</tr>" for line in body)
+    head = "".join(f"<th scope='col'{' data-filter' * (h in filters)}>{cell(h)}</th>" for h in header)
+    lines = "".join("<tr>" + "".join(f"<td>{cell(c)}</td>" for c in line) + "</tr>" for line in body)
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     kind = "synthlearn sortable" if sortable else "synthlearn"
     return figures.Shown(f'<div class="scroll"><table class="{kind}">{title}<thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>', caption)
@@ -102,7 +111,7 @@ def line_note(found: Sequence[stats.Estimate]) -> str:
 
 def recorded(text: str, name: str, profile: Profile) -> str:
     """A number or title of a row as a link to the list of records, where these are committed."""
-    return f"<a class='number' href='94_records.html#{name}'>{text}</a>" if is_study(profile) and profile.name == claims.deciding() else text
+    return f"<a class='number' href='94_records.html#{html.escape(name)}'>{text}</a>" if is_study(profile) and profile.name == claims.deciding() else text
 
 
 def points(e: stats.Estimate) -> str:
@@ -370,7 +379,7 @@ def check_table(reference: dict[str, Any], measured: dict[str, float], theirs: s
     for name, ours in measured.items():
         target = reference[name]
         inside = abs(ours - target["value"]) <= target["tolerance"]
-        body.append([target["what"], f"{target['value']:.4g}", f"{ours:.4g}", f"± {target['tolerance']:g}", "✓" if inside else "✗ outside"])
+        body.append([html.escape(target["what"]), f"{target['value']:.4g}", f"{ours:.4g}", f"± {target['tolerance']:g}", "✓" if inside else "✗ outside"])
     return table(["law", theirs, "ours", "tolerance", "met"], body, f"{sum('✓' in line[-1] for line in body)} of {len(body)} laws met.")
 
 

@@ -102,7 +102,7 @@ def leaderboard(found: Records, profile: Profile) -> figures.Shown:
         body.append([
             f"<span class='dot' style='background:{figures.COLOURS[row.family]}'></span>{html.escape(row.title)}", protocol(mine, profile),
             FAMILIES[row.family], recorded(interval(e), name, profile), runs_of(e), *secondary(mine),
-            f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–", f"{minutes:.1f}", f"<code>{command} {name}</code> ({seeds})",
+            f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–", f"{minutes:.1f}", f"<code>{command} {html.escape(name)}</code> ({seeds})",
         ])  # fmt: skip
     header = ["source", "protocol", "pictures", "fc6 linear, %", "runs", "fc7", "fc6 kNN", "fc6, BN re-estimated", "the paper's, %", "minutes"]
     note = f"Ours: mean over runs [95 % interval over {over(found)}]; each links to its records. A click on a heading sorts."
@@ -354,10 +354,10 @@ def gallery(found: Records, profile: Profile, n: int = 5, size: int = 96) -> fig
         accuracy = f"{interval(estimate(found[row.name]))} %" if row and row.name in found else "no row in the study" if row is None else "no record yet"
         told = [accuracy] + ([f"{speeds[name]:,.0f} pictures/s at 128 px"] if name in speeds else [])
         pictures = source.sample(range(n), size, 0, "cpu")
-        chapter = f"<a href='{row.chapter}.html'>chapter</a>" if row else ""
+        chapter = f"<a href='{html.escape(row.chapter)}.html'>chapter</a>" if row else ""
         image = figures.image_tag(to_tiles(pictures, n).numpy(), f"{n} pictures of {label}")
-        title = " · ".join(filter(None, (f"<b>{html.escape(label)}</b> <code>{name}</code>", *told, chapter)))
-        anchor = f"set-{row.name if row else name}"
+        title = " · ".join(filter(None, (f"<b>{html.escape(label)}</b> <code>{html.escape(name)}</code>", *told, chapter)))
+        anchor = html.escape(f"set-{row.name if row else name}")
         sheets.append(f"<figure class='synthlearn' id='{anchor}'>{image}<figcaption>{title}<br>{html.escape(what)}</figcaption></figure>")
         tile = figures.image_tag(pictures[0].permute(1, 2, 0).numpy(), f"a picture of {label}", most=TILE_BYTES)
         tiles.append(f"<a href='#{anchor}'>{tile}<span><b>{html.escape(label)}</b><br>{'<br>'.join(told)}</span></a>")
@@ -400,7 +400,7 @@ def benchmark_figures() -> figures.Shown:
         axis.set_yticks(range(len(machine["rows"])), [row["what"] for row in machine["rows"]])
         axis.invert_yaxis()
         axis.set_xlabel(f"times as fast as the reference loop, {machine['device']}, {machine['threads']} threads")
-        said = "; ".join(f"{row['what']} {row['ratio'][1]:.1f} times {row['against']}" for row in machine["rows"])
+        said = "; ".join(f"{row['what']} {row['ratio'][1]:.3g} times {row['against']}" for row in machine["rows"])
         shown.append(figures.svg(figure, f"Speed ratios on {machine['device']}: {said}.", "Marks: median over turns; bars: least to largest; ticks: goals."))
     return figures.Shown("".join(s.content for s in shown), " ".join(s.alt for s in shown))
 
@@ -414,8 +414,17 @@ def benchmark_tables() -> figures.Shown:
             low, middle, high = row["ratio"]
             goal = "–" if row["goal"] is None else f"{row['goal']:g} × {'✓' if middle >= row['goal'] else '✗ missed'}"
             ratio = f"{middle:.3g} × <small>[{low:.3g}, {high:.3g}]</small>"
-            needs = f"{row['memory_mb']:,}" if row.get("memory_mb") else "–"
-            body.append([html.escape(row["what"]), f"{row['ours'][1]:,.0f}", f"<code>{row['against']}</code> {row['reference'][1]:,.1f}", ratio, goal, needs])
+            needs = "–" if row.get("memory_mb") is None else f"{row['memory_mb']:,}" if row["memory_mb"] else "below 1"
+            body.append(
+                [
+                    html.escape(row["what"]),
+                    f"{row['ours'][1]:,.0f}",
+                    f"<code>{html.escape(row['against'])}</code> {row['reference'][1]:,.1f}",
+                    ratio,
+                    goal,
+                    needs,
+                ]
+            )
         step = machine["training"]
         share = f"{100 * step['share_of_peak']:.0f} % of a matrix product's {step['matmul_peak'] / 1e9:,.0f} GFLOP/s"
         body.append([html.escape(step["what"]), f"{step['views_per_second'][1]:,.0f} views", "–", share, "–", "–"])

@@ -16,16 +16,16 @@ def record_table(found: Records, profile: Profile) -> figures.Shown:
     for name, mine in found.items():
         seeds: set[int] = set()
         for i, r in enumerate(mine):
-            where, seed = r["provenance"], r["spec"]["seed"]
-            anchor, twin = f" id='{name}'" if i == 0 else "", seed in seeds  # a row's twins come after its records
+            where, seed, told = r["provenance"], r["spec"]["seed"], html.escape(name)
+            anchor, twin = f" id='{told}'" if i == 0 else "", seed in seeds  # a row's twins come after its records
             seeds.add(seed)
-            file = f"../_static/{'twins' if twin else 'records'}/{profile.name}/{name}-s{seed}.json"
+            file = f"../_static/{'twins' if twin else 'records'}/{profile.name}/{told}-s{seed}.json"
             device = f" --device {'cuda' if on_card(r) else 'cpu'}" * twin
             body.append([
-                f"<span{anchor}>{html.escape(row_by_name(name).title)}</span><br><small><code>{name}</code></small>", f"{seed}, twin" if twin else str(seed),
-                percent(inference.metric(r)["top1"]), f"{r['cost']['wall_seconds'] / 60:.1f}", html.escape(where["device"]), where["date"][:10],
-                f"<code>{where['code'][:10]}</code>", f"<a href='{file}'>file</a>",
-                f"<code>python -m synthlearn run --profile {profile.name} --row {name} --seed {seed}{device}</code>",
+                f"<span{anchor}>{html.escape(row_by_name(name).title)}</span><br><small><code>{told}</code></small>", f"{seed}, twin" if twin else str(seed),
+                percent(inference.metric(r)["top1"]), f"{r['cost']['wall_seconds'] / 60:.1f}", html.escape(where["device"]), html.escape(where["date"][:10]),
+                f"<code>{html.escape(where['code'][:10])}</code>", f"<a href='{file}'>file</a>",
+                f"<code>python -m synthlearn run --profile {profile.name} --row {told} --seed {seed}{device}</code>",
             ])  # fmt: skip
     header = ["row", "seed", "top-1, %", "minutes", "device", "date", "code", "record", "command"]
     twins = sum("twin" in line[1] for line in body)
@@ -42,9 +42,9 @@ def measurement_table(profile: Profile) -> figures.Shown:
             r = records.read(path)
             seed = r["spec"].get("seed", 0)
             body.append([
-                what.replace("_", " "), html.escape(row_by_name(r["row"]).title), str(seed), r["provenance"]["date"][:10],
-                f"<a href='../_static/measurements/{profile.name}/{what}/{path.name}'>file</a>",
-                f"<code>python -m synthlearn measure --profile {profile.name} --what {what} --row {r['row']} --seed {seed}</code>",
+                what.replace("_", " "), html.escape(row_by_name(r["row"]).title), str(seed), html.escape(r["provenance"]["date"][:10]),
+                f"<a href='../_static/measurements/{profile.name}/{what}/{html.escape(path.name)}'>file</a>",
+                f"<code>python -m synthlearn measure --profile {profile.name} --what {what} --row {html.escape(r['row'])} --seed {seed}</code>",
             ])  # fmt: skip
     header = ["measurement", "row", "seed", "date", "record", "command"]
     return table(header, body or [["–"] * len(header)], f"{len(body)} records of further measurements.", sortable=True, filters=("measurement",))
@@ -59,7 +59,7 @@ def search_table(profile: Profile) -> figures.Shown:
         size = f"{r['spec']['source']['n_images']:,} × {r['spec']['optimisation']['epochs']}"
         body.append([
             str(r["point"]), html.escape(options), size, str(r["spec"]["seed"]), percent(r["results"]["held_out"]["top1"]),
-            f"{r['cost']['wall_seconds'] / 60:.1f}", f"<a href='../_static/search/{profile.name}/{path.name}'>file</a>",
+            f"{r['cost']['wall_seconds'] / 60:.1f}", f"<a href='../_static/search/{profile.name}/{html.escape(path.name)}'>file</a>",
         ])  # fmt: skip
     header = ["point", "options", "pictures × epochs", "seed", "top-1 on the deciding half, %", "minutes", "record"]
     note = f"{len(body)} tries; python -m synthlearn search --profile {profile.name} makes those that are missing."

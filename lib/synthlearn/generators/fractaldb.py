@@ -1,14 +1,17 @@
 """FractalDB (Kataoka et al. 2020): attractors of unconstrained affine systems in grey patches; constants from the authors' code."""
 
+import contextlib
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from .. import files, rng
+from ..errors import CheckpointError, DataError
 from ..ifs import BURN_IN, ORBITS, walk
 from ..image import hsv_to_rgb
 from .base import Generator, Options, register
@@ -126,17 +129,26 @@ def search(count: int, seed: int, limit: int | None = None, device: str = "cpu",
     return accepted
 
 
+@cache
 def categories(count: int, seed: int = 0) -> Tensor:
-    """Trial numbers of the categories of a search, int64 (count,). Seed 0's first 1,000 come with the library; others are searched once and cached."""
+    """Trial numbers of the categories of a search, int64 (count,). Seed 0's first 1,000 come with
+    the library; others are searched once and kept under ``runs/fractaldb``."""
     if seed == 0:
-        text = (resources.files(__package__) / "fractaldb_categories.txt").read_text()
-        known = [int(word) for line in text.splitlines() if not line.startswith("#") for word in line.split()]
+        text = (resources.files(__package__) / "fractaldb_categories.txt").read_text("utf-8")
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        known = [int(word) for line in lines for word in line.split()]
         if count <= len(known):
             return torch.tensor(known[:count])
-    cache = files.runs() / "fractaldb" / f"categories-{count}-seed{seed}.txt"
-    if not cache.exists():
-        files.write_text(cache, " ".join(map(str, search(count, seed))) + "\n")
-    return torch.tensor([int(word) for word in cache.read_text().split()])
+    path = files.runs() / "fractaldb" / f"categories-{count}-seed{seed}.safetensors"
+    asked = {"categories": count, "search_seed": seed}
+    with contextlib.suppress(CheckpointError):  # missing or damaged: search
+        tensors, header = files.load_tensors(path)
+        if header == asked:
+            return tensors["trials"]
+    found = torch.tensor(search(count, seed))
+    with contextlib.suppress(DataError):  # a folder that cannot be written costs another search
+        files.save_tensors(path, {"trials": found}, asked)
+    return found
 
 
 @dataclass(frozen=True)
@@ -154,6 +166,7 @@ class FractalDBOptions(Options):
     points: int = 100_000
     allowed: ClassVar = {"mode": ("point", "patch"), "patch": ("per-point", "per-image")}
     at_least: ClassVar = {"categories": 1, "points": 16, "search_seed": 0, "weight": 0.0}
+    at_most: ClassVar = {"categories": 100_000, "points": 2_000_000, "weight": 10.0}
 
 
 @register("fractals-fractaldb")
@@ -163,9 +176,9 @@ class FractalDB(Generator):
     Options = FractalDBOptions
     work_bytes = 8 << 20
 
-    def labels(self, indices: Tensor) -> Tensor:
+    def labels(self, indices: Any) -> Tensor:
         """Categories of pictures by index, int64 (n,)."""
-        return indices % self.options.categories
+        return torch.as_tensor(indices, dtype=torch.int64) % self.options.categories
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         o = self.options

@@ -1,0 +1,122 @@
+"""The README's commands and code, and those of ``--help``, run as they stand there; ``make`` itself is what CI runs."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from synthlearn import files
+from synthlearn.__main__ import EXAMPLES
+
+ROOT = files.root()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# Not run here: what sets up a shell, needs a GPU or a model, or takes hours. Each must stand in the README or in --help.
+LEFT_OUT = (
+    "source .venv/bin/activate",
+    "accelerate launch --num_processes 8 -m synthlearn pretrain --row dead_leaves-mixed --profile gpu",
+    "python -m synthlearn verify --against COMMIT",
+    "python -m synthlearn run --profile cpu",
+    "python -m synthlearn search --profile cpu --jobs 2",
+    'sl.generator("text2image", model="stable-diffusion',
+)
+CHAPTER = "papermill notebooks/04_fractals.ipynb"
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def lines(text):
+    """Commands without their comments; of ``make`` and LEFT_OUT, none."""
+    commands = [line.partition("   #")[0].strip() for line in text.splitlines()]
+    return [line for line in commands if line and not line.startswith(("make ", *LEFT_OUT))]
+
+
+def call(command, where):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SYNTHLEARN")}
+    environment |= {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}",
+        "PYTHONPATH": str(ROOT / "lib"),
+        "SYNTHLEARN_RUNS": str(where / "runs"),
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run(["bash", "-ec", command], cwd=where, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A folder that has of the project what the commands name."""
+    for name in ("notebooks", "book"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    return tmp_path
+
+
+def ignored(names):
+    """Those of some files and folders of the project's root that git leaves alone."""
+    asked = [str(name) for name in names]
+    done = subprocess.run(["git", "check-ignore", *asked], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode == 128:
+        pytest.skip("not a git checkout")
+    return set(done.stdout.split())
+
+
+def test_what_is_left_out_is_there():
+    for start in LEFT_OUT:
+        assert re.search(rf"^\s*{re.escape(start)}", README + EXAMPLES, re.MULTILINE), start
+
+
+def test_the_readmes_commands_and_code_run_as_written_and_leave_git_status_clean(place):
+    for command in [line for block in blocks("bash") for line in lines(block)]:
+        if not command.startswith(CHAPTER):
+            call(command, place)
+    code = [block for block in blocks("python") if not block.startswith(LEFT_OUT)]
+    assert len(code) >= 5
+    checks = """
+assert images.shape == (64, 3, 128, 128) and images.dtype == torch.uint8
+assert batch.shape == (256, 3, 64, 64) and 0 <= batch.min() and batch.max() <= 1
+assert torch.equal(Leaves().__getitems__([7, 3])[1], leaves.sample([3], 64)[0] / 255)
+assert first.shape == second.shape == (8, 3, 48, 48) and not (first == second).all((1, 2, 3)).any()
+assert features.shape == (8, 512)
+"""
+    first = "import synthlearn.vision\n"  # as the README says for this kind of machine: a CPU torch beside PyPI's torchvision
+    (place / "code.py").write_text(first + "\n".join(code) + checks)
+    call("python code.py", place)
+    made = {path.name for path in place.iterdir()} - {"notebooks", "book", "code.py"}
+    made = {f"{name}/" if (place / name).is_dir() else name for name in made}
+    assert {"leaves/", "encoder.safetensors", "seen/"} <= made and ignored(made) == made
+
+
+def test_an_encoder_of_the_readme_is_the_same_network_elsewhere(tmp_path):
+    """Its last block fills all of torchvision's ResNet but the classifier."""
+    from synthlearn import encoders
+
+    encoder = encoders.ResNet("resnet18", 32, seed=3).eval()
+    encoders.save(tmp_path / "resnet18.safetensors", encoder, {})
+    (block,) = (block for block in blocks("python") if "removeprefix" in block)
+    found = {}
+    exec(block.replace('"resnet18.safetensors"', repr(str(tmp_path / "resnet18.safetensors"))), found)
+    network = found["network"].eval()
+    network.fc = torch.nn.Identity()
+    assert network.state_dict().keys() == found["trunk"].keys()
+    x = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(network(x), encoder.features(x)["pooled"])
+
+
+def test_the_readmes_chapter_runs_as_written_without_a_false_warning(place):
+    (command,) = (line for block in blocks("bash") for line in lines(block) if line.startswith(CHAPTER))
+    assert "unknown parameter" not in call(command, place)
+    assert (place / "out.ipynb").exists() and ignored(["out.ipynb"])
+
+
+def test_the_examples_of_help_run_as_written(place):
+    commands = lines(EXAMPLES.partition("\n")[2])
+    assert len(commands) >= 5
+    for command in commands:
+        call(command, place)
