@@ -1,5 +1,6 @@
 """The command line as a user meets it."""
 
+import dataclasses
 import json
 import re
 import shlex
@@ -47,7 +48,7 @@ def test_profiles_teaches_every_field_method_option_and_encoder(capsys):
         assert re.split(" {2,}", line)[:4] == [str(getattr(profiles.defaults(name), field)) for name in profiles.NAMES]
     for name, method in sl.methods.METHODS.items():
         part = out.split(f"\n  {name}\n")[1].split("\n\n")[0]
-        assert all(f"      {option} = " in part for option in method.Options.__dataclass_fields__)
+        assert all(f"      {option.name} = " in part for option in dataclasses.fields(method.Options))
 
 
 def helps():
@@ -252,7 +253,7 @@ def test_properties_take_as_many_pictures_as_there_are(capsys, runs, lying):
     arguments = ("properties", "--encoder", "random", "--data", str(lying))
     assert main([*arguments, "--generator", "noise-white"]) == 0 and json.loads(capsys.readouterr().out)["n"] == 32  # half of the test images
     assert main([*arguments, "--folder", str(lying / "train" / "class 0")]) == 0 and json.loads(capsys.readouterr().out)["n"] == 12
-    for n, message in ((33, "must lie between 12 and 32, half of the test images"), (11, "must lie between 12 and 32"), (-1, "must lie between")):
+    for n, message in ((33, "must lie between 12 and 32, half of the test images"), (11, "must lie between 12 and 32"), (-1, "must be a whole number")):
         assert main([*arguments, "--generator", "noise-white", "--n", str(n)]) == 2 and message in capsys.readouterr().err
     assert main([*arguments, "--folder", str(lying / "train" / "class 0"), "--n", "13"]) == 2
     assert "between 12 and 12, the pictures of folder:class 0" in capsys.readouterr().err

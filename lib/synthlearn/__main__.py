@@ -251,9 +251,11 @@ def _row(args: Namespace, profile: Any) -> Any:
 
 
 def _pretrain(args: Namespace) -> int:
-    from . import distributed, encoders, files, stream, study, train
+    from . import datasets, distributed, encoders, files, stream, study, train
 
-    profile = study.resolve(args.profile, **dict(args.set))  # the probe's images need not be here
+    profile = study.resolve(args.profile, **dict(args.set))
+    if "data" in dict(args.set):  # the profile's own images are the probe's: training does not need them
+        datasets.locate(profile.data)
     row = _row(args, profile)
     if args.out.is_file() and not args.force:
         raise ParameterError(f"--out {args.out}: is there already; choose another name, or replace it with --force")
@@ -516,7 +518,7 @@ def main(argv: list[str] | None = None) -> int:
     except (Exception, KeyboardInterrupt) as error:
         if "--debug" in told:
             traceback.print_exc()
-        code, line = _told(error, command)
+        code, line = _verdict(error, command)
         if line:
             print(f"synthlearn: {' '.join(line.split())}", file=sys.stderr)
         return code
@@ -552,7 +554,7 @@ def _check_places(command: str) -> None:
         raise ParameterError(f"{study}: no such file; call this in a checkout of the project, or name one by SYNTHLEARN_ROOT")
 
 
-def _told(error: BaseException, command: str) -> tuple[int, str]:
+def _verdict(error: BaseException, command: str) -> tuple[int, str]:
     """Exit status and message of an error; nothing to say where nobody listens any more, or another process says it."""
     rank = os.environ.get("RANK", "0")
     if isinstance(error, ParameterError | TrainingDiverged) and rank != "0":
