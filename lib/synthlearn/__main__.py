@@ -285,7 +285,7 @@ def _probe(args: Namespace) -> int:
     datasets.locate(args.data)
     encoder = encoders.load(args.encoder, args.width, args.size, args.seed)
     size = encoder.options["input_size"]
-    train, test = (datasets.load(args.data, split, round(size * probe.RESIZE)) for split in datasets.SPLITS)
+    train, test = datasets.both(args.data, round(size * probe.RESIZE))
     measured = probe.measure(encoder, train.first(args.per_class), test, args.seed)
     every = {}
     for name, m in measured.items():
@@ -307,14 +307,12 @@ def _memory(args: Namespace) -> int:
         raise ParameterError("memory query: needs --image or --images")
     if args.action == "remove" and not (args.class_ or args.name):
         raise ParameterError("memory remove: needs --class or --name")
-    if args.neighbours < 1:
-        raise ParameterError(f"--neighbours {args.neighbours}: must be at least 1")
     if args.action == "remove":
         with memory.changing(args.memory) as kept:
             kept.remove(args.name or ())
             if args.class_:
                 kept.remove_class(args.class_)
-        return _told(args.memory, kept)
+        return _held(args.memory, kept)
     if args.action == "build" and not args.force:
         memory.refuse_existing(args.memory)
     held = None if args.action == "build" else memory.Memory.load(args.memory)
@@ -345,10 +343,10 @@ def _memory(args: Namespace) -> int:
         with memory.changing(args.memory) as held:  # as it is now, not as it was before the images were read
             belongs(held)
             held.add(names, classes, embedded)
-    return _told(args.memory, held)
+    return _held(args.memory, held)
 
 
-def _told(folder: Path, held: Any) -> int:
+def _held(folder: Path, held: Any) -> int:
     print(f"{folder}: {len(held):,} images of {len(set(held.classes))} classes")
     return 0
 
