@@ -205,7 +205,7 @@ def test_the_command_builds_adds_removes_and_asks(tmp_path, capsys):
         (("query", *encoder, "--images", tmp_path / "none"), 1, "no pictures there"),
         (("remove",), 2, "memory remove: needs --class or --name"),
         (("remove", "--name", "a/9.png"), 2, "a/9.png: not in the memory of 6 entries"),
-        (("query", *encoder, "--image", tmp_path / "first/a/0.png", "--neighbours", 0), 2, "--neighbours 0: must be at least 1"),
+        (("query", *encoder, "--image", tmp_path / "first/a/0.png", "--neighbours", 0), 2, "--neighbours '0': must be a whole number from 1"),
     ):
         assert call(*arguments) == status
         assert message in capsys.readouterr().err

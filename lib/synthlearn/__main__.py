@@ -287,7 +287,7 @@ def _probe(args: Namespace) -> int:
     datasets.locate(args.data)
     encoder = encoders.load(args.encoder, args.width, args.size, args.seed)
     size = encoder.options["input_size"]
-    train, test = (datasets.load(args.data, split, round(size * probe.RESIZE)) for split in datasets.SPLITS)
+    train, test = datasets.both(args.data, round(size * probe.RESIZE))
     measured = probe.measure(encoder, train.first(args.per_class), test, args.seed)
     every = {}
     for name, m in measured.items():
@@ -309,8 +309,6 @@ def _memory(args: Namespace) -> int:
         raise ParameterError("memory query: needs --image or --images")
     if args.action == "remove" and not (args.class_ or args.name):
         raise ParameterError("memory remove: needs --class or --name")
-    if args.neighbours < 1:
-        raise ParameterError(f"--neighbours {args.neighbours}: must be at least 1")
     if args.action == "remove":
         with memory.changing(args.memory) as kept:
             kept.remove(args.name or ())

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from . import rng
-from .datasets import ImageSet
+from .datasets import ImageSet, agree
 from .encoders import Encoder
 from .errors import CheckpointError, DataError, ParameterError
 from .image import resize
@@ -270,7 +270,11 @@ def neighbours(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: T
 
 
 def measure(encoder: Encoder, train: ImageSet, test: ImageSet, seed: int = 0) -> dict[str, Measured]:
-    """The study's measurements of an encoder: linear on each tap (fc6, fc7), kNN on the first, and linear on the first with batch norm re-estimated."""
+    """The study's measurements of an encoder: linear on each tap (fc6, fc7), kNN on the first, and linear on the first with batch norm re-estimated.
+
+    Raises: DataError for sets that do not number the same classes.
+    """
+    agree(train, test)
     taps = tuple(tap for tap in ("fc6", "fc7", "pooled") if tap in encoder.taps)
     device = next(encoder.parameters()).device
     labels, truth, classes = train.labels.to(device), test.labels.to(device), len(train.classes)
