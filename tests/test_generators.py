@@ -284,7 +284,7 @@ def test_a_name_belongs_to_one_class_and_defaults_to_its_options():
     class Other(base.Generator):
         """Another."""
 
-    with pytest.raises(ParameterError, match=r"generator name 'noise-white': taken by synthlearn.generators.noise"):
+    with pytest.raises(ParameterError, match=r"generator name 'noise-white': taken by synthlearn.generators.noise; choose another"):
         base.register("noise-white")(Other)
     with pytest.raises(ParameterError, match=r"generator 'other': registered with a default for 'colour', which is no option of it"):
         base.register("other", colour=1)(Other)
