@@ -145,16 +145,26 @@ def test_samples_do_not_depend_on_their_batch_and_follow_seed_caption_and_number
 
 def test_bad_options_and_foreign_files_are_named(runs):
     for options, message in (
-        ({"w": -1.0}, "w must be 0 or more"),
-        ({"steps": 1}, "steps 2 … 1000"),
-        ({"levels": 5}, "levels = 5 of a learned model: must lie between 1 and 4"),
-        ({"base": 0}, "base = 0 of a learned model: must lie between 4 and 1,024"),
-        ({"precision": "fp16"}, "precision = 'fp16' of a learned model: must be one of fp32, bf16"),
+        ({"w": -1.0}, "option w = -1.0: must be a number from 0 to 1000"),
+        ({"steps": 1}, "option steps = 1: must be a whole number from 2 to 1,000"),
+        ({"levels": 5}, "option levels = 5: must be a whole number from 1 to 4"),
+        ({"base": 0}, "option base = 0: must be a whole number from 4 to 1,024"),
+        ({"precision": "fp16"}, "option precision = 'fp16': must be one of 'fp32', 'bf16'"),
         ({"told": "all"}, "told"),
+        ({"steps": 1001}, "option steps = 1001: must be a whole number from 2 to 1,000"),
+        ({"steps": 10.5}, "option steps = 10.5: must be a whole number"),
+        ({"updates": 10**25}, "option updates = 1"),
+        ({"lr": math.nan}, "option lr = nan: must be a number"),
+        ({"batch": True}, "option batch = True: must be a whole number"),
     ):
         with pytest.raises(ParameterError, match=message):
             Learned(**{**TINY, **options})
     files.save_tensors(runs / "x.safetensors", {"a": torch.zeros(1)}, {"kind": "pool"})
     with pytest.raises(CheckpointError, match="holds no text-to-image model"):
         flow.load(runs / "x.safetensors")
+    for recipe in ([], {"base": 0}, {"width": 2}, {"levels": "3"}, None):
+        header = {"kind": "text2image", "recipe": recipe, "texts": ["a"], "side": 8}
+        files.save_tensors(runs / "x.safetensors", {"a": torch.zeros(1)}, header)
+        with pytest.raises(CheckpointError, match="its header describes no text-to-image model"):
+            flow.load(runs / "x.safetensors")
     assert math.isfinite(flow.rate(0, flow.Recipe(updates=1)))

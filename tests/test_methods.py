@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+from dataclasses import fields
 
 import pytest
 import torch
@@ -247,7 +248,7 @@ def test_methods_and_options_that_do_not_exist_are_named():
         methods.spec("byol", {})
     with pytest.raises(ParameterError, match=r"unknown option 'tau' of method 'simclr': allowed are temperature"):
         methods.spec("simclr", {"tau": 0.1})
-    with pytest.raises(ParameterError, match=r"option temperature = -1 of method 'simclr': must be a number of 0 or more"):
+    with pytest.raises(ParameterError, match=r"option temperature = -1: must be a number from 0.001 to 100"):
         methods.spec("simclr", {"temperature": -1})
     with pytest.raises(ParameterError, match="its pictures have no classes"):
         stream.labels(make_generator("noise-white"), 4)
@@ -255,6 +256,35 @@ def test_methods_and_options_that_do_not_exist_are_named():
         Supervised(small())
     assert methods.spec("align_uniform", {}) == {"name": "align_uniform", "alpha": 2.0, "t": 2.0}
     assert methods.spec("align_uniform", {"uniform_weight": 2.0})["uniform_weight"] == 2.0
+
+
+HUGE = (10**25, 10**400, 1e300, math.nan, math.inf, -math.inf, True, "1", None, [1])
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_options_are_finite_bounded_and_typed(name):
+    for option in (field.name for field in fields(METHODS[name].Options)):
+        for value in (-1, *HUGE):
+            with pytest.raises(ParameterError, match=rf"^option {option} = .{{1,80}}: must be a (whole )?number from [^\n]*$"):
+                methods.spec(name, {option: value})
+            with pytest.raises(ParameterError, match=f"^option {option} = "):
+                METHODS[name](small(), {option: value}, 3, texts=("a b", "a c"))
+    for option in ("name", "self", ""):
+        with pytest.raises(ParameterError, match=f"unknown option '{option}' of method"):
+            METHODS[name](small(), {option: 1}, 3)
+
+
+@pytest.mark.parametrize(
+    "options", [{"queue": 0}, {"queue": 10.5}, {"group": 0}, {"group": 0.5}, {"group": 1}, {"momentum": 2}, {"temperature": 0}, {"temperature": 1e-9}]
+)
+def test_a_queue_that_cannot_be_is_refused(options):
+    (option,) = options
+    with pytest.raises(ParameterError, match=f"option {option} = .*: must be a "):
+        MoCo(small(), options)
+
+
+def test_whole_numbers_serve_as_numbers():
+    assert methods.spec("simclr", {"temperature": 1}) == methods.spec("simclr", {"temperature": 1.0}) == {"name": "simclr", "temperature": 1.0}
 
 
 WORKER = """

@@ -112,7 +112,7 @@ def test_a_part_named_twice_gives_other_pictures():
         ({"parts": ["noise-whit"]}, r"unknown generator 'noise-whit': did you mean 'noise-white'"),
         ({"parts": PARTS, "rule": "mixup"}, r"option rule = 'mixup': must be one of 'convex', 'cutmix', 'kml', 'kml\+convex'"),
         ({"parts": PARTS, "k": 4}, r"option k = 4: must be at most 3, the number of parts"),
-        ({"parts": PARTS, "k": 0}, r"option k = 0: must be at least 1"),
+        ({"parts": PARTS, "k": 0}, r"option k = 0: must be a whole number from 1 to 100"),
         ({"parts": PARTS, "weights": "even"}, r"option weights = 'even': must be one of 'dirichlet', 'uniform'"),
     ],
 )

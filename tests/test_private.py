@@ -53,12 +53,18 @@ def exact_delta(epsilon, sigma):
     return norm.cdf(0.5 / sigma - epsilon * sigma) - math.exp(epsilon) * norm.cdf(-0.5 / sigma - epsilon * sigma)
 
 
-@pytest.mark.parametrize(("epsilon", "steps"), [(1.0, 30), (8.0, 100)])
+@pytest.mark.parametrize(("epsilon", "steps"), [(0.1, 1), (0.3, 10), (1.0, 30), (8.0, 100), (50.0, 1)])
 def test_the_noise_keeps_to_the_exact_law_of_gaussian_steps(epsilon, steps):
     """Full-batch steps are one Gaussian mechanism of a noise that is √steps smaller; the accountant must promise no more, and waste little."""
     sigma = private.noise_multiplier(epsilon, steps)
     assert exact_delta(epsilon, sigma / math.sqrt(steps)) <= private.DELTA
     assert exact_delta(epsilon, 0.97 * sigma / math.sqrt(steps)) > private.DELTA
+
+
+def test_the_records_noises_are_kept_to_the_bit():
+    """Of ε = 1, 2, 4, 8 with 30 and 100 steps: what results/measurements holds was made with them."""
+    found = [private.noise_multiplier(epsilon, steps) for epsilon in (1.0, 2.0, 4.0, 8.0) for steps in private.STEPS]
+    assert found == [20.625, 37.65625, 10.9716796875, 20.029296875, 5.93505859375, 10.83740234375, 3.29132080078125, 6.0089111328125]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -85,7 +91,19 @@ def test_less_privacy_learns_more_and_the_draw_is_counted():
     assert private.chosen((x, labels), (x, labels), 3, 8.0, 1.0, [private.Setting(30, 1e-9), setting]) == setting
 
 
-@pytest.mark.parametrize("epsilon", [0.0, -1.0, math.nan])
-def test_a_budget_that_is_none_is_refused(epsilon):
-    with pytest.raises(ParameterError, match="must be above 0"):
+@pytest.mark.parametrize("epsilon", [0.0, -1.0, math.nan, math.inf, 0.01, 1000, 10**400, True, "1", None])
+def test_a_budget_that_is_none_or_that_the_accountant_cannot_do_is_refused(epsilon):
+    with pytest.raises(ParameterError, match=r"epsilon \(1 is strong privacy, 8 is weak\) = .*: must be a number from 0.1 to 100"):
         private.noise_multiplier(epsilon, 10)
+
+
+@pytest.mark.parametrize("steps", [0, -1, 2.5, True, 10**6, "10"])
+def test_steps_are_a_whole_number(steps):
+    with pytest.raises(ParameterError, match=r"steps = .*: must be a whole number from 1 to 1,000"):
+        private.noise_multiplier(1.0, steps)
+
+
+@pytest.mark.parametrize("delta", [0.0, 1.0, math.nan, -1, 1e-30])
+def test_delta_is_a_small_chance(delta):
+    with pytest.raises(ParameterError, match=r"delta .* = .*: must be a number from 1e-08 to 0.1"):
+        private.noise_multiplier(1.0, 10, delta)

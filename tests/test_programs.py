@@ -112,5 +112,5 @@ def test_noise_has_its_tables_values_at_the_lattice_and_repeats():
 
 
 def test_no_programs_are_refused():
-    with pytest.raises(ParameterError, match="option programs = 0: must be at least 1"):
+    with pytest.raises(ParameterError, match="option programs = 0: must be a whole number from 1 to"):
         sl.generator("programs", programs=0)

@@ -1,11 +1,14 @@
 """Counter-based random numbers: the reference sequence, statistics, independence of shape and device."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
 from synthlearn import rng
+from synthlearn.errors import ParameterError
 
 SPLITMIX64_SEED_1234567 = (6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821)
 
@@ -56,6 +59,23 @@ def test_integers_are_uniform_and_permutations_are_permutations():
 def test_streams_and_folds_differ():
     a, b = rng.key("one", 1, torch.arange(1000)), rng.key("two", 1, torch.arange(1000))
     assert len(set(a.tolist()) | set(b.tolist()) | set(rng.fold(a, 0).tolist()) | set(rng.fold(a, 1).tolist())) == 4000
+
+
+@pytest.mark.parametrize("part", [1.5, 2**63, -(2**63) - 1, 10**400, math.nan, "1", None, torch.tensor(1.5)])
+def test_keys_are_mixed_from_whole_numbers_of_64_bits(part):
+    for mix in (lambda: rng.key("k", part), lambda: rng.fold(rng.key("k"), part)):
+        with pytest.raises(ParameterError, match="part of a random key"):
+            mix()
+    assert rng.key("k", -(2**63)) != rng.key("k", 2**63 - 1)
+    assert rng.key("k", np.int64(7)) == rng.key("k", torch.tensor(7, dtype=torch.int32)) == rng.key("k", 7)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 0), (3, 2), (0, 2**31 + 1), (0, 10**25)])
+def test_integers_come_from_a_range_that_64_bits_hold(low, high):
+    with pytest.raises(ParameterError, match="must be between 1 and 2"):
+        rng.integers(rng.key("k"), low, high)
+    x = rng.integers(rng.key("k"), 5, 5 + 2**31, (10_000,))
+    assert 5 <= int(x.min()) < 2**19 and 2**31 - 2**19 < int(x.max()) < 5 + 2**31
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

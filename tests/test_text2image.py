@@ -128,12 +128,35 @@ def test_real_images_with_captions_are_the_probes_training_images():
     assert source.spec()["options"]["captions"] == "named" and "sha256" in source.spec()
 
 
+@pytest.mark.parametrize("name", ["captioned", "gaussian", "mosaic"])
+def test_sources_take_whole_indices_and_seeds_and_devices_that_are_here(name):
+    source = stream.source("text2image", name, {"data": "digits", "per_class": 30, "number": 20})
+    for call, message in (
+        (lambda: source.sample([0.5], 32), "index = 0.5: must be a whole number"),
+        (lambda: source.sample([-1], 32), "index = -1: must be a whole number"),
+        (lambda: source.sample([0], True), "size = True: must be a whole number"),
+        (lambda: source.sample([0], 32, 2**63), "seed = 9223372036854775808: must be a whole number"),
+        (lambda: source.sample([0], 32, 0, "meta"), "device = 'meta': not on this machine"),
+        (lambda: source.labels([0.5]), "index = 0.5: must be a whole number"),
+    ):
+        with pytest.raises(ParameterError, match=message):
+            call()
+
+
 def test_sources_are_made_by_name_and_bad_options_are_named():
     assert isinstance(stream.source("text2image", "mosaic", {"data": "digits"}), Mosaic)
     assert isinstance(stream.source("text2image", "captioned", {"data": "digits"}), Captioned)
     for name, options, message in (
         ("mosaic", {"guidance": 2}, r"unknown option 'guidance' of mosaic: allowed are data, per_class"),
-        ("mosaic", {"w": -1.0}, r"option w = -1.0 of mosaic: must be a number of 0 or more"),
+        ("mosaic", {"w": -1.0}, r"option w = -1.0: must be a number from 0 to 1000"),
+        ("gaussian", {"w": 1e9}, r"option w = 1000000000.0: must be a number from 0 to 1000"),
+        ("gaussian", {"law": "mean"}, r"option law = 'mean': must be one of 'ode', 'tilt'"),
+        ("captioned", {"number": 1}, r"option number = 1: must be a whole number from 2"),
+        ("captioned", {"per_class": 1.5}, r"option per_class = 1.5: must be a whole number from 0"),
+        ("captioned", {"self": 1}, r"unknown option 'self' of captioned"),
+        ("captioned", {"encoder": "x"}, r"only 'learned' captions have an encoder"),
+        ("captioned", {"captions": "learned"}, r"captions = 'learned': needs the option encoder"),
+        ("mosaic", {"shuffled": True, "told": "classes"}, r"captions alone are dealt out at random"),
         ("dalle", {}, r"text2image source 'dalle': must be one of captioned, gaussian, learned, mosaic"),
     ):
         with pytest.raises(ParameterError, match=message):

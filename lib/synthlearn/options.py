@@ -31,8 +31,8 @@ def shown(value: Any) -> str:
 
 
 def _number(bound: float) -> str:
-    if bound == MOST:
-        return "2^63 - 1"
+    if bound in (LEAST, MOST):
+        return "-2^63" if bound == LEAST else "2^63 - 1"
     return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
 
 
@@ -160,8 +160,8 @@ class Options:
         for field in dataclasses.fields(self):
             name, kind, value = field.name, kinds[field.name], getattr(self, field.name)
             least, most = self.at_least.get(name), self.at_most.get(name)
-            if kind is int and most is None:
-                most = MOST
+            if kind is int:
+                least, most = LEAST if least is None else least, MOST if most is None else most
             good = _holds(value, kind)
             must = _words(kind) + between(least, most)
             if name in self.allowed:

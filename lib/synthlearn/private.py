@@ -22,7 +22,7 @@ CLIP = 1.0  # of an example's gradient; features of norm √2 with their constan
 RATES = (1.0, 4.0, 16.0)  # tried on a public data set, with each of
 STEPS = (30, 100)
 LEAST_STD = 1e-2  # of the mean one: a feature that public images do not vary must not outshout the others
-EPSILONS, DELTAS, MOST_STEPS = (0.1, 100.0), (1e-8, 0.1), 1000  # where the accountant ends within minutes
+EPSILONS, DELTAS, MOST_STEPS = (0.1, 100.0), (1e-8, 0.1), 1000  # done in minutes
 # In ε, of the noise that is looked for, and of the accountant's own bound (opacus's default); of an
 # ε below 1, shares of it: else the error is as large as ε, and so is the noise too large.
 TOLERANCE, ACCOUNTANTS = 1e-3, 0.01

@@ -30,11 +30,11 @@ def _finalise(z: Tensor) -> Tensor:
 
 
 def _integers(part: int | Tensor, device: str | torch.device) -> Tensor:
-    """What a key is mixed with, as int64. Raises ParameterError for fractions and what is beyond 64 bits."""
+    """What a key is mixed with, as int64. Raises ParameterError for all but 64-bit integers."""
     if not isinstance(part, Tensor):
         return torch.tensor(whole("part of a random key", part, LEAST), device=device)
     if part.is_floating_point() or part.is_complex():
-        raise ParameterError(f"part of a random key, of type {part.dtype}: must be whole numbers, torch.int64")
+        raise ParameterError(f"part of a random key, of type {part.dtype}: must be torch.int64")
     return part.to(device, torch.int64)
 
 

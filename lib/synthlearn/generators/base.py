@@ -83,11 +83,10 @@ class Generator:
             part = slice(start, start + chunk)
             with torch.no_grad():  # a setting of each thread
                 painted = self.paint(keys[part], index[part], canvas, seed)
-                if painted.dtype != torch.uint8 or painted.shape != (len(keys[part]), 3, canvas, canvas):
-                    raise ParameterError(
-                        f"generator {self.name!r}: paints {painted.dtype} {tuple(painted.shape)}, "
-                        f"must give uint8 {(len(keys[part]), 3, canvas, canvas)}; mend its paint()"
-                    )
+                must = (len(keys[part]), 3, canvas, canvas)
+                if painted.dtype != torch.uint8 or painted.shape != must:
+                    found = f"{painted.dtype} {tuple(painted.shape)}"
+                    raise ParameterError(f"generator {self.name!r}: paints {found}, must give uint8 {must}; mend its paint()")
                 out[part] = area_resize(painted, size)
 
         starts, threads = range(0, len(index), chunk), torch.get_num_threads()
@@ -100,7 +99,8 @@ class Generator:
         # thread reaches some of torch's libraries for all, so it is put back whatever happens.
         torch.set_num_threads(1)
         try:
-            with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as workers:
+            set_threads = torch.set_num_threads
+            with ThreadPoolExecutor(threads, initializer=set_threads, initargs=(1,)) as workers:
                 list(workers.map(work, starts))
         finally:
             torch.set_num_threads(threads)
@@ -116,18 +116,21 @@ _REGISTRY: dict[str, tuple[type[Generator], dict[str, Any]]] = {}
 
 
 def register(name: str, **defaults: Any) -> Callable[[type[Generator]], type[Generator]]:
-    """Class decorator: make a generator known as ``name``, with other defaults for some of its options.
+    """Class decorator: make a generator known as ``name``, with other defaults for its options.
 
     Raises: ParameterError for a name that another class has, or a default of no option.
     """
 
     def add(cls: type[Generator]) -> type[Generator]:
         holder = _REGISTRY[name][0] if name in _REGISTRY else cls
-        if (holder.__module__, holder.__qualname__) != (cls.__module__, cls.__qualname__):  # a module may be run again
-            raise ParameterError(f"generator name {name!r}: taken by {holder.__module__}; register it under another name")
+        same = holder.__module__ == cls.__module__ and holder.__qualname__ == cls.__qualname__
+        if not same:  # the same class is another object when its module is run again
+            where = holder.__module__
+            raise ParameterError(f"generator name {name!r}: taken by {where}; choose another")
         unknown = defaults.keys() - {f.name for f in dataclasses.fields(cls.Options)}
         if unknown:
-            raise ParameterError(f"generator {name!r}: registered with a default for {min(unknown)!r}, which is no option of it")
+            wrong = f"a default for {min(unknown)!r}, which is no option of it"
+            raise ParameterError(f"generator {name!r}: registered with {wrong}")
         _REGISTRY[name] = (cls, defaults)
         return cls
 
@@ -136,9 +139,9 @@ def register(name: str, **defaults: Any) -> Callable[[type[Generator]], type[Gen
 
 @functools.cache
 def _load() -> None:
-    """Import every family of this package, and those that others' packages offer under ``synthlearn.generators``; once per process.
+    """Import all families, ours and those of the entry points ``synthlearn.generators``, once.
 
-    A package that does not load is named on stderr; the others' generators are there all the same.
+    A package that does not load is named on stderr; the others' generators are there.
     """
     package = importlib.import_module(__package__)
     for module in pkgutil.iter_modules(package.__path__):
@@ -152,12 +155,14 @@ def _load() -> None:
         try:
             entry.load()
         except (Exception, SystemExit) as error:  # whatever another's code does when it is imported
-            _warn(f"generators of the entry point {entry.name!r} ({entry.value}) cannot be loaded", error)
+            point = f"{entry.name!r} ({entry.value})"
+            _warn(f"generators of the entry point {point} cannot be loaded", error)
 
 
 def _warn(what: str, error: BaseException) -> None:
-    why = " ".join(str(error).split())
-    print(f"warning: {what} ({type(error).__name__}: {why}); all others work. Mend or uninstall that package", file=sys.stderr)
+    why = " ".join(f"{type(error).__name__}: {error}".split())
+    line = f"warning: {what} ({why}); all others work. Mend or uninstall that package"
+    print(line, file=sys.stderr)
 
 
 def names() -> list[str]:
@@ -169,9 +174,10 @@ def names() -> list[str]:
 def generator_class(name: str) -> type[Generator]:
     """The class behind a name. Raises ParameterError, with the nearest name, when there is none."""
     if name not in names():
-        near = difflib.get_close_matches(name, _REGISTRY, n=1, cutoff=0.4) if isinstance(name, str) else []
+        near = difflib.get_close_matches(str(name), _REGISTRY, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ParameterError(f"unknown generator {shown(name)}: {hint}All names: python -m synthlearn list")
+        where = "All names: python -m synthlearn list"
+        raise ParameterError(f"unknown generator {shown(name)}: {hint}{where}")
     return _REGISTRY[name][0]
 
 

@@ -29,7 +29,8 @@ class MixtureOptions(Options):
             raise ParameterError(f"option parts: {len(self.parts)} names, must be at most {MOST_PARTS}")
         for name, weight in self.parts.items():
             if not LIGHTEST <= weight <= HEAVIEST:  # float32 holds their shares
-                raise ParameterError(f"option parts[{name!r}] = {shown(weight)}: must be a number{between(LIGHTEST, HEAVIEST)}, its weight against the others")
+                must = f"a number{between(LIGHTEST, HEAVIEST)}, its weight against the others"
+                raise ParameterError(f"option parts[{name!r}] = {shown(weight)}: must be {must}")
             generator(name)
 
 

@@ -156,13 +156,18 @@ class StyleGANOptions(Options):
     width: float = 1.0
     images_per_network: int = 400
     allowed: ClassVar = {"kernels": ("free", "signs", "oriented"), "noise": ("none", "pink", "envelope", "envelope_bank")}
-    at_least: ClassVar = {"width": 1 / 64, "images_per_network": 1, "bias_low": -10.0, "bias_high": -10.0}
-    at_most: ClassVar = {"width": 4.0, "images_per_network": 1_000_000_000, "bias_low": 10.0, "bias_high": 10.0}
+    at_least: ClassVar = {
+        "width": 1 / 64, "images_per_network": 1, "bias_low": -10.0, "bias_high": -10.0,
+    }  # fmt: skip
+    at_most: ClassVar = {
+        "width": 4.0, "images_per_network": 1_000_000_000, "bias_low": 10.0, "bias_high": 10.0,
+    }  # fmt: skip
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.bias_low > self.bias_high:
-            raise ParameterError(f"options bias_low = {self.bias_low}, bias_high = {self.bias_high}: bias_low must be at most bias_high")
+            both = f"bias_low = {self.bias_low}, bias_high = {self.bias_high}"
+            raise ParameterError(f"options {both}: bias_low must be at most bias_high")
         if self.kernels == "free" and (self.noise != "none" or self.bias_low or self.bias_high):
             raise ParameterError(
                 'option kernels = "free": such networks have neither noise nor biases; leave noise, bias_low and bias_high, or tie the kernels'

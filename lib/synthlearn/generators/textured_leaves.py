@@ -58,7 +58,8 @@ def bank(n: int, size: int, seed: int, device: str = "cpu") -> tuple[Tensor, Ten
     """
     taken = 3 * n * size**2
     if taken > LARGEST:
-        raise ParameterError(f"option textures = {n}: take {taken / 2**30:.0f} GiB at {size} pixels, must be at most {LARGEST >> 30}; lower textures or size")
+        taking = f"take {taken / 2**30:.0f} GiB at {size} pixels, must be at most {LARGEST >> 30}"
+        raise ParameterError(f"option textures = {n}: {taking}; lower textures or size")
     parts = []
     described = {**SOURCE.spec(), "size": size, "seed": seed, "device": device.split(":")[0]}  # a GPU's pictures differ in rounding
     folder = files.runs() / "textures" / files.digest(described)[:16]

@@ -149,9 +149,10 @@ class CaptionOptions(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.encoder and self.captions != "learned":
-            raise ParameterError(f"options captions = {self.captions!r}, encoder = {self.encoder!r}: only 'learned' captions have an encoder; leave it out")
+            both = f"captions = {self.captions!r}, encoder = {self.encoder!r}"
+            raise ParameterError(f"options {both}: only 'learned' captions have an encoder")
         if self.captions == "learned" and not self.encoder:
-            raise ParameterError("option captions = 'learned': needs the option encoder, the file of one")
+            raise ParameterError("option captions = 'learned': needs the option encoder, a file")
 
 
 class CaptionSource:

@@ -145,7 +145,8 @@ def load(path: Path, device: str = "cpu") -> tuple[UNet, dict[str, Any]]:
         o = build(Recipe, "the recipe", header["recipe"])
         network = UNet(header["texts"], header["side"], o.base, o.levels, o.blocks)
     except (ParameterError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointError(f"{path}: its header describes no text-to-image model ({error}); delete it and train again") from error
+        what = f"its header describes no text-to-image model ({error})"
+        raise CheckpointError(f"{path}: {what}; delete it and train again") from error
     restore(network, {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, path)
     return network.to(device, memory_format=torch.channels_last).eval(), header  # type: ignore[call-overload]
 

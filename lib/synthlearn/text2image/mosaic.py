@@ -64,7 +64,8 @@ class MosaicOptions(CaptionOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.shuffled and self.told != "captions":
-            raise ParameterError(f"options shuffled = True, told = {self.told!r}: captions alone are dealt out at random; leave one of them")
+            both = f"shuffled = True, told = {self.told!r}"
+            raise ParameterError(f"options {both}: captions alone are dealt out at random")
 
 
 class Mosaic(CaptionSource):
