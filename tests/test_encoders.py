@@ -266,6 +266,21 @@ def test_foreign_state_dicts_are_named_and_run_nothing(tmp_path, capsys):
     assert "ran" not in capsys.readouterr().out
 
 
+def test_a_flipped_bit_of_anothers_weights_is_never_a_result(tmp_path):
+    ours, theirs = released()
+    path, refused = tmp_path / "e.pth", 0
+    torch.save(theirs, path)
+    whole = path.read_bytes()
+    for at in range(7, len(whole), len(whole) // 16):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 8]) + whole[at + 1 :])
+        try:
+            found = encoders.load(str(path)).state_dict()
+            assert all(torch.equal(ours[k], v) for k, v in found.items())  # it was in the padding
+        except CheckpointError:
+            refused += 1
+    assert refused > 10
+
+
 def test_our_own_file_under_another_suffix_is_told_from_a_released_one(tmp_path):
     encoders.save(tmp_path / "e.pth", SmallAlexNet(1 / 16, 32), {})
     with pytest.raises(ParameterError, match=r"e.pth: is a file of `pretrain`: rename it to e.safetensors"):

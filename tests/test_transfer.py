@@ -107,6 +107,11 @@ def test_properties_take_real_images_of_all_classes(runs, monkeypatch):
     assert torch.equal(taken[0], measurements.large_enough(wanted, p.crop))
 
 
+def test_fine_tuning_chooses_no_rate_on_nothing(digits):
+    with pytest.raises(DataError, match="no class has two training images to choose the rate on"):
+        next(transfer.fine_tuning(SmallAlexNet(0.125, 32), digits[0].first(1), digits[1], (1,), 0))
+
+
 def test_fine_tuning_beats_chance_and_leaves_the_encoder_alone(digits):
     encoder = SmallAlexNet(1 / 16, 32).eval()
     before = {k: v.clone() for k, v in encoder.state_dict().items()}

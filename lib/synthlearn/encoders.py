@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import inspect
 import math
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -491,6 +492,10 @@ def read_state(path: Path, ours: str) -> dict[str, Tensor]:
                     raise ParameterError(f"{path}: is a file of `pretrain`: {ours}")
             found: Any = safetensors.torch.load_file(path)
         else:
+            if zipfile.is_zipfile(path):  # torch itself does not look at the checksums
+                with zipfile.ZipFile(path) as archive:
+                    if damaged := archive.testzip():
+                        raise CheckpointError(f"{path}: damaged in {damaged!r}; fetch the file again")
             found = torch.load(path, map_location="cpu", weights_only=True)
     except SynthlearnError:
         raise

@@ -16,6 +16,7 @@ from . import datasets, intervals, probe, rng, tasks, train
 from .augment import Augmentation
 from .datasets import ImageSet
 from .encoders import Encoder
+from .errors import DataError
 from .methods import Supervised
 from .probe import Measured
 from .train import Optimisation
@@ -112,9 +113,12 @@ def ridge(x: Tensor, labels: Tensor, y: Tensor, classes: int) -> Tensor:
 def fine_tuning(encoder: Encoder, training: ImageSet, test: ImageSet, lengths: Sequence[int], seed: int, device: str = "cpu") -> Iterator[Part]:
     """All layers trained on labelled images, from the encoder as it is; the rate chosen on a fifth of train, then from the start on all of it.
 
-    A part for each of ``lengths``, in epochs: a short schedule favours pre-training."""
+    A part for each of ``lengths``, in epochs: a short schedule favours pre-training.
+    Raises: DataError where no class has two training images, so that no rate can be chosen."""
     datasets.agree(training, test)
     apart = probe.held_out(training.labels, seed)
+    if not bool(apart.any()):
+        raise DataError("fine-tuning: no class has two training images to choose the rate on; give more")
     inner, held = (dataclasses.replace(training, images=training.images[part], labels=training.labels[part]) for part in (~apart, apart))
     for epochs in lengths:
         scores = {lr: float(_fine_tuned(encoder, inner, held, lr, epochs, seed, device).double().mean()) for lr in RATES}
