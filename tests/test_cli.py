@@ -12,7 +12,7 @@ from PIL import Image
 
 import synthlearn as sl
 from synthlearn.__main__ import main
-from synthlearn.study import measurements
+from synthlearn.study import measurements, records
 
 
 def call(capsys, *arguments):
@@ -74,9 +74,9 @@ def test_verify_tells_what_was_asked_and_counts_and_fails_when_a_bit_differs(cap
     assert out.splitlines()[1:3] == ["1 comparison: 1 agree, 0 do not.", "To the bit or up to rounding: 1 of 1 agree. No false alarm is to be expected. "
                                      "What agrees is confirmed."]  # fmt: skip
     path = runs / "records" / "smoke" / "mean_colours-s0.json"
-    changed = json.loads(path.read_text())
+    changed = records.read(path)
     changed["results"]["linear"]["top1"] += 1e-6
-    path.write_text(json.dumps(changed))
+    records.write(path, changed)
     code, out, _ = call(capsys, *arguments)
     assert code == 1 and out.startswith("DIFFERS  mean_colours") and "FAILED" in out
 

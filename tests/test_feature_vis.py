@@ -1,12 +1,14 @@
 """Feature visualisations: the order of units, the parametrisation, the moves, and that pictures excite their units."""
 
 import itertools
+import os
 
 import pytest
 import torch
 
 import synthlearn as sl
-from synthlearn import encoders, rng
+from synthlearn import encoders, files, rng
+from synthlearn.errors import CheckpointError, ParameterError
 from synthlearn.generators import feature_vis as fv
 
 
@@ -77,6 +79,55 @@ def test_an_encoders_file_is_named_by_its_record_not_its_path(tmp_path):
         encoders.save(tmp_path / name, encoders.SmallAlexNet(1 / 16, 32), {"record": "f" * 64})
     specs = [sl.generator("feature_vis-dead_leaves", encoder=str(tmp_path / name)).spec() for name in ("a", "b")]
     assert specs[0] == specs[1] and specs[0]["options"]["encoder"] == "f" * 64
+
+
+def test_an_encoders_file_that_is_written_anew_is_read_anew(tmp_path):
+    path = tmp_path / "e.safetensors"
+    found = []
+    for time, seed in ((1, 0), (2, 1)):
+        encoders.save(path, encoders.SmallAlexNet(1 / 16, 64, seed), {})
+        os.utime(path, ns=(time, time))
+        found.append(sl.generator("feature_vis-dead_leaves", encoder=str(path), steps=1).sample([0], 32))
+    assert not torch.equal(*found)
+
+
+@pytest.mark.parametrize("encoder", ["", "no/such/file", ".", "x" * 5000, "a\0b"])
+def test_an_encoder_that_is_no_file_is_refused_in_one_line(encoder):
+    maker = sl.generator("feature_vis-dead_leaves", encoder=encoder, steps=1)
+    with pytest.raises(ParameterError, match=r"option encoder = .*: no such file; give an encoder's file") as caught:
+        maker.sample([0], 32)
+    assert len(str(caught.value)) < 500 and maker.spec()["options"]["encoder"] == encoder
+
+
+def test_files_that_hold_no_encoder_are_refused_by_name(tmp_path):
+    files.save_tensors(tmp_path / "other", {"a": torch.zeros(1)}, {"record": ["not", "a", "name"]})
+    maker = sl.generator("feature_vis-dead_leaves", encoder=str(tmp_path / "other"), steps=1)
+    assert maker.spec()["options"]["encoder"] == files.sha256(tmp_path / "other")
+    with pytest.raises(CheckpointError, match=r"other: holds no encoder"):
+        maker.sample([0], 32)
+    (tmp_path / "noise").write_bytes(bytes(range(200)))
+    maker = sl.generator("feature_vis-dead_leaves", encoder=str(tmp_path / "noise"), steps=1)
+    for call in (maker.spec, lambda: maker.sample([0], 32)):
+        with pytest.raises(CheckpointError, match="noise: not a readable safetensors file"):
+            call()
+
+
+def test_a_released_encoder_is_looked_into_and_named_by_its_content(tmp_path):
+    torch.save(encoders.SmallAlexNet(1 / 16, 64).state_dict(), tmp_path / "e.pth")
+    ours, theirs = (sl.generator("feature_vis-dead_leaves", encoder=str(tmp_path / n), steps=1) for n in ("e", "e.pth"))
+    encoders.save(tmp_path / "e", encoders.SmallAlexNet(1 / 16, 64), {})
+    assert torch.equal(ours.sample([0], 32), theirs.sample([0], 32))
+    assert theirs.spec()["options"]["encoder"] == files.sha256(tmp_path / "e.pth")
+
+
+def test_pictures_of_a_network_that_overflows_are_an_error(tmp_path):
+    e = encoders.SmallAlexNet(1 / 16, 64)
+    with torch.no_grad():
+        for weight in (m.weight for m in e.modules() if isinstance(m, torch.nn.Conv2d)):
+            weight.fill_(1e30)
+    encoders.save(tmp_path / "e", e, {})
+    with pytest.raises(CheckpointError, match="activations or their gradient are NaN or infinite"):
+        sl.generator("feature_vis-dead_leaves", encoder=str(tmp_path / "e"), steps=2).sample([0], 32)
 
 
 def test_resnet_has_2048_units_and_the_usual_spread():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from synthlearn import augment, datasets, fidelity, long_tail, rng
-from synthlearn.errors import ParameterError
+from synthlearn.errors import DataError, ParameterError
 
 
 def test_variety_is_the_mean_distance_within_captions():
@@ -28,6 +28,16 @@ def test_imbalance_is_a_total_variation():
     assert fidelity.imbalance(torch.arange(40) % 4, 4) == pytest.approx(0, abs=1e-12)
     assert fidelity.imbalance(torch.zeros(40, dtype=torch.int64), 4) == pytest.approx(0.75)
     assert fidelity.imbalance(torch.arange(40) % 2, 4) == pytest.approx(0.5)
+    with pytest.raises(ParameterError, match="0 labels"):
+        fidelity.imbalance(torch.arange(0), 4)
+
+
+def test_a_judge_of_nothing_is_refused():
+    labels = torch.arange(20) % 2
+    x = rng.normal(rng.key("x"), (20, 3))
+    for bad, of in ((x * torch.nan, labels), (x, torch.zeros(20).long())):
+        with pytest.raises(DataError, match=r"NaN or infinity|all 20 training images are of class 0"):
+            fidelity.Judge(bad, of, 2)
 
 
 def test_sizes_fall_by_the_rule():

@@ -5,10 +5,10 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from synthlearn import probe, rng
+from synthlearn import probe, rng, transfer
 from synthlearn.datasets import load
 from synthlearn.encoders import SmallAlexNet
-from synthlearn.errors import DataError
+from synthlearn.errors import CheckpointError, DataError, ParameterError
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +121,51 @@ def test_centre_view_keeps_the_papers_ratio():
     x[..., 32] = 255
     assert probe.centre_view(x, 64).shape == (1, 3, 64, 64)
     assert probe.centre_view(x, 64)[0, 0].amax(0).argmax() in (31, 32)
+
+
+def test_features_that_are_not_finite_name_their_layer():
+    encoder, images = SmallAlexNet(1 / 16, 32), load("digits", "test").images[:6]
+    encoder.fc6[0].weight.data[0, 0] = torch.inf
+    assert probe.features(encoder, images, ("conv5",))["conv5"].shape == (6, 12)
+    with pytest.raises(CheckpointError, match="features of the encoder's layer 'fc6' are NaN or infinite"):
+        probe.features(encoder, images, ("conv5", "fc6"))
+
+
+@pytest.mark.parametrize("measure", [probe.linear, probe.neighbours])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train": torch.full((6, 2), torch.nan)}, "features hold NaN or infinity"),
+        ({"test": torch.full((4, 2), torch.inf)}, "features hold NaN or infinity"),
+        ({"train_labels": torch.ones(6).long()}, "all 6 training images are of class 1"),
+        ({"train_labels": torch.arange(6)}, "label 2 of 2 classes: must be from 0 to 1"),
+        ({"test_labels": torch.arange(4)}, "label 2 of 2 classes"),
+        ({"test_labels": -torch.ones(4).long()}, "label -1 of 2 classes"),
+        ({"test": torch.zeros(0, 2), "test_labels": torch.zeros(0).long()}, "0 for 0: must agree, with at least 2 for training and 1 for testing"),
+    ],
+)
+def test_what_cannot_be_measured_is_no_number(measure, changes, message):
+    good = {"train": torch.eye(2).repeat(3, 1), "train_labels": torch.arange(6) % 2, "test": torch.eye(2).repeat(2, 1), "test_labels": torch.arange(4) % 2}
+    assert measure(**good, classes=2).top1 == 1.0
+    with pytest.raises(DataError, match=message):
+        measure(**{**good, **changes}, classes=2)
+
+
+def test_no_neighbour_is_refused_and_too_many_are_all():
+    x, y = torch.eye(2).repeat(3, 1), torch.arange(6) % 2
+    with pytest.raises(ParameterError, match="k = 0: must be at least 1"):
+        probe.neighbours(x, y, x, y, 2, k=0)
+    assert torch.equal(probe.neighbours(x, y, x, y, 2, k=10**6).correct, probe.neighbours(x, y, x, y, 2, k=6).correct)
+
+
+def test_one_example_of_each_class_chooses_no_l2_and_the_measurement_says_so(toy):
+    x, y, test, truth = toy
+    first = torch.stack([torch.nonzero(y == c)[0, 0] for c in range(4)])
+    alone = probe.linear(x[first], y[first], test, truth, 4)
+    assert alone.l2 == probe.DEFAULT_L2 and "L2 is not chosen but 0.1" in alone.note
+    assert transfer.result(alone)["note"] == alone.note
+    two = probe.linear(x[:40], y[:40], test, truth, 4)
+    assert two.note is None and "note" not in transfer.result(two)
 
 
 def test_sizes_that_disagree_are_named():

@@ -7,11 +7,13 @@ import pathlib
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings, strategies
 from scipy import linalg
 
-from synthlearn import inception, rng
+from synthlearn import inception, metrics, rng
 from synthlearn import properties as pr
-from synthlearn.errors import CheckpointError, ParameterError
+from synthlearn.errors import CheckpointError, DataError, ParameterError
+from synthlearn.study import measurements
 
 
 def normal(seed, n, d):
@@ -72,6 +74,58 @@ def test_log_volume_and_rank_follow_scale_and_dimension():
     assert pr.effective_rank(white) == pytest.approx(5, rel=1e-3) and pr.effective_rank(x[:, :1].expand(300, 5)) == pytest.approx(1)
 
 
+@settings(deadline=None, max_examples=200)
+@given(strategies.floats(allow_nan=False, allow_infinity=False))
+def test_rounding_keeps_six_decimals_or_six_significant_digits(value):
+    found = pr.rounded("x", value)
+    error = max(abs(value) * 1e-15, 5.0001e-6 * min(abs(value), 0.1))
+    assert abs(found - value) <= error
+    assert abs(value) < 0.1 or found == round(value, 6)  # as all records have it
+
+
+def test_a_record_of_six_decimals_agrees_with_what_is_made_again():
+    again = {"value": pr.rounded("x", 0.0123456789), "real": pr.rounded("x", 0.5), "n": 12}
+    old = {"value": 0.012346, "real": 0.5, "n": 12}
+    assert measurements._digits_of(old, again) == old != again
+    assert measurements._digits_of(again, again) == again
+    other = {**again, "value": pr.rounded("x", 0.0123476)}
+    assert measurements._digits_of(old, other) != old and measurements._digits_of(again, other) != again
+
+
+def test_values_that_are_not_finite_are_no_properties():
+    for value in (math.nan, math.inf, -math.inf):
+        with pytest.raises(DataError, match=r"coverage = -?(nan|inf): the images or their features do not vary"):
+            pr.rounded("coverage", value)
+
+
+def test_properties_keep_their_digits_at_any_scale_of_the_features():
+    """Features of an untrained encoder are about 1e-5: the Fréchet distance scales with their square."""
+    x, y = normal(0, 100, 6), normal(1, 100, 6) + 0.2
+    whole = pr.frechet(x, y)
+    for scale in (1e-2, 1e-5, 1e-8):
+        assert pr.rounded("frechet", pr.frechet(scale * x, scale * y)) == pytest.approx(scale**2 * whole, rel=1e-5)
+
+
+def test_properties_of_sets_smaller_than_the_dimension_and_of_constant_ones_are_finite():
+    few, many, flat = normal(0, 12, 60), normal(1, 12, 60), torch.ones(12, 60).double()
+    for x, y in ((few, many), (few, flat), (flat, flat)):
+        found = [pr.frechet(x, y), *pr.neighbourhoods(x, y).values(), pr.effective_rank(y), *pr.coherence(x, y)]
+        assert all(math.isfinite(v) for v in found) and found[0] >= 0
+    assert pr.effective_rank(flat) == 1
+    for call in (lambda: pr.frechet(few[:1], many), lambda: pr.coherence(few[:1], many[:1])):
+        with pytest.raises(ParameterError, match="at least 2"):
+            call()
+
+
+def test_a_slope_needs_two_frequencies():
+    x = rng.integers(rng.key("x"), 0, 256, (2, 3, 24, 24)).byte()
+    for side in (22, 23, 24):
+        assert bool(metrics.spectrum_slope(x[..., :side, :side]).isfinite().all())
+    for side in (8, 20, 21):
+        with pytest.raises(ParameterError, match=f"pictures of {side} px: a slope of the spectrum needs at least 22"):
+            metrics.spectrum_slope(x[..., :side, :side])
+
+
 def test_lab_knows_white_grey_and_red():
     colours = torch.tensor([[255, 255, 255], [0, 0, 0], [119, 119, 119], [255, 0, 0]], dtype=torch.uint8)[:, :, None, None]
     expected = torch.tensor([[100, 0, 0], [0, 0, 0], [50.03, 0, 0], [53.24, 80.09, 67.20]], dtype=torch.float64)
@@ -109,5 +163,17 @@ def test_inception_reads_torchvisions_file_and_runs_no_code_of_it(tmp_path):
     with pytest.raises(CheckpointError, match=r"Conv2d_1a_3x3\.conv\.weight' is missing"):
         inception.Inception(tmp_path / "short.pth")
     torch.save({"x": pathlib.PurePosixPath("/")}, tmp_path / "objects.pth")
-    with pytest.raises(CheckpointError, match="not a state dict of tensors"):
-        inception.Inception(tmp_path / "objects.pth")
+    with pytest.raises(ParameterError, match="encoder inception: names no file; give inception:FILE"):
+        inception.Inception(pathlib.Path())
+    torch.save([1, 2], tmp_path / "list.pth")
+    (tmp_path / "empty.pth").touch()
+    for name, message in (
+        ("objects.pth", "not a state dict of tensors"),
+        ("list.pth", "holds no tensors"),
+        ("empty.pth", "not a state dict of tensors"),
+        ("missing.pth", "no such file"),
+        (".", "is not a file"),
+    ):
+        with pytest.raises(CheckpointError, match=message) as caught:
+            inception.Inception(tmp_path / name)
+        assert str(caught.value).startswith(str(tmp_path / name)) and "\n" not in str(caught.value)

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import multiprocessing
+import random
 import re
 import subprocess
 
@@ -71,7 +73,7 @@ def test_a_record_is_made_once_and_read_back(tiny, runs):
     path = run.path(row, tiny, 0)
     stamp = path.stat().st_mtime_ns
     assert run.state(row, tiny, 0) == "fresh" and study.record(row, tiny, 0) == made and path.stat().st_mtime_ns == stamp
-    assert list(json.loads(path.read_text())) == sorted(made) and not list((runs / "checkpoints").glob("*"))
+    assert list(json.loads(path.read_text())) == sorted([*made, "digest"]) and not list((runs / "checkpoints").glob("*"))
     result = study.metric(made)
     assert result["low"] <= result["top1"] <= result["high"] and records.unpack(result["correct"], result["n"]).mean() == pytest.approx(
         result["top1"], abs=1e-6
@@ -184,6 +186,32 @@ def test_a_source_that_needs_an_encoder_names_its_record_and_gets_it_back_when_i
     assert files.digest(spec(row, tiny, 1)) != files.digest(spec(row, tiny, 0)) != files.digest(spec(row, dataclasses.replace(tiny, lr=0.1), 0))
 
 
+def test_an_encoder_that_cannot_be_written_does_not_cost_its_training(tiny, runs, monkeypatch):
+    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+    row, save = study.row("noise-white"), encoders.save
+
+    def full(*arguments):
+        raise DataError("cannot write: no space left")
+
+    monkeypatch.setattr(encoders, "save", full)
+    with pytest.raises(DataError, match="no space left"):
+        study.record(row, tiny, 0)
+    identity = files.digest(spec(row, tiny, 0))
+    assert run.checkpoint(identity).exists() and run.state(row, tiny, 0) == "missing"
+    monkeypatch.setattr(encoders, "save", save)
+    made = study.record(row, tiny, 0)
+    assert made["cost"]["resumed"] == 1 and made["cost"]["failed_tries"] == 1
+    assert not run.checkpoint(identity).exists() and run.encoder_file(identity).exists()
+
+
+def test_a_record_that_cannot_be_written_is_named_before_the_work(tiny, runs, monkeypatch):
+    row = study.row("noise-white")
+    run.path(row, tiny, 0).mkdir(parents=True)
+    monkeypatch.setattr(train, "pretrain", lambda *a, **k: pytest.fail("trained for nothing"))
+    with pytest.raises(DataError, match=r"noise-white-s0\.json"):
+        study.record(row, tiny, 0)
+
+
 def test_a_damaged_record_is_named(tiny, runs):
     row = study.row("mean_colours")
     study.record(row, tiny, 0)
@@ -194,33 +222,91 @@ def test_a_damaged_record_is_named(tiny, runs):
     with pytest.raises(DataError, match="its id is not the digest of its spec"):
         study.record(row, tiny, 0)
     path.write_text("{")
-    with pytest.raises(DataError, match=r"not a record .* delete it and run the row again"):
+    with pytest.raises(DataError, match=r"not readable as JSON .* delete it and run the row again"):
         study.record(row, tiny, 0)
+
+
+def test_a_flipped_bit_of_a_record_is_refused_or_changes_nothing(tmp_path):
+    """Nothing that a file says is believed but as a whole: spec, results, outcomes of images, curves, provenance."""
+    where = files.root() / "results"
+    kinds = [where / "records" / "cpu" / "real-s0.json", next((where / "twins" / "cpu").iterdir())]
+    kinds += [next(where.glob("measurements/cpu/transfer/*.json")), next((where / "search").rglob("*.json"))]
+    numbers, path = random.Random(0), tmp_path / "record.json"
+    for kind in kinds:
+        whole, good = records.read(kind), kind.read_bytes()
+        for _ in range(75):
+            bit, content = numbers.randrange(8 * len(good)), bytearray(good)
+            content[bit // 8] ^= 1 << bit % 8
+            path.write_bytes(content)
+            try:
+                assert records.read(path) == whole  # 1e-05 is 1E-05
+            except DataError as error:
+                assert "\n" not in str(error) and str(path) in str(error)
+        for cut in (0, 1, len(good) // 2, len(good) - 3):
+            path.write_bytes(good[:cut])
+            with pytest.raises(DataError):
+                records.read(path)
+
+
+def test_a_record_that_was_changed_by_hand_is_refused(tmp_path):
+    record = records.read(files.root() / "results" / "records" / "cpu" / "real-s0.json")
+    path = tmp_path / "record.json"
+    records.write(path, record)
+    assert records.read(path) == record
+    said = json.loads(path.read_text())
+    said["results"]["fc6_linear"]["top1"] += 0.01
+    path.write_text(json.dumps(said))
+    with pytest.raises(DataError, match="changed by hand"):
+        records.read(path)
+    del said["digest"]
+    path.write_text(json.dumps(said))
+    with pytest.raises(DataError, match="changed by hand"):
+        records.read(path)
+
+
+def test_two_processes_that_confirm_lose_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "_confirmations", lambda: tmp_path / "confirmed.json")
+
+    def confirm(first):
+        for number in range(first, first + 40):
+            records.confirm({"id": f"{number:04d}"}, "c")
+
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=confirm, args=(first,)) for first in (0, 40)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert len(records.confirmed()) == 80
+    for content in ("[]", '{"a": 1}', '{"a": [1]}', "", "\xff"):
+        (tmp_path / "confirmed.json").write_bytes(content.encode("latin-1"))
+        with pytest.raises(DataError, match="restore it from git"):
+            records.confirmed()
 
 
 def test_other_code_makes_a_record_stale_and_an_equal_replay_confirms_it(tiny, runs, monkeypatch, tmp_path):
     row = study.row("noise-white")
     study.record(row, tiny, 0)
     path = run.path(row, tiny, 0)
-    record = json.loads(path.read_text())
+    record = records.read(path)
     record["provenance"]["code"] = "0" * 64
-    files.write_json(path, record)
+    records.write(path, record)
     monkeypatch.setattr(records, "_confirmations", lambda: tmp_path / "confirmed.json")
     assert run.state(row, tiny, 0) == "stale"
     (found,) = run.replay(row, tiny, 0)
     assert found.agrees and found.asked == "to the bit", found
     assert run.state(row, tiny, 0) == "fresh"
     record["curves"]["loss"][0] += 1e-6
-    files.write_json(path, record)
+    records.write(path, record)
     assert not run.replay(row, tiny, 0)[0].agrees
     record["provenance"]["machine"]["arithmetic"] = "0" * 64  # there rounding may differ, but not by more
     (tmp_path / "confirmed.json").unlink()
-    files.write_json(path, record)
+    records.write(path, record)
     (found,) = run.replay(row, tiny, 0)
     assert found.agrees and found.strict and "first point of the loss up to rounding" in found.asked
     assert run.state(row, tiny, 0) == "fresh"
     record["curves"]["loss"][0] += 1e-2
-    files.write_json(path, record)
+    records.write(path, record)
     assert run.replay(row, tiny, 0)[0].word == "DIFFERS"
 
 
@@ -231,7 +317,7 @@ def test_a_record_without_a_fingerprint_is_never_asked_for_bits(tiny, runs, monk
         path = run.path(row, tiny, 0)
         record = json.loads(json.dumps(study.record(row, tiny, 0)))
         del record["provenance"]["machine"]
-        files.write_json(path, record)
+        records.write(path, record)
         (found,) = run.replay(row, tiny, 0)
         assert found.agrees and words in found.asked
         (found,) = run.rerun(row, tiny, 0)
@@ -247,14 +333,14 @@ def test_a_whole_run_meets_its_record_to_the_bit_and_elsewhere_what_two_runs_dif
     (found,) = run.rerun(row, tiny, 0)
     assert found.agrees and found.asked == "to the bit" and "fc6_linear" in found.said
     assert sorted(file for file in runs.rglob("*") if file.is_file()) == before  # nothing is kept
-    record = json.loads(path.read_text())
+    record = records.read(path)
     main = record["results"]["fc6_linear"]
     main["top1"] += 1e-6
-    files.write_json(path, record)
+    records.write(path, record)
     assert not run.rerun(row, tiny, 0)[0].agrees
     (tmp_path / "confirmed.json").unlink()
     record["provenance"]["machine"]["libraries"]["torch"] = "another"
-    files.write_json(path, record)
+    records.write(path, record)
     (found,) = run.rerun(row, tiny, 0)
     assert found.agrees and "decides nothing" in found.asked  # no committed run of this profile says how far runs lie apart
     monkeypatch.setattr(run.inference, "spread", lambda record, name: stats.Spread(1e-4, 20))
@@ -262,7 +348,7 @@ def test_a_whole_run_meets_its_record_to_the_bit_and_elsewhere_what_two_runs_dif
     assert found.agrees and found.asked == "within what two runs of a row differ by" and found.p > 0.9
     assert not (tmp_path / "confirmed.json").exists()  # another run would have agreed too
     main["top1"] += 0.05
-    files.write_json(path, record)
+    records.write(path, record)
     assert run.rerun(row, tiny, 0)[0].word == "DIFFERS"
 
 
@@ -270,7 +356,7 @@ def test_a_record_of_another_spec_is_not_compared(tiny, runs):
     row = study.row("mean_colours")
     record = {**study.record(row, tiny, 0)}
     record["spec"] = {**record["spec"], "seed": 5}
-    files.write_json(run.path(row, tiny, 0), {**record, "id": files.digest(record["spec"])})
+    records.write(run.path(row, tiny, 0), {**record, "id": files.digest(record["spec"])})
     for found in (*run.replay(row, tiny, 0), *run.rerun(row, tiny, 0)):
         assert found.word == "DIFFERS" and "run it again" in found.said
 
@@ -279,12 +365,12 @@ def test_a_record_of_either_kind_of_device_is_the_rows(tiny, runs):
     row = study.row("noise-white")
     study.record(row, tiny, 0)
     path = run.path(row, tiny, 0)
-    record = json.loads(path.read_text())
+    record = records.read(path)
     record["spec"]["numerics"]["device"] = "cuda"
-    files.write_json(path, record | {"id": files.digest(record["spec"])})
+    records.write(path, record | {"id": files.digest(record["spec"])})
     assert run.state(row, tiny, 0) == "fresh"
     record["spec"]["numerics"]["device"] = "abacus"
-    files.write_json(path, record | {"id": files.digest(record["spec"])})
+    records.write(path, record | {"id": files.digest(record["spec"])})
     assert run.state(row, tiny, 0) == "stale"
 
 

@@ -60,7 +60,7 @@ def test_resumed_equals_uninterrupted_to_the_bit(images, tmp_path, monkeypatch, 
         run(images, o=o, checkpoint=tmp_path / "c", identity="x", on_step=stop_at(step))
     again, trained = run(images, o=o, checkpoint=tmp_path / "c", identity="x")
     assert same(whole, again) and trained.curves == reference.curves and trained.resumed == 1
-    assert not (tmp_path / "c").exists()
+    assert (tmp_path / "c").exists()  # the caller's to remove, once the encoder is in a safe place
 
 
 def test_adamw_decays_matrices_alone_and_only_another_optimiser_is_named():
@@ -166,6 +166,37 @@ def test_a_damaged_checkpoint_is_named_and_left_there(images, tmp_path, monkeypa
     with pytest.raises(CheckpointError, match="belongs to another run"):
         run(images, checkpoint=tmp_path / "c", identity="y")
     run(images, checkpoint=tmp_path / "c", identity="x")
+
+
+def test_a_checkpoint_that_does_not_say_where_it_is_is_named(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+    path = tmp_path / "c"
+    with pytest.raises(StopError):
+        run(images, checkpoint=path, identity="x", on_step=stop_at(4))
+    tensors, header = files.load_tensors(path)
+    momentum = next(n for n in tensors if n.startswith("optimiser.0."))
+    kept = {n: t for n, t in tensors.items() if n != momentum}
+    first = next(n for n in tensors if n.startswith("method."))
+    for other, changed, message in (
+        (tensors, {"kind": None}, "is no checkpoint of a training"),
+        (tensors, {"identity": ["x"]}, "belongs to another run"),
+        (tensors, {"step": "4"}, "of another version .step = 4"),
+        (tensors, {"curves": [1]}, "of another version .curves"),
+        (tensors, {"seconds": None}, "of another version .seconds"),
+        ({**kept, "optimiser.0": tensors[momentum]}, {}, "of another version"),
+        ({**kept, "optimiser.99.x": tensors[momentum]}, {}, "of another version"),
+        ({**kept, momentum: tensors[momentum][:1]}, {}, f"of another version .{momentum} has shape"),
+        ({**tensors, first: tensors[first] * torch.nan}, {}, "holds NaN or infinity"),
+    ):
+        files.save_tensors(path, other, {**header, **changed})
+        with pytest.raises(CheckpointError, match=message) as caught:
+            run(images, checkpoint=path, identity="x")
+        assert str(caught.value).startswith(f"{path}: ")
+    files.save_tensors(path, tensors, {k: v for k, v in header.items() if k != "resumed"})
+    with pytest.raises(CheckpointError, match=r"of another version .'resumed'"):
+        run(images, checkpoint=path, identity="x")
+    files.save_tensors(path, tensors, header)
+    assert run(images, checkpoint=path, identity="x")[1].resumed == 1
 
 
 def test_a_full_disk_is_named_and_leaves_the_last_checkpoint(tmp_path):

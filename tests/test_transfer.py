@@ -85,17 +85,17 @@ def test_measurements_are_made_once_and_replayed(runs, monkeypatch, tmp_path):
     found = measurements.replay("layers", row("random"), p, 0)
     assert found.agrees and found.asked == "to the bit" and "conv1" in found.said
     where = measurements.path("layers", row("random"), p, 0)
-    changed = json.loads(where.read_text())
+    changed = records.read(where)
     part = changed["results"]["conv1"]
     part["top1"] += 0.004
-    where.write_text(json.dumps(changed))
+    records.write(where, changed)
     assert not measurements.replay("layers", row("random"), p, 0).agrees  # on one machine every bit counts
     del changed["provenance"]["machine"]
-    where.write_text(json.dumps(changed))
+    records.write(where, changed)
     found = measurements.replay("layers", row("random"), p, 0)
     assert found.agrees and found.strict and "nothing is trained" in found.asked
     part["top1"] += 0.004
-    where.write_text(json.dumps(changed))
+    records.write(where, changed)
     assert measurements.replay("layers", row("random"), p, 0).word == "DIFFERS"
 
 
@@ -106,7 +106,7 @@ def test_a_measured_encoder_of_another_machine_is_compared_as_two_encoders_of_a_
     trained, p = row("dead_leaves-mixed"), resolve("smoke")
     record = json.loads(json.dumps(measurements.measurement("layers", trained, p, 0)))
     del record["provenance"]["machine"]
-    measurements.path("layers", trained, p, 0).write_text(json.dumps(record))
+    records.write(measurements.path("layers", trained, p, 0), record)
     made["top1"] = 0.53
     assert "decides nothing" in measurements.replay("layers", trained, p, 0).asked  # one encoder of each row is all there is
     committed = [

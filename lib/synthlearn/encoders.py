@@ -2,24 +2,32 @@
 
 import contextlib
 import importlib
+import inspect
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import safetensors
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from . import files, rng
-from .errors import CheckpointError, ParameterError
+from .errors import CheckpointError, ParameterError, SynthlearnError
 from .image import MEAN, STD
 
 CHANNELS, FC, OUT = (96, 192, 384, 384, 192), 4096, 128  # the authors' code
 POOLED = (0, 1, 4)  # blocks that end in a max-pool 3×3, stride 2
 INIT_STD = 0.02
+SIDES = (32, 512)  # of an encoder's input, in pixels
+WEIGHTS = 600_000_000  # most of one layer; fc6 of width 1 has 573 million at 224 px
 SMALL_ALEXNET, RESNETS, VIT = "SmallAlexNet", {"resnet18": 512, "resnet50": 2048}, "vit"  # encoders that can be trained; pooled units
 TRAINABLE = (SMALL_ALEXNET, *RESNETS, VIT)
+# what others' files wrap a state dict in, averaged weights first, and what a wrapped module's names begin with
+WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
+PREFIXES = ("_orig_mod.", "module.", "_orig_mod.")
 
 
 class Encoder(nn.Module):
@@ -49,12 +57,19 @@ class Encoder(nn.Module):
         raise NotImplementedError
 
 
+def check_side(input_size: Any) -> None:
+    """Raise ParameterError unless an encoder can be built for inputs of that side in pixels."""
+    whole = isinstance(input_size, int) and not isinstance(input_size, bool)
+    if not whole or not SIDES[0] <= input_size <= SIDES[1]:
+        raise ParameterError(f"input_size = {input_size!r}: must be a whole number from {SIDES[0]} to {SIDES[1]} pixels")
+
+
 class SmallAlexNet(Encoder):
     """The noise paper's small encoder: five 3×3 convolutions and three linear layers, unit outputs of 128 numbers.
 
     Args:
         width: factor on all channels and on fc6, fc7; 1 has 58,678,368 parameters at 64 px.
-        input_size: side of the input in pixels, at least 32.
+        input_size: side of the input in pixels, 32 … 512.
         seed: of the initial weights, N(0, 0.02²) by counter-based numbers: the same on any machine.
 
     Raises: ParameterError for a width or input size that cannot be built.
@@ -65,10 +80,9 @@ class SmallAlexNet(Encoder):
 
     def __init__(self, width: float = 1.0, input_size: int = 64, seed: int = 0) -> None:
         super().__init__()
-        if input_size < 32:
-            raise ParameterError(f"input_size = {input_size}: SmallAlexNet needs at least 32 pixels")
-        if not 1 / 32 <= width <= 4:
-            raise ParameterError(f"width = {width}: must lie between 1/32 and 4")
+        check_side(input_size)
+        if not isinstance(width, int | float) or not 1 / 32 <= width <= 4:
+            raise ParameterError(f"width = {width!r}: must lie between 1/32 and 4")
         self.options = {"width": width, "input_size": input_size}
         channels, hidden, side = [3, *(round(c * width) for c in CHANNELS)], round(FC * width), input_size
         blocks = []
@@ -78,6 +92,10 @@ class SmallAlexNet(Encoder):
                 layers.append(nn.MaxPool2d(3, 2))
                 side = (side - 3) // 2 + 1
             blocks.append(nn.Sequential(*layers))
+        if (weights := channels[-1] * side**2 * hidden) > WEIGHTS:
+            raise ParameterError(
+                f"width = {width}, input_size = {input_size}: fc6 would have {weights:,} weights; at most {WEIGHTS:,} are allowed: lower the width or the size"
+            )
         self.conv = nn.ModuleList(blocks)
         self.fc6 = nn.Sequential(nn.Linear(channels[-1] * side**2, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU())
         self.fc7 = nn.Sequential(nn.Linear(hidden, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU())
@@ -145,8 +163,10 @@ class ResNet(Encoder):
 
     Args:
         name: "resnet18" or "resnet50".
-        input_size: side of the input in pixels.
+        input_size: side of the input in pixels, 32 … 512.
         seed: of the initial weights, by counter-based numbers.
+
+    Raises: ParameterError for another name or size.
     """
 
     taps = ("pooled",)
@@ -155,7 +175,8 @@ class ResNet(Encoder):
 
     def __init__(self, name: str = "resnet50", input_size: int = 224, seed: int = 0) -> None:
         super().__init__()
-        if name not in RESNETS:
+        check_side(input_size)
+        if not isinstance(name, str) or name not in RESNETS:
             raise ParameterError(f"encoder = {name!r}: must be one of {', '.join(TRAINABLE)}")
         self.options = {"name": name, "input_size": input_size}
         self.trunk: Any = resnet_trunk(name, seed)
@@ -207,8 +228,10 @@ class ViT(Encoder):
     StableRep's smallest has width 384, 12 layers and 16 px patches of 224 px; this one 192, 6 layers and patches of an eighth of the input.
 
     Args:
-        input_size: side of the input in pixels, a multiple of 8.
+        input_size: side of the input in pixels, a multiple of 8, 32 … 512.
         seed: of the initial weights, N(0, 0.02²), by counter-based numbers.
+
+    Raises: ParameterError for another size, or without timm.
     """
 
     taps = ("pooled",)
@@ -217,6 +240,7 @@ class ViT(Encoder):
 
     def __init__(self, input_size: int = 32, seed: int = 0) -> None:
         super().__init__()
+        check_side(input_size)
         if input_size % 8:
             raise ParameterError(f"input_size = {input_size}: the ViT needs a multiple of 8")
         self.options = {"input_size": input_size}
@@ -256,26 +280,75 @@ class ViT(Encoder):
 
 
 class Timm(Encoder):
-    """A timm model without its classifier, behind the same interface; its one tap is ``pooled``."""
+    """A timm model without its classifier, behind the same interface; its one tap is ``pooled``.
+
+    Args:
+        name: as timm knows it, with or without a tag.
+        weights: an ordinary file of the model, safetensors or torch's own, with its classifier or
+            without; None: those of the hub.
+
+    ``options`` name weights of the hub: repository, tag and revision.
+    Raises: ParameterError for an unknown model or no timm; CheckpointError for weights that are not
+    there, damaged, of another model or not finite.
+    """
 
     taps = ("pooled",)
 
-    def __init__(self, name: str, weights: str | None = None) -> None:
+    def __init__(self, name: str, weights: Path | None = None) -> None:
         super().__init__()
-        timm = _timm(f"timm:{name}")
+        timm, what = _timm(f"timm:{name}"), f"encoder timm:{name}"
         if not timm.is_model(name):
-            raise ParameterError(f"encoder timm:{name}: timm has no such model; see timm.list_models()")
+            raise ParameterError(f"{what}: timm has no such model; see timm.list_models()")
+        # before the model, which may be large
+        tensors = None if weights is None else read_state(weights, "give it without timm:")
         try:
-            self.model = timm.create_model(name, pretrained=weights is None, num_classes=0, checkpoint_path=weights or "")
+            self.model = timm.create_model(name, pretrained=weights is None, num_classes=0)
         except Exception as error:  # timm passes on whatever its hub client or file reader raises
-            raise CheckpointError(f"encoder timm:{name}: no weights ({error}); give a file, timm:{name}@FILE.safetensors") from error
+            said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            if weights is not None:
+                raise CheckpointError(f"{what}: timm cannot make it ({said})") from error
+            raise CheckpointError(f"{what}: no weights ({said}); give a file, timm:{name}@FILE.safetensors") from error
         config = self.model.pretrained_cfg
         self.normalisation = (config["mean"], config["std"])
         self.options = {"timm": name, "input_size": config["input_size"][-1]}
+        if weights is None or tensors is None:
+            self.options["hub"] = _hub(config)
+            check_finite(self.model, what)
+        else:
+            restore(self.model, _without_classifier(self.model, tensors), weights)
 
     def features(self, x: Tensor, taps: tuple[str, ...] = ("pooled",)) -> dict[str, Tensor]:
         """Pooled features of normalised float (n, 3, s, s): {"pooled": (n, d)}."""
         return {"pooled": self.model(x)}
+
+
+def _hub(config: dict[str, Any]) -> dict[str, Any]:
+    """Which weights a timm model has loaded: repository, tag, and the commit of the hub's cache."""
+    repository, _, revision = config.get("hf_hub_id", "").partition("@")
+    if not repository:
+        return {"url": config.get("url"), "tag": config.get("tag")}
+    hub = importlib.import_module("huggingface_hub")  # comes with timm
+    own = config.get("hf_hub_filename")
+    for name in (own,) if own else ("model.safetensors", "pytorch_model.bin"):
+        path = hub.try_to_load_from_cache(repository, name, revision=revision or None)
+        if isinstance(path, str):  # …/snapshots/COMMIT/NAME
+            revision = Path(path).parts[-1 - len(Path(name).parts)]
+            break
+    return {"repository": repository, "tag": config.get("tag"), "revision": revision}
+
+
+def _without_classifier(model: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A file's tensors for a model that was made without its classifier.
+
+    Counters of batches, which old files lack and only training needs, are taken from the model.
+    """
+    classifiers = model.pretrained_cfg.get("classifier") or ()
+    names = (classifiers,) if isinstance(classifiers, str) else tuple(classifiers)
+    state = model.state_dict()
+    counters = {n: t for n, t in state.items() if n.endswith("num_batches_tracked")}
+    dropped = tuple(f"{name}." for name in names)
+    kept = {n: t for n, t in tensors.items() if n in state or not n.startswith(dropped)}
+    return {**counters, **kept}
 
 
 @contextlib.contextmanager
@@ -319,46 +392,146 @@ def load(what: str, width: float = 0.25, input_size: int = 32, seed: int = 0) ->
         what: a file written by ``pretrain``, a ``.pt`` or ``.pth`` file of the authors' released SmallAlexNets, "random" (SmallAlexNet of
             ``width``, ``input_size`` and ``seed``), or "timm:NAME[@FILE]".
 
-    Raises: CheckpointError if the file is missing, damaged, foreign, or does not fit its own header; ParameterError for an unknown model.
+    A file's own input normalisation is taken. What is not finite is refused.
+
+    Raises: CheckpointError if the file is missing, damaged, foreign, or does not fit its own header;
+    ParameterError for an unknown model, an impossible width or size, or the wrong way to name a file.
     """
     if what == "random":
         return SmallAlexNet(width, input_size, seed).eval()
     if what.startswith("timm:"):
-        name, _, weights = what.removeprefix("timm:").partition("@")
-        return Timm(name, weights or None).eval()
+        name, given, weights = what.removeprefix("timm:").partition("@")
+        if given and not weights:
+            raise ParameterError(f"encoder {what}: names no file; give timm:{name}@FILE, or no @")
+        return Timm(name, Path(weights) if given else None).eval()
     if what.endswith((".pt", ".pth")):
         return _released(Path(what)).eval()
     tensors, header = files.load_tensors(Path(what))
-    kinds = {"SmallAlexNet": SmallAlexNet, "ResNet": ResNet, "ViT": ViT}
-    if header.get("encoder") not in kinds:
-        raise CheckpointError(f"{what}: holds no encoder (its header says {header.get('encoder')!r}); make one with `python -m synthlearn pretrain`")
-    encoder = kinds[header["encoder"]](**header["options"])
+    encoder = _described(header, what)
     restore(encoder, tensors, what)
     return encoder.eval()
+
+
+def _described(header: dict[str, Any], what: str) -> SmallAlexNet | ResNet | ViT:
+    """The encoder that a file's header describes, its weights untrained. Raises CheckpointError."""
+    kinds: dict[str, Any] = {kind.__name__: kind for kind in (SmallAlexNet, ResNet, ViT)}
+    name, options = header.get("encoder"), header.get("options")
+    if not isinstance(name, str) or name not in kinds:
+        raise CheckpointError(f"{what}: holds no encoder (its header says {str(name)[:80]!r}); make one with `python -m synthlearn pretrain`")
+    known = inspect.signature(kinds[name]).parameters.keys() - {"seed"}
+    if not isinstance(options, dict) or options.keys() != known:
+        given = ", ".join(map(str, options)) if isinstance(options, dict) else repr(options)[:80]
+        raise CheckpointError(
+            f"{what}: its header's options ({given[:200]}) are not those of a {name} "
+            f"({', '.join(sorted(known))}); if a newer version wrote it, update synthlearn"
+        )
+    try:
+        encoder = kinds[name](**options)
+    except ParameterError as error:
+        raise CheckpointError(f"{what}: {error}") from error
+    if "normalisation" in header:
+        encoder.normalisation = _normalisation(header["normalisation"], what)
+    return encoder
+
+
+def _normalisation(found: Any, what: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of a header, three finite numbers each. Raises CheckpointError."""
+
+    def three(values: Any, above: float) -> bool:
+        good = isinstance(values, list) and len(values) == 3
+        return good and all(isinstance(v, int | float) and above < v < 1e6 for v in values)
+
+    if isinstance(found, list) and len(found) == 2 and three(found[0], -1e6) and three(found[1], 0):
+        return tuple(found[0]), tuple(found[1])
+    raise CheckpointError(
+        f"{what}: normalisation = {str(found)[:80]}: must be the mean of three channels and their standard deviation, above 0; make the file again"
+    )
+
+
+def identity(path: Path) -> str:
+    """What an encoder's file holds, wherever it lies: the id of the record that it was trained for,
+    else SHA-256 of the file. Raises CheckpointError for a file that is damaged or not ours."""
+    if path.suffix not in (".pt", ".pth"):
+        record = files.load_tensors(path)[1].get("record")
+        if isinstance(record, str):
+            return record
+    return files.sha256(path)
+
+
+def is_safetensors(path: Path) -> bool:
+    """True if a file is of the safetensors format, by its content. Raises CheckpointError for none."""
+    try:
+        if path.exists() and not path.is_file():
+            raise CheckpointError(f"{path}: is not a file; give a file of weights")
+        with open(path, "rb") as stream:
+            return stream.read(9)[8:] == b"{"
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: no such file") from error
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a null
+        said = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{path}: cannot be read ({said})") from error
+
+
+def read_state(path: Path, ours: str) -> dict[str, Tensor]:
+    """Tensors by name of a file of weights that others wrote, read without running code of it.
+
+    safetensors or torch's own formats, told apart by content. A state dict is taken out of what it
+    is wrapped in, and its names lose the prefixes of wrapped modules.
+
+    Args:
+        ours: what to do with a file of ``pretrain``, for the message.
+
+    Raises: CheckpointError for a file that is missing, damaged, or holds no tensors; ParameterError
+    for a file of ``pretrain``.
+    """
+    try:
+        if is_safetensors(path):
+            with safetensors.safe_open(path, framework="pt") as stream:
+                if "synthlearn" in (stream.metadata() or {}):
+                    raise ParameterError(f"{path}: is a file of `pretrain`: {ours}")
+            found: Any = safetensors.torch.load_file(path)
+        else:
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except SynthlearnError:
+        raise
+    except Exception as error:  # many kinds, for a damaged file or one that holds more than tensors
+        raise CheckpointError(
+            f"{path}: not a state dict of tensors ({type(error).__name__}); give a file of weights, as torch.save(model.state_dict()) or safetensors write it"
+        ) from error
+    for key in WRAPPERS:
+        if isinstance(found, dict) and isinstance(found.get(key), dict):
+            found = found[key]
+            break
+    tensors = {}
+    for name, tensor in found.items() if isinstance(found, dict) else ():
+        if isinstance(name, str) and isinstance(tensor, Tensor):
+            for prefix in PREFIXES:
+                name = name.removeprefix(prefix)
+            if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta:
+                raise CheckpointError(f"{path}: tensor {name!r} is sparse, quantised or empty; give one of plain tensors")
+            tensors[name] = tensor
+    if not tensors:
+        raise CheckpointError(f"{path}: holds no tensors; give a file of a model's weights")
+    return tensors
 
 
 def _released(path: Path) -> SmallAlexNet:
     """The authors' SmallAlexNet from its state dict, read without running any code of the file.
 
-    Their blocks are ours, in the same order under other names; width and input size follow from the shapes. Raises CheckpointError.
+    Their blocks are ours, in the same order under other names; width and input size follow from the
+    shapes. Raises CheckpointError; ParameterError for a file of ``pretrain`` under such a name.
     """
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a file that is missing, damaged, or holds more than tensors
-        raise CheckpointError(f"{path}: not a state dict of tensors ({type(error).__name__}); give the .pth file of a released encoder") from error
-    found = found.get("state_dict", found) if isinstance(found, dict) else {}
-    tensors = [t for t in found.values() if isinstance(t, Tensor)]
+    renamed = path.with_suffix(".safetensors").name
+    tensors = list(read_state(path, f"rename it to {renamed}").values())
+    if is_safetensors(path):  # which has no order of tensors
+        raise CheckpointError(f"{path}: is safetensors; give the .pth file of a released encoder")
     try:
         width = len(tensors[0]) / CHANNELS[0]
         last = next(i for i, t in enumerate(tensors) if t.ndim == 2)
         side = math.isqrt(tensors[last].shape[1] // round(CHANNELS[-1] * width))
         encoder = SmallAlexNet(width, 8 * side + 8)  # three times (s − 3)//2 + 1
-        return _renamed(encoder, tensors, path)
-    except (IndexError, StopIteration, ParameterError) as error:
+    except (StopIteration, TypeError, ZeroDivisionError, ParameterError) as error:
         raise CheckpointError(f"{path}: not a SmallAlexNet (five convolutions and three linear layers); give the .pth file of a released encoder") from error
-
-
-def _renamed(encoder: SmallAlexNet, tensors: list[Tensor], path: Path) -> SmallAlexNet:
     names = list(encoder.state_dict())
     if len(names) != len(tensors):
         raise CheckpointError(f"{path}: has {len(tensors)} tensors, a SmallAlexNet {len(names)}; give the .pth file of a released encoder")
@@ -367,14 +540,28 @@ def _renamed(encoder: SmallAlexNet, tensors: list[Tensor], path: Path) -> SmallA
 
 
 def restore(module: nn.Module, tensors: dict[str, Tensor], path: str | Path) -> None:
-    """Load a state dict strictly. Raises CheckpointError naming the first tensor that is missing, left over or of another shape."""
+    """Load a state dict strictly.
+
+    Raises: CheckpointError naming the first tensor that is missing, left over, of another shape or
+    kind of numbers, or not finite.
+    """
     state = module.state_dict()
     for name in sorted(state.keys() ^ tensors.keys()):
         raise CheckpointError(f"{path}: tensor {name!r} is {'missing' if name in state else 'not part of the model'}; the file belongs to another encoder")
     for name, tensor in state.items():
         if tensor.shape != tensors[name].shape:
             raise CheckpointError(f"{path}: tensor {name!r} has shape {tuple(tensors[name].shape)}, the model needs {tuple(tensor.shape)}")
+        if tensor.is_floating_point() != tensors[name].is_floating_point():
+            raise CheckpointError(f"{path}: tensor {name!r} is of {tensors[name].dtype}, the model needs {tensor.dtype}")
     module.load_state_dict(tensors)
+    check_finite(module, path)
+
+
+def check_finite(module: nn.Module, what: str | Path) -> None:
+    """Raise CheckpointError, naming the first, unless all weights and statistics are finite."""
+    for name, tensor in module.state_dict().items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(f"{what}: tensor {name!r} holds NaN or infinity; give another file, or train again with a lower lr")
 
 
 def parameters(encoder: nn.Module) -> int:

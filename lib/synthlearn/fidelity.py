@@ -26,9 +26,13 @@ def variety(x: Tensor, ids: Tensor) -> float:
 
 
 class Judge:
-    """A linear classifier on features of labelled images: who says whether a picture shows what its caption names."""
+    """A linear classifier on features of labelled images: who says whether a picture shows what its caption names.
+
+    Raises: DataError for what :func:`synthlearn.probe.linear` refuses.
+    """
 
     def __init__(self, x: Tensor, labels: Tensor, classes: int, seed: int = 0) -> None:
+        probe.check(x, labels, x, labels, classes)
         self.problem = probe.Problem(x, labels, classes)
         self.solution = self.problem.fit(probe.choose_l2(x, labels, classes, seed))
 
@@ -42,6 +46,11 @@ class Judge:
 
 
 def imbalance(labels: Tensor, classes: int) -> float:
-    """Total variation between the shares of classes among labels, int64 (n,), and equal shares: 0 … 1 − 1/classes."""
+    """Total variation between the shares of classes among labels, int64 (n,), and equal shares: 0 … 1 − 1/classes.
+
+    Raises: ParameterError for no labels.
+    """
+    if not len(labels):
+        raise ParameterError("0 labels: there are no shares of classes; give at least one")
     share = torch.bincount(labels, minlength=classes).double() / len(labels)
     return float((share - 1 / classes).abs().sum() / 2)

@@ -7,11 +7,10 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from .encoders import Encoder, restore
-from .errors import CheckpointError
+from .encoders import Encoder, read_state, restore
+from .errors import ParameterError
 
 DROPPED = ("AuxLogits.", "fc.")  # of the file: both classifiers
 
@@ -23,17 +22,20 @@ class Inception(Encoder):
     normalisation = ((0.5,) * 3, (0.5,) * 3)
 
     def __init__(self, weights: Path) -> None:
-        """``weights``: torchvision's file ``inception_v3_google-….pth``, read without running code of it. Raises CheckpointError."""
+        """``weights``: torchvision's file ``inception_v3_google-….pth``, read without running code of it.
+
+        Raises: CheckpointError for a file that is missing, damaged or of another model; ParameterError
+        for no name, or a file of ``pretrain``.
+        """
+        if weights == Path():
+            raise ParameterError("encoder inception: names no file; give inception:FILE")
         super().__init__()
+        found = read_state(weights, "give it without inception:")
         importlib.import_module(".vision", __package__)  # makes sure that torchvision can be imported
         models = importlib.import_module("torchvision.models")
         self.options: dict[str, Any] = {"inception": "v3", "input_size": 299}
         self.model: nn.Module = models.inception_v3(weights=None, aux_logits=False, init_weights=False)
         self.model.fc = nn.Identity()
-        try:
-            found = torch.load(weights, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises many kinds for a file that is missing, damaged, or holds more than tensors
-            raise CheckpointError(f"{weights}: not a state dict of tensors ({type(error).__name__}); give torchvision's inception_v3 file") from error
         restore(self.model, {name: tensor for name, tensor in found.items() if not name.startswith(DROPPED)}, weights)
         self.eval()
 

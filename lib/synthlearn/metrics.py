@@ -9,6 +9,8 @@ from scipy import ndimage, sparse
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
+from .errors import ParameterError
+
 
 def _grey(images: Tensor) -> Tensor:
     return images.double().mean(1)
@@ -86,9 +88,13 @@ def spectrum_slope(images: Tensor, top: float = 0.25, window: bool = True) -> Te
     """Slope of log radial power on log frequency, frequencies from 4 up to top·s, exclusive: (n, 3, s, s) → float64 (n,).
 
     White noise has 0, photographs about −2. Periodic pictures need no window.
+    Raises: ParameterError for pictures so small that fewer than two frequencies are left.
     """
-    k, power = radial_power(images, window)
     chosen = slice(3, round(images.shape[-1] * top) - 1)
+    if chosen.stop - chosen.start < 2:
+        side, least = images.shape[-1], math.ceil(5.5 / top)
+        raise ParameterError(f"pictures of {side} px: a slope of the spectrum needs at least {least}")
+    k, power = radial_power(images, window)
     x, y = k[chosen].double().log(), (power[:, chosen] + 1e-12).log()
     x = x - x.mean()
     return (y * x).sum(1) / x.square().sum()

@@ -14,13 +14,15 @@ from torch.nn import functional
 from . import rng
 from .datasets import ImageSet
 from .encoders import Encoder
-from .errors import DataError
+from .errors import CheckpointError, DataError, ParameterError
 from .image import resize
 
 RESIZE = 70 / 64  # test pictures are resized to this multiple of the crop, whose centre is then taken (authors' code)
 L2_GRID = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)  # from strong to weak, each fit from the last one, until a weaker one is no better
 EXTENSION = (1e-8, 1e-7, 1.0, 10.0)  # tried in addition when the best is at an end
 HELD_OUT = 0.2  # of train, stratified, on which L2 is chosen
+DEFAULT_L2 = 1e-1  # where no class has two examples, so that nothing can be held out
+NOT_CHOSEN = f"no class has two training examples, so L2 is not chosen but {DEFAULT_L2:g}"
 GRADIENT, DECREASE, ITERATIONS, HISTORY = 1e-5, 1e-8, 500, 10  # below a relative decrease of 1e-8 float32 sees only rounding
 NEIGHBOURS, TEMPERATURE = 20, 0.07
 BATCH = 500
@@ -28,11 +30,13 @@ BATCH = 500
 
 @dataclass(frozen=True)
 class Measured:
-    """One accuracy: top-1 in [0, 1] on n test images, which of them were right (bool (n,)), and the chosen L2 where there was one."""
+    """One accuracy: top-1 in [0, 1] on n test images, which of them were right (bool (n,)), the L2
+    where there was one, and what to know of it, in words, where there is something."""
 
     top1: float
     correct: Tensor
     l2: float | None = None
+    note: str | None = None
 
 
 def centre_view(images: Tensor, size: int) -> Tensor:
@@ -54,10 +58,26 @@ def batches(encoder: Encoder, images: Tensor) -> Iterator[Tensor]:
 
 @torch.no_grad()
 def features(encoder: Encoder, images: Tensor, taps: tuple[str, ...]) -> dict[str, Tensor]:
-    """Frozen features of uint8 (n, 3, h, w): tap → float32 (n, d) on the encoder's device. The encoder is put in eval mode."""
+    """Frozen features of uint8 (n, 3, h, w): tap → float32 (n, d) on the encoder's device.
+
+    The encoder is put in eval mode. Raises: DataError for no images; CheckpointError for features
+    that are not finite.
+    """
+    if not len(images):
+        raise DataError("no images to take features of; give at least one")
     encoder.eval()
     parts = [encoder.features(x, taps) for x in batches(encoder, images)]
-    return {tap: torch.cat([part[tap].float() for part in parts]) for tap in taps}
+    return {tap: finite(torch.cat([part[tap].float() for part in parts]), tap) for tap in taps}
+
+
+def finite(features: Tensor, tap: str) -> Tensor:
+    """The features of a layer as they are. Raises CheckpointError where one is NaN or infinite."""
+    if not bool(torch.isfinite(features).all()):
+        raise CheckpointError(
+            f"features of the encoder's layer {tap!r} are NaN or infinite: its weights or statistics "
+            f"are broken; give another encoder, or train it again with a lower lr"
+        )
+    return features
 
 
 @torch.no_grad()
@@ -166,8 +186,11 @@ def _principal(z: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def choose_l2(train: Tensor, labels: Tensor, classes: int, seed: int) -> float:
-    """The strength with the best accuracy on a held-out fifth of train; the grid is extended when the best is at its end."""
+    """The strength with the best accuracy on a held-out fifth of train; the grid is extended when the
+    best is at its end. DEFAULT_L2 where no class has two examples: then nothing can be held out."""
     apart = held_out(labels, seed).to(train.device)
+    if not bool(apart.any()):
+        return DEFAULT_L2
     inner = Problem(train[~apart], labels[~apart], classes)
     accuracy: dict[float, float] = {}
 
@@ -200,20 +223,41 @@ def linear(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tenso
         seed: of the held-out part.
         l2: a strength chosen before, in place of the choice on the held-out fifth.
 
-    Raises: DataError if there are fewer than two training examples of every class together or the sizes disagree.
+    Raises: DataError for sizes that disagree, labels of no class, fewer than two classes or
+    features that are not finite.
     """
-    if len(train) != len(train_labels) or len(test) != len(test_labels) or len(train) < 2:
-        raise DataError(
-            f"probe: {len(train)} features for {len(train_labels)} labels, {len(test)} for {len(test_labels)}: must agree, with at least 2 for training"
-        )
+    check(train, train_labels, test, test_labels, classes)
     chosen = choose_l2(train, train_labels, classes, seed) if l2 is None else l2
     whole = Problem(train, train_labels, classes)
     correct = (whole.predict(test, whole.fit(chosen)) == test_labels).cpu()
-    return Measured(float(correct.double().mean()), correct, chosen)
+    alone = int(torch.bincount(train_labels).max()) < 2
+    return Measured(float(correct.double().mean()), correct, chosen, NOT_CHOSEN if alone else None)
+
+
+def check(x: Tensor, labels: Tensor, test: Tensor, truth: Tensor, classes: int) -> None:
+    """Raise DataError unless these can be learned from and tested on: float (n, d), int64 (n,)."""
+    if len(x) != len(labels) or len(test) != len(truth) or len(x) < 2 or not len(test):
+        raise DataError(
+            f"probe: {len(x)} features for {len(labels)} labels, {len(test)} for {len(truth)}: must agree, with at least 2 for training and 1 for testing"
+        )
+    every = torch.cat((labels, truth.to(labels.device)))
+    if int(every.min()) < 0 or int(every.max()) >= classes:
+        wrong = every[(every < 0) | (every >= classes)][0]
+        raise DataError(f"probe: label {int(wrong)} of {classes} classes: must be from 0 to {classes - 1}")
+    if len(found := labels.unique()) < 2:
+        raise DataError(f"probe: all {len(labels)} training images are of class {int(found[0])}: nothing to tell apart; give images of at least two classes")
+    if not bool(torch.isfinite(x).all()) or not bool(torch.isfinite(test).all()):
+        raise DataError("probe: features hold NaN or infinity; give another encoder")
 
 
 def neighbours(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, classes: int, k: int = NEIGHBOURS) -> Measured:
-    """k nearest neighbours by cosine, votes weighted exp(similarity/0.07). Arguments as in :func:`linear`."""
+    """k nearest neighbours by cosine, all where there are fewer, votes weighted exp(similarity/0.07).
+
+    Arguments and errors as in :func:`linear`; ParameterError for k below 1.
+    """
+    if k < 1:
+        raise ParameterError(f"k = {k}: must be at least 1 neighbour")
+    check(train, train_labels, test, test_labels, classes)
     memory = functional.normalize(train, dim=1)
     votes = functional.one_hot(train_labels, classes).float()
     found = []

@@ -11,12 +11,23 @@ from torch import Tensor
 
 from . import metrics, rng
 from .augment import Augmentation
-from .errors import ParameterError
+from .errors import DataError, ParameterError
 
 NEIGHBOURS = 5  # Naeem et al. 2020
 BINS, AB_RANGE = 16, 110.0  # of the colour histogram: per axis; a* and b* from −110 to 110
 D65 = (0.95047, 1.0, 1.08883)
 TO_XYZ = ((0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.0721750), (0.0193339, 0.1191920, 0.9503041))
+
+
+def rounded(name: str, value: float) -> float:
+    """A value for a record: six decimals, or six significant digits where that keeps more.
+
+    Raises: DataError for one that is not finite.
+    """
+    if not math.isfinite(value):
+        raise DataError(f"{name} = {value}: the images or their features do not vary; compare other images")
+    small = value != 0 and abs(value) < 0.1
+    return round(value, 5 - math.floor(math.log10(abs(value))) if small else 6)
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -29,12 +40,15 @@ def frechet(x: Tensor, y: Tensor) -> float:
     """Fréchet distance of the Gaussians with the moments of two sets: ‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2(Σ₁Σ₂)^½), from 0.
 
     Not FID unless the features are Inception's. Two samples of one law differ by about d(d + 1)/(2n) + 2d/n.
+    Raises: ParameterError for a set of fewer than two.
     """
+    if min(len(x), len(y)) < 2:
+        raise ParameterError(f"{len(x)} and {len(y)} images: a covariance needs at least 2 of each")
     (m1, c1), (m2, c2) = moments(x), moments(y)
     value, vector = torch.linalg.eigh(c1)
     root = vector * value.clamp_min(0).sqrt() @ vector.T
     cross = torch.linalg.eigvalsh(root @ c2 @ root).clamp_min(0).sqrt().sum()
-    return float((m1 - m2).square().sum() + c1.trace() + c2.trace() - 2 * cross)
+    return float(((m1 - m2).square().sum() + c1.trace() + c2.trace() - 2 * cross).clamp_min(0))
 
 
 def neighbourhoods(real: Tensor, fake: Tensor, k: int = NEIGHBOURS) -> dict[str, float]:
@@ -64,8 +78,11 @@ def log_volume(x: Tensor, ridge: float) -> float:
 
 
 def effective_rank(x: Tensor) -> float:
-    """exp of the entropy of the covariance's normalised eigenvalues: 1 … d. Roy & Vetterli 2007."""
+    """exp of the entropy of the covariance's normalised eigenvalues: 1 … d, 1 where nothing varies.
+    Roy & Vetterli 2007."""
     value = torch.linalg.eigvalsh(moments(x)[1]).clamp_min(0)
+    if not float(value.sum()):
+        return 1.0
     p = value / value.sum()
     return math.exp(float(-(p * p.clamp_min(1e-300).log()).sum()))
 
@@ -97,7 +114,9 @@ def symmetric_kl(p: np.ndarray, q: np.ndarray) -> float:
 
 def coherence(first: Tensor, second: Tensor) -> tuple[float, float]:
     """How much two views of an image have in common: mean cosine of partners minus that of strangers (features less their mean), and the share
-    of first views whose nearest second view is the partner. Both (n, d)."""
+    of first views whose nearest second view is the partner. Both (n, d). Raises: ParameterError for n below 2."""
+    if len(first) < 2:
+        raise ParameterError(f"{len(first)} images: coherence compares partners with strangers; at least 2")
     centre = torch.cat((first, second)).double().mean(0)
     a, b = (torch.nn.functional.normalize(x.double() - centre, dim=1) for x in (first, second))
     cosine = a @ b.T

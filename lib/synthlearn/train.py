@@ -273,12 +273,23 @@ def _save(path: Path, method: Method, optimiser: torch.optim.Optimizer, step: in
 
 def _restore(path: Path, method: Method, optimiser: torch.optim.Optimizer, identity: str) -> tuple[int, int, dict[str, list[float]], float]:
     tensors, header = files.load_tensors(path)
-    if header.get("kind") != "checkpoint" or header["identity"] != identity:
-        raise CheckpointError(f"{path}: belongs to another run ({header.get('identity', '?')[:12]}, not {identity[:12]}); delete it to start over")
+    if header.get("kind") != "checkpoint":
+        raise CheckpointError(f"{path}: is no checkpoint of a training; choose another name, or delete it to start over")
+    if header.get("identity") != identity:
+        raise CheckpointError(f"{path}: belongs to another run ({str(header.get('identity'))[:12]}, not {identity[:12]}); delete it to start over")
     encoders.restore(method, {k.removeprefix("method."): v for k, v in tensors.items() if k.startswith("method.")}, path)
     each = [p for group in optimiser.param_groups for p in group["params"]]
-    for name, value in tensors.items():
-        if name.startswith("optimiser."):
-            _, i, key = name.split(".")
-            optimiser.state[each[int(i)]][key] = value.to("cpu" if key == "step" else each[int(i)].device)
+    try:
+        for name, value in tensors.items():
+            if name.startswith("optimiser."):
+                _, i, key = name.split(".")
+                parameter = each[int(i)]
+                if key != "step" and value.shape != parameter.shape:
+                    raise ValueError(f"{name} has shape {tuple(value.shape)}")
+                optimiser.state[parameter][key] = value.to("cpu" if key == "step" else parameter.device)
+        kinds = {"step": int, "resumed": int, "curves": dict, "seconds": float}
+        if wrong := [name for name, kind in kinds.items() if not isinstance(header[name], kind)]:
+            raise TypeError(f"{wrong[0]} = {str(header[wrong[0]])[:80]}")
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: a checkpoint of another version ({error}); delete it to start over") from error
     return header["step"], header["resumed"], header["curves"], header["seconds"]

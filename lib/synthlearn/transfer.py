@@ -31,7 +31,8 @@ def result(m: Measured) -> dict[str, Any]:
     """A measurement for a record, without the outcomes of single images."""
     n, right = len(m.correct), int(m.correct.sum())
     low, high = intervals.wilson(right, n)
-    return {"top1": round(m.top1, 6), "n": n, "low": round(low, 6), "high": round(high, 6)}
+    found = {"top1": round(m.top1, 6), "n": n, "low": round(low, 6), "high": round(high, 6)}
+    return found if m.note is None else {**found, "note": m.note}
 
 
 def main_tap(encoder: Encoder) -> str:

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .. import encoders, files, rng
-from ..errors import ParameterError
+from .. import encoders, rng
+from ..errors import CheckpointError, ParameterError
 from .base import Generator, Options, generator, register
 
+RANDOM = ("resnet50", "small")  # networks with random weights; another name is a file's
 BLOCK = 8
 SIDE = 256  # at which pads and shifts are stated
 START, LEARNING_RATE, BETAS, ADAM_EPSILON = 0.01, 0.05, (0.9, 0.999), 1e-8
@@ -50,6 +51,7 @@ class FeatureVisOptions(Options):
     steps: int = 128
     width: float = 1.0
     at_least: ClassVar = {"steps": 0, "width": 1 / 32}
+    at_most: ClassVar = {"steps": 10_000, "width": 4}
 
 
 @register("feature_vis-random", encoder="resnet50")
@@ -63,9 +65,8 @@ class FeatureVis(Generator):
 
     def spec(self) -> dict[str, Any]:
         described = super().spec()
-        path = Path(self.options.encoder)
-        if path.is_file():  # what is in the file, not where it is
-            described["options"]["encoder"] = files.load_tensors(path)[1].get("record") or files.sha256(path)
+        if self.options.encoder not in RANDOM and _is_file(self.options.encoder):  # what is in the file, not where it is
+            described["options"]["encoder"] = encoders.identity(Path(self.options.encoder))
         return described
 
     def chunk(self, canvas: int, device: str) -> int:
@@ -97,6 +98,11 @@ class FeatureVis(Generator):
             mean = BETAS[0] * mean + (1 - BETAS[0]) * gradient
             square = BETAS[1] * square + (1 - BETAS[1]) * gradient.square()
             z = z + LEARNING_RATE * (mean / (1 - BETAS[0] ** (step + 1))) / ((square / (1 - BETAS[1] ** (step + 1))).sqrt() + ADAM_EPSILON)
+        if not bool(torch.isfinite(z).all()):
+            raise CheckpointError(
+                f"option encoder = {self.options.encoder!r}: its activations or their gradient are NaN "
+                f"or infinite; give another encoder, or train it again with a lower lr"
+            )
         last = _stretch(picture(z))
         return torch.stack((*shown, last)) if every else last
 
@@ -147,17 +153,32 @@ def _stretch(x: Tensor) -> Tensor:
     return (255 * x / x.amax((1, 2, 3), keepdim=True).clamp_min(1e-12)).add_(0.5).clamp_(0, 255).byte()
 
 
-@lru_cache(maxsize=2)
+def _is_file(name: str) -> bool:
+    """True if there is a file of that name."""
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # too long, or with a null: no file has such a name
+        return False
+
+
 def units_of(encoder: str, width: float, seed: int, device: str, tap: str | None = None) -> tuple[Units, int]:
     """A network's pooled units, of its last convolution or of ``tap``: a function of pictures (n, 3, s, s) in [0, 1] to activations
     (n, units), and how many there are.
 
     Raises: ParameterError if ``encoder`` is neither a name nor a file; CheckpointError if the file holds no encoder.
     """
-    if encoder != "resnet50" and encoder != "small" and not Path(encoder).is_file():
+    if encoder not in RANDOM and not _is_file(encoder):
         raise ParameterError(
-            f"option encoder = {encoder!r}: no such file; give an encoder's file, as `python -m synthlearn pretrain` writes it, or 'resnet50' or 'small'"
+            f"option encoder = {encoder[:200]!r}: no such file; give an encoder's file, "
+            f"as `python -m synthlearn pretrain` writes it, or {' or '.join(map(repr, RANDOM))}"
         )
+    changed = 0 if encoder in RANDOM else Path(encoder).stat().st_mtime_ns
+    return _units_of(encoder, width, seed, device, tap, changed)
+
+
+@lru_cache(maxsize=2)
+def _units_of(encoder: str, width: float, seed: int, device: str, tap: str | None, changed: int) -> tuple[Units, int]:
+    """:func:`units_of` of an encoder as it was at the time ``changed``: a file that is written anew is read anew."""
     constants: tuple[tuple[float, ...], tuple[float, ...]] = (IMAGENET_MEAN, IMAGENET_STD)
     if encoder == "resnet50":
         network = encoders.resnet_trunk("resnet50", seed)

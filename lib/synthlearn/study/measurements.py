@@ -143,7 +143,7 @@ def _guidance(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
         "copies": (float((near < COPY).double().mean()), float((far < COPY).double().mean())),
     }
     for name, (value, beside) in values.items():
-        yield name, {"value": round(value, 6), "real": round(beside, 6), "n": len(index)}
+        yield name, {"value": properties.rounded(name, value), "real": properties.rounded(name, beside), "n": len(index)}
 
 
 def _long_tail(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
@@ -234,7 +234,8 @@ def compared(reference: encoders.Encoder, tap: str, pictures: Tensor, test: Tens
 
     @torch.no_grad()
     def read(normalised: Tensor) -> Tensor:
-        return torch.cat([reference.features(_as_for(reference, x.to(device)), (tap,))[tap] for x in normalised.split(probe.BATCH)]).double().cpu()
+        found = torch.cat([reference.features(_as_for(reference, x.to(device)), (tap,))[tap] for x in normalised.split(probe.BATCH)])
+        return probe.finite(found, tap).double().cpu()
 
     def features(images: Tensor) -> Tensor:
         return probe.features(reference, images, (tap,))[tap].double().cpu()
@@ -255,7 +256,7 @@ def compared(reference: encoders.Encoder, tap: str, pictures: Tensor, test: Tens
 
     ours, theirs = properties_of(pictures), properties_of(other)
     for name, value in ours.items():
-        yield name, {"value": round(value, 6), "real": round(theirs[name], 6), "n": n}
+        yield name, {"value": properties.rounded(name, value), "real": properties.rounded(name, theirs[name]), "n": n}
 
 
 def _as_for(encoder: encoders.Encoder, views: Tensor) -> Tensor:
@@ -374,7 +375,7 @@ def replay(what: str, row_: Row, profile: Profile, seed: int) -> Comparison:
     name, part = next(MEASUREMENTS[what](row_, profile, seed))
     recorded = found["results"].get(name, {})
     if machine.same(found["provenance"], profile.device):
-        compared = comparison.to_the_bit({name: part}, {name: recorded})
+        compared = comparison.to_the_bit({name: _digits_of(recorded, part)}, {name: recorded})
     elif part.keys() != recorded.keys():
         compared = Comparison(False, "for the same fields", f"{name}: {part} for {recorded}", strict=True)
     elif "top1" not in part:
@@ -386,6 +387,12 @@ def replay(what: str, row_: Row, profile: Profile, seed: int) -> Comparison:
     if compared.agrees and compared.strict:
         records.confirm(found, records.code_of(wanted))
     return compared
+
+
+def _digits_of(recorded: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """A part made again, with as many digits as the recorded one: older records have six decimals whatever a value's scale."""
+    old = {k for k, v in recorded.items() if isinstance(v, float) and v == round(v, 6)}
+    return {k: round(v, 6) if k in old and isinstance(v, float) else v for k, v in part.items()}
 
 
 def spread(what: str, name: str, profile: Profile) -> stats.Spread:

@@ -56,6 +56,7 @@ def record(row: Row, profile: Profile, seed: int) -> dict[str, Any]:
         found = records.read(where)
         if records.fresh(found, specs(row, profile, seed)):
             return found
+    files.check_target(where)
     prepare(profile)
     if row.needs:  # before the clock starts: it is another row
         trained_encoder(rows()[row.needs], profile, seed)
