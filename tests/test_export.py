@@ -282,6 +282,14 @@ def test_a_target_that_cannot_be_written_is_named_and_nothing_replaced(tmp_path)
         with pytest.raises(DataError, match="cannot write"):
             write(out)
     assert (tmp_path / "file").read_text() == "mine"
+    write(tmp_path / "o")
+    for name in ("generator.sha256", "train/noise-white/00000001.png"):
+        (tmp_path / "o" / name).unlink()
+        (tmp_path / "o" / name).mkdir()
+        with pytest.raises(DataError, match=f"cannot write .*{name}: it is a folder"):
+            write(tmp_path / "o")
+        (tmp_path / "o" / name).rmdir()
+        write(tmp_path / "o")
 
 
 def test_what_cannot_be_leaves_nothing_behind(tmp_path):

@@ -171,7 +171,7 @@ class _Set:
 
     def _read_sums(self) -> dict[str, str]:
         """Checksums of files; later lines hold, and half a line of a killed process does not."""
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # none yet; or no file, which writing it will refuse
             text = (self.out / SUMS).read_text(encoding="utf-8", errors="replace")
             lines = (re.fullmatch(r"([0-9a-f]{64})  (.+)", line) for line in text.split("\n"))
             return {line[2]: line[1] for line in lines if line}
