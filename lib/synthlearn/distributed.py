@@ -33,7 +33,7 @@ def start() -> None:
     try:
         from accelerate import PartialState
     except ImportError as error:
-        raise ParameterError("several processes need Accelerate: pip install 'synthlearn[scale]'") from error
+        raise ParameterError("several processes need Accelerate: pip install -e '.[scale]' in the checkout") from error
     PartialState(cpu=not torch.cuda.is_available())
     if first():
         print(f"{told} processes", file=sys.stderr)

@@ -219,7 +219,7 @@ def _timm(name: str) -> Any:
     try:
         return importlib.import_module("timm")
     except ImportError as error:
-        raise ParameterError(f"encoder {name}: timm is not installed; pip install 'synthlearn[models]'") from error
+        raise ParameterError(f"encoder {name}: timm is not installed; pip install -e '.[models]' in the checkout") from error
 
 
 class ViT(Encoder):

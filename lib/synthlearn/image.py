@@ -8,6 +8,7 @@ from torch import Tensor
 # STL-10's, which the noise paper's code uses for every set
 MEAN = (0.44087801806139126, 0.42790631331699347, 0.3867879370752931)
 STD = (0.26826768628079806, 0.2610450402318512, 0.26866836876860795)
+SIZES = (8, 1024)  # sides in pixels of the pictures that are made
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as PIL's "L" and torchvision's grayscale
 
 

@@ -21,11 +21,10 @@ from torch import Tensor
 
 from .. import rng
 from ..errors import ParameterError
-from ..image import area_resize
+from ..image import SIZES, area_resize
 from ..options import Options, as_indices, build, check_device, shown, whole
 
 SCENE = 128  # pixels at which the papers state their laws; smaller pictures are these, area-averaged
-SIZES = (8, 1024)
 
 
 class Generator:

@@ -214,7 +214,7 @@ def _pipeline(model: str, device: str, revision: str = "") -> Any:
         diffusers = importlib.import_module("diffusers")
         kind, ddim = diffusers.StableDiffusionPipeline, diffusers.DDIMScheduler
     except (ImportError, RuntimeError) as error:
-        raise ParameterError("generator 'text2image': diffusers is not installed; pip install 'synthlearn[text2image]'") from error
+        raise ParameterError("generator 'text2image': diffusers is not installed; pip install -e '.[text2image]' in the checkout") from error
     precision = torch.float16 if device.startswith("cuda") else torch.float32
     try:
         folder = kind.download(model, revision=revision, use_safetensors=True) if revision else model
