@@ -82,7 +82,9 @@ def parser() -> arguments.Parser:
     p.add_argument("--size", type=whole(*SIZES), default=128, help="side in pixels")
     p.add_argument("--seed", type=whole(*SEEDS), default=0, help="another seed is another set")
     p.add_argument("--out", type=target, required=True, metavar="DIR", help="folder to write to; pictures that are there already are kept")
-    p.add_argument("--format", choices=("imagefolder", "webdataset"), default="imagefolder", help="PNG files in class folders, or tar shards of 1,000")
+    p.add_argument(
+        "--format", choices=("imagefolder", "webdataset"), default="imagefolder", help="PNG files in class folders, or tar shards of 1,000 with .cls members"
+    )
     p.add_argument("--device", type=device, default="cpu", help="cpu, cuda or cuda:N")
 
     p = command("pretrain", "pre-train an encoder on a generator, a folder or a real set, and save it")
@@ -292,7 +294,7 @@ def _probe(args: Namespace) -> int:
     every = {}
     for name, m in measured.items():
         low, high = intervals.wilson(int(m.correct.sum()), len(test))
-        every[name] = {"top1": m.top1, "low": low, "high": high}
+        every[name] = {"top1": m.top1, "low": low, "high": high} | ({"note": m.note} if m.note else {})
     first = next(iter(every))
     print(json.dumps({"encoder": args.encoder, "data": test.name, "n": len(test), "metric": first, **every[first], "all": every}))
     return 0

@@ -220,7 +220,7 @@ OPEN = "0" * 64
 
 def _with_seal(head: bytes, old: str, new: str) -> bytes:
     """A head with another seal in it: JSON in a string of JSON, hence the backslashes."""
-    return head.replace(rf'\"seal\": \"{old}'.encode(), rf'\"seal\": \"{new}'.encode())
+    return head.replace(rf"\"seal\": \"{old}".encode(), rf"\"seal\": \"{new}".encode())
 
 
 def _seal(head: bytes, data: "hashlib._Hash") -> str:

@@ -14,7 +14,7 @@ from .. import datasets, rng
 from ..datasets import ImageSet, RealImages
 from ..encoders import load as load_encoder
 from ..errors import ParameterError
-from ..image import area_resize, luma, resize
+from ..image import SIZES, area_resize, luma, resize
 from ..options import Options, as_indices, build, check_device, whole
 
 CAPTIONS = ("named", "colour", "learned")
