@@ -232,10 +232,10 @@ def test_sizes_are_whole_numbers_of_pixels(size):
 
 
 # fractaldb and feature_vis have bounds of their own
-BOUNDED = [name for name in NAMES if not name.startswith(("fractals-fractaldb", "feature_vis"))]
 
 
-@pytest.mark.parametrize("name", BOUNDED)
+
+@pytest.mark.parametrize("name", NAMES)
 def test_no_option_asks_for_endless_work(name):
     kinds = sl.generators.generator_class(name).Options
     for field in dataclasses.fields(kinds):

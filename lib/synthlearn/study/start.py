@@ -51,7 +51,8 @@ def of_row(row: Row, profile: Profile) -> str:
         changing = stream.feed(source, PICTURES, p.image_size, 0, "cpu", p.refresh) if p.refresh else None
         images = changing.batch(1, slots) if changing else source.sample(slots, p.image_size, 0, "cpu")
         kind = methods.METHODS[p.method]
-        labels, options = stream.labels(source, PICTURES) if kind.labelled else None, dict(row.method_options)
+        own, options = row.classes == "own", dict(row.method_options)
+        labels = None if not kind.labelled else stream.labels(source, PICTURES) if own else torch.arange(PICTURES)
         if labels is not None and "images_per_caption" in options:  # so few pictures have several of a caption only if there are few captions
             labels, options["images_per_caption"] = labels % CAPTIONS, 2
         texts: dict[str, Any] = {"texts": source.texts()} if isinstance(source, CaptionSource) and p.method in ("stablerep_plus", "clip") else {}
