@@ -310,6 +310,22 @@ def test_greys_of_an_unknown_range_are_refused(values, tmp_path):
         datasets.read_picture(tmp_path / "x.tiff", 16)
 
 
+def test_a_flipped_bit_of_a_png_is_never_another_picture(tmp_path):
+    path, random = tmp_path / "a.png", np.random.default_rng(0)
+    Image.fromarray(random.integers(0, 256, (24, 24, 3), dtype=np.uint8)).save(path)
+    good, content = datasets.read_picture(path, 24), path.read_bytes()
+    refused = 0
+    for bit in random.integers(0, 8 * len(content), 60):
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        try:
+            assert torch.equal(datasets.read_picture(path, 24), good)
+        except DataError:
+            refused += 1
+    assert refused > 50
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp", "tiff"])
 def test_pictures_are_turned_as_their_exif_data_say(kind, orientation, tmp_path):

@@ -170,6 +170,21 @@ def test_a_save_that_fails_leaves_the_old_memory(tmp_path, monkeypatch):
     assert len(memory.Memory.load(tmp_path)) == 8
 
 
+def test_a_build_that_fails_leaves_no_folder(tmp_path, monkeypatch, capsys):
+    (tmp_path / "images" / "a").mkdir(parents=True)
+    Image.new("RGB", (40, 40)).save(tmp_path / "images" / "a" / "0.png")
+
+    def full(*_):
+        raise DataError("cannot write: No space left on device")
+
+    build = ["memory", "build", "--encoder", "random", "--images", f"{tmp_path / 'images'}"]
+    with monkeypatch.context() as disk:
+        disk.setattr(files, "save_tensors", full)
+        assert command.main([*build, "--memory", f"{tmp_path / 'held'}"]) == 1
+    assert "No space left" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["images"]
+
+
 def test_the_command_builds_adds_removes_and_asks(tmp_path, capsys):
     random = np.random.default_rng(0)
     for folder, names in (("first", "ab"), ("second", "c")):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -68,11 +69,14 @@ def test_what_is_no_commit_never_reaches_git_archive(against, tmp_path, monkeypa
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     identify = ["-c", "user.name=x", "-c", "user.email=x@y"]
     subprocess.run(["git", *identify, "commit", "-q", "--allow-empty", "-m", "x"], cwd=tmp_path, check=True)
+    monkeypatch.setattr("synthlearn.study.records.read_all", lambda *_: pytest.fail("records are read for no commit"))
     with pytest.raises(DataError, match="git has no commit"):
-        versions._extract(against, tmp_path / "out")
+        next(versions.confirm(study.resolve("smoke"), against, [], [], None))
     assert [path.name for path in tmp_path.iterdir()] == [".git"]
-    with pytest.raises(DataError, match="git has no lib/ in commit 'HEAD'"):
-        versions._extract("HEAD", tmp_path / "out")
+    commit = versions._commit("HEAD")
+    assert re.fullmatch("[0-9a-f]{40}", commit)
+    with pytest.raises(DataError, match=f"git has no lib/ in commit '{commit}'"):
+        versions._extract(commit, tmp_path / "out")
 
 
 def test_a_version_that_cannot_run_says_why_and_one_that_is_left_is_ended(tmp_path, monkeypatch):

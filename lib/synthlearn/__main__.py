@@ -340,9 +340,16 @@ def _memory(args: Namespace) -> int:
         return 0
     names, classes, embedded = memory.read_folder(args.images, encoder, made_by)
     if args.action == "build":
+        new = not os.path.lexists(args.memory)
         held = memory.Memory(made_by, embedded.shape[1])
         held.add(names, classes, embedded)
-        held.save(args.memory, replace=args.force)
+        try:
+            held.save(args.memory, replace=args.force)
+        except BaseException:
+            if new:
+                with contextlib.suppress(OSError):
+                    args.memory.rmdir()  # nothing was written: leave no empty folder behind
+            raise
     else:
         with memory.changing(args.memory) as held:  # as it is now, not as it was before the images were read
             belongs(held)

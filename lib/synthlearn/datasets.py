@@ -365,6 +365,9 @@ def read_picture(path: Path, size: int) -> Tensor:
     """
     try:
         with Image.open(path, formats=_formats()) as picture:
+            if picture.format == "PNG":  # whose checksums over the pixels Pillow passes by
+                with Image.open(path, formats=("PNG",)) as stored:
+                    stored.verify()
             pixels = _shown(picture)
     except Exception as error:  # the readers of some forty formats raise many kinds
         raise DataError(f"{path}: not a readable picture ({_why(error)}); remove or replace it") from error

@@ -224,7 +224,7 @@ def length_table(found: Records, profile: Profile) -> figures.Shown:
             body.append([html.escape(row_by_name(base).title), f"{updates:,}", recorded(interval(e), name, profile), lead, share, runs_of(e)])
     for name, (best, left, way, cut) in published_shares().items():
         least, most = ("≥ ", "at most ") if cut else ("", "")  # real images may be further away
-        title = f"<span class='paper'>◇ the paper: {html.escape(best['row'])}, real images: {name}</span>"
+        title = f"<span class='paper'>◇ the paper: {html.escape(best['row'])}, real images: {html.escape(name)}</span>"
         value = f"<span class='paper'>◇ {best['value']}</span>"
         body.append([title, f"{published_updates():,}", value, f"{least}{left:+.1f}", f"{most}{100 * way:.0f} %", "one run"])
     note = f"Intervals over {over({'random': floor, **found})}. Share: of the way from the random encoder to real images at as many updates (Fieller's), "

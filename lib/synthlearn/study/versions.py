@@ -31,6 +31,7 @@ def confirm(profile: Profile, against: str, rows: Sequence[Row], whats: Sequence
     Yields: name of a row, measurement or point, whether both versions gave the same bits, how many records that confirmed.
     Raises: DataError when git does not have the commit, or a version cannot run the starts.
     """
+    commit = _commit(against)  # before the many records are read
     rowed = records.read_all(profile.name)
     jobs = [(row.name, [r for r in rowed if r["row"] == row.name]) for row in rows]
     jobs += [(f"what:{what}", records.read_all(profile.name, what)) for what in whats]
@@ -38,7 +39,7 @@ def confirm(profile: Profile, against: str, rows: Sequence[Row], whats: Sequence
     jobs += [(f"point:{point}", [record for p, record in tries if p == point]) for point in sorted({p for p, _ in tries})]
     jobs = [job for job in jobs if job[1]]
     with tempfile.TemporaryDirectory() as folder:
-        _extract(against, Path(folder))
+        _extract(commit, Path(folder))
         theirs, ours = _starts(Path(folder) / "lib", profile, jobs), _starts(files.root() / "lib", profile, jobs)
         for (name, mine), (old, old_codes), (new, codes) in zip(jobs, theirs, ours, strict=True):
             number = 0
@@ -50,17 +51,23 @@ def confirm(profile: Profile, against: str, rows: Sequence[Row], whats: Sequence
             yield name, old == new, number
 
 
-def _extract(commit: str, folder: Path) -> None:
-    # What is no commit never reaches another git command, where it could be an option.
-    asked = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}"]
+def _commit(told: str) -> str:
+    """The name of a commit, 40 or more hexadecimal digits: what is none never reaches another git command, where it could be an option.
+
+    Raises: DataError when git does not have it.
+    """
+    asked = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{told}^{{commit}}"]
     try:
         found = subprocess.run(asked, cwd=files.root(), capture_output=True, check=False)
-        if found.returncode:
-            raise DataError(f"git has no commit {commit!r}: name one of git log")
-        identity = found.stdout.decode("ascii").strip()
-        done = subprocess.run(["git", "archive", identity, "lib"], cwd=files.root(), capture_output=True, check=False)
     except FileNotFoundError as error:
         raise DataError("git is not installed, and --against needs it: install it") from error
+    if found.returncode:
+        raise DataError(f"git has no commit {told!r}: name one of git log")
+    return found.stdout.decode("ascii").strip()
+
+
+def _extract(commit: str, folder: Path) -> None:
+    done = subprocess.run(["git", "archive", commit, "lib"], cwd=files.root(), capture_output=True, check=False)
     if done.returncode:
         raise DataError(f"git has no lib/ in commit {commit!r} ({done.stderr.decode(errors='replace').strip()}): name a later one")
     with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
