@@ -234,6 +234,12 @@ def test_a_closed_pipe_ends_quietly():
     assert done.stdout == "collage\n" and done.stderr == ""
 
 
+@pytest.mark.parametrize("argument", ["--option", "--n", "--size", "--seed", "--format", "--device"])
+def test_dashes_are_no_value(capsys, scratch, argument):
+    assert refused(capsys, ["generate", *GENERATOR, "--out", "o", f"{argument}=--"])[0] == 2
+    assert refused(capsys, ["verify", "--against=--"])[0] == 2
+
+
 def test_messages_go_nowhere_else_where_standard_error_is_closed():
     done = subprocess.run(f"{sys.executable} -m synthlearn generate 2>&-", shell=True, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stdout == ""

@@ -210,6 +210,16 @@ def test_hidden_and_empty_folders_are_no_classes(coloured, hidden):
         assert found.classes == tuple(COLOURS) and named(found) == classes_by_colour(found)
 
 
+def test_the_same_pictures_under_other_classes_are_another_set(coloured):
+    """A record is of labels too: one of the old classes must not pass for one of the new."""
+    before = datasets.load(str(coloured), "test", 32)
+    for split in ("train", "test"):
+        last = sorted((coloured / split).iterdir())[-1]
+        last.rename(last.with_name(last.name + "z"))
+    after = datasets.load(str(coloured), "test", 32)
+    assert torch.equal(before.images, after.images) and before.sha256 != after.sha256
+
+
 def test_unknown_test_classes_and_a_class_alone_are_refused(coloured):
     (coloured / "test" / "ape").rename(coloured / "test" / "Ape")
     with pytest.raises(DataError, match=r"class 'Ape' is none of the 3 classes of .*train: did you mean 'ape'"):

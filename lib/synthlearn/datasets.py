@@ -43,7 +43,8 @@ CIFAR20K_PER_CLASS = 2000  # cifar10-20k: the first of each class, in CIFAR-10's
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Labelled images: uint8 (n, 3, h, w), labels int64 (n,), names of the classes, and the SHA-256 of all pixels in (n, h, w, 3) order."""
+    """Labelled images: uint8 (n, 3, h, w), labels int64 (n,), names of the classes, and the SHA-256 of all pixels in (n, h, w, 3) order
+    (of a folder, whose classes can change while its pictures do not, over that and the labels)."""
 
     name: str
     split: str
@@ -556,7 +557,8 @@ def _read_folder(
 ) -> ImageSet:
     """The pictures of a split; ``stamps`` tell one state of the files from another."""
     images = _read_pictures([p for p, *_ in stamps], size, f"reading {path.name} {split}")
-    return _finish(str(path), split, images.permute(0, 2, 3, 1).numpy(), labels, classes)
+    found = _finish(str(path), split, images.permute(0, 2, 3, 1).numpy(), labels, classes)
+    return replace(found, sha256=files.digest([found.sha256, labels, classes]))
 
 
 def _contents(folder: Path, paths: Iterable[Path]) -> str:
