@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from synthlearn import files
+from synthlearn import distributed, files
 from synthlearn.__main__ import main, parser
 from synthlearn.book import parameters as strict
 from synthlearn.errors import SynthlearnError
@@ -232,6 +232,37 @@ def test_a_closed_pipe_ends_quietly():
     command = f"{sys.executable} -m synthlearn list | head -n 1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert done.stdout == "collage\n" and done.stderr == ""
+
+
+@pytest.mark.parametrize("argument", ["--option", "--n", "--size", "--seed", "--format", "--device"])
+def test_dashes_are_no_value(capsys, scratch, argument):
+    assert refused(capsys, ["generate", *GENERATOR, "--out", "o", f"{argument}=--"])[0] == 2
+    assert refused(capsys, ["verify", "--against=--"])[0] == 2
+
+
+def test_messages_go_nowhere_else_where_standard_error_is_closed():
+    done = subprocess.run(f"{sys.executable} -m synthlearn generate 2>&-", shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stdout == ""
+
+
+def test_a_rank_that_is_some_other_programs_silences_nothing(capsys, scratch, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    assert "--out" in refused(capsys, ["generate", *GENERATOR])[1]
+
+
+@pytest.mark.parametrize("told", ["x", "-1", "1.5", "٣", "9" * 30, "2"])
+def test_processes_that_nobody_started_are_named(scratch, monkeypatch, told):
+    monkeypatch.setenv("WORLD_SIZE", told)  # and neither RANK nor MASTER_ADDR
+    with pytest.raises(SynthlearnError, match=r"WORLD_SIZE = .*torchrun"):
+        distributed.start()
+
+
+def test_a_working_directory_that_is_gone_is_one_line(capsys, scratch):
+    (scratch / "gone").mkdir()
+    os.chdir(scratch / "gone")
+    (scratch / "gone").rmdir()
+    line = refused(capsys, ["memory", "build", "--encoder", "random", "--images", "x", "--memory", "m"])[1]
+    assert line == "synthlearn: the working directory: No such file or directory"
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("list",), ("generate", *GENERATOR, "--size", "16", "--n", "1", "--out", "o")])

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import struct
 import tarfile
 import zipfile
 from pathlib import Path
@@ -209,6 +210,16 @@ def test_hidden_and_empty_folders_are_no_classes(coloured, hidden):
         assert found.classes == tuple(COLOURS) and named(found) == classes_by_colour(found)
 
 
+def test_the_same_pictures_under_other_classes_are_another_set(coloured):
+    """A record is of labels too: one of the old classes must not pass for one of the new."""
+    before = datasets.load(str(coloured), "test", 32)
+    for split in ("train", "test"):
+        last = sorted((coloured / split).iterdir())[-1]
+        last.rename(last.with_name(last.name + "z"))
+    after = datasets.load(str(coloured), "test", 32)
+    assert torch.equal(before.images, after.images) and before.sha256 != after.sha256
+
+
 def test_unknown_test_classes_and_a_class_alone_are_refused(coloured):
     (coloured / "test" / "ape").rename(coloured / "test" / "Ape")
     with pytest.raises(DataError, match=r"class 'Ape' is none of the 3 classes of .*train: did you mean 'ape'"):
@@ -339,6 +350,32 @@ def test_pictures_are_turned_as_their_exif_data_say(kind, orientation, tmp_path)
         expected = expected.transpose(Image.Transpose(method))
     found = datasets.read_picture(tmp_path / f"x.{kind}", 64).permute(1, 2, 0).numpy()
     assert np.abs(found.astype(int) - np.asarray(expected)).mean() < (3 if kind == "jpg" else 1e-9)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_greys_of_tiffs_are_turned_and_run_as_their_tags_say(dtype, orientation, inverted, tmp_path):
+    grey = np.arange(16 * 24, dtype=np.uint8).reshape(16, 24)
+    levels = {np.uint8: grey, np.uint16: grey.astype(np.uint16) * 257, np.float32: (grey / 255).astype(np.float32)}[dtype]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(levels).save(tmp_path / "x.tiff", exif=exif)
+    content = (tmp_path / "x.tiff").read_bytes()
+    black_is_zero = struct.pack("<HHIH", 262, 3, 1, 1)
+    assert content.count(black_is_zero) == 1
+    if inverted:
+        (tmp_path / "x.tiff").write_bytes(content.replace(black_is_zero, struct.pack("<HHIH", 262, 3, 1, 0)))
+    picture = Image.fromarray(255 - grey if inverted else grey)
+    picture.save(tmp_path / "x.png", exif=exif)
+    found, plain = (datasets.read_picture(tmp_path / name, 16).int() for name in ("x.tiff", "x.png"))
+    assert int((found - plain).abs().max()) <= (1 if dtype is np.float32 else 0)
+
+
+def test_a_few_bytes_that_claim_many_pixels_are_refused(tmp_path):
+    Image.new("1", (1, datasets.LONGEST_SIDE + 1)).save(tmp_path / "x.png")
+    with pytest.raises(DataError, match="a side has at most 65,535"):
+        datasets.read_picture(tmp_path / "x.png", 32)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB key", "grey of 16 bits"])

@@ -372,3 +372,35 @@ def test_the_cards_options_are_read_as_they_are(value):
     assert shlex.split(shlex.quote(word)) == [word] and "\n" not in word
     name, read = option(word)
     assert (name, read, type(read)) == ("x", value, type(value))
+
+
+@pytest.mark.parametrize("place", ["train", "train/noise-white"])
+@pytest.mark.parametrize("kind", ["a file", "a link", "a dangling link"])
+def test_where_pictures_go_there_must_be_a_folder_and_nothing_is_begun(place, kind, tmp_path):
+    """Not another's folder behind a link, nor an error after the label is written."""
+    path = tmp_path / "o" / place
+    path.parent.mkdir(parents=True)
+    (tmp_path / "mine").mkdir()
+    if kind == "a file":
+        path.write_text("mine")
+    else:
+        path.symlink_to(tmp_path / ("mine" if kind == "a link" else "nowhere"))
+    with pytest.raises(ParameterError, match=f"{place} is "):
+        write(tmp_path / "o")
+    assert not list((tmp_path / "o").glob("generator*")) and not list((tmp_path / "mine").iterdir())
+
+
+def test_a_linked_class_folder_of_others_is_refused(tmp_path):
+    (tmp_path / "mine").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "mine" / "x.png")
+    (tmp_path / "o" / "train").mkdir(parents=True)
+    (tmp_path / "o" / "train" / "cats").symlink_to(tmp_path / "mine")
+    with pytest.raises(ParameterError, match="cats is there"):
+        write(tmp_path / "o")
+
+
+def test_hidden_files_of_others_are_not_swept(tmp_path):
+    (tmp_path / "o").mkdir()
+    (tmp_path / "o" / ".mine.tmp~").write_text("mine")
+    write(tmp_path / "o")
+    assert (tmp_path / "o" / ".mine.tmp~").read_text() == "mine"

@@ -234,7 +234,6 @@ def test_sizes_are_whole_numbers_of_pixels(size):
 # fractaldb and feature_vis have bounds of their own
 
 
-
 @pytest.mark.parametrize("name", NAMES)
 def test_no_option_asks_for_endless_work(name):
     kinds = sl.generators.generator_class(name).Options
@@ -319,3 +318,36 @@ def test_a_broken_plugin_is_named_in_one_line_and_the_others_work(tmp_path, brok
 
 def test_no_index_gives_an_empty_batch():
     assert sl.generator("noise-white").sample([], 16).shape == (0, 3, 16, 16)
+
+
+class Foreign(base.Generator):
+    """Of another package: its pictures are what ``paints`` gives."""
+
+    def paint(self, keys, indices, size, seed):
+        return self.paints()
+
+
+@pytest.mark.parametrize("name", [5, None, "", "../x", "a b", "<script>", "n" * 101, ".hidden", "a\nb"])
+def test_a_name_that_no_file_could_have_is_no_generators(name):
+    with pytest.raises(ParameterError, match="generator name"):
+        base.register(name)(Foreign)
+
+
+@pytest.mark.parametrize("cls", [5, int, type("NoOptions", (Foreign,), {"Options": int}), type("NoWork", (Foreign,), {"work_bytes": 0})])
+def test_what_is_no_generator_is_not_registered(cls):
+    with pytest.raises(ParameterError, match="must be a subclass of Generator"):
+        base.register("foreign")(cls)
+    assert "foreign" not in base._REGISTRY
+
+
+@pytest.mark.parametrize("raised", [KeyError("a\nb"), SystemExit(0), ZeroDivisionError(), None])
+def test_what_anothers_generator_does_wrong_names_it(raised):
+    def paints():
+        if raised is not None:
+            raise raised
+
+    source = Foreign("foreign", base.Options())
+    source.paints = paints
+    with pytest.raises(ParameterError, match=r"generator .foreign.: .*mend it") as caught:
+        source.sample(range(2), 16)
+    assert "\n" not in str(caught.value)

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import random
 import re
+import shutil
 import subprocess
 
 import numpy as np
@@ -247,8 +248,10 @@ def test_a_flipped_bit_of_a_record_is_refused_or_changes_nothing(tmp_path):
     where = files.root() / "results"
     kinds = [where / "records" / "cpu" / "real-s0.json", next((where / "twins" / "cpu").iterdir())]
     kinds += [next(where.glob("measurements/cpu/transfer/*.json")), next((where / "search").rglob("*.json"))]
-    numbers, path = random.Random(0), tmp_path / "record.json"
+    numbers = random.Random(0)
     for kind in kinds:
+        path = tmp_path / kind.relative_to(where)
+        path.parent.mkdir(parents=True)
         whole, good = records.read(kind), kind.read_bytes()
         for _ in range(75):
             bit, content = numbers.randrange(8 * len(good)), bytearray(good)
@@ -266,7 +269,7 @@ def test_a_flipped_bit_of_a_record_is_refused_or_changes_nothing(tmp_path):
 
 def test_a_record_that_was_changed_by_hand_is_refused(tmp_path):
     record = records.read(files.root() / "results" / "records" / "cpu" / "real-s0.json")
-    path = tmp_path / "record.json"
+    path = tmp_path / "cpu" / "real-s0.json"
     records.write(path, record)
     assert records.read(path) == record
     said = json.loads(path.read_text())
@@ -278,6 +281,31 @@ def test_a_record_that_was_changed_by_hand_is_refused(tmp_path):
     path.write_text(json.dumps(said))
     with pytest.raises(DataError, match="changed by hand"):
         records.read(path)
+
+
+def test_a_record_of_another_place_is_refused(tmp_path, monkeypatch):
+    """A record that was copied is whole, but no run of the row, seed, profile or measurement that its path names."""
+    results = files.root() / "results"
+    good = {
+        "records/cpu/real-s0.json": ("records/cpu/real-s1.json", "records/cpu/random-s0.json", "records/gpu/real-s0.json", "twins/cpu/real-s00.json"),
+        "measurements/cpu/layers/real-s0.json": ("measurements/cpu/few_shot/real-s0.json", "measurements/gpu/layers/real-s0.json", "records/cpu/real-s0.json"),
+    }
+    for name, places in good.items():
+        for place in places:
+            (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(results / name, tmp_path / place)
+            with pytest.raises(DataError, match=f"holds the record of .*{name.split('/')[-1][:-5]}"):
+                records.read(tmp_path / place)
+
+
+def test_a_record_is_no_twin_of_itself(tmp_path, monkeypatch):
+    for kind in ("records", "twins"):
+        path = tmp_path / "results" / kind / "cpu" / "real-s0.json"
+        path.parent.mkdir(parents=True)
+        shutil.copy(files.root() / "results" / "records" / "cpu" / "real-s0.json", path)
+    monkeypatch.setenv("SYNTHLEARN_ROOT", str(tmp_path))
+    with pytest.raises(DataError, match="is the record itself"):
+        records.twins("cpu")
 
 
 def test_two_processes_that_confirm_lose_nothing(tmp_path, monkeypatch):
@@ -371,7 +399,7 @@ def test_a_whole_run_meets_its_record_to_the_bit_and_elsewhere_what_two_runs_dif
 def test_a_record_of_another_spec_is_not_compared(tiny, runs):
     row = study.row("mean_colours")
     record = {**study.record(row, tiny, 0)}
-    record["spec"] = {**record["spec"], "seed": 5}
+    record["spec"] = {**record["spec"], "measurement": {"size": 1}}
     records.write(run.path(row, tiny, 0), {**record, "id": files.digest(record["spec"])})
     for found in (*run.replay(row, tiny, 0), *run.rerun(row, tiny, 0)):
         assert found.word == "DIFFERS" and "run it again" in found.said

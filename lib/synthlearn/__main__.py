@@ -509,6 +509,8 @@ def main(argv: list[str] | None = None) -> int:
     """
     told = sys.argv[1:] if argv is None else argv
     command = ""
+    if sys.stderr is None:  # closed: print would take standard output for it
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (as long as the process lives)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows ASCII alone
@@ -563,7 +565,8 @@ def _check_places(command: str) -> None:
 
 def _verdict(error: BaseException, command: str) -> tuple[int, str]:
     """Exit status and message of an error; nothing to say where nobody listens any more, or another process says it."""
-    rank = os.environ.get("RANK", "0")
+    several = os.environ.get("WORLD_SIZE", "1") not in ("0", "1")  # without, RANK is some other program's
+    rank = os.environ.get("RANK", "0") if several else "0"
     if isinstance(error, ParameterError | TrainingDiverged) and rank != "0":
         return 1, ""  # the same in all processes
     code, line = _message(error, command)
@@ -582,7 +585,7 @@ def _message(error: BaseException, command: str) -> tuple[int, str]:
     if isinstance(error, RecursionError):
         return 1, "something is nested too deeply; --debug shows where"
     if isinstance(error, OSError):
-        return 1, f"{error.filename or command}: {error.strerror or error}"
+        return 1, f"{error.filename or command or 'the working directory'}: {error.strerror or error}"
     return 1, f"internal error: {type(error).__name__}: {error}; --debug shows the trace"
 
 

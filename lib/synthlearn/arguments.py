@@ -18,11 +18,18 @@ SHOWN = 60  # characters of a value in a message
 DIGITS = 20  # of a whole number of 64 bits, with its sign
 
 
+def _refuse_dashes(parser: Any, values: Any, option_string: Any) -> None:
+    """Refuse "--" as a value: argparse takes it away before the value is read."""
+    if values == []:
+        parser.error(f"{option_string}: '--' is no value")
+
+
 class Once(argparse.Action):
     """Store a value, and that it was given; twice is refused, since the first would do nothing."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
         """As argparse calls it."""
+        _refuse_dashes(parser, values, option_string)
         given: frozenset[str] = getattr(namespace, "given", frozenset())
         if self.dest in given:
             parser.error(f"{option_string}: given twice")
@@ -35,6 +42,7 @@ class Several(argparse.Action):
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
         """As argparse calls it."""
+        _refuse_dashes(parser, values, option_string)
         kept = getattr(namespace, self.dest) or []
         name = values[0] if isinstance(values, tuple) else values
         if name in [each[0] if isinstance(each, tuple) else each for each in kept]:

@@ -33,6 +33,7 @@ from .image import resize
 SPLITS = ("train", "test")
 # Formats of Pillow that are no pictures here: EPS runs Ghostscript, the others open only in part.
 UNREAD = ("EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG")
+LONGEST_SIDE = 65_535  # of a picture file in pixels, as JPEG's: a longer one is a few bytes that fill the memory
 FOLDER_SIDE = 64  # of a folder's pictures where no size is asked for
 BUILT_IN = ("digits", "cifar10", "cifar10-20k")
 DIGITS_TRAIN = 1000  # of scikit-learn's 1,797 scans, in their order: most test writers are new
@@ -42,7 +43,8 @@ CIFAR20K_PER_CLASS = 2000  # cifar10-20k: the first of each class, in CIFAR-10's
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Labelled images: uint8 (n, 3, h, w), labels int64 (n,), names of the classes, and the SHA-256 of all pixels in (n, h, w, 3) order."""
+    """Labelled images: uint8 (n, 3, h, w), labels int64 (n,), names of the classes, and the SHA-256 of all pixels in (n, h, w, 3) order
+    (of a folder, whose classes can change while its pictures do not, over that and the labels)."""
 
     name: str
     split: str
@@ -364,7 +366,10 @@ def read_picture(path: Path, size: int) -> Tensor:
     Raises: DataError naming a file that is no picture, or whose greys have no known range.
     """
     try:
-        with Image.open(path, formats=_formats()) as picture:
+        # from a stream: Pillow maps a file that it is given by path, and turns mapped TIFFs wrongly
+        with open(path, "rb") as stream, Image.open(stream, formats=_formats()) as picture:
+            if max(picture.size) > LONGEST_SIDE:
+                raise ValueError(f"{picture.width} × {picture.height} pixels; a side has at most {LONGEST_SIDE:,}")
             if picture.format == "PNG":  # whose checksums over the pixels Pillow passes by
                 with Image.open(path, formats=("PNG",)) as stored:
                     stored.verify()
@@ -376,10 +381,14 @@ def read_picture(path: Path, size: int) -> Tensor:
 
 def _shown(picture: Image.Image) -> np.ndarray:
     """Pixels as a viewer shows them, uint8 (h, w, 3)."""
+    deep = any("16" in str(tile[3]) for tile in picture.tile)  # colours of 16 bits, which Pillow reads as the upper eight
     with contextlib.suppress(Exception):  # damaged EXIF data: as it is stored
         ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode.startswith(("I", "F")):
         return np.repeat(_grey(picture)[..., None], 3, 2)
+    hidden = picture.info.get("transparency")
+    if deep and isinstance(hidden, tuple):
+        picture.info["transparency"] = tuple(level >> 8 for level in hidden)
     if picture.has_transparency_data:
         ground = Image.new("RGBA", picture.size, "white")
         return np.array(Image.alpha_composite(ground, picture.convert("RGBA")).convert("RGB"))
@@ -390,16 +399,25 @@ def _grey(picture: Image.Image) -> np.ndarray:
     """Greys of more than 8 bits, uint8 (h, w): of 16 bits the upper eight, as Pillow reads colours
     of 16 bits; floats from 0 to 1. Raises ValueError where the range is not known."""
     levels = np.asarray(picture)
+    if picture.format == "FITS" and picture.mode != "F":
+        raise ValueError("FITS of whole numbers, whose range Pillow does not read: save it with 8 bits or as PNG")
     sixteen = picture.mode.startswith("I;16") or picture.format in ("PNG", "PPM")  # "I" in old Pillows, and of PGM
     if sixteen and picture.mode != "F":
         found = (levels.astype(np.int64) >> 8).astype(np.uint8)
+        if _white_is_zero(picture):
+            found = 255 - found
         hidden = picture.info.get("transparency")
         return np.where(levels == hidden, np.uint8(255), found) if hidden is not None else found
     if picture.mode == "F" and levels.min() >= 0 and levels.max() <= 1:
-        return np.round(levels * 255).astype(np.uint8)
+        return np.round((1 - levels if _white_is_zero(picture) else levels) * 255).astype(np.uint8)
     raise ValueError(
         f"greys of 32 bits from {levels.min():g} to {levels.max():g}, whose range the file does not say: save it with 8 or 16 bits, or as floats from 0 to 1"
     )
+
+
+def _white_is_zero(picture: Image.Image) -> bool:
+    """Whether greys run from white to black, which Pillow minds in TIFFs of 8 bits alone."""
+    return picture.format == "TIFF" and picture.tag_v2.get(262) == 0  # type: ignore[attr-defined]  # of TIFFs
 
 
 def _read_pictures(paths: Sequence[Path], size: int, description: str) -> Tensor:
@@ -542,7 +560,8 @@ def _read_folder(
 ) -> ImageSet:
     """The pictures of a split; ``stamps`` tell one state of the files from another."""
     images = _read_pictures([p for p, *_ in stamps], size, f"reading {path.name} {split}")
-    return _finish(str(path), split, images.permute(0, 2, 3, 1).numpy(), labels, classes)
+    found = _finish(str(path), split, images.permute(0, 2, 3, 1).numpy(), labels, classes)
+    return replace(found, sha256=files.digest([found.sha256, labels, classes]))
 
 
 def _contents(folder: Path, paths: Iterable[Path]) -> str:

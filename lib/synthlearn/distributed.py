@@ -7,6 +7,7 @@ Accelerate starts several only with MPI); without them there is one.
 """
 
 import os
+import re
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -24,7 +25,7 @@ def start() -> None:
     Raises ParameterError when one did and Accelerate is missing, or the environment names no number of processes.
     """
     told = os.environ.get("WORLD_SIZE", "1")
-    if not told.isdecimal():
+    if not re.fullmatch("[0-9]{1,6}", told):
         raise ParameterError(f"WORLD_SIZE = {told!r}: must be a whole number; unset it, or start by torchrun or accelerate launch")
     if int(told) < 2:
         if any(name.startswith("ACCELERATE_") for name in os.environ):
@@ -34,7 +35,11 @@ def start() -> None:
         from accelerate import PartialState
     except ImportError as error:
         raise ParameterError("several processes need Accelerate: pip install -e '.[scale]' in the checkout") from error
-    PartialState(cpu=not torch.cuda.is_available())
+    try:
+        PartialState(cpu=not torch.cuda.is_available())
+    except (ValueError, RuntimeError, KeyError) as error:  # an environment that lacks RANK, MASTER_ADDR …, or names no machine
+        said = " ".join(str(error).split())[:200]
+        raise ParameterError(f"WORLD_SIZE = {told}: the processes do not meet ({said}); unset it, or start by torchrun or accelerate launch") from error
     if first():
         print(f"{told} processes", file=sys.stderr)
 

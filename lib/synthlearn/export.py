@@ -139,13 +139,17 @@ class _Set:
         if self.form == "imagefolder":
             Image.init()  # fills EXTENSION
             below = (path.relative_to(self.out) for path in (self.out / "train").rglob("*"))
-            seen = {path for path in below if path.suffix.lower() in Image.EXTENSION}
+            seen = {path for path in below if path.suffix.lower() in Image.EXTENSION or ((self.out / path).is_dir() and (self.out / path).is_symlink())}
             found = {path.as_posix() for path in seen if "/." not in f"/{path.as_posix()}"}
             stems = (re.fullmatch(r".*/(\d{8})\.png", name) for name in found)
             own = set(self._names([int(m[1]) for m in stems if m and int(m[1]) < self.n]))
         else:
             found = {path.name for path in self.out.glob("shard-*.tar")}
             own = set(self._shards())
+        for folder in (Path("train"), Path("train", self.generator.name)) if self.form == "imagefolder" else ():
+            if os.path.lexists(self.out / folder) and ((self.out / folder).is_symlink() or not (self.out / folder).is_dir()):
+                why = "a link or no folder, and pictures would go there"
+                raise ParameterError(f"out = {str(self.out)!r}: {folder} is {why}; choose another folder, or move it away")
         if self.held is None:
             own = set()
             found |= {SUMS} if os.path.lexists(self.out / SUMS) else set()

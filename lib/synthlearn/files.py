@@ -120,7 +120,7 @@ def sweep(folder: Path) -> None:
     if folder.absolute() in _swept:
         return
     _swept.add(folder.absolute())
-    for path in folder.glob(f".*{TEMPORARY}"):
+    for path in folder.glob(f".*.????????{TEMPORARY}"):  # as mkstemp names them; others' are left alone
         with contextlib.suppress(OSError), open(path, "rb") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
             path.unlink()

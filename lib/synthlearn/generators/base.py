@@ -11,6 +11,7 @@ import functools
 import importlib
 import importlib.metadata
 import pkgutil
+import re
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ import torch
 from torch import Tensor
 
 from .. import rng
-from ..errors import ParameterError
+from ..errors import ParameterError, SynthlearnError
 from ..image import SIZES, area_resize
 from ..options import Options, as_indices, build, check_device, shown, whole
 
@@ -81,10 +82,10 @@ class Generator:
         def work(start: int) -> None:
             part = slice(start, start + chunk)
             with torch.no_grad():  # a setting of each thread
-                painted = self.paint(keys[part], index[part], canvas, seed)
+                painted = self._painted(keys[part], index[part], canvas, seed)
                 must = (len(keys[part]), 3, canvas, canvas)
-                if painted.dtype != torch.uint8 or painted.shape != must:
-                    found = f"{painted.dtype} {tuple(painted.shape)}"
+                if not isinstance(painted, Tensor) or painted.dtype != torch.uint8 or painted.shape != must:
+                    found = f"{painted.dtype} {tuple(painted.shape)}" if isinstance(painted, Tensor) else f"a {type(painted).__name__}"
                     raise ParameterError(f"generator {self.name!r}: paints {found}, must give uint8 {must}; mend its paint()")
                 out[part] = area_resize(painted, size)
 
@@ -105,6 +106,19 @@ class Generator:
             torch.set_num_threads(threads)
         return out
 
+    def _painted(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
+        """:meth:`paint`; whatever another package's raises becomes a ParameterError that names the generator, but for a lack of memory."""
+        try:
+            return self.paint(keys, indices, size, seed)
+        except (Exception, SystemExit) as error:
+            ours = type(self).__module__.startswith(__package__) or isinstance(error, SynthlearnError)
+            if ours or isinstance(error, MemoryError) or "memory" in str(error):
+                raise
+            why = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ParameterError(
+                f"generator {self.name!r}: its paint() of {type(self).__module__} fails ({why}); mend it, or uninstall that package"
+            ) from error
+
     def chunk(self, canvas: int, device: str) -> int:
         """How many pictures to paint at once: 64 MiB of working memory on a CPU (it should stay near the caches), a quarter of what is free on a GPU."""
         memory = torch.cuda.mem_get_info()[0] // 4 if device.startswith("cuda") else 1 << 26
@@ -117,10 +131,15 @@ _REGISTRY: dict[str, tuple[type[Generator], dict[str, Any]]] = {}
 def register(name: str, **defaults: Any) -> Callable[[type[Generator]], type[Generator]]:
     """Class decorator: make a generator known as ``name``, with other defaults for its options.
 
-    Raises: ParameterError for a name that another class has, or a default of no option.
+    Raises: ParameterError for a name that another class has or that no file could have, a class
+    that is no Generator, or a default of no option.
     """
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", name, re.ASCII):
+        raise ParameterError(f"generator name {shown(name)}: must be of letters, digits, '_', '.' and '-', at most 100: files are called by it")
 
     def add(cls: type[Generator]) -> type[Generator]:
+        if not isinstance(cls, type) or not issubclass(cls, Generator) or not dataclasses.is_dataclass(cls.Options) or cls.work_bytes <= 0:
+            raise ParameterError(f"generator {name!r}: {shown(cls)} must be a subclass of Generator, with a dataclass of Options and work_bytes above 0")
         holder = _REGISTRY[name][0] if name in _REGISTRY else cls
         same = holder.__module__ == cls.__module__ and holder.__qualname__ == cls.__qualname__
         if not same:  # the same class is another object when its module is run again
@@ -153,7 +172,7 @@ def _load() -> None:
     for entry in offered:
         try:
             entry.load()
-        except (Exception, SystemExit) as error:  # whatever another's code does when it is imported
+        except (Exception, SystemExit, GeneratorExit) as error:  # whatever another's code does when it is imported
             point = f"{entry.name!r} ({entry.value})"
             _warn(f"generators of the entry point {point} cannot be loaded", error)
 

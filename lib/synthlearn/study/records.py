@@ -5,6 +5,7 @@ import base64
 import importlib
 import json
 import os
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -46,14 +47,26 @@ def write(path: Path, record: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A record, as it was written. Raises DataError if the file is not one, or not the whole of one."""
+    """A record, as it was written. Raises DataError if the file is not one, not the whole of one, or one of another row, seed, profile or measurement."""
     remedy = "restore it from git, or delete it and run the row again"
     record = files.read_json(path, DataError, remedy)
     if record.get("schema") != SCHEMA or files.digest(record.get("spec")) != record.get("id"):
         raise DataError(f"{path}: its id is not the digest of its spec, or its schema is not {SCHEMA}; {remedy}")
     if record.pop("digest", None) != files.digest(record):
         raise DataError(f"{path}: damaged or changed by hand, its digest is not that of its content; {remedy}")
+    if place := _misplaced(record, path):
+        raise DataError(f"{path}: holds the record of {place}; move it there, and {remedy}")
     return record
+
+
+def _misplaced(record: dict[str, Any], path: Path) -> str:
+    """Where a record belongs, PROFILE/ROW-sSEED or PROFILE/MEASUREMENT/ROW-sSEED, if that is not its path; else ""."""
+    spec = record["spec"] if isinstance(record["spec"], dict) else {}
+    folders = [str(record.get("profile")), *([str(spec["what"])] if "what" in spec else [])]
+    row, seed = str(record.get("row")), f"-s{spec.get('seed', 0)}"
+    tries = re.fullmatch(r"(-n\d+-e\d+)?", path.stem.removeprefix(row).removesuffix(seed))  # of the search, in whose names their size is
+    fits = path.stem.startswith(row) and path.stem.endswith(seed) and tries and list(path.parent.parts[-len(folders) :]) == folders
+    return "" if fits else "/".join([*folders, row + seed])
 
 
 def read_all(profile: str = "cpu", what: str | None = None) -> list[dict[str, Any]]:
@@ -76,9 +89,17 @@ def updates(record: dict[str, Any]) -> int:
 
 
 def twins(profile: str = "cpu") -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Records with another of the same row and seed, made on the other kind of device: the same run but for rounding."""
-    results = files.root() / "results"
-    return [(read(results / "records" / profile / path.name), read(path)) for path in sorted((results / "twins" / profile).glob("*.json"))]
+    """Records with another of the same row and seed, made on the other kind of device: the same run but for rounding.
+
+    Raises: DataError as :func:`read`, and for a twin that is no other run than its record.
+    """
+    results, found = files.root() / "results", []
+    for path in sorted((results / "twins" / profile).glob("*.json")):
+        record, twin = read(results / "records" / profile / path.name), read(path)
+        if twin["id"] == record["id"]:
+            raise DataError(f"{path}: is the record itself, not a run on another kind of device; delete it")
+        found.append((record, twin))
+    return found
 
 
 def _imports(tree: ast.Module, package: str) -> set[str]:
