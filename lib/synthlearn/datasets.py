@@ -381,7 +381,7 @@ def read_picture(path: Path, size: int) -> Tensor:
 
 def _shown(picture: Image.Image) -> np.ndarray:
     """Pixels as a viewer shows them, uint8 (h, w, 3)."""
-    deep = any("16" in str(tile[3]) for tile in picture.tile)  # colours of 16 bits, which Pillow reads as the upper eight
+    deep = any("16" in str(tile[3]) for tile in getattr(picture, "tile", ()))  # colours of 16 bits, which Pillow reads as the upper eight
     with contextlib.suppress(Exception):  # damaged EXIF data: as it is stored
         ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode.startswith(("I", "F")):
