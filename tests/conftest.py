@@ -19,6 +19,22 @@ def runs(tmp_path, monkeypatch):
     return tmp_path / "runs"
 
 
+@pytest.fixture(autouse=True)
+def committed(monkeypatch):
+    """Committed records are read by tests, never made again: a stale one would take minutes, and change the checkout."""
+    from synthlearn import files
+    from synthlearn.study import records
+
+    write, results = records.write, files.root() / "results"
+
+    def guarded(path, record):
+        if results in path.parents:
+            pytest.fail(f"a test makes a committed record again: {path.name} (stale? see make status)")
+        write(path, record)
+
+    monkeypatch.setattr(records, "write", guarded)
+
+
 @pytest.fixture
 def no_data(monkeypatch):
     """A machine without image archives."""
