@@ -205,6 +205,7 @@ def test_processes_say_how_many_they_are_and_the_first_speaks_for_all(capsys, mo
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     distributed.start()
     assert capsys.readouterr().err == "1 process; on CPUs `accelerate launch` starts several only with MPI: use torchrun --nproc_per_node N\n"
+    monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
     assert progress.bar(3, "a").disable
     assert call(capsys, "run", "--profile", "big") == (1, "", "")

@@ -360,7 +360,7 @@ def test_the_card_is_markdown_and_no_line_of_it_is_indented_into_code(tmp_path):
     assert "--device cuda" in on_gpu._card("")
 
 
-NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.none() | st.booleans() | NUMBERS | st.text()
 TABLES = st.lists(VALUES, max_size=3) | st.dictionaries(st.text(), VALUES, max_size=3)
 

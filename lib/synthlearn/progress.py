@@ -17,7 +17,8 @@ def bar(total: int | None, description: str, unit: str = "it") -> Any:
     if "ipykernel" in sys.modules:
         handle = getattr(sys.stderr, "_original_stdstream_copy", None)
         terminal = None if handle is None else open(handle, "w", closefd=False, encoding="utf-8", errors="replace")  # noqa: SIM115  (the kernel owns the handle)
-    silent = terminal is None or os.environ.get("RANK", "0") != "0"
+    several = os.environ.get("WORLD_SIZE", "1") not in ("0", "1")  # without, RANK is some other program's
+    silent = terminal is None or (several and os.environ.get("RANK", "0") != "0")
     return tqdm(total=total, desc=description, unit=unit, file=terminal, disable=silent, delay=1, mininterval=0.5, dynamic_ncols=True)
 
 
