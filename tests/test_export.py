@@ -361,7 +361,8 @@ def test_the_card_is_markdown_and_no_line_of_it_is_indented_into_code(tmp_path):
 
 
 NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
-VALUES = st.none() | st.booleans() | NUMBERS | st.text()
+WORDS = st.text(min_size=1, max_size=50).filter(lambda text: text.strip() and "\0" not in text)
+VALUES = st.none() | st.booleans() | NUMBERS | WORDS
 TABLES = st.lists(VALUES, max_size=3) | st.dictionaries(st.text(), VALUES, max_size=3)
 
 
