@@ -324,3 +324,16 @@ def test_what_cannot_be_pretrained_is_named(arguments, message, capsys, runs, tm
     code, _, error = call(capsys, "pretrain", *arguments, "--set", "n_images=16", "--out", str(tmp_path / "e.safetensors"))
     assert code == 2 and re.search(message, error), error
     assert not (tmp_path / "e.safetensors").exists()
+
+
+def test_the_door_allows_what_the_library_does():
+    """The command line has these bounds of its own, so that its help needs no torch."""
+    from synthlearn import __main__, arguments, encoders, image, options
+
+    assert image.SIZES == __main__.SIZES and encoders.SIDES == __main__.INPUTS
+    assert (options.LEAST, options.MOST) == arguments.SEEDS
+    for width in __main__.WIDTHS:
+        assert encoders.SmallAlexNet(width, 32).options["width"] == width
+    for width in (0.9 * __main__.WIDTHS[0], 1.1 * __main__.WIDTHS[1]):
+        with pytest.raises(sl.errors.ParameterError):
+            encoders.SmallAlexNet(width, 32)

@@ -206,9 +206,8 @@ def measurement_costs(profile: Profile) -> figures.Shown:
         if mine:
             command = f"<code>python -m synthlearn measure --profile {profile.name} --what {what}</code>"
             body.append([what.replace("_", " "), str(len(mine)), f"{np.mean(wall) / 60:.1f}", f"{sum(wall) / 60:.0f}", command])
-    tried = [
-        json.loads(path.read_text(encoding="utf-8"))["cost"]["wall_seconds"] for path in (files.root() / "results" / "search" / profile.name).glob("*.json")
-    ]
+    tries = sorted((files.root() / "results" / "search" / profile.name).glob("*.json"))
+    tried = [records.read(path)["cost"]["wall_seconds"] for path in tries]
     if tried:
         command = f"<code>python -m synthlearn search --profile {profile.name}</code>"
         body.append(["search", str(len(tried)), f"{np.mean(tried) / 60:.1f}", f"{sum(tried) / 60:.0f}", command])
