@@ -19,3 +19,7 @@ class CheckpointError(SynthlearnError):
 
 class TrainingDiverged(SynthlearnError):  # noqa: N818  (the name the design gives it)
     """The loss is no longer a finite number."""
+
+
+class OutOfTime(SynthlearnError):  # noqa: N818
+    """The time that was given is over; what was reached is kept."""
