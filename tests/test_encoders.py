@@ -46,18 +46,6 @@ def test_outputs_are_unit_vectors_and_taps_are_named():
         e.features(x, ("fc9",))
 
 
-def test_only_first_views_enter_the_running_statistics():
-    e, other = SmallAlexNet(0.125, 32).train(), SmallAlexNet(0.125, 32).train()
-    x, y = torch.randn(8, 3, 32, 32), torch.randn(8, 3, 32, 32) + 3
-    e(x)
-    with encoders.batch_statistics_only(e):
-        second = e(y)
-    other(x)
-    for name in ("running_mean", "running_var"):
-        assert torch.equal(getattr(e.conv[0][1], name), getattr(other.conv[0][1], name))
-    assert torch.allclose(second, other(y), atol=1e-6)  # the batch's own statistics in both
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -113,7 +113,7 @@ def small():
 
 
 def views(n=8, seed=0):
-    return [rng.normal(rng.key("view", seed, v), (n, 3, 32, 32)) for v in range(2)]
+    return torch.cat([rng.normal(rng.key("view", seed, v), (n, 3, 32, 32)) for v in range(2)])
 
 
 def test_mocos_queue_holds_the_newest_keys_in_order():
@@ -123,10 +123,13 @@ def test_mocos_queue_holds_the_newest_keys_in_order():
         q, k = moco.outputs(views(8, step))
         assert not k.requires_grad and q.requires_grad
         moco.loss([q, k])
+        assert torch.equal(moco.queue, before := moco.queue.clone())  # not before the update
+        moco.after([q, k])
+        assert not torch.equal(moco.queue, before)
         written.append(k)
     assert torch.equal(moco.queue[:16], torch.cat(written)) and torch.equal(moco.queue[16:], start[16:])
     q, k = moco.outputs(views(8, 2))
-    moco.loss([q, k])
+    moco.after([q, k])
     assert torch.equal(moco.queue[16:], k[:4]) and torch.equal(moco.queue[:4], k[4:]) and torch.equal(moco.queue[4:16], torch.cat(written)[4:])
 
 
@@ -149,7 +152,7 @@ def test_supervised_head_starts_at_log_classes_and_learns_a_separable_set():
     method = Supervised(small(), {}, 5)
     with torch.no_grad():
         method.head.weight.zero_()
-    value, parts = method.loss(method.outputs(views()[:1]), torch.arange(8) % 5)
+    value, parts = method.loss(method.outputs(views()[:8]), torch.arange(8) % 5)
     assert float(value.detach()) == pytest.approx(math.log(5), rel=1e-5) and set(parts) == {"accuracy"}
     colours = torch.tensor([[255, 0, 0], [0, 0, 255]], dtype=torch.uint8)
     images = colours[torch.arange(32) % 2][:, :, None, None].expand(-1, -1, 32, 32).contiguous()
@@ -161,7 +164,7 @@ def test_supervised_head_starts_at_log_classes_and_learns_a_separable_set():
 
 @pytest.mark.parametrize("name", list(METHODS))
 def test_every_method_goes_on_where_it_was(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("synthlearn.checkpoint.SECONDS", 0.0)
     source = make_generator("fractals-fractaldb", categories=3, points=200)
     images, labels = source.sample(range(24), 32), stream.labels(source, 24)
 
@@ -208,9 +211,9 @@ def test_batches_of_captions_deal_every_image_out_once_an_epoch():
 
 def test_stablerep_runs_one_image_of_each_caption_at_a_time():
     method, seen = StableRep(small(), {"images_per_caption": 3}, 4), []
-    method.forward_encoder = lambda x: seen.append(x) or functional.normalize(x.mean((2, 3)), dim=1)
+    method.encoder.forward = lambda x: seen.append(x) or functional.normalize(x.mean((2, 3)), dim=1)
     batch = rng.normal(rng.key("batch"), (12, 3, 32, 32))
-    (z,) = method.outputs([batch])
+    (z,) = method.outputs(batch)
     assert [len(x) for x in seen] == [4, 4, 4] and torch.equal(torch.cat(seen), batch) and len(z) == 12
     value, parts = method.loss([z], torch.arange(4).repeat(3))
     assert float(value) == pytest.approx(float(multi_positive(z, torch.arange(4).repeat(3), 0.1)))
@@ -224,9 +227,9 @@ def test_stablerep_plus_is_stablerep_and_clip():
     plus = StableRepPlus(small().train(), {"images_per_caption": 3}, 4, texts=texts)
     clip, plain = CLIP(small().train(), {"images_per_caption": 3}, 4, texts=texts), StableRep(small().train(), {"images_per_caption": 3}, 4)
     batch = rng.normal(rng.key("batch"), (12, 3, 32, 32))
-    both, parts = plus.loss(plus.outputs([batch]), labels)
-    text, _ = clip.loss(clip.outputs([batch]), labels)
-    images, _ = plain.loss(plain.outputs([batch]), labels)
+    both, parts = plus.loss(plus.outputs(batch), labels)
+    text, _ = clip.loss(clip.outputs(batch), labels)
+    images, _ = plain.loss(plain.outputs(batch), labels)
     assert float(both.detach()) == pytest.approx(float(text.detach()) + float(images.detach()), rel=1e-5)
     assert float(parts["text"]) == pytest.approx(float(text.detach()), rel=1e-5)
     norms = [plain.encoder.conv[0][1].running_mean, plus.encoder.conv[0][1].running_mean]
@@ -329,10 +332,10 @@ def test_two_processes_give_the_losses_and_gradients_of_one(tmp_path):
 def test_batch_statistics_stay_per_view():
     encoder = SmallAlexNet(1 / 16, 32).train()
     method = METHODS["align_uniform"](encoder)
-    x, y = views()
+    x, y = views().chunk(2)
     running = encoder.conv[0][1].running_mean.clone()
-    method.outputs([x, 5 * y])
+    method.outputs(torch.cat((x, 5 * y)))
     moved = encoder.conv[0][1].running_mean - running
     encoder.conv[0][1].running_mean.copy_(running)
-    method.outputs([x, x])
+    method.outputs(torch.cat((x, x)))
     assert torch.equal(encoder.conv[0][1].running_mean - running, moved)  # the second view leaves no trace

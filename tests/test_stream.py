@@ -114,7 +114,7 @@ def test_refreshing_more_than_all_is_refused():
 
 
 @pytest.mark.parametrize("refresh", [0.5, 1.0])
-def test_training_from_a_stream_goes_on_at_the_same_picture(refresh, tmp_path, runs):
+def test_training_from_a_stream_goes_on_at_the_same_picture(refresh, tmp_path, runs, monkeypatch):
     o = train.Optimisation(3, 8)
 
     def trained(checkpoint=None, stop=None):
@@ -129,12 +129,9 @@ def test_training_from_a_stream_goes_on_at_the_same_picture(refresh, tmp_path, r
 
     whole = trained()
     checkpoint = tmp_path / "c.safetensors"
-    train.CHECKPOINT_SECONDS, seconds = 0.0, train.CHECKPOINT_SECONDS
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            trained(checkpoint, 5)
-    finally:
-        train.CHECKPOINT_SECONDS = seconds
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("synthlearn.checkpoint.SECONDS", 0.0)
+        trained(checkpoint, 5)
     assert checkpoint.exists()
     resumed = trained(checkpoint)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)

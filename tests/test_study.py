@@ -204,7 +204,7 @@ def test_a_source_that_needs_an_encoder_names_its_record_and_gets_it_back_when_i
 
 
 def test_an_encoder_that_cannot_be_written_does_not_cost_its_training(tiny, runs, monkeypatch):
-    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("synthlearn.checkpoint.SECONDS", 0.0)
     row, save = study.row("noise-white"), encoders.save
 
     def full(*arguments):

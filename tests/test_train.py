@@ -12,7 +12,7 @@ import time
 import pytest
 import torch
 
-from synthlearn import files, train
+from synthlearn import checkpoint, files, train
 from synthlearn.augment import Augmentation
 from synthlearn.encoders import SmallAlexNet
 from synthlearn.errors import CheckpointError, DataError, TrainingDiverged
@@ -53,7 +53,7 @@ def stop_at(step):
 
 @pytest.mark.parametrize(("step", "optimiser"), [(1, "sgd"), (4, "sgd"), (5, "sgd"), (4, "adamw")])
 def test_resumed_equals_uninterrupted_to_the_bit(images, tmp_path, monkeypatch, step, optimiser):
-    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
     o = dataclasses.replace(SETTINGS, optimiser=optimiser, lr=0.01)
     whole, reference = run(images, o=o)
     with pytest.raises(StopError):
@@ -123,11 +123,11 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
         from pathlib import Path
         import torch
         import synthlearn as sl
-        from synthlearn import train
+        from synthlearn import checkpoint, train
         from synthlearn.augment import Augmentation
         from synthlearn.encoders import SmallAlexNet, save
         torch.set_num_threads(1)
-        train.CHECKPOINT_SECONDS = 0.0
+        checkpoint.SECONDS = 0.0
         slow, out = sys.argv[1] == "slow", Path(sys.argv[2])
         encoder = SmallAlexNet(1 / 16, 32, 0)
         def hook(step):
@@ -155,7 +155,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
 
 
 def test_a_damaged_checkpoint_is_named_and_left_there(images, tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
     with pytest.raises(StopError):
         run(images, checkpoint=tmp_path / "c", identity="x", on_step=stop_at(4))
     whole = (tmp_path / "c").read_bytes()
@@ -169,7 +169,7 @@ def test_a_damaged_checkpoint_is_named_and_left_there(images, tmp_path, monkeypa
 
 
 def test_a_checkpoint_that_does_not_say_where_it_is_is_named(images, tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
     path = tmp_path / "c"
     with pytest.raises(StopError):
         run(images, checkpoint=path, identity="x", on_step=stop_at(4))

@@ -71,19 +71,24 @@ def _fill(state: Mapping[str, Tensor], found: Mapping[str, Tensor], kind: str, p
 
 def _fill_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     every = _parameters(optimiser)
+    found: dict[int, dict[str, Tensor]] = {i: {} for i in range(len(every))}
     for name, value in tensors.items():
         kind, _, rest = name.partition(".")
-        if kind != "optimiser":
-            continue
-        i, _, key = rest.partition(".")
-        p = every[int(i)]
-        if key != "step" and value.shape != p.shape:
-            raise ValueError(f"{name} has shape {tuple(value.shape)}")
-        place = optimiser.state[p].get(key)
-        if place is not None:
-            place.copy_(value)  # a graph knows it by its place
-        else:
-            optimiser.state[p][key] = value if key == "step" else value.to(p.device)
+        if kind == "optimiser":
+            i, key = rest.split(".")
+            found[int(i)][key] = value
+    usual = next((values.keys() for values in found.values() if values), set())
+    for i, values in found.items():
+        if values and values.keys() != usual:  # parameters without a gradient have nothing
+            raise ValueError(f"optimiser.{i} has {', '.join(values)}")
+        for key, value in values.items():
+            if key != "step" and value.shape != every[i].shape:
+                raise ValueError(f"optimiser.{i}.{key} has shape {tuple(value.shape)}")
+            place = optimiser.state[every[i]].get(key)
+            if place is not None:
+                place.copy_(value)  # a graph knows it by its place
+            else:
+                optimiser.state[every[i]][key] = value if key == "step" else value.to(every[i].device)
 
 
 def _checked(name: str, value: Any) -> Any:

@@ -44,24 +44,25 @@ def start() -> None:
         print(f"{told} processes", file=sys.stderr)
 
 
-def _several() -> bool:
+def several() -> bool:
+    """Whether there are other processes."""
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
 def first() -> bool:
     """Whether this process writes the files."""
-    return not _several() or dist.get_rank() == 0
+    return not several() or dist.get_rank() == 0
 
 
 def wait() -> None:
     """Until all processes are here."""
-    if _several():
+    if several():
         dist.barrier()
 
 
 def check_batches(n: int, batch_size: int) -> None:
     """Raise ParameterError unless every batch of an epoch of n images can be shared out equally."""
-    world = dist.get_world_size() if _several() else 1
+    world = dist.get_world_size() if several() else 1
     for size in (batch_size, n % batch_size):
         if size % world:
             raise ParameterError(
@@ -71,7 +72,7 @@ def check_batches(n: int, batch_size: int) -> None:
 
 def share(n: int) -> slice:
     """This process's part of a batch of n."""
-    if not _several():
+    if not several():
         return slice(0, n)
     rank, world = dist.get_rank(), dist.get_world_size()
     return slice(rank * n // world, (rank + 1) * n // world)
@@ -79,7 +80,7 @@ def share(n: int) -> slice:
 
 def gather(x: Tensor) -> Tensor:
     """Rows of all processes in their order, (world · n, …); gradients flow into this process's own rows."""
-    if not _several():
+    if not several():
         return x
     parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
     dist.all_gather(parts, x.detach().contiguous())
@@ -89,12 +90,12 @@ def gather(x: Tensor) -> Tensor:
 
 def alike(x: Tensor) -> Tensor:
     """What every process computes in the same way from the whole batch: its gradient, which :func:`add_gradients` will add up, counts once."""
-    return x.detach() + (x - x.detach()) / dist.get_world_size() if _several() else x
+    return x.detach() + (x - x.detach()) / dist.get_world_size() if several() else x
 
 
 def add_gradients(parameters: Iterable[Tensor]) -> None:
     """Replace each gradient by the sum over processes."""
-    if _several():
+    if several():
         for p in parameters:
             if p.grad is not None:
                 dist.all_reduce(p.grad)
@@ -143,7 +144,7 @@ class _CommonBatchNorm(nn.modules.batchnorm._BatchNorm):
 
 def synchronise_statistics(module: nn.Module) -> None:
     """Make batch norms use all processes' shares, in place; weights and their names stay."""
-    if _several():
+    if several():
         for part in module.modules():
             if type(part) in (nn.BatchNorm1d, nn.BatchNorm2d):
                 part.__class__ = _CommonBatchNorm

@@ -1,11 +1,9 @@
 """Encoders with named feature taps, and their files."""
 
-import contextlib
 import importlib
 import inspect
 import math
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -210,7 +208,7 @@ class ResNet(Encoder):
 
     def forward(self, x: Tensor) -> Tensor:
         """Unit vectors (n, 128) of normalised float (n, 3, s, s)."""
-        return self.project(self.trunk(x))
+        return self.project(self.embed(x))
 
 
 def _timm(name: str) -> Any:
@@ -350,22 +348,6 @@ def _without_classifier(model: Any, tensors: dict[str, Tensor]) -> dict[str, Ten
     dropped = tuple(f"{name}." for name in names)
     kept = {n: t for n, t in tensors.items() if n in state or not n.startswith(dropped)}
     return {**counters, **kept}
-
-
-@contextlib.contextmanager
-def batch_statistics_only(module: nn.Module) -> Iterator[None]:
-    """Inside, batch norms in train mode use the batch's statistics but leave the running ones alone.
-
-    The reference's running statistics come from first views only (spec of the paper's code: replicas' buffers are discarded).
-    """
-    norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    for norm in norms:
-        norm.track_running_stats = False
-    try:
-        yield
-    finally:
-        for norm in norms:
-            norm.track_running_stats = True
 
 
 def describe(name: str, width: float, input_size: int) -> dict[str, Any]:

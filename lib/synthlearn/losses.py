@@ -41,7 +41,15 @@ def uniform(x: Tensor, t: float = 2) -> Tensor:
     Raises: ParameterError if x is not (n, d) with n ≥ 2.
     """
     _check(x, 2)
-    return torch.pdist(x.float()).square().mul(-t).exp().mean().log()
+    if x.device.type == "cpu":
+        return torch.pdist(x.float()).square().mul(-t).exp().mean().log()
+    return uniform_by_product(x.float(), t)
+
+
+def uniform_by_product(x: Tensor, t: float) -> Tensor:
+    """:func:`uniform` of float32 unit rows by a matrix product of the rows, which suits a GPU: there pairs one by one take longer than the network."""
+    potential = ((x @ x.T - 1).clamp_max(0) * (2 * t)).exp()
+    return (potential.triu(1).sum() / (len(x) * (len(x) - 1) / 2)).log()
 
 
 def uniform_limit(d: int, t: float = 2) -> float:
@@ -84,16 +92,22 @@ def sup_con(z: Tensor, labels: Tensor, temperature: float = 0.1, mean: str = "ou
         raise ParameterError(f"labels of shape {tuple(labels.shape)} for {len(z)} rows: must be ({len(z)},)")
     if mean not in ("out", "in"):
         raise ParameterError(f"mean = {mean!r}: must be 'out' or 'in'")
-    positive = (labels[:, None] == labels) & ~torch.eye(len(z), dtype=torch.bool, device=z.device)
-    count = positive.sum(1)
-    if not bool(count.any()):
+    if len(labels.unique()) == len(labels):
         raise ParameterError(f"{len(z)} rows of {len(z)} classes: no row has another one of its class; raise the batch or the views per image")
-    log_p = _others(z.float(), temperature).log_softmax(1)
-    kept = count > 0
-    log_p, positive, count = log_p[kept], positive[kept], count[kept]
+    return sup_con_unchecked(z, labels, temperature, mean)
+
+
+def sup_con_unchecked(z: Tensor, labels: Tensor, temperature: float, mean: str = "out") -> Tensor:
+    """:func:`sup_con` without a look at the values, for which the host would wait."""
+    positive = (labels[:, None] == labels) & ~torch.eye(len(z), dtype=torch.bool, device=z.device)
+    count, log_p = positive.sum(1), _others(z.float(), temperature).log_softmax(1)
+    kept, some = count > 0, count.clamp_min(1)
     if mean == "out":
-        return (-log_p.masked_fill(~positive, 0).sum(1) / count).mean()
-    return (count.log() - log_p.masked_fill(~positive, float("-inf")).logsumexp(1)).mean()
+        value = -log_p.masked_fill(~positive, 0).sum(1) / some
+    else:
+        used = positive | ~kept[:, None]  # a row of nothing would make gradients of NaN
+        value = some.log() - log_p.masked_fill(~used, float("-inf")).logsumexp(1)
+    return torch.where(kept, value, 0).sum() / kept.sum()
 
 
 def multi_positive(z: Tensor, caption_ids: Tensor, temperature: float = 0.1) -> Tensor:
@@ -117,6 +131,11 @@ def multi_positive(z: Tensor, caption_ids: Tensor, temperature: float = 0.1) -> 
         raise ParameterError(f"temperature = {temperature}: must be above 0")
     if not bool(z.isfinite().all()):
         raise ParameterError(f"features hold {int((~z.isfinite()).sum())} values that are not finite; lower the learning rate")
+    return multi_positive_unchecked(z, caption_ids, temperature)
+
+
+def multi_positive_unchecked(z: Tensor, caption_ids: Tensor, temperature: float) -> Tensor:
+    """:func:`multi_positive` without a look at the values, for which the host would wait."""
     z = functional.normalize(z if z.dtype == torch.float64 else z.float(), dim=1)
     positive = (caption_ids[:, None] == caption_ids) & ~torch.eye(len(z), dtype=torch.bool, device=z.device)
     log_p = _others(z, temperature).log_softmax(1)
@@ -152,6 +171,12 @@ def image_text(images: Tensor, texts: Tensor, image_ids: Tensor, text_ids: Tenso
     match = image_ids[:, None] == text_ids
     if not bool((match.sum(1) == 1).all()) or not bool(match.any(0).all()):
         raise ParameterError("image_ids, text_ids: every image needs exactly one of the texts, and every text an image")
+    return image_text_unchecked(images, texts, image_ids, text_ids, scale)
+
+
+def image_text_unchecked(images: Tensor, texts: Tensor, image_ids: Tensor, text_ids: Tensor, scale: Tensor | float) -> tuple[Tensor, Tensor]:
+    """:func:`image_text` without a look at the values, for which the host would wait."""
+    match = image_ids[:, None] == text_ids
     u, t = (functional.normalize(x if x.dtype == torch.float64 else x.float(), dim=1) for x in (images, texts))
     logits = scale * (u @ t.T)
     of_text = -logits.T.log_softmax(1).masked_fill(~match.T, 0).sum(1) / match.sum(0)

@@ -6,7 +6,7 @@ checkpoint of the method is a checkpoint of the run. Its options are of the same
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from . import distributed, losses, rng
-from .encoders import Encoder, batch_statistics_only
+from . import distributed, losses, norms, rng
+from .encoders import Encoder
 from .errors import ParameterError
 from .options import Options, build, shown
 from .text import TextTower
@@ -45,20 +45,32 @@ class Method(nn.Module):
         super().__init__()
         self.encoder, self.seed = encoder, seed
         self.o: Any = build(self.Options, f"method {type(self).__name__}", options or {})
-        self.forward_encoder: Callable[[Tensor], Tensor] = encoder.forward  # replaced by a compiled one on a GPU
         if self.labelled and classes < 2:
             raise ParameterError(f"classes = {classes}: this method needs the classes of the images; choose a source that has them (FractalDB, a real set)")
 
-    def outputs(self, views: list[Tensor]) -> list[Tensor]:
-        """What the loss reads, from normalised views, float (n, 3, s, s) each.
+    def outputs(self, views: Tensor) -> list[Tensor]:
+        """What the loss reads, from normalised views, float (views · n, 3, s, s), the first view of each image, then the second ones.
 
-        Each view is a forward pass of its own, so batch statistics are per view; the first view's alone enter the running ones (authors' code).
+        Batch statistics are per view; the first view's alone enter the running ones (authors' code).
         """
-        found = [self.forward_encoder(views[0])]
-        for view in views[1:]:
-            with batch_statistics_only(self.encoder):
-                found.append(self.forward_encoder(view))
-        return found
+        return list(self.encode(views, self.views).chunk(self.views))
+
+    def encode(self, x: Tensor, parts: int, counted: int = 1, encoder: Encoder | None = None, embed: bool = False) -> Tensor:
+        """The only way into a network: its outputs (n, output_size), or embeddings, of normalised float (n, 3, s, s).
+
+        Args:
+            parts: of the batch, whose statistics are their own.
+            counted: how many of them enter the running statistics.
+            encoder: another than the method's own.
+        """
+        network = encoder or self.encoder
+        # A CPU keeps the way of the reference, and of the records: a call for each part. Rounding is all that differs.
+        one = x.device.type != "cpu" and not distributed.several() and len(x) % parts == 0 and parts > 1
+        way = norms.in_one_pass if one else norms.part_by_part
+        return way(network, x, parts, counted, network.embed if embed else network.forward)
+
+    def after(self, outputs: list[Tensor]) -> None:
+        """What follows an update, given what the loss read."""
 
     def loss(self, outputs: list[Tensor], labels: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """The scalar to minimise and its parts by name, of float32 outputs and int64 labels (n,)."""
@@ -127,7 +139,7 @@ class SupCon(Method):
         """As of any method; parts: align."""
         assert labels is not None
         x, y = outputs
-        return losses.sup_con(torch.cat((x, y)), labels.repeat(2), self.o.temperature), {"align": losses.align(x, y).detach()}
+        return losses.sup_con_unchecked(torch.cat((x, y)), labels.repeat(2), self.o.temperature), {"align": losses.align(x, y).detach()}
 
 
 @dataclass(frozen=True)
@@ -158,15 +170,15 @@ class StableRep(Method):
         if self.images_per_label < self.least:
             raise ParameterError(f"option images_per_caption = {self.images_per_label}: must be at least {self.least}, or no image has a positive")
 
-    def outputs(self, views: list[Tensor]) -> list[Tensor]:
+    def outputs(self, views: Tensor) -> list[Tensor]:
         """Embeddings of the one view, in the order of the batch."""
-        return [torch.cat(super().outputs(list(views[0].chunk(self.images_per_label))))]
+        return [self.encode(views, self.images_per_label)]
 
     def loss(self, outputs: list[Tensor], labels: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """As of any method; parts: above_floor, the loss less its least value."""
         assert labels is not None
         (z,) = outputs
-        value = losses.multi_positive(z, labels, self.o.temperature)
+        value = losses.multi_positive_unchecked(z, labels, self.o.temperature)
         floor = losses.multi_positive_floor(len(z) // self.images_per_label, self.images_per_label, self.o.temperature)
         return value, {"above_floor": value.detach() - floor}
 
@@ -199,16 +211,9 @@ class StableRepPlus(StableRep):
             scale = encoder.embedding_size**-0.5
             self.to_text.weight.copy_(rng.normal(rng.key("to text", seed), (encoder.output_size, encoder.embedding_size)) * scale)
 
-    def outputs(self, views: list[Tensor]) -> list[Tensor]:
+    def outputs(self, views: Tensor) -> list[Tensor]:
         """Embeddings of the one view and its vectors in the texts' space, in the order of the batch."""
-        embedded = []
-        for number, part in enumerate(views[0].chunk(self.images_per_label)):
-            if number:
-                with batch_statistics_only(self.encoder):
-                    embedded.append(self.encoder.embed(part))
-            else:
-                embedded.append(self.encoder.embed(part))
-        h = torch.cat(embedded)
+        h = self.encode(views, self.images_per_label, embed=True)
         return [self.encoder.project(h), self.to_text(h)]
 
     def loss(self, outputs: list[Tensor], labels: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
@@ -220,10 +225,10 @@ class StableRepPlus(StableRep):
     def text_loss(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """Half of each direction of :func:`synthlearn.losses.image_text`, over the batch's images and its captions."""
         assert labels is not None
-        captions = labels.unique()
+        captions = labels.sort().values[:: self.images_per_label]  # each is in the batch as often
         texts = distributed.alike(self.tower(captions))
         scale = distributed.alike(self.log_scale).clamp(max=math.log(LARGEST_SCALE)).exp()
-        image, text = losses.image_text(images, texts, labels, captions, scale)
+        image, text = losses.image_text_unchecked(images, texts, labels, captions, scale)
         return (image + text) / 2
 
 
@@ -257,9 +262,9 @@ class Supervised(Method):
             self.head.weight.copy_(rng.normal(rng.key("head", seed), (classes, encoder.embedding_size)) * 0.02)
             self.head.bias.zero_()
 
-    def outputs(self, views: list[Tensor]) -> list[Tensor]:
+    def outputs(self, views: Tensor) -> list[Tensor]:
         """Logits of the one view, (n, classes)."""
-        return [self.head(self.encoder.embed(views[0]))]
+        return [self.head(self.encode(views, 1, embed=True))]
 
     def loss(self, outputs: list[Tensor], labels: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """As of any method; parts: accuracy on the batch."""
@@ -290,6 +295,7 @@ class MoCo(Method):
     Options = MoCoOptions
     queue: Tensor
     written: Tensor
+    shuffle: Tensor
 
     def __init__(self, encoder: Encoder, options: dict[str, Any] | None = None, classes: int = 0, seed: int = 0, texts: Sequence[str] = ()) -> None:
         super().__init__(encoder, options, classes, seed, texts)
@@ -297,30 +303,33 @@ class MoCo(Method):
         start = functional.normalize(rng.normal(rng.key("queue", seed), (self.o.queue, encoder.output_size)), dim=1)
         self.register_buffer("queue", start)
         self.register_buffer("written", torch.zeros((), dtype=torch.int64))  # keys so far: the next goes to written mod queue
+        self.register_buffer("shuffle", rng.key("shuffle", seed), persistent=False)  # key of the orders of batches
 
-    def outputs(self, views: list[Tensor]) -> list[Tensor]:
+    def outputs(self, views: Tensor) -> list[Tensor]:
         """Queries of the first view and keys of the second, after the key encoder has followed."""
+        first, second = views.chunk(2)
+        parts = max(1, len(first) // self.o.group)  # none smaller than a group
         with torch.no_grad():
-            for slow, fast in zip(self.key_encoder.parameters(), self.encoder.parameters(), strict=True):
-                slow.lerp_(fast, 1 - self.o.momentum)
-            n = len(views[1])
-            order = rng.permutation(rng.key("shuffle", self.seed, int(self.written)), n).to(views[1].device)
-            keys = torch.cat([self.key_encoder(part) for part in self._groups(views[1][order])])
+            slow, fast = (list(e.parameters()) for e in (self.key_encoder, self.encoder))
+            torch._foreach_lerp_(slow, fast, 1 - self.o.momentum)
+            order = rng.permutation(rng.fold(self.shuffle, self.written), len(second))
+            keys = self.encode(second[order], parts, parts, self.key_encoder)
             keys = torch.empty_like(keys).index_copy_(0, order, keys)
-        return [torch.cat([self.forward_encoder(part) for part in self._groups(views[0])]), keys]
-
-    def _groups(self, x: Tensor) -> tuple[Tensor, ...]:
-        return x.chunk(max(1, len(x) // self.o.group))  # none smaller than a group
+        return [self.encode(first, parts, parts), keys]
 
     def loss(self, outputs: list[Tensor], labels: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss against the queue as it is; the keys then take the place of the oldest."""
+        """The loss against the queue as it is; parts: align, uniform."""
         q, k = outputs
         value = losses.info_nce(q, k, self.queue, self.o.temperature)
-        with torch.no_grad():
-            place = (self.written + torch.arange(len(k), device=k.device)) % self.o.queue
-            self.queue = self.queue.index_copy(0, place, k.detach())
-            self.written += len(k)
         return value, {"align": losses.align(q, k).detach(), "uniform": losses.uniform(q).detach()}
+
+    @torch.no_grad()
+    def after(self, outputs: list[Tensor]) -> None:
+        """The keys take the place of the oldest in the queue."""
+        keys = outputs[1]
+        place = (self.written + torch.arange(len(keys), device=keys.device)) % self.o.queue
+        self.queue.index_copy_(0, place, keys)
+        self.written.add_(len(keys))
 
 
 METHODS: dict[str, type[Method]] = {

@@ -1,5 +1,10 @@
-"""The one training loop: a feed of images, a method over its views, SGD; resumable to the bit on a CPU; on several processes as on one."""
+"""The one training loop: a feed of images, a method over its views, an update; resumable to the bit on a CPU; on several processes as on one.
 
+On a GPU a step is a CUDA graph, for which the host launches nothing and waits for nothing. A run whose step differs from the last run's in weights,
+pictures or seed alone takes that step over.
+"""
+
+import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,18 +15,19 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from . import distributed, encoders, files, progress, rng
+from . import checkpoint as checkpoints
+from . import deadline, distributed, progress, rng
 from .augment import Augmentation
-from .errors import CheckpointError, ParameterError, TrainingDiverged
+from .errors import OutOfTime, ParameterError, TrainingDiverged
+from .graph import Replayed
 from .methods import Method
 
 MOMENTUM = 0.9
 BETAS = (0.9, 0.98)  # of AdamW (StableRep, authors' code)
 WARM_UP = 0.2  # share of a one-cycle schedule that climbs
 STEP_EPOCHS = (155 / 200, 170 / 200, 185 / 200)  # of a step schedule: × 0.1 after each (the noise paper: 155, 170, 185 of 200)
-CHECKPOINT_SECONDS = 20.0
 CURVE_POINTS = 200
-COMPILED_FROM = 2000  # steps on a GPU: compiling took 40 seconds on an H100 with sixteen cores
+COMPILED_FROM = 20_000  # steps on a GPU: compiling takes a minute or more
 EXPLODED = 1e6  # no loss here is that large unless the weights run away
 Step = tuple[int, int, Tensor]  # step, epoch, slots
 
@@ -43,15 +49,28 @@ class Optimisation:
     optimiser: str = "sgd"
 
     def of(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimiser over parameters; its rate is set at every step."""
-        if self.optimiser == "sgd":
-            return torch.optim.SGD(parameters, lr=0.0, momentum=MOMENTUM, weight_decay=self.weight_decay)
+        """The optimiser over parameters of one device; its rate is set at every step, on a GPU in a tensor."""
         every = list(parameters)
-        groups = [
-            {"params": [p for p in every if p.ndim > 1], "weight_decay": self.weight_decay},
-            {"params": [p for p in every if p.ndim < 2], "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(groups, lr=0.0, betas=BETAS)
+        on_gpu = every[0].device.type == "cuda"
+        more: dict[str, Any] = {"lr": torch.zeros((), device=every[0].device), "fused": True} if on_gpu else {"lr": 0.0}
+        if self.optimiser == "sgd":
+            optimiser: torch.optim.Optimizer = torch.optim.SGD(every, momentum=MOMENTUM, weight_decay=self.weight_decay, **more)
+        else:
+            groups = [
+                {"params": [p for p in every if p.ndim > 1], "weight_decay": self.weight_decay},
+                {"params": [p for p in every if p.ndim < 2], "weight_decay": 0.0},
+            ]
+            optimiser = torch.optim.AdamW(groups, betas=BETAS, **more, **({"capturable": True} if on_gpu else {}))
+        if on_gpu:  # what a step changes has its place before the first one
+            for p in every:
+                optimiser.state[p] = self._state(p)
+        return optimiser
+
+    def _state(self, p: Tensor) -> dict[str, Tensor]:
+        """What the optimiser keeps of a parameter, before any step."""
+        if self.optimiser == "sgd":
+            return {"momentum_buffer": torch.zeros_like(p)}
+        return {"step": torch.zeros((), device=p.device), "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
 
     def described(self) -> dict[str, Any]:
         """For a record. SGD is not named: it is older than the choice, and so are most records."""
@@ -152,6 +171,109 @@ class CaptionOrder(Order):
         return found
 
 
+class Training:
+    """One method's updates: the one step there is, whatever the method.
+
+    The step is a function of tensors of fixed shapes: pictures → views → :meth:`Method.outputs` → loss → update. What it changes keeps its place in
+    memory, and it reads nothing back, so that a GPU can replay it.
+    """
+
+    def __init__(self, method: Method, views: Augmentation, o: Optimisation, device: torch.device) -> None:
+        self.method, self.views, self.o, self.device = method, views, o, device
+        method.to(device).train()
+        method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+        distributed.synchronise_statistics(method)
+        self.trained = [p for p in method.parameters() if p.requires_grad]
+        self.optimiser = o.of(self.trained)
+        self.terms: list[str] = []  # names of what a step returns
+        self._replayed = Replayed(self._update, self.state)
+
+    def step(self, pictures: Tensor, slots: Tensor, keys: Tensor, labels: Tensor | None, rate: float) -> Tensor:
+        """One update.
+
+        Args:
+            pictures: uint8 (b, 3, h, w), with their slots, int64 (b,), and classes, int64 (b,), for a labelled method.
+            keys: int64 scalar, of the views of the epoch.
+            rate: the learning rate.
+
+        Returns: the loss and its parts, float32 (terms,), overwritten by the next step.
+        """
+        for group in self.optimiser.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+        inputs = (pictures, slots, keys, *(() if labels is None else (labels,)))
+        return (self._update if distributed.several() else self._replayed)(*inputs)[0]
+
+    def _update(self, pictures: Tensor, slots: Tensor, keys: Tensor, labels: Tensor | None = None) -> tuple[Tensor]:
+        def share(x: Tensor) -> Tensor:  # of this process; the images of a caption stay in one
+            together = x.view(self.method.images_per_label or 1, -1, *x.shape[1:])
+            return together[:, distributed.share(together.shape[1])].flatten(0, 1)
+
+        each = torch.stack([rng.fold(keys, share(slots), view) for view in range(self.method.views)])
+        views = torch.cat([self.views(share(pictures), k) for k in each])  # float32: colours are not to be rounded
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.o.precision == "bf16"):
+            outputs = self.method.outputs(views)
+        outputs = [distributed.gather(z.float()) for z in outputs]
+        loss, parts = self.method.loss(outputs, None if labels is None else distributed.gather(share(labels)))
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        distributed.add_gradients(self.trained)
+        self.optimiser.step()
+        self.method.after([z.detach() for z in outputs])
+        self.terms = ["loss", *parts]
+        return (torch.stack([loss.detach(), *parts.values()]),)
+
+    def state(self) -> list[Tensor]:
+        """All that a step changes."""
+        kept = [value for p in self.trained for value in self.optimiser.state[p].values() if isinstance(value, Tensor)]
+        return [*self.method.parameters(), *self.method.buffers(), *kept]
+
+    @torch.no_grad()
+    def take(self, method: Method) -> None:
+        """Copy the values of a method of the same form into place, and forget what the optimiser has seen."""
+        for place, value in zip(_tensors(self.method), _tensors(method), strict=True):
+            place.copy_(value)
+        for p in self.trained:
+            for value in self.optimiser.state[p].values():
+                value.zero_()
+
+
+def _tensors(method: Method) -> list[Tensor]:
+    return [*method.parameters(), *method.buffers()]
+
+
+def _form(method: Method, views: Augmentation, o: Optimisation, device: torch.device, compiled: bool) -> tuple[Any, ...]:
+    """All that decides a step but values: trainings of one form may share it."""
+    shapes = [(x.shape, x.dtype) for x in _tensors(method)]
+    settings = (o.precision, o.optimiser, o.weight_decay)
+    return type(method), method.o, type(method.encoder), method.encoder.options, views, settings, device, compiled, shapes
+
+
+_last: list[tuple[tuple[Any, ...], Training]] = []  # the last form on a GPU and its training, whose graphs the next one may use
+
+
+def _shared(device: torch.device) -> bool:
+    return device.type == "cuda" and not distributed.several()
+
+
+def _training(method: Method, views: Augmentation, o: Optimisation, device: torch.device, compiled: bool) -> Training:
+    """A training of the method; on a GPU of a copy of it, in the place of the last one's where their forms are the same."""
+    method.to(device).train()
+    if not _shared(device):
+        return Training(method, views, o, device)
+    form = _form(method, views, o, device, compiled)
+    if not _last or _last[0][0] != form:
+        _last.clear()  # before the new one needs its memory
+        _last.append((form, Training(copy.deepcopy(method), views, o, device)))
+        if compiled:
+            encoder: Any = _last[0][1].method.encoder
+            encoder.embed = torch.compile(encoder.embed)
+    _last[0][1].take(method)
+    return _last[0][1]
+
+
 def pretrain(
     images: Tensor | Feed,
     method: Method,
@@ -178,16 +300,11 @@ def pretrain(
         labels: class of each slot, int64 (n,), for a labelled method.
 
     Raises: CheckpointError if the checkpoint is damaged or belongs to another run; TrainingDiverged if the loss is not finite;
-        ParameterError if a labelled method has no labels.
+        ParameterError if a labelled method has no labels; OutOfTime when the deadline has passed, after writing the checkpoint.
     """
     if method.labelled and labels is None:
         raise ParameterError(f"{type(method).__name__}: needs the classes of a fixed pool; choose a source that has classes, and refresh = 0")
     device, n, began = images.device, len(images) if isinstance(images, Tensor) else images.n, time.perf_counter()
-    method.to(device).train()
-    method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-    distributed.synchronise_statistics(method)
-    trained = [p for p in method.parameters() if p.requires_grad]
-    optimiser = o.of(trained)
     order: Order
     if method.images_per_label and labels is not None:
         order = CaptionOrder(labels, method.images_per_label, o, seed, device)
@@ -195,101 +312,64 @@ def pretrain(
     else:
         order = Order(n, o, seed, device)
         distributed.check_batches(n, o.batch_size)
+    labels = labels.to(device) if method.labelled and labels is not None else None
     steps = o.epochs * order.per_epoch
+    training = _training(method, augmentation, o, device, steps >= COMPILED_FROM)
     every = max(1, math.ceil(steps / CURVE_POINTS))
-    start, resumed, spent = 0, 0, 0.0
-    curves: dict[str, list[float]] = {"step": []}
+    states = {"method": training.method.state_dict()}
+    reached = checkpoints.Progress(curves={"step": []})
     if checkpoint is not None and checkpoint.exists():
-        start, resumed, curves, spent = _restore(checkpoint, method, optimiser, identity)
-        resumed += 1
-    if device.type == "cuda" and steps >= COMPILED_FROM:
-        method.forward_encoder = torch.compile(method.encoder.forward)
-    saved = time.perf_counter()
-    recent: list[dict[str, Tensor]] = []
-    planned = order.plan(range(start, min(steps, until or steps)))
+        reached = checkpoints.restore(checkpoint, identity, states, training.optimiser)
+        reached.resumed += 1
+    saved, spent, recent = time.perf_counter(), reached.seconds, None
+    planned = order.plan(range(reached.step, min(steps, until or steps)))
     batches = ((step, images[step[2]]) for step in planned) if isinstance(images, Tensor) else images.ahead(planned)
+    of_epoch, keys = -1, torch.zeros((), dtype=torch.int64)
     with progress.bar(steps, "training", "step") as shown:
-        shown.update(start)
-        for (step, epoch, index), batch in batches:
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(step, steps, o)
-            chosen = None if labels is None else labels[index.to(labels.device)].to(device)
-            loss, terms = _step(batch, index, chosen, method, augmentation, o, rng.key("views", seed, epoch, device=device))
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            distributed.add_gradients(trained)
-            optimiser.step()
-            recent.append({"loss": loss.detach(), **terms})
-            if (step + 1) % every == 0 or step + 1 == steps:
-                _log(curves, step, recent, checkpoint, optimiser.param_groups[0]["lr"])
-                recent = []
-                shown.set_postfix(loss=f"{curves['loss'][-1]:.3f}", refresh=False)
+        shown.update(reached.step)
+        for (step, epoch, slots), pictures in batches:
+            if epoch != of_epoch:
+                of_epoch, keys = epoch, rng.key("views", seed, epoch, device=device)
+            rate = learning_rate(step, steps, o)
+            found = training.step(pictures, slots, keys, None if labels is None else labels[slots], rate)
+            if recent is None:
+                recent, filled = torch.empty((len(found), every), device=device), 0
+            recent[:, filled] = found
+            filled += 1
+            reached.step = step + 1
+            if reached.step % every == 0 or reached.step == steps:
+                _log(reached, dict(zip(training.terms, recent[:, :filled].cpu(), strict=True)), checkpoint, rate)
+                filled = 0
+                shown.set_postfix(loss=f"{reached.curves['loss'][-1]:.3f}", refresh=False)
             shown.update()
-            if checkpoint is not None and distributed.first() and not recent and time.perf_counter() - saved > CHECKPOINT_SECONDS:
-                _save(checkpoint, method, optimiser, step + 1, resumed, curves, spent + time.perf_counter() - began, identity)
+            late = checkpoint is not None and deadline.passed() and not filled and reached.step < steps
+            if checkpoint is not None and distributed.first() and not filled and (late or time.perf_counter() - saved > checkpoints.SECONDS):
+                reached.seconds = spent + time.perf_counter() - began
+                checkpoints.save(checkpoint, identity, reached, states, training.optimiser)
                 saved = time.perf_counter()
             if on_step is not None:
-                on_step(step + 1)
+                on_step(reached.step)
+            if late:
+                raise OutOfTime(f"the time is over after {reached.step} of {steps} updates, which are kept: the next call goes on from there")
+    if training.method is not method:
+        with torch.no_grad():
+            for place, value in zip(_tensors(method), _tensors(training.method), strict=True):
+                place.copy_(value)
     method.eval()
-    return Trained(curves, spent + time.perf_counter() - began, resumed)
+    return Trained(reached.curves, spent + time.perf_counter() - began, reached.resumed)
 
 
-def _step(
-    batch: Tensor, index: Tensor, labels: Tensor | None, method: Method, augmentation: Augmentation, o: Optimisation, keys: Tensor
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """Loss of one batch: this process's share of the views goes through the network, the loss sees all of them."""
-    together = method.images_per_label or 1  # the images of a caption stay in one process
-    part = torch.arange(len(batch), device=index.device).view(together, -1)[:, distributed.share(len(batch) // together)].flatten()
-    views = [
-        augmentation(batch[part.to(batch.device)], rng.fold(keys, index[part], view)) for view in range(method.views)
-    ]  # float32: colours are not to be rounded
-    with torch.autocast(batch.device.type, torch.bfloat16, enabled=o.precision == "bf16"):
-        outputs = method.outputs(views)
-    labels = None if labels is None else distributed.gather(labels[part.to(labels.device)])
-    return method.loss([distributed.gather(z.float()) for z in outputs], labels)
-
-
-def _log(curves: dict[str, list[float]], step: int, recent: list[dict[str, Tensor]], checkpoint: Path | None, lr: float) -> None:
-    """Append the means since the last point. Raises TrainingDiverged."""
-    curves["step"].append(step + 1)
-    for name in recent[0]:
-        value = float(torch.stack([r[name] for r in recent]).mean())
+def _log(reached: checkpoints.Progress, recent: dict[str, Tensor], checkpoint: Path | None, lr: float) -> None:
+    """Append the means since the last point; ``recent``: values by name, (steps,). Raises TrainingDiverged."""
+    curves = reached.curves
+    curves["step"].append(reached.step)
+    for name, values in recent.items():
+        value = float(values.mean())
         if not math.isfinite(value) or abs(value) > EXPLODED:
             if checkpoint is not None:
                 checkpoint.unlink(missing_ok=True)
             raise TrainingDiverged(
-                f"{name} = {value} at step {step + 1}, where lr was {lr:.3g}: training diverged; try a lr three times lower, a larger batch_size, or "
+                f"{name} = {value} at step {reached.step}, where lr was {lr:.3g}: training diverged; try a lr three times lower, a larger batch_size, or "
                 f"precision = 'fp32' (-p lr …, --set lr=…)"
             )
         curves.setdefault(name, []).append(round(value, 6))
-
-
-def _save(path: Path, method: Method, optimiser: torch.optim.Optimizer, step: int, resumed: int, curves: dict, seconds: float, identity: str) -> None:
-    tensors = {f"method.{k}": v for k, v in method.state_dict().items()}
-    for i, p in enumerate(p for group in optimiser.param_groups for p in group["params"]):
-        tensors |= {f"optimiser.{i}.{key}": value for key, value in optimiser.state[p].items() if isinstance(value, Tensor)}
-    files.save_tensors(path, tensors, {"kind": "checkpoint", "step": step, "resumed": resumed, "curves": curves, "seconds": seconds, "identity": identity})
-
-
-def _restore(path: Path, method: Method, optimiser: torch.optim.Optimizer, identity: str) -> tuple[int, int, dict[str, list[float]], float]:
-    tensors, header = files.load_tensors(path)
-    if header.get("kind") != "checkpoint":
-        raise CheckpointError(f"{path}: is no checkpoint of a training; choose another name, or delete it to start over")
-    if header.get("identity") != identity:
-        raise CheckpointError(f"{path}: belongs to another run ({str(header.get('identity'))[:12]}, not {identity[:12]}); delete it to start over")
-    encoders.restore(method, {k.removeprefix("method."): v for k, v in tensors.items() if k.startswith("method.")}, path)
-    each = [p for group in optimiser.param_groups for p in group["params"]]
-    try:
-        for name, value in tensors.items():
-            if name.startswith("optimiser."):
-                _, i, key = name.split(".")
-                parameter = each[int(i)]
-                if key != "step" and value.shape != parameter.shape:
-                    raise ValueError(f"{name} has shape {tuple(value.shape)}")
-                optimiser.state[parameter][key] = value.to("cpu" if key == "step" else parameter.device)
-        kinds = {"step": int, "resumed": int, "curves": dict, "seconds": float}
-        if wrong := [name for name, kind in kinds.items() if not isinstance(header[name], kind)]:
-            raise TypeError(f"{wrong[0]} = {str(header[wrong[0]])[:80]}")
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: a checkpoint of another version ({error}); delete it to start over") from error
-    return header["step"], header["resumed"], header["curves"], header["seconds"]
