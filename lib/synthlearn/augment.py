@@ -2,6 +2,10 @@
 
 The law is torchvision's (RandomResizedCrop, flip, ColorJitter in random order, RandomGrayscale); the random numbers are
 counter-based, so a view depends on its key alone.
+
+Three ways give the same views: on CPUs, colour steps on the subset of images whose turn it is; on GPUs one kernel
+(:mod:`synthlearn.view_kernel`); on other devices, and as the law that the kernel is tested against, steps on all images that keep
+what applies. The last two never make the host wait: no shape and no branch depends on a value.
 """
 
 import math
@@ -13,13 +17,19 @@ from torch import Tensor
 
 from . import rng
 from .errors import ParameterError
-from .image import LUMA, MEAN, STD, luma, resize, shift_hue, triangle_weights
+from .image import LUMA, MEAN, STD, constant, luma, resize, shift_hue, triangle_weights
 
 TRIES = 10  # of a crop that fits, then the whole image
 RATIO = (3 / 4, 4 / 3)
 CHUNK = 64  # images whose pixels stay in the cache of a core
 # RGB → (Y, I, Q); a hue shift in the linear variant turns the I–Q plane
 YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
+# and back: torch.linalg.inv of it in float32, digit for digit, because records depend on the last one
+RGB = (
+    (1.0, 0.9561706781387329, 0.6214325428009033),
+    (1.0, -0.2726885974407196, -0.6468132734298706),
+    (1.0000001192092896, -1.1037440299987793, 1.7006231546401978),
+)
 
 
 @dataclass(frozen=True)
@@ -56,32 +66,79 @@ class Augmentation:
         """For a record. No downsampling is not named: it is older than the choice, and so are most records."""
         return {key: value for key, value in asdict(self).items() if key != "downsample_p" or value}
 
-    def __call__(self, images: Tensor, keys: Tensor) -> Tensor:
-        """One view of each image: uint8 (n, 3, h, w) and int64 keys (n,) → normalised float (n, 3, crop, crop), channels last.
+    def __call__(self, images: Tensor, keys: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Normalised views, one of each image or v of each.
+
+        Args:
+            images: uint8 (n, 3, h, w), square where ``downsample_p`` is not 0.
+            keys: int64 (n,) for one view, (v, n) for v of them.
+            dtype: of the views; they are computed in float32 and rounded once.
+
+        Returns: (n, 3, crop, crop), or (v·n, 3, crop, crop), view 0 of all images first; channels last in memory.
 
         Raises: ParameterError when the crop is larger than the image.
         """
         height, width = images.shape[-2:]
         if self.crop > min(height, width):
             raise ParameterError(f"crop = {self.crop}: larger than the images ({height}×{width}); lower it or raise image_size")
-        if self.downsample_p:
-            images = self._downsampled(images, keys)
-        step = CHUNK if images.device.type == "cpu" else max(len(images), 1)
-        out = torch.empty((len(images), 3, self.crop, self.crop), device=images.device, memory_format=torch.channels_last)
-        mean, std = (torch.tensor(c, device=images.device).view(3, 1, 1) for c in (MEAN, STD))
-        for start in range(0, len(images), step):
-            part = slice(start, start + step)
-            x = resized_crop(images[part], *crop_windows(rng.fold(keys[part], 0), height, width, self.scale_min), self._flips(keys[part]), self.crop)
-            out[part] = self._colour(x, keys[part]).sub_(mean).div_(std)
-        return out
+        if _kernel_runs(images):
+            return self.by_kernel(images, keys, dtype)
+        return self.by_tensors(images, keys, dtype, subsets=images.device.type == "cpu")
 
-    def _downsampled(self, images: Tensor, keys: Tensor) -> Tensor:
-        u, side = rng.uniform(rng.fold(keys, 3), (2,)).view(len(keys), 2), images.shape[-1]
+    def by_kernel(self, images: Tensor, keys: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """The views of :meth:`__call__` by one kernel; raises ImportError where there is no Triton."""
+        from .view_kernel import views
+
+        source = torch.arange(len(images), device=images.device).expand(keys.shape).flatten()
+        keys = keys.flatten()
+        if self.downsample_p:
+            source = source + len(images) * self._reductions(keys)
+            images = torch.cat((images, _reduced(images, 2), _reduced(images, 4)))
+        windows = crop_windows(rng.fold(keys, 0), *images.shape[-2:], self.scale_min)
+        colour = self.colour_parameters(keys)
+        linear = self.variant == "linear"
+        return views(images, source, *windows, self._flips(keys), *colour, self.crop, linear, dtype)
+
+    def by_tensors(self, images: Tensor, keys: Tensor, dtype: torch.dtype = torch.float32, *, subsets: bool) -> Tensor:
+        """The views of :meth:`__call__` by tensor operations.
+
+        Args:
+            subsets: apply a colour step only to the images whose turn it is, which the host looks up;
+                else to all, keeping what applies.
+        """
+        n, (height, width) = len(images), images.shape[-2:]
+        step = CHUNK if images.device.type == "cpu" else max(n, 1)
+        shape = (keys.numel(), 3, self.crop, self.crop)
+        out = torch.empty(shape, device=images.device, memory_format=torch.channels_last)
+        mean, std = (constant(c, images.device).view(3, 1, 1) for c in (MEAN, STD))
+        for view, view_keys in enumerate(keys.view(-1, n)):
+            source = self._downsampled(images, view_keys, subsets) if self.downsample_p else images
+            for start in range(0, n, step):
+                part = slice(start, min(start + step, n))
+                k = view_keys[part]
+                windows = crop_windows(rng.fold(k, 0), height, width, self.scale_min)
+                x = resized_crop(source[part], *windows, self._flips(k), self.crop)
+                x = self._colour(x, k, subsets).sub_(mean).div_(std)
+                out[view * n + part.start : view * n + part.stop] = x
+        return out.to(dtype)
+
+    def _reductions(self, keys: Tensor) -> Tensor:
+        """What each image is first reduced by: int64 (n,), 0 nothing, 1 half, 2 a quarter of the side."""
+        u = rng.uniform(rng.fold(keys, 3), (2,)).view(len(keys), 2)
+        return (u[:, 0] < self.downsample_p).long() * (2 - (u[:, 1] < 0.5).long())
+
+    def _downsampled(self, images: Tensor, keys: Tensor, subsets: bool) -> Tensor:
+        reduction = self._reductions(keys)
+        if not subsets:
+            for choice, less in ((1, 2), (2, 4)):
+                chosen = _each(reduction == choice)
+                images = torch.where(chosen, _reduced(images, less), images)
+            return images
         images = images.clone()
-        for part, less in enumerate((2, 4)):
-            chosen = torch.nonzero((u[:, 0] < self.downsample_p) & ((u[:, 1] < 0.5) == (part == 0))).flatten()
+        for choice, less in ((1, 2), (2, 4)):
+            chosen = torch.nonzero(reduction == choice).flatten()
             if len(chosen):
-                images[chosen] = resize(resize(images[chosen], side // less), side)
+                images[chosen] = _reduced(images[chosen], less)
         return images
 
     def _flips(self, keys: Tensor) -> Tensor:
@@ -90,20 +147,43 @@ class Augmentation:
     def colour_parameters(self, keys: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Factors (n, 4) of brightness, contrast, saturation and hue; order (n, 4) in which they apply; grey (n,), all from the keys."""
         u = rng.uniform(rng.fold(keys, 2), (10,))
-        factors = torch.cat((1 + self.jitter * (2 * u[:, :3] - 1), self.hue * (2 * u[:, 3:4] - 1)), 1)
-        neutral = torch.tensor([1.0, 1.0, 1.0, 0.0], device=keys.device)
-        factors = torch.where(u[:, 4:5] < self.jitter_p, factors, neutral)
-        return factors, u[:, 5:9].argsort(1), u[:, 9] < self.grey_p
+        on = u[:, 4:5] < self.jitter_p
+        factors = torch.where(on, 1 + self.jitter * (2 * u[:, :3] - 1), 1.0)
+        hue = torch.where(on, self.hue * (2 * u[:, 3:4] - 1), 0.0)
+        return torch.cat((factors, hue), 1), u[:, 5:9].argsort(1), u[:, 9] < self.grey_p
 
-    def _colour(self, x: Tensor, keys: Tensor) -> Tensor:
+    def _colour(self, x: Tensor, keys: Tensor, subsets: bool) -> Tensor:
         """Jitter and grey of float (n, 3, h, w) in [0, 1]."""
         factors, order, grey = self.colour_parameters(keys)
         if self.variant == "linear":
             return linear_jitter(x, factors, order, grey)
+        if not subsets:
+            x = jitter_all(x, factors, order)
+            return torch.where(_each(grey), luma(x), x)
         x = jitter(x, factors, order)
         chosen = torch.nonzero(grey).flatten()
         x[chosen] = luma(x[chosen]).expand(-1, 3, -1, -1)
         return x
+
+
+def _kernel_runs(images: Tensor) -> bool:
+    """Whether views of these images are the kernel's: not on CPUs, whose bits are in records."""
+    if images.device.type == "cpu" or type(images) is not Tensor:  # a FakeTensor has no memory
+        return False
+    from .view_kernel import available  # only now: it imports Triton
+
+    return available(images.device)
+
+
+def _each(chosen: Tensor) -> Tensor:
+    """Bool (n,) as a condition on images (n, c, h, w)."""
+    return chosen[:, None, None, None]
+
+
+def _reduced(images: Tensor, less: int) -> Tensor:
+    """Squares reduced to 1/less of their side and enlarged again, uint8 (n, 3, h, h)."""
+    side = images.shape[-1]
+    return resize(resize(images, side // less), side)
 
 
 def crop_windows(keys: Tensor, height: int, width: int, scale_min: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -139,33 +219,46 @@ def _blend(x: Tensor, y: Tensor, factor: Tensor) -> Tensor:
     return torch.lerp(y, x, factor).clamp_(0, 1)
 
 
+def _colour_step(operation: int, x: Tensor, factor: Tensor) -> Tensor:
+    """Brightness, contrast, saturation or hue (0 … 3) of float (n, 3, h, w) by factors (n,), clamped."""
+    f = factor.view(-1, 1, 1, 1)
+    if operation == 0:
+        return (x * f).clamp_(0, 1)
+    if operation == 1:
+        return _blend(x, luma(x).mean((2, 3), keepdim=True), f)
+    if operation == 2:
+        return _blend(x, luma(x), f)
+    return shift_hue(x, factor)
+
+
 def jitter(x: Tensor, factors: Tensor, order: Tensor) -> Tensor:
-    """Brightness, contrast, saturation and hue of float (n, 3, h, w) in [0, 1], for each image in its own order; as torchvision, per step clamped."""
+    """Brightness, contrast, saturation and hue of float (n, 3, h, w) in [0, 1], for each image in its own order; as torchvision, per step clamped.
+
+    Changes ``x``.
+    """
     for step in range(4):
         for operation in range(4):
             chosen = torch.nonzero(order[:, step] == operation).flatten()
-            if not len(chosen):
-                continue
-            y, f = x[chosen], factors[chosen, operation].view(-1, 1, 1, 1)
-            if operation == 0:
-                y = y.mul_(f).clamp_(0, 1)
-            elif operation == 1:
-                y = _blend(y, luma(y).mean((2, 3), keepdim=True), f)
-            elif operation == 2:
-                y = _blend(y, luma(y), f)
-            else:
-                y = shift_hue(y, f.flatten())
-            x[chosen] = y
+            if len(chosen):
+                x[chosen] = _colour_step(operation, x[chosen], factors[chosen, operation])
+    return x
+
+
+def jitter_all(x: Tensor, factors: Tensor, order: Tensor) -> Tensor:
+    """:func:`jitter` without the host: each operation on all images at each step, kept where it is the image's turn."""
+    for step in range(4):
+        for operation in range(4):
+            turn = _each(order[:, step] == operation)
+            x = torch.where(turn, _colour_step(operation, x, factors[:, operation]), x)
     return x
 
 
 def linear_jitter(x: Tensor, factors: Tensor, order: Tensor, grey: Tensor) -> Tensor:
     """The same steps composed to one affine colour map per image, clamped once; grey (n,) images end in luma. Float (n, 3, h, w) in [0, 1]."""
     n, device = len(x), x.device
-    weights = torch.tensor(LUMA, device=device)
+    weights = constant(LUMA, device)
     to_luma, eye = weights.expand(3, 3), torch.eye(3, device=device)
-    to_yiq = torch.tensor(YIQ, device=device)
-    from_yiq = torch.linalg.inv(to_yiq)
+    to_yiq, from_yiq = constant(YIQ, device), constant(RGB, device)
     mean = x.mean((2, 3))
     matrix, shift = eye.expand(n, 3, 3), torch.zeros(n, 3, device=device)
     f = factors[:, :, None, None]

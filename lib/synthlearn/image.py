@@ -1,5 +1,6 @@
 """Pure functions on image tensors: resizing, luma, colour spaces."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -10,6 +11,18 @@ MEAN = (0.44087801806139126, 0.42790631331699347, 0.3867879370752931)
 STD = (0.26826768628079806, 0.2610450402318512, 0.26866836876860795)
 SIZES = (8, 1024)  # sides in pixels of the pictures that are made
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as PIL's "L" and torchvision's grayscale
+
+
+def constant(values: Sequence[float] | Sequence[Sequence[float]], device: torch.device) -> Tensor:
+    """Numbers as a float32 tensor on a device: a vector, or a matrix given by rows.
+
+    Off the CPU they are filled in where they are needed: a copy from the host would make it wait, and
+    a graph can not hold one.
+    """
+    if device.type == "cpu":
+        return torch.tensor(values)
+    rows = [torch.full((), v, device=device) if isinstance(v, float) else constant(v, device) for v in values]
+    return torch.stack(rows)
 
 
 def luma(x: Tensor) -> Tensor:

@@ -29,11 +29,15 @@ def _finalise(z: Tensor) -> Tensor:
     return z
 
 
+def _filled(value: int, device: str | torch.device) -> Tensor:
+    """An int64 scalar made on its device: a copy from the host would make the host wait for a GPU."""
+    return torch.full((), value, dtype=torch.int64, device=device)
+
+
 def _integers(part: int | Tensor, device: str | torch.device) -> Tensor:
     """What a key is mixed with, as int64. Raises ParameterError for all but 64-bit integers."""
     if not isinstance(part, Tensor):
-        # filled there: a copy from the host would stop it, and a CUDA graph cannot hold one
-        return torch.full((), whole("part of a random key", part, LEAST), dtype=torch.int64, device=device)
+        return _filled(whole("part of a random key", part, LEAST), device)
     if part.is_floating_point() or part.is_complex():
         raise ParameterError(f"part of a random key, of type {part.dtype}: must be torch.int64")
     return part.to(device, torch.int64)
@@ -45,7 +49,7 @@ def key(stream: str, *parts: int | Tensor, device: str | torch.device = "cpu") -
     Raises: ParameterError for fractions and what is beyond 64 bits.
     """
     digest = hashlib.sha256(stream.encode()).digest()[:8]
-    mixed = torch.full((), int.from_bytes(digest, "little", signed=True), dtype=torch.int64, device=device)
+    mixed = _filled(int.from_bytes(digest, "little", signed=True), device)
     for part in parts:
         mixed = _finalise((mixed + _GAMMA) ^ _integers(part, device) * _MIX2)
     return mixed
