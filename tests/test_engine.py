@@ -1,5 +1,6 @@
 """The training step without a card: shapes known beforehand, parts of a batch in one pass, replayed and taken-over steps."""
 
+import contextlib
 import copy
 
 import pytest
@@ -12,10 +13,9 @@ from synthlearn.augment import Augmentation
 from synthlearn.encoders import SmallAlexNet
 from synthlearn.errors import OutOfTime
 from synthlearn.losses import uniform, uniform_by_product
-from synthlearn.methods import METHODS, AlignUniform
+from synthlearn.methods import METHODS
 from synthlearn.train import Optimisation, Training, pretrain
 
-CPU = torch.device("cpu")
 GPU = "meta"  # a torch built for CPUs alone cannot differentiate on a card that is not there; this device too has no values
 TEXTS = ("a red cat", "a blue cat", "a dog")
 FEW = {"images_per_caption": 4}
@@ -41,12 +41,11 @@ def run(name="align_uniform", seed=0, o=None, views=None, images=None, **options
 
 
 # Fake tensors on a card that is not there: an operation whose shape depends on values, or that reads one back to the host, is an error.
-@pytest.mark.parametrize("variant", ["exact", "linear"])
-@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
-@pytest.mark.parametrize("name", list(METHODS))
+@pytest.mark.parametrize(("name", "optimiser", "variant"), [*((name, "sgd", "exact") for name in METHODS), ("clip", "adamw", "linear")])
 def test_a_step_on_a_gpu_has_known_shapes_and_reads_nothing_back(name, optimiser, variant, monkeypatch):
     method = of(name)
     monkeypatch.setattr(nn.Module, "to", lambda self, *told, **more: self)  # modules cannot swap fake tensors
+    monkeypatch.setattr(torch, "autocast", lambda *told, **more: contextlib.nullcontext())  # nor does this device round
     with FakeTensorMode():
 
         def fake(x):
@@ -56,9 +55,184 @@ def test_a_step_on_a_gpu_has_known_shapes_and_reads_nothing_back(name, optimiser
             module._parameters.update({k: nn.Parameter(fake(p), p.requires_grad) for k, p in module._parameters.items() if p is not None})
             module._buffers.update({k: fake(b) for k, b in module._buffers.items() if b is not None})
         views = Augmentation(32, downsample_p=0.05, variant=variant)
-        training = Training(method, views, Optimisation(1, 12, precision="bf16", optimiser=optimiser), torch.device(GPU))
+        training = Training(method, views, Optimisation(1, 12, optimiser=optimiser), torch.device(GPU))
         batch = torch.empty((12, 3, 40, 40), dtype=torch.uint8, device=GPU)
         slots, labels = torch.empty(12, dtype=torch.int64, device=GPU), torch.empty(12, dtype=torch.int64, device=GPU)
         keys = torch.empty((), dtype=torch.int64, device=GPU)
         (found,) = training._update(batch, slots, keys, labels if method.labelled else None)
         assert found.shape == (len(training.terms),) and found.device.type == GPU
+
+
+def test_values_that_a_step_would_read_are_seen_by_that_test():
+    with FakeTensorMode():
+        x = torch.empty(4, device=GPU)
+        for reads in (lambda: x[x > 0], lambda: torch.nonzero(x), lambda: float(x.sum()), lambda: bool(x.any())):
+            with pytest.raises(Exception, match=r"nonzero|data-dependent|item|local_scalar|values"):
+                reads()
+
+
+def both_ways(encoder, x, parts, counted):
+    """Outputs, gradients and statistics of parts in one pass and one by one."""
+    found = []
+    for way in (norms.in_one_pass, norms.part_by_part):
+        network = copy.deepcopy(encoder)
+        out = way(network, x, parts, counted, network.forward)
+        (out * rng.normal(rng.key("direction"), tuple(out.shape)).to(out.dtype)).sum().backward()
+        found.append((out, [p.grad for p in network.parameters()], list(network.buffers()), [type(m) for m in network.modules()]))
+    return found
+
+
+@pytest.mark.parametrize(("parts", "counted"), [(2, 1), (4, 1), (4, 4), (1, 1)])
+@pytest.mark.parametrize("name", ["SmallAlexNet", "resnet18"])
+def test_parts_in_one_pass_are_the_parts_one_by_one(name, parts, counted):
+    encoder = encoders.build(name, 1 / 16, 32, 0).double().train()
+    x = rng.normal(rng.key("x"), (8, 3, 32, 32)).double() * torch.arange(1, 9).view(-1, 1, 1, 1)  # parts of other statistics
+    (one, gradients, kept, kinds), (each, expected, statistics, before) = both_ways(encoder, x, parts, counted)
+    assert torch.allclose(one, each, rtol=1e-9, atol=1e-12) and kinds == before
+    assert all(torch.allclose(a, b, rtol=1e-7, atol=1e-10) for a, b in zip(gradients, expected, strict=True))
+    assert all(torch.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in zip(kept, statistics, strict=True))
+    if parts > 1:
+        whole = encoder(x)
+        assert not torch.allclose(one, whole, atol=1e-6)  # statistics of all would be others
+
+
+def test_statistics_in_one_pass_are_those_of_a_loop_by_hand():
+    norm = nn.BatchNorm2d(3).train()
+    x = rng.normal(rng.key("x"), (6, 3, 4, 4)) * 3 + 1
+    norms.in_one_pass(norm, x, 3, 2, lambda part: norm(part))
+    mean, var = torch.zeros(3), torch.ones(3)
+    for part in x.chunk(3)[:2]:
+        mean, var = 0.9 * mean + 0.1 * part.mean((0, 2, 3)), 0.9 * var + 0.1 * part.transpose(0, 1).flatten(1).var(1)
+    assert torch.allclose(norm.running_mean, mean, atol=1e-6) and torch.allclose(norm.running_var, var, atol=1e-6)
+    assert int(norm.num_batches_tracked) == 2
+
+
+def test_uniformity_by_a_product_is_that_of_pairs():
+    x = nn.functional.normalize(rng.normal(rng.key("x"), (20, 8)), dim=1)
+    x[3] = x[4]  # a pair at no distance
+    a, b = x.clone().requires_grad_(), x.clone().requires_grad_()
+    for t in (0.5, 2.0, 8.0):
+        one, other = uniform(a, t), uniform_by_product(b, t)
+        assert float(one) == pytest.approx(float(other), abs=2e-6)
+        # gradients along the sphere, which is where rows move
+        g, h = (torch.autograd.grad(value, z)[0] for value, z in ((one, a), (other, b)))
+        along = [v - (v * x).sum(1, keepdim=True) * x for v in (g, h)]
+        assert torch.allclose(*along, atol=1e-5)
+
+
+@pytest.fixture
+def as_on_a_gpu(monkeypatch):
+    """The path of a GPU on this processor: static inputs, calls before a capture, replays, one training for runs of one form."""
+    calls = {"captures": 0, "replays": 0}
+
+    def capture(work):
+        calls["captures"] += 1
+        outputs = work()  # a capture runs nothing, so what this call changes is put back
+        return outputs, lambda: (calls.__setitem__("replays", calls["replays"] + 1), [o.copy_(n) for o, n in zip(outputs, work(), strict=True)])
+
+    def unchanged(self, static, captured=graph.Replayed._captured):
+        before = [x.clone() for x in self.state()]
+        found = captured(self, static)
+        with torch.no_grad():
+            for x, value in zip(self.state(), before, strict=True):
+                x.copy_(value)
+        return found
+
+    monkeypatch.setattr(graph, "captures", lambda device: True)
+    monkeypatch.setattr(graph, "warm_up", lambda work, device: [work() for _ in range(graph.WARM_UP)])
+    monkeypatch.setattr(graph, "capture", capture)
+    monkeypatch.setattr(graph.Replayed, "_captured", unchanged)
+    monkeypatch.setattr(train, "_shared", lambda device: True)
+    monkeypatch.setattr(train, "_last", [])
+    # an optimiser that makes its state at the first step has none to put back
+    monkeypatch.setattr(Optimisation, "of", lambda self, ps, of=Optimisation.of: primed(self, of(self, ps)))
+    return calls
+
+
+def primed(o, optimiser):
+    for group in optimiser.param_groups:
+        for p in group["params"]:
+            optimiser.state[p] = o._state(p)
+    return optimiser
+
+
+@pytest.mark.parametrize(("name", "optimiser"), [*((name, "sgd") for name in METHODS), ("clip", "adamw")])
+def test_a_replayed_run_is_the_plain_one_to_the_bit(name, optimiser, request):
+    o = Optimisation(2, 10 if name == "align_uniform" else 12, optimiser=optimiser, lr=0.01)  # 24 = 10 + 10 + 4: a graph for each size
+    plain, curves = run(name, o=o)
+    calls = request.getfixturevalue("as_on_a_gpu")
+    found, again = run(name, o=o)
+    assert calls["captures"] == (2 if name == "align_uniform" else 1) and calls["replays"] >= 4
+    assert curves == again and all(torch.equal(a, b) for a, b in zip(plain, found, strict=True))
+
+
+def test_a_run_takes_the_last_ones_graphs_over_and_leaves_its_encoder_alone(as_on_a_gpu):
+    first, second = of("simclr"), of("simclr", 1)
+    o = Optimisation(2, 12)
+    pretrain(pictures(), first, Augmentation(32), o)
+    kept, captures = tensors(first), as_on_a_gpu["captures"]
+    pretrain(pictures(), second, Augmentation(32), o, 1)
+    assert as_on_a_gpu["captures"] == captures == 1
+    assert all(torch.equal(a, b) for a, b in zip(kept, tensors(first), strict=True))
+    other = of("simclr", 2)
+    pretrain(pictures(), other, Augmentation(32, jitter=0.1), o, 1)  # other views: another graph
+    assert as_on_a_gpu["captures"] == 2
+
+
+@pytest.mark.parametrize("name", ["simclr", "moco", "stablerep_plus"])
+def test_a_run_after_another_is_the_run_alone_to_the_bit(name, as_on_a_gpu):
+    alone, curves = run(name, 1)
+    train._last.clear()
+    run(name, 0)
+    after, again = run(name, 1)
+    assert curves == again and all(torch.equal(a, b) for a, b in zip(alone, after, strict=True))
+
+
+def test_a_capture_that_fails_is_said_and_the_run_goes_on(as_on_a_gpu, monkeypatch, capsys):
+    def fails(work):
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    whole, curves = run()
+    train._last.clear()
+    monkeypatch.setattr(graph, "capture", fails)
+    found, again = run()
+    assert curves == again and all(torch.equal(a, b) for a, b in zip(whole, found, strict=True))
+    assert "warning: no CUDA graph (operation not permitted" in capsys.readouterr().err
+
+
+def test_the_time_is_over_after_a_step_and_the_next_call_goes_on(tmp_path):
+    whole, curves = run()
+    for number in range(1, 4):
+        with deadline.within(0), pytest.raises(OutOfTime, match=rf"after {number} of 4 updates, which are kept"):
+            run(checkpoint=tmp_path / "c", identity="x")
+    found, again = run(checkpoint=tmp_path / "c", identity="x")
+    assert curves == again and all(torch.equal(a, b) for a, b in zip(whole, found, strict=True))
+    with deadline.within(0):
+        run()  # what keeps nothing cannot go on: it is not stopped
+
+
+def test_deadlines_nest():
+    assert not deadline.passed() and deadline.left() > 1e9
+    with deadline.within(100):
+        with deadline.within(0):
+            assert deadline.passed()
+        assert 0 < deadline.left() <= 100
+
+
+def test_the_views_of_a_gpu_train_as_those_of_a_cpu(monkeypatch):
+    _, curves = run()
+    monkeypatch.setattr(Augmentation, "__call__", lambda self, images, keys: self.by_tensors(images, keys, subsets=False))
+    _, again = run()
+    assert all(a == pytest.approx(b, abs=2e-4) for a, b in zip(curves["loss"], again["loss"], strict=True))
+
+
+def test_one_pass_trains_as_passes_one_by_one(monkeypatch):
+    """What a GPU does, in double precision: the same run up to rounding, for every method with several parts."""
+    for name in ("align_uniform", "moco", "stablerep"):
+        found = []
+        for way in (norms.part_by_part, norms.in_one_pass):
+            monkeypatch.setattr(norms, "part_by_part", way)
+            method = of(name)
+            found.append(pretrain(pictures(), method, Augmentation(32), Optimisation(1, 12), labels=torch.arange(24) % 3).curves["loss"])
+        assert found[0] == pytest.approx(found[1], rel=1e-3), name
+

@@ -212,7 +212,7 @@ class Training:
             return together[:, distributed.share(together.shape[1])].flatten(0, 1)
 
         each = torch.stack([rng.fold(keys, share(slots), view) for view in range(self.method.views)])
-        views = torch.cat([self.views(share(pictures), k) for k in each])  # float32: colours are not to be rounded
+        views = self.views(share(pictures), each)  # float32: colours are not to be rounded
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.o.precision == "bf16"):
             outputs = self.method.outputs(views)
         outputs = [distributed.gather(z.float()) for z in outputs]
