@@ -30,6 +30,7 @@ EXAMPLES = """examples:
   python -m synthlearn properties --generator fractals-sigma --encoder encoder.safetensors
   python -m synthlearn profiles
   python -m synthlearn run --profile cpu --row real --seed 0
+  python -m synthlearn run --profile gpu --minutes 9
   python -m synthlearn status --profile cpu
 
 several processes (they share each batch; batch_size must be a multiple of their number):
@@ -85,7 +86,7 @@ def parser() -> arguments.Parser:
     p.add_argument(
         "--format", choices=("imagefolder", "webdataset"), default="imagefolder", help="PNG files in class folders, or tar shards of 1,000 with .cls members"
     )
-    p.add_argument("--device", type=device, default="cpu", help="cpu, cuda or cuda:N")
+    _device(p)
 
     p = command("pretrain", "pre-train an encoder on a generator, a folder or a real set, and save it")
     p.epilog = PRETRAIN
@@ -105,6 +106,7 @@ def parser() -> arguments.Parser:
     p.add_argument("--width", type=number(*WIDTHS), default=0.25, help="of the random encoder")
     p.add_argument("--size", type=whole(*INPUTS), default=32, help="input side of the random encoder")
     p.add_argument("--seed", type=whole(*SEEDS), default=0, help="of the random encoder and of the held-out fifth of train")
+    _device(p)
 
     p = command("properties", "compare pictures with real ones in features of an encoder, and print one JSON object")
     _source(p)
@@ -114,6 +116,7 @@ def parser() -> arguments.Parser:
     p.add_argument("--n", type=whole(1, MANY), help="pictures, and as many real ones twice: all values depend on it "
                    "(default: 2000, or half of the test images)")  # fmt: skip
     p.add_argument("--seed", type=whole(*SEEDS), default=0, help="of the pictures and of the views")
+    _device(p)
 
     p = command("memory", "a visual memory: classify images by the nearest of those that it holds; classes and images come and go without training")
     p.add_argument("action", choices=("build", "add", "remove", "query"), help="build: a new one from a folder; add: more images; remove: images or a class; "
@@ -126,6 +129,7 @@ def parser() -> arguments.Parser:
     p.add_argument("--name", type=word, action="append", metavar="CLASS/FILE", help="remove: one image; may be given several times")
     p.add_argument("--neighbours", type=whole(1, MANY), default=20, help="query: how many entries decide")
     p.add_argument("--force", action="store_true", help="build: replace a memory that is there already")
+    _device(p)
 
     for name, text in (
         ("run", "run rows of the study that have no fresh record"),
@@ -138,7 +142,13 @@ def parser() -> arguments.Parser:
         p.add_argument("--row", type=word, action="append", help="only this row; may be given several times")
         p.add_argument("--chapter", type=word, help="only the rows that this chapter tells, as in 04_fractals")
         p.add_argument("--seed", type=whole(*SEEDS), help="only this seed")
-        p.add_argument("--device", type=device, help="cpu, cuda or cuda:N, in place of the profile's; a record of either counts, and says which it was")
+        p.add_argument("--device", type=device, help="auto, cpu, cuda or cuda:N, in place of the profile's; a record of either counts, and says which it was")
+        if name in ("run", "status"):
+            p.add_argument("--set", type=option, action="append", default=[], metavar="FIELD=VALUE",
+                           help="replace a field of the profile; such records are yours, below runs/, and none of the study's")  # fmt: skip
+        if name == "run":
+            p.add_argument("--minutes", type=number(0.01, 10_000), help="stop in time: rows by priority while one still fits, in one process that "
+                           "keeps graphs and pictures from row to row; what is cut off goes on in the next call")  # fmt: skip
         if name != "run":
             p.add_argument("--what", type=word, action="append", help="only this further measurement, and no rows; may be given several times")
     p.epilog = VERIFY
@@ -155,10 +165,27 @@ def parser() -> arguments.Parser:
     return top
 
 
+def _device(p: arguments.Parser) -> None:
+    p.add_argument("--device", type=device, default="auto", help="cpu, cuda or cuda:N; auto: a card where there is one")
+
+
+def _used(told: str) -> str:
+    """The device that is meant, which is said on stderr."""
+    from . import machine
+    from .options import the_device
+
+    found = the_device(told)
+    print(f"device: {found} ({machine.device_name(found)})", file=sys.stderr)
+    return found
+
+
 def _profile(args: Namespace) -> Any:
     from . import study
 
-    return study.with_data(args.profile, **({} if args.device is None else {"device": args.device}))
+    told = dict(getattr(args, "set", ()))
+    if args.device is not None and "device" in told:
+        raise ParameterError("--device and --set device: give one of them")
+    return study.with_data(args.profile, **told, **({} if args.device is None else {"device": args.device}))
 
 
 def _asked(args: Namespace) -> list[str]:
@@ -223,11 +250,9 @@ def _profiles(args: Namespace) -> int:
 def _generate(args: Namespace) -> int:
     from . import export
     from .generators import generator
-    from .options import check_device
 
-    check_device(args.device)
     source = generator(args.generator, **dict(args.option))
-    print(export.write(source, args.n, args.size, args.seed, args.out, args.format, args.device))
+    print(export.write(source, args.n, args.size, args.seed, args.out, args.format, _used(args.device)))
     return 0
 
 
@@ -266,6 +291,7 @@ def _pretrain(args: Namespace) -> int:
         files.check_target(written)
     p = row.profile(profile)
     study.prepare(p)
+    _used(p.device)
     distributed.start()
     if distributed.first():  # makes what the others then find
         source = study.source_of(row, profile, args.seed)
@@ -287,7 +313,7 @@ def _probe(args: Namespace) -> int:
     from . import datasets, encoders, intervals, probe
 
     datasets.locate(args.data)
-    encoder = encoders.load(args.encoder, args.width, args.size, args.seed)
+    encoder = encoders.load(args.encoder, args.width, args.size, args.seed).to(_used(args.device))
     size = encoder.options["input_size"]
     train, test = datasets.both(args.data, round(size * probe.RESIZE))
     measured = probe.measure(encoder, train.first(args.per_class), test, args.seed)
@@ -322,7 +348,7 @@ def _memory(args: Namespace) -> int:
     held = None if args.action == "build" else memory.Memory.load(args.memory)
     if args.action != "query":
         files.check_target(args.memory / memory.INDEX if args.memory.exists() else args.memory)
-    encoder = encoders.load(args.encoder)
+    encoder = encoders.load(args.encoder).to(_used(args.device))
     made_by = memory.maker(encoder, args.encoder)
 
     def belongs(held: Any) -> None:
@@ -384,6 +410,7 @@ def _properties(args: Namespace) -> int:
         raise ParameterError(f"--n {n}: must lie between {measurements.LEAST} and {most}, {why}")
     file = args.encoder.removeprefix("inception:")
     encoder = encoders.load(args.encoder, p.width, p.crop, args.seed) if file == args.encoder else inception.Inception(Path(file))
+    encoder = encoder.to(_used(args.device))
     chosen = source.spread(n) if isinstance(source, datasets.Folder) else range(n)
     pictures = source.sample(chosen, p.image_size, args.seed, "cpu")
     tap = "conv5" if "conv5" in encoder.taps else encoder.taps[-1]
@@ -394,15 +421,23 @@ def _properties(args: Namespace) -> int:
 
 
 def _run(args: Namespace) -> int:
-    from .study import run
+    from . import progress
+    from .study import run, schedule
 
-    for row, profile, seed in _selected(args):
-        found = run.record(row, profile, seed)
-        print(
-            f"{row.name} seed {seed}: "
-            + ", ".join(f"{k} {100 * v['top1']:.1f} % [{100 * v['low']:.1f}, {100 * v['high']:.1f}]" for k, v in found["results"].items()),
-            flush=True,
+    def told(job: tuple[Any, Any, int], found: dict[str, Any]) -> None:
+        progress.say(
+            f"{job[0].name} seed {job[2]}: "
+            + ", ".join(f"{k} {100 * v['top1']:.1f} % [{100 * v['low']:.1f}, {100 * v['high']:.1f}]" for k, v in found["results"].items())
         )
+        sys.stdout.flush()
+
+    jobs = _selected(args)
+    _used(jobs[0][1].device)
+    if args.minutes is None:
+        for job in jobs:
+            told(job, run.record(*job))
+        return 0
+    print(schedule.stretch(schedule.by_priority(jobs), 60 * args.minutes, told))
     return 0
 
 

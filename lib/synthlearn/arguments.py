@@ -155,8 +155,8 @@ def encoder_file(text: str) -> Path:
 
 def device(text: str) -> str:
     """A kind of device that the study computes on; whether it is here is checked where it is used."""
-    if not re.fullmatch(r"cpu|cuda(:\d{1,3})?", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{_cut(text)}: must be cpu, cuda or cuda:N")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{_cut(text)}: must be auto, cpu, cuda or cuda:N")
     return text
 
 

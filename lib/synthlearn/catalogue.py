@@ -39,13 +39,13 @@ MEANING = {
     "lr": "learning rate for 256 pictures of a batch",
     "schedule": "of the learning rate",
     "weight_decay": "of the optimiser",
-    "precision": "of the arithmetic",
+    "precision": "of the network; auto: bf16 where it is the faster one",
     "optimiser": "that takes the steps",
     "downsample": "probability that a view is made coarser",
     "per_class": "training images of the probe, of each class; 0: all",
     "refresh": "share of the pictures that is new in each epoch; 1: none comes twice",
     "threads": "of one run on a CPU",
-    "device": "cpu, cuda or cuda:N",
+    "device": "auto, cpu, cuda or cuda:N",
 }
 ENCODERS = {
     encoders.SMALL_ALEXNET: "the noise paper's, of any width",

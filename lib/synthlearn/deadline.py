@@ -5,6 +5,8 @@ import math
 import time
 from collections.abc import Iterator
 
+from .errors import OutOfTime
+
 _until = math.inf  # on time.monotonic's clock
 
 
@@ -27,3 +29,9 @@ def left() -> float:
 def passed() -> bool:
     """Whether the time is over."""
     return left() <= 0
+
+
+def check(what: str) -> None:
+    """Raise OutOfTime when the time is over; ``what``: is not ready, and goes on from where it is in the next call."""
+    if passed():
+        raise OutOfTime(f"the time is over: {what} are not ready; what is made is kept, and the next call goes on from there")

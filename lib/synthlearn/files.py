@@ -25,7 +25,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from .errors import CheckpointError, DataError, ParameterError, SynthlearnError
+from .errors import CheckpointError, DataError, OutOfTime, ParameterError, SynthlearnError
 
 TEMPORARY = ".tmp~"  # suffix of a file that is being written
 LARGEST_HEADER = 1 << 26  # bytes of a safetensors header that are read
@@ -338,6 +338,8 @@ def grow_tensor(path: Path, name: str, shape: tuple[int, ...], header: dict[str,
                 stream.write(head(done, _seal(head(done), hashed)))
                 stream.flush()
             partial.replace(path)
+    except OutOfTime:  # the next call goes on from here
+        raise
     except SynthlearnError:  # there are no such rows: nothing to go on from
         partial.unlink(missing_ok=True)
         raise

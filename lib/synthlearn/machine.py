@@ -7,6 +7,7 @@ libraries make of them. A name says little of it: cloud machines of one name hol
 import hashlib
 import platform
 import re
+import time
 from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
@@ -20,6 +21,8 @@ from . import rng
 CPUINFO = Path("/proc/cpuinfo")
 # Lines of /proc/cpuinfo that name a kind of processor, on x86 and on ARM.
 KIND = ("vendor_id", "cpu family", "model", "CPU implementer", "CPU architecture", "CPU variant", "CPU part")
+BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")  # flags of processors that multiply it; others do it by detours
+PAYS = 1.2  # times as fast as float32
 INSTRUCTIONS = ("avx", "fma", "amx", "asimd", "sve")  # first letters of the flags that change how float32 is computed
 BUILD = {"mkl": r"Math Kernel Library Version (\S+)", "onednn": r"MKL-DNN v(\S+)"}  # in what torch says of its build
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn")
@@ -94,6 +97,32 @@ def arithmetic(device: str) -> str:
     for tensor in (features, images.grad, kernel.grad, product, product.exp(), product.exp().sum()):
         found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return found.hexdigest()
+
+
+@cache
+def half_precision_pays(device: str) -> bool:
+    """Whether a convolution with its gradients is clearly faster in bfloat16 than in float32: measured on processors that have the instructions.
+
+    GPUs have them from compute capability 8.
+    """
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_capability(device)[0] >= 8
+    flags = _cpuinfo().get("flags", _cpuinfo().get("Features", "")).split()
+    if not set(BFLOAT16) & set(flags):
+        return False
+    seconds = {kind: min(_convolution(kind) for _ in range(5)) for kind in (torch.float32, torch.bfloat16)}
+    return seconds[torch.float32] > PAYS * seconds[torch.bfloat16]
+
+
+def _convolution(kind: torch.dtype) -> float:
+    """Seconds of a layer of the encoder, forward and backward, by autocast."""
+    keys = rng.key("half precision", torch.arange(2))
+    x = rng.normal(keys[0], (64, 48, 16, 16)).contiguous(memory_format=torch.channels_last)
+    kernel = rng.normal(keys[1], (96, 48, 3, 3)).contiguous(memory_format=torch.channels_last).requires_grad_()
+    began = time.perf_counter()
+    with torch.enable_grad(), torch.autocast("cpu", torch.bfloat16, enabled=kind == torch.bfloat16):
+        torch.nn.functional.conv2d(x, kernel, padding=1).square().mean().backward()
+    return time.perf_counter() - began
 
 
 @cache

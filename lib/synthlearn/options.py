@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .errors import ParameterError
 
+AUTO = "auto"  # a device or a precision: the best one that is here
 LEAST, MOST = -(1 << 63), (1 << 63) - 1  # of 64 bits, as tensors, seeds and files hold them
 SHOWN = 60  # characters of a value in a message
 
@@ -85,6 +86,14 @@ def as_indices(values: Iterable[int] | Tensor) -> Tensor:
     if len(found):  # what is beyond 63 bits has become negative
         whole("index", int(found.min()))
     return found
+
+
+def the_device(told: Any) -> str:
+    """The device that is meant: for "auto" the first card, where there is one, else the processor. Raises ParameterError as :func:`check_device`."""
+    if told == AUTO:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    check_device(told)
+    return str(told)
 
 
 def check_device(device: Any) -> None:

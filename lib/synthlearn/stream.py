@@ -6,19 +6,22 @@ function of (seed, epoch, slot), so a run that goes on after an interruption see
 """
 
 import importlib
+import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from . import files, progress
+from . import deadline, files, progress
 from .datasets import Folder, RealImages
 from .errors import CheckpointError, ParameterError
 from .generators import generator
 
 CHUNK = 256
+HELD, AT_ONCE = 4, 5000  # pools in a GPU's memory; pictures of a call there
+SLOW = 5.0  # seconds for the first CHUNK pictures
 GOLDEN = 0.6180339887498949  # multiples of it, mod 1, fill [0, 1) evenly at any count
 Step = tuple[int, int, Tensor]  # step, epoch, slots
 
@@ -74,6 +77,7 @@ def pool(source: Source, n: int, size: int, seed: int = 0, device: str = "cpu") 
     with progress.bar(n, f"images of {source.name}", "image") as shown:
 
         def part(start: int) -> Tensor:
+            deadline.check(f"pictures of {source.name}")
             shown.update(start - shown.n)
             return source.sample(torch.arange(start, min(start + CHUNK, n)), size, seed, device)
 
@@ -85,6 +89,8 @@ def pool(source: Source, n: int, size: int, seed: int = 0, device: str = "cpu") 
 class Feed:
     """Batches of training by (epoch, slots); ``n`` slots make an epoch."""
 
+    makes = False  # whether batches are made as they are asked for, which takes time
+
     def __init__(self, n: int, device: str) -> None:
         self.n, self.device = n, torch.device(device)
 
@@ -95,8 +101,7 @@ class Feed:
     def ahead(self, plan: Iterable[Step]) -> Iterator[tuple[Step, Tensor]]:
         """Steps with their pictures, in order. On a GPU the next batch is made in a stream of its own while the current one trains."""
         if self.device.type != "cuda":
-            for step in plan:
-                yield step, self.batch(*step[1:])
+            yield from self._beside(plan) if self.makes and torch.get_num_threads() > 1 else ((step, self.batch(*step[1:])) for step in plan)
             return
         side = torch.cuda.Stream(self.device)
 
@@ -114,6 +119,25 @@ class Feed:
             if waiting is not None:
                 yield self._arrived(*waiting.result())
 
+    def _beside(self, plan: Iterable[Step]) -> Iterator[tuple[Step, Tensor]]:
+        """On a CPU: one of several threads makes the next batch while the others train."""
+        threads = torch.get_num_threads()
+        with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as worker:
+            worker.submit(torch.get_num_threads).result()  # its setting reaches some libraries for all: it comes first
+            torch.set_num_threads(threads - 1)
+            try:
+                waiting: Future[Tensor] | None = None
+                before: Step | None = None
+                for step in plan:
+                    made, waiting = waiting, worker.submit(self.batch, *step[1:])
+                    if before is not None and made is not None:
+                        yield before, made.result()
+                    before = step
+                if before is not None and waiting is not None:
+                    yield before, waiting.result()
+            finally:
+                torch.set_num_threads(threads)
+
     def _arrived(self, step: Step, pictures: Tensor, event: Any) -> tuple[Step, Tensor]:
         here = torch.cuda.current_stream(self.device)
         here.wait_event(event)
@@ -126,16 +150,46 @@ class Pool(Feed):
 
     def __init__(self, images: Tensor, device: str = "cpu") -> None:
         super().__init__(len(images), device)
-        fits = self.device.type == "cuda" and images.numel() < torch.cuda.mem_get_info(self.device)[0] // 2
-        self.images = images.to(self.device) if fits else images
+        self.images = images.to(self.device) if _fits(images.numel(), self.device) else images
 
     def batch(self, epoch: int, slots: Tensor) -> Tensor:
         """As of any feed; the epoch changes nothing."""
         return self.images[slots.to(self.images.device)].to(self.device)
 
 
+def _fits(size: int, device: torch.device) -> bool:
+    """Whether so many bytes of pictures leave a GPU enough for training; a CPU reads them from where they are."""
+    return device.type == "cuda" and size < torch.cuda.mem_get_info(device)[0] // 2
+
+
+_held: dict[str, Tensor] = {}  # the last pools on a GPU: rows differ in their method or seed more often than in their pictures
+
+
+def held(source: Source, n: int, size: int, seed: int, device: str) -> Tensor:
+    """The first ``n`` pictures of a source in a GPU's memory, where they stay for the next rows: uint8 (n, 3, s, s).
+
+    They are not written to disk, but for those that take minutes.
+    """
+    key = files.digest({"source": source.spec(), "n": n, "size": size, "seed": seed, "device": device})
+    if key not in _held:
+        while len(_held) >= HELD:
+            del _held[next(iter(_held))]
+        began = time.perf_counter()
+        parts = [source.sample(torch.arange(min(n, CHUNK)), size, seed, device).to(device)]
+        int(parts[0].amax())  # it is there
+        if time.perf_counter() - began > SLOW:
+            parts = [pool(source, n, size, seed, device).to(device)]
+        else:
+            for start in range(len(parts[0]), n, AT_ONCE):
+                parts.append(source.sample(torch.arange(start, min(start + AT_ONCE, n)), size, seed, device).to(device))
+        _held[key] = torch.cat(parts)
+    return _held[key]
+
+
 class Changing(Feed):
     """A pool of which a share is replaced in every epoch (1: a stream); pictures are made when they are first asked for."""
+
+    makes = True
 
     def __init__(self, source: Source, n: int, size: int, seed: int, device: str, refresh: float) -> None:
         super().__init__(n, device)
@@ -168,4 +222,8 @@ class Changing(Feed):
 
 def feed(source: Source, n: int, size: int, seed: int = 0, device: str = "cpu", refresh: float = 0.0) -> Feed:
     """The pictures of a training: a fixed pool of ``n`` (refresh 0), one of which a share is new in every epoch, or a stream (refresh 1)."""
-    return Changing(source, n, size, seed, device, refresh) if refresh else Pool(pool(source, n, size, seed, device), device)
+    if refresh:
+        return Changing(source, n, size, seed, device, refresh)
+    if _fits(n * 3 * size**2, torch.device(device)):
+        return Pool(held(source, n, size, seed, device), device)
+    return Pool(pool(source, n, size, seed, device), device)

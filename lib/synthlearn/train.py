@@ -342,7 +342,7 @@ def pretrain(
                 filled = 0
                 shown.set_postfix(loss=f"{reached.curves['loss'][-1]:.3f}", refresh=False)
             shown.update()
-            late = checkpoint is not None and deadline.passed() and not filled and reached.step < steps
+            late = checkpoint is not None and deadline.passed() and not filled
             if checkpoint is not None and distributed.first() and not filled and (late or time.perf_counter() - saved > checkpoints.SECONDS):
                 reached.seconds = spent + time.perf_counter() - began
                 checkpoints.save(checkpoint, identity, reached, states, training.optimiser)

@@ -47,7 +47,7 @@ def parameters(namespace: dict[str, Any]) -> Profile:
     told = namespace.get("profile")
     if not isinstance(told, str):
         raise ParameterError(f"profile = {told!r}: must be a word: smoke, cpu, gpu or paper")
-    if told in NAMES and "device" not in overrides and defaults(told).device != "cpu" and not torch.cuda.is_available():
+    if told in NAMES and "device" not in overrides and defaults(told).device == "cuda" and not torch.cuda.is_available():
         overrides["device"] = "cpu"  # committed records of a profile for GPUs can be looked at without one
     profile = with_data(told, **overrides)
     torch.set_num_threads(profile.threads)

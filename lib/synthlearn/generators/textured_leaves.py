@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .. import files, progress, rng
+from .. import deadline, files, progress, rng
 from ..errors import CheckpointError, ParameterError
 from .base import Generator, Options, register
 from .dead_leaves import SHAPES, cover
@@ -69,6 +69,7 @@ def bank(n: int, size: int, seed: int, device: str = "cpu") -> tuple[Tensor, Ten
             path = folder / f"{start:06d}-{stop:06d}.safetensors"
             part = _read(path)
             if part is None:
+                deadline.check("textures")
                 part = SOURCE.sample(range(start, stop), size, seed, device)
                 files.save_tensors(path, {"images": part}, {"kind": "textures", **described})
             parts.append(part.to(device))

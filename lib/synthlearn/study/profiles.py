@@ -7,12 +7,12 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from .. import datasets
+from .. import datasets, machine
 from ..augment import Augmentation
 from ..encoders import SMALL_ALEXNET, TRAINABLE
 from ..errors import ParameterError
 from ..methods import METHODS
-from ..options import check_device, shown
+from ..options import AUTO, shown, the_device
 from ..train import Optimisation
 
 NAMES = ("smoke", "cpu", "gpu", "paper")
@@ -25,7 +25,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
 }  # fmt: skip
 CHOICES = {
     "schedule": ("onecycle", "step"),
-    "precision": ("fp32", "bf16"),
+    "precision": ("fp32", "bf16", AUTO),
     "augmentation": ("exact", "linear"),
     "method": tuple(METHODS),
     "encoder": TRAINABLE,
@@ -43,7 +43,7 @@ class Profile:
     epochs, batch_size, lr (per 256 images), schedule, weight_decay, precision, optimiser: see :class:`synthlearn.train.Optimisation`.
     refresh: share of the pictures that is new in every epoch, 0: a fixed pool, 1: a stream that never repeats.
     data, per_class: real set of the probe, and how many of its training images of each class (0: all).
-    seeds: how many; threads: of one run on a CPU; device: "cpu", "cuda" ….
+    seeds: how many; threads: of one run on a CPU; device: "auto", "cpu", "cuda" ….
     """
 
     name: str
@@ -121,14 +121,18 @@ def _written(name: str) -> Profile:
 
 def resolve(name: str = "smoke", /, **overrides: Any) -> Profile:
     """A profile by name, some of its fields replaced; everything is checked but whether the probe's
-    data set is here, which pre-training does not need.
+    data set is here, which pre-training does not need. A device or precision of "auto" becomes the
+    one that is meant, so that a record says which it was.
 
     Raises: ParameterError for an unknown profile, field, value or device.
     """
     profile = dataclasses.replace(defaults(name), **{field: check(field, value) for field, value in overrides.items()})
     if profile.crop > profile.image_size:
         raise ParameterError(f"crop = {profile.crop}: larger than the images (image_size = {profile.image_size}); lower crop or raise image_size")
-    check_device(profile.device)
+    profile = dataclasses.replace(profile, device=the_device(profile.device))
+    if profile.precision == AUTO:
+        pays = machine.half_precision_pays(profile.device)
+        profile = dataclasses.replace(profile, precision="bf16" if pays else "fp32")
     return profile
 
 

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import datasets, encoders, files, machine, methods, probe, stream, train, transfer
+from .. import datasets, deadline, encoders, files, machine, methods, probe, stream, train, transfer
+from ..errors import OutOfTime
 from ..text2image.captions import CaptionSource
 from . import comparison, inference, records
 from .comparison import Comparison, to_the_bit
@@ -62,6 +63,7 @@ def record(row: Row, profile: Profile, seed: int) -> dict[str, Any]:
         trained_encoder(rows()[row.needs], profile, seed)
     made = _make(row, profile, seed, described)
     records.write(where, made)
+    checkpoint(made["id"]).unlink(missing_ok=True)  # not before: what was trained must not be lost to the measurement
     return records.read(where)
 
 
@@ -106,6 +108,7 @@ def trained_encoder(row: Row, profile: Profile, seed: int) -> Path:
         record(row, profile, seed)
     if not encoder_file(identity).exists():
         _pretrain(row, profile, seed, identity)
+        checkpoint(identity).unlink(missing_ok=True)  # not before: a full disk must not cost the training
     return encoder_file(identity)
 
 
@@ -128,7 +131,6 @@ def _pretrain(row: Row, profile: Profile, seed: int, identity: str) -> tuple[tra
     method, labels = method_of(row, p, seed, source)
     trained = train.pretrain(images, method, p.augmenter(), p.optimisation(), seed, checkpoint(identity), identity, labels=labels)
     encoders.save(encoder_file(identity), method.encoder, {"record": identity})
-    checkpoint(identity).unlink(missing_ok=True)  # not before: a full disk must not cost the training
     return trained, pool_seconds, method.views * shown(method, p, labels)
 
 
@@ -177,6 +179,8 @@ def _make(row: Row, profile: Profile, seed: int, described: dict[str, Any]) -> d
         made["curves"] = trained.curves
         made["cost"] |= {"images": p.n_images, "pool_seconds": round(pool_seconds, 1), "train_seconds": round(trained.seconds, 1)}
         made["cost"] |= {"resumed": trained.resumed, "views": views}
+        if deadline.passed():
+            raise OutOfTime(f"the time is over: {row.name} seed {seed} is trained and waits for its measurement; the next call goes on there")
     if row.trained or row.kind == "random":
         made["filters"] = filters(encoder_of(row, p, seed, encoder_file(identity)))
     started = time.perf_counter()
@@ -346,8 +350,12 @@ def _confirm(found: dict[str, Any], described: dict[str, Any], compared: Sequenc
         records.confirm(found, records.code_of(described))
 
 
-def estimate(row: Row, profile: Profile) -> float:
-    """Seconds that one record of a row is likely to take: as long as its other seeds took, else the mean of the profile's records of its kind."""
-    found = records.read_all(profile.name)
+def estimate(row: Row, profile: Profile, unknown: float | None = None) -> float:
+    """Seconds that one record of a row is likely to take: as long as its other seeds took, else the mean of the profile's records of its kind on this
+    kind of device; ``unknown`` where there is none (None: some minutes of a core)."""
+    kind = row.profile(profile).device.split(":")[0]
+    found = [r for r in records.read_all(profile.name) if r["spec"].get("numerics", {"device": "cpu"})["device"] == kind]
     mine = [r["cost"]["wall_seconds"] for r in found if r["row"] == row.name] or [r["cost"]["wall_seconds"] for r in found if r["spec"]["kind"] == row.kind]
-    return float(np.mean(mine)) if mine else (360.0 if row.trained else 60.0)
+    if mine:
+        return float(np.mean(mine))
+    return unknown if unknown is not None else (360.0 if row.trained else 60.0)
