@@ -49,16 +49,17 @@ def test_a_warm_start_ends_where_a_cold_one_does(toy, way):
 
 
 def drawn(n, d, classes, apart=1.0):
-    """Correlated features of classes whose centres lie ``apart``, with their labels: the first half to learn from."""
+    """Correlated features of classes whose centres lie ``apart``, and their labels."""
     y = torch.arange(2 * n) % classes
     centres, mix = rng.normal(rng.key("centres"), (classes, d)), rng.normal(rng.key("mix"), (d, d))
     return (rng.normal(rng.key("x", d), (2 * n, d)) + apart * centres[y]) @ mix + 3, y
 
 
 def digits(n):
-    """Images of digits as pixels, the first n of the training images and as many of the test images."""
+    """Pixels and labels of the first n training and the first n test images."""
     sets = [load("digits", part) for part in ("train", "test")]
-    return torch.cat([probe.raw_pixels(s.images[:n], 8) for s in sets]), torch.cat([s.labels[:n] for s in sets])
+    pixels = torch.cat([probe.raw_pixels(s.images[:n], 8) for s in sets])
+    return pixels, torch.cat([s.labels[:n] for s in sets])
 
 
 def constant(x, y):
@@ -84,15 +85,18 @@ PROBLEMS = {
 
 def objective(z, labels, weight, bias, l2):
     log_p = torch.log_softmax(z @ weight.double() + bias.double(), 1)
-    return float(l2 / 2 * weight.double().square().sum() - log_p[torch.arange(len(z)), labels].mean())
+    penalty = l2 / 2 * weight.double().square().sum()
+    return float(penalty - log_p[torch.arange(len(z)), labels].mean())
 
 
 def scikit_learns(z, labels, l2):
-    """Weights and bias of scikit-learn's minimum; of two classes it has one column, the difference."""
+    """Weights and bias of scikit-learn's minimum, whose two classes have one column: a difference."""
     two = len(labels.unique()) == 2
-    model = LogisticRegression(C=(2 if two else 1) / (l2 * len(z)), tol=1e-10, max_iter=20_000).fit(z.numpy(), labels.numpy())
+    model = LogisticRegression(C=(2 if two else 1) / (l2 * len(z)), tol=1e-10, max_iter=20_000)
+    model.fit(z.numpy(), labels.numpy())
     weight, bias = torch.from_numpy(model.coef_).T, torch.from_numpy(model.intercept_)
-    return (torch.cat((-weight, weight), 1) / 2, torch.cat((-bias, bias)) / 2) if two else (weight, bias)
+    halves = torch.tensor([-0.5, 0.5])
+    return (weight * halves, bias * halves) if two else (weight, bias)
 
 
 @pytest.mark.parametrize("l2", [1e-1, 1e-2, 1e-3])
@@ -106,7 +110,8 @@ def test_the_way_of_a_gpu_reaches_scikit_learns_minimum(name, l2):
     solution = problem.fit(l2)
     found, least = objective(z, y[:n], *solution, l2), objective(z, y[:n], weight, bias, l2)
     assert found == pytest.approx(least, rel=1e-6)
-    assert (problem.predict(x[n:], solution) != (test @ weight + bias).argmax(1)).double().mean() <= 0.002
+    theirs = (test @ weight + bias).argmax(1)
+    assert (problem.predict(x[n:], solution) != theirs).double().mean() <= 0.002
 
 
 @pytest.mark.parametrize("l2", [1e-2, 1e-5])
@@ -117,7 +122,16 @@ def test_the_way_of_a_gpu_ends_no_higher_than_that_of_a_cpu(name, l2):
     gpu, cpu = (way(x, y, int(y.max()) + 1) for way in (probe.CholeskyProblem, probe.Problem))
     weight, bias = cpu.fit(l2)
     z = gpu.standardise(x).double()
-    assert objective(z, y, *gpu.fit(l2), l2) <= objective(z, y, cpu.axes @ weight, bias, l2) * (1 + 1e-8)
+    theirs = objective(z, y, cpu.axes @ weight, bias, l2)
+    assert objective(z, y, *gpu.fit(l2), l2) <= theirs * (1 + 1e-8)
+
+
+def test_a_fit_on_a_gpu_starts_at_the_solution_that_it_is_given(toy, monkeypatch):
+    problem = probe.CholeskyProblem(*toy[:2], 4)
+    start = problem.fit(1e-1)
+    monkeypatch.setattr(probe, "minimise", lambda value, x: x)
+    for found, given in zip(problem.fit(1e-3, start), start, strict=True):
+        assert torch.allclose(found, given, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -152,17 +166,22 @@ def test_a_fit_on_a_gpu_mixes_no_devices_and_reads_nothing_between_two_values(mo
 
 def test_the_host_reads_twice_an_iteration_of_l_bfgs(monkeypatch):
     """A quadratic: every step of 1 is accepted, so an iteration is one value."""
-    scale, target = torch.linspace(0.5, 2, 50).double(), rng.normal(rng.key("t"), (50,)).double()
+    scale = torch.linspace(0.5, 2, 50).double().view(10, 5)
+    target = rng.normal(rng.key("t"), (10, 5)).double()
     values, reads = [], []
     for name in ("cpu", "__float__", "__bool__", "item", "tolist", "numpy"):
-        read = getattr(torch.Tensor, name)
-        monkeypatch.setattr(torch.Tensor, name, lambda *a, read=read, name=name: (reads.append(name), read(*a))[1])
+
+        def counted(x, read=getattr(torch.Tensor, name), name=name):
+            reads.append(name)
+            return read(x)
+
+        monkeypatch.setattr(torch.Tensor, name, counted)
 
     def value(x):
         values.append(x)
         return 1 + (scale * (x - target).square()).sum() / 2, scale * (x - target)
 
-    found = probe.minimise(value, torch.zeros(50).double())
+    found = probe.minimise(value, torch.zeros_like(target))
     # .numpy() of what .cpu() has brought reads nothing more
     assert len([name for name in reads if name != "numpy"]) == 2 * len(values) and len(values) > 4
     monkeypatch.undo()
@@ -243,7 +262,8 @@ def test_reestimated_statistics_are_the_images_own():
 
 def test_reestimated_statistics_are_torchs_plain_average_over_batches():
     """Two batches, and one image left over, which has no variance."""
-    encoder, images = SmallAlexNet(1 / 16, 32), load("digits", "train").images[torch.arange(1001) % 1000]
+    encoder = SmallAlexNet(1 / 16, 32)
+    images = load("digits", "train").images[torch.arange(1001) % 1000]
     reference = copy.deepcopy(encoder).train()
     norms = [m for m in reference.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
     for norm in norms:
@@ -251,7 +271,8 @@ def test_reestimated_statistics_are_torchs_plain_average_over_batches():
     with torch.no_grad():
         for x in list(probe.batches(encoder, images))[:2]:
             reference(x)
-    assert norms and all(map(torch.equal, probe.reestimated(encoder, images).state_dict().values(), reference.state_dict().values()))
+    found, expected = probe.reestimated(encoder, images).state_dict(), reference.state_dict()
+    assert norms and all(map(torch.equal, found.values(), expected.values()))
 
 
 def test_batches_do_not_depend_on_how_many_images_move_at_once(monkeypatch):

@@ -25,10 +25,10 @@ HELD_OUT = 0.2  # of train, stratified, on which L2 is chosen
 DEFAULT_L2 = 1e-1  # where no class has two examples, so that nothing can be held out
 NOT_CHOSEN = f"no class has two training examples, so L2 is not chosen but {DEFAULT_L2:g}"
 GRADIENT, DECREASE, ITERATIONS, HISTORY = 1e-5, 1e-8, 500, 10  # below a relative decrease of 1e-8 float32 sees only rounding
-ARMIJO, HALVINGS = 1e-4, 30  # a step is halved until the value falls by this part of what its slope promises
+ARMIJO, HALVINGS = 1e-4, 30  # a step is halved until the value falls by this part of its slope
 NEIGHBOURS, TEMPERATURE = 20, 0.07
 BATCH = 500
-SLAB = 20 * BATCH  # images that go to the device at once: a copy for every batch would make the host wait for every batch
+SLAB = 20 * BATCH  # images that go to the device at once: the host waits for each copy
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def reestimated(encoder: Encoder, images: Tensor) -> Encoder:
     for number, x in enumerate(batches(fresh, images), 1):
         if len(x) > 1:
             for norm in norms:
-                norm.momentum = 1 / number  # a plain average over batches; None reads its counter back from the device
+                norm.momentum = 1 / number  # a plain average; None reads the device's counter
             fresh(x)
     return fresh.eval()
 
@@ -183,9 +183,10 @@ class Problem:
 class CholeskyProblem:
     """The minimum of :class:`Problem`, found without leaving the features' device, in float64.
 
-    L-BFGS from the identity takes the same steps after any rotation, so the principal axes are not needed: any P with
-    P·Pᵀ = (zᵀz/(n·classes) + l2)⁻¹ serves as well, such as the inverse of a Cholesky factor: milliseconds on a GPU.
-    In float32 the gradient's rounding errors, which P enlarges by up to l2^−½, would hide the minimum of a weak penalty.
+    L-BFGS from the identity takes the same steps after any rotation, so the principal axes are not
+    needed: any P with P·Pᵀ = (zᵀz/(n·classes) + l2)⁻¹ serves as well, such as the inverse of a
+    Cholesky factor: milliseconds on a GPU. In float32 the gradient's rounding errors, which P
+    enlarges by up to l2^−½, would hide the minimum of a weak penalty.
     """
 
     def __init__(self, train: Tensor, labels: Tensor, classes: int) -> None:
@@ -195,29 +196,30 @@ class CholeskyProblem:
         self.target = functional.one_hot(labels, classes).double()
 
     def fit(self, l2: float, start: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
-        """Weights (d, classes) of standardised features and bias (classes,), float32, from zero or from another solution."""
+        """Weights (d, classes) of standardised features and bias (classes,), float32, from zero or
+        from another solution."""
         z, (n, d), k = self.z, self.z.shape, self.classes
         eye = torch.eye(d, dtype=z.dtype, device=z.device)
         factor = torch.linalg.cholesky(self.gram / k + l2 * eye)
         p = torch.linalg.solve_triangular(factor, eye, upper=False).T
 
-        def unscaled(flat: Tensor) -> tuple[Tensor, Tensor]:
-            weight, bias = flat.view(d + 1, k).split((d, 1))
+        def unscaled(x: Tensor) -> tuple[Tensor, Tensor]:
+            weight, bias = x.split((d, 1))
             return p @ weight, k**0.5 * bias.squeeze(0)
 
-        def value(flat: Tensor) -> tuple[Tensor, Tensor]:
-            weight, bias = unscaled(flat)
+        def value(x: Tensor) -> tuple[Tensor, Tensor]:
+            weight, bias = unscaled(x)
             log_p = torch.addmm(bias, z, weight).log_softmax(1)
             loss = l2 / 2 * weight.square().sum() - (self.target * log_p).sum() / n
             residual = (log_p.exp_() - self.target).div_(n)
             gradient = p.T @ torch.addmm(l2 * weight, z.T, residual)
-            return loss, torch.cat((gradient, k**0.5 * residual.sum(0, keepdim=True))).ravel()
+            return loss, torch.cat((gradient, k**0.5 * residual.sum(0, keepdim=True)))
 
-        flat = z.new_zeros((d + 1) * k)
+        x = z.new_zeros(d + 1, k)
         if start is not None:
             weight, bias = start[0].double(), start[1].double()
-            flat = torch.cat((factor.T @ weight, bias.unsqueeze(0) / k**0.5)).ravel()
-        weight, bias = unscaled(minimise(value, flat))
+            x = torch.cat((factor.T @ weight, bias.unsqueeze(0) / k**0.5))
+        weight, bias = unscaled(minimise(value, x))
         return weight.float(), bias.float()
 
     def predict(self, features: Tensor, solution: tuple[Tensor, Tensor]) -> Tensor:
@@ -227,22 +229,25 @@ class CholeskyProblem:
 
 
 def minimise(value: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor) -> Tensor:
-    """Where a strictly convex function, well scaled at the start, is least: L-BFGS on the device of float64 x (p,).
+    """Where a strictly convex function is least, by L-BFGS from float64 x (a, b), on its device.
 
-    The directions' two loops run on the inner products of the last steps and gradients (Chen, Wang and Zhou 2014,
-    "Large-scale L-BFGS using MapReduce"), so that the host reads twice an iteration: the products, and the new value. A step of 1
-    is halved until the value falls enough; convexity sees to the rest. Ends when the model promises less than DECREASE of the value.
+    The two loops run on inner products of the last steps and changes of the gradient (Chen, Wang
+    and Zhou 2014, "Large-scale L-BFGS using MapReduce"), so the host reads twice an iteration: the
+    products, and the new value. A step of 1 is halved until the value falls enough; convexity makes
+    a search for the slope needless. Ends when −slope is below DECREASE of the value, which has to
+    be positive.
 
     Args:
-        value: of a point (p,): the function, a scalar, and its gradient (p,).
+        value: of a point (a, b): the function, a scalar, and its gradient (a, b).
     """
     loss, gradient = value(x)
     least = float(loss)
     steps: deque[Tensor] = deque(maxlen=HISTORY)
     changes: deque[Tensor] = deque(maxlen=HISTORY)
     for _ in range(ITERATIONS):
-        basis = torch.stack((*steps, *changes, gradient))
-        products = (basis @ basis.T).cpu().numpy()
+        basis = torch.stack((*steps, *changes, gradient), 1)
+        # row by row: one product of a few very long vectors would leave most of a GPU idle
+        products = (basis @ basis.mT).sum(0).cpu().numpy()
         shares = _direction(products)
         slope = float(shares @ products[-1])
         if -slope <= DECREASE * least:
@@ -263,8 +268,8 @@ def minimise(value: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor) -> Ten
 
 
 def _direction(products: np.ndarray) -> np.ndarray:
-    """Shares (2m + 1,) of m steps, m changes of the gradient and the gradient in L-BFGS's direction, from their inner
-    products (2m + 1, 2m + 1). Nocedal and Wright, Numerical Optimization, algorithm 7.4."""
+    """Shares (2m + 1,) of m steps, m changes of the gradient and the gradient in L-BFGS's
+    direction, from their inner products (2m + 1, 2m + 1). Nocedal and Wright, algorithm 7.4."""
     m = len(products) // 2
     shares, alpha = np.zeros(2 * m + 1), np.zeros(m)
     shares[-1] = -1
@@ -281,9 +286,9 @@ def _direction(products: np.ndarray) -> np.ndarray:
 def problem(train: Tensor, labels: Tensor, classes: int) -> Problem | CholeskyProblem:
     """The problem by the way that suits the features' device: the one place where it is chosen.
 
-    On a GPU an eigendecomposition takes seconds, and every trip of the gradient to the host stops the device.
+    On a GPU an eigendecomposition takes seconds, and a trip of the gradient to the host stops it.
     """
-    return (CholeskyProblem if train.is_cuda else Problem)(train, labels, classes)
+    return (CholeskyProblem if train.is_cuda else Problem)(train, labels.to(train.device), classes)
 
 
 def _principal(z: Tensor) -> tuple[Tensor, Tensor]:
@@ -340,10 +345,9 @@ def linear(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tenso
     features that are not finite.
     """
     check(train, train_labels, test, test_labels, classes)
-    train_labels, test_labels = train_labels.to(train.device), test_labels.to(train.device)
     chosen = choose_l2(train, train_labels, classes, seed) if l2 is None else l2
     whole = problem(train, train_labels, classes)
-    correct = (whole.predict(test, whole.fit(chosen)) == test_labels).cpu()
+    correct = (whole.predict(test, whole.fit(chosen)) == test_labels.to(test.device)).cpu()
     alone = int(torch.bincount(train_labels).max()) < 2
     return Measured(float(correct.double().mean()), correct, chosen, NOT_CHOSEN if alone else None)
 
@@ -372,15 +376,14 @@ def neighbours(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: T
     if k < 1:
         raise ParameterError(f"k = {k}: must be at least 1 neighbour")
     check(train, train_labels, test, test_labels, classes)
-    train_labels, test_labels = train_labels.to(train.device), test_labels.to(train.device)
     memory = functional.normalize(train, dim=1)
-    votes = functional.one_hot(train_labels, classes).float()
+    votes = functional.one_hot(train_labels.to(train.device), classes).float()
     found = []
     for part in functional.normalize(test, dim=1).split(BATCH):
         similarity, index = (part @ memory.T).topk(min(k, len(memory)), 1)
         weight = (similarity / TEMPERATURE).exp()
         found.append((votes[index] * weight[..., None]).sum(1).argmax(1))
-    correct = (torch.cat(found) == test_labels).cpu()
+    correct = (torch.cat(found) == test_labels.to(test.device)).cpu()
     return Measured(float(correct.double().mean()), correct)
 
 

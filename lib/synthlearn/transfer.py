@@ -69,7 +69,8 @@ def layers(encoder: Encoder, training: ImageSet, test: ImageSet, seed: int) -> I
     datasets.agree(training, test)
     a, b = (probe.features(encoder, images.images, encoder.taps) for images in (training, test))
     for tap in encoder.taps:
-        yield tap, {**result(probe.linear(a[tap], training.labels, b[tap], test.labels, len(test.classes), seed)), "size": a[tap].shape[1]}
+        found = probe.linear(a[tap], training.labels, b[tap], test.labels, len(test.classes), seed)
+        yield tap, {**result(found), "size": a[tap].shape[1]}
 
 
 def few_shot(encoder: Encoder, training: ImageSet, test: ImageSet, seed: int) -> Iterator[Part]:
@@ -98,7 +99,8 @@ def examples(labels: Tensor, shots: int, seed: int, draw: int) -> Tensor:
 
 def nearest_mean(x: Tensor, labels: Tensor, y: Tensor, classes: int) -> Tensor:
     """Class whose mean example has the largest cosine: float (n, d), int64 (n,), float (m, d) → int64 (m,)."""
-    means = torch.zeros(classes, x.shape[1], device=x.device).index_add_(0, labels, torch.nn.functional.normalize(x, dim=1))
+    means = x.new_zeros(classes, x.shape[1])
+    means.index_add_(0, labels, torch.nn.functional.normalize(x, dim=1))
     return (torch.nn.functional.normalize(y, dim=1) @ torch.nn.functional.normalize(means, dim=1).T).argmax(1)
 
 
@@ -107,7 +109,8 @@ def ridge(x: Tensor, labels: Tensor, y: Tensor, classes: int) -> Tensor:
     standardise = probe.Standardise(x)
     z, target = standardise(x).double(), 2 * torch.nn.functional.one_hot(labels, classes).double() - 1
     kernel = z @ z.T / z.shape[1]
-    weight = torch.linalg.solve(kernel + torch.eye(len(z), dtype=torch.float64, device=z.device), target - target.mean(0))
+    eye = torch.eye(len(z), dtype=torch.float64, device=z.device)
+    weight = torch.linalg.solve(kernel + eye, target - target.mean(0))
     return (standardise(y) @ (z.T @ weight).float() / z.shape[1] + target.mean(0).float()).argmax(1)
 
 
