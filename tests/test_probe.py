@@ -90,7 +90,7 @@ def objective(z, labels, weight, bias, l2):
 
 
 def scikit_learns(z, labels, l2):
-    """Weights and bias of scikit-learn's minimum, whose two classes have one column: a difference."""
+    """Weights and bias of scikit-learn's minimum; it keeps only the difference of two classes."""
     two = len(labels.unique()) == 2
     model = LogisticRegression(C=(2 if two else 1) / (l2 * len(z)), tol=1e-10, max_iter=20_000)
     model.fit(z.numpy(), labels.numpy())
