@@ -1,9 +1,12 @@
 """The probe against scikit-learn, and its invariances."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from synthlearn import probe, rng, transfer
 from synthlearn.datasets import load
@@ -37,11 +40,152 @@ def test_fit_equals_scikit_learns_optimum(toy, l2):
     assert (problem.predict(test, solution).numpy() == theirs).mean() > 0.997
 
 
-def test_a_warm_start_ends_where_a_cold_one_does(toy):
+@pytest.mark.parametrize("way", [probe.Problem, probe.CholeskyProblem])
+def test_a_warm_start_ends_where_a_cold_one_does(toy, way):
     x, y, _, _ = toy
-    problem = probe.Problem(x, y, 4)
+    problem = way(x, y, 4)
     warm = problem.fit(1e-3, problem.fit(1e-1))
     assert torch.allclose(warm[0], problem.fit(1e-3)[0], atol=5e-3)
+
+
+def drawn(n, d, classes, apart=1.0):
+    """Correlated features of classes whose centres lie ``apart``, and their labels."""
+    y = torch.arange(2 * n) % classes
+    centres, mix = rng.normal(rng.key("centres"), (classes, d)), rng.normal(rng.key("mix"), (d, d))
+    return (rng.normal(rng.key("x", d), (2 * n, d)) + apart * centres[y]) @ mix + 3, y
+
+
+def digits(n):
+    """Pixels and labels of the first n training and the first n test images."""
+    sets = [load("digits", part) for part in ("train", "test")]
+    pixels = torch.cat([probe.raw_pixels(s.images[:n], 8) for s in sets])
+    return pixels, torch.cat([s.labels[:n] for s in sets])
+
+
+def constant(x, y):
+    return torch.cat((x, torch.full((len(x), 1), 7.0)), 1), y
+
+
+def collinear(x, y):
+    return torch.cat((x, x + 1e-4 * rng.normal(rng.key("near"), x.shape)), 1), y
+
+
+# features and labels, half of them to learn from, the rest to test on
+PROBLEMS = {
+    "overlapping": lambda: drawn(400, 12, 4, 0.5),
+    "digits": lambda: digits(300),
+    "fewer rows than dimensions": lambda: drawn(60, 90, 3, 0.2),
+    "two classes": lambda: drawn(300, 10, 2, 0.3),
+    "a constant feature": lambda: constant(*drawn(300, 10, 3, 0.5)),
+    "nearly collinear": lambda: collinear(*drawn(300, 8, 3, 0.5)),
+    "separable": lambda: drawn(200, 8, 3, 8.0),
+    "a hundred classes": lambda: drawn(500, 20, 100),
+}
+
+
+def objective(z, labels, weight, bias, l2):
+    log_p = torch.log_softmax(z @ weight.double() + bias.double(), 1)
+    penalty = l2 / 2 * weight.double().square().sum()
+    return float(penalty - log_p[torch.arange(len(z)), labels].mean())
+
+
+def scikit_learns(z, labels, l2):
+    """Weights and bias of scikit-learn's minimum; it keeps only the difference of two classes."""
+    two = len(labels.unique()) == 2
+    model = LogisticRegression(C=(2 if two else 1) / (l2 * len(z)), tol=1e-10, max_iter=20_000)
+    model.fit(z.numpy(), labels.numpy())
+    weight, bias = torch.from_numpy(model.coef_).T, torch.from_numpy(model.intercept_)
+    halves = torch.tensor([-0.5, 0.5])
+    return (weight * halves, bias * halves) if two else (weight, bias)
+
+
+@pytest.mark.parametrize("l2", [1e-1, 1e-2, 1e-3])
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_the_way_of_a_gpu_reaches_scikit_learns_minimum(name, l2):
+    x, y = PROBLEMS[name]()
+    n = len(x) // 2
+    problem = probe.CholeskyProblem(x[:n], y[:n], int(y.max()) + 1)
+    z, test = (problem.standardise(part).double() for part in (x[:n], x[n:]))
+    weight, bias = scikit_learns(z, y[:n], l2)
+    solution = problem.fit(l2)
+    found, least = objective(z, y[:n], *solution, l2), objective(z, y[:n], weight, bias, l2)
+    assert found == pytest.approx(least, rel=1e-6)
+    theirs = (test @ weight + bias).argmax(1)
+    assert (problem.predict(x[n:], solution) != theirs).double().mean() <= 0.002
+
+
+@pytest.mark.parametrize("l2", [1e-2, 1e-5])
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_the_way_of_a_gpu_ends_no_higher_than_that_of_a_cpu(name, l2):
+    x, y = PROBLEMS[name]()
+    x, y = x[: len(x) // 2], y[: len(x) // 2]
+    gpu, cpu = (way(x, y, int(y.max()) + 1) for way in (probe.CholeskyProblem, probe.Problem))
+    weight, bias = cpu.fit(l2)
+    z = gpu.standardise(x).double()
+    theirs = objective(z, y, cpu.axes @ weight, bias, l2)
+    assert objective(z, y, *gpu.fit(l2), l2) <= theirs * (1 + 1e-8)
+
+
+def test_a_fit_on_a_gpu_starts_at_the_solution_that_it_is_given(toy, monkeypatch):
+    problem = probe.CholeskyProblem(*toy[:2], 4)
+    start = problem.fit(1e-1)
+    monkeypatch.setattr(probe, "minimise", lambda value, x: x)
+    for found, given in zip(problem.fit(1e-3, start), start, strict=True):
+        assert torch.allclose(found, given, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_the_way_of_a_gpu_chooses_the_same_strength_and_classes(name, monkeypatch):
+    x, y = PROBLEMS[name]()
+    n, classes = len(x) // 2, int(y.max()) + 1
+    cpu = probe.linear(x[:n], y[:n], x[n:], y[n:], classes)
+    monkeypatch.setattr(probe, "problem", probe.CholeskyProblem)
+    gpu = probe.linear(x[:n], y[:n], x[n:], y[n:], classes)
+    assert gpu.l2 == cpu.l2
+    assert (gpu.correct != cpu.correct).double().mean() <= 0.002
+
+
+def test_the_device_of_the_features_decides_the_way(toy, monkeypatch):
+    assert type(probe.problem(*toy[:2], 4)) is probe.Problem
+    monkeypatch.setattr(probe, "CholeskyProblem", lambda x, labels, classes: x.device.type)
+    with FakeTensorMode():
+        assert probe.problem(torch.zeros(6, 2, device="cuda"), torch.zeros(6), 2) == "cuda"
+
+
+def test_a_fit_on_a_gpu_mixes_no_devices_and_reads_nothing_between_two_values(monkeypatch):
+    problem = probe.CholeskyProblem(*drawn(20, 5, 3), 3)
+    monkeypatch.setattr(probe, "minimise", lambda value, x: x - value(x)[1])
+    with FakeTensorMode():
+        for name in ("z", "gram", "target"):
+            shape = getattr(problem, name).shape
+            setattr(problem, name, torch.zeros(shape, dtype=torch.float64, device="cuda"))
+        problem.standardise = lambda x: x
+        solution = problem.fit(1e-2, problem.fit(1e-1))
+        assert problem.predict(torch.zeros(7, 5, device="cuda"), solution).device.type == "cuda"
+
+
+def test_the_host_reads_twice_an_iteration_of_l_bfgs(monkeypatch):
+    """A quadratic: every step of 1 is accepted, so an iteration is one value."""
+    scale = torch.linspace(0.5, 2, 50).double().view(10, 5)
+    target = rng.normal(rng.key("t"), (10, 5)).double()
+    values, reads = [], []
+    for name in ("cpu", "__float__", "__bool__", "item", "tolist", "numpy"):
+
+        def counted(x, read=getattr(torch.Tensor, name), name=name):
+            reads.append(name)
+            return read(x)
+
+        monkeypatch.setattr(torch.Tensor, name, counted)
+
+    def value(x):
+        values.append(x)
+        return 1 + (scale * (x - target).square()).sum() / 2, scale * (x - target)
+
+    found = probe.minimise(value, torch.zeros_like(target))
+    # .numpy() of what .cpu() has brought reads nothing more
+    assert len([name for name in reads if name != "numpy"]) == 2 * len(values) and len(values) > 4
+    monkeypatch.undo()
+    assert torch.allclose(found, target, atol=1e-3)
 
 
 def test_accuracy_is_invariant_under_scale_shift_and_order_of_dimensions(toy):
@@ -114,6 +258,29 @@ def test_reestimated_statistics_are_the_images_own():
     response = encoder.conv[0][0](x)
     assert torch.allclose(fresh.conv[0][1].running_mean, response.mean((0, 2, 3)), atol=1e-4)
     assert float(encoder.conv[0][1].running_mean.abs().max()) == 0  # the encoder itself is left alone
+
+
+def test_reestimated_statistics_are_torchs_plain_average_over_batches():
+    """Two batches, and one image left over, which has no variance."""
+    encoder = SmallAlexNet(1 / 16, 32)
+    images = load("digits", "train").images[torch.arange(1001) % 1000]
+    reference = copy.deepcopy(encoder).train()
+    norms = [m for m in reference.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.momentum = None
+    with torch.no_grad():
+        for x in list(probe.batches(encoder, images))[:2]:
+            reference(x)
+    found, expected = probe.reestimated(encoder, images).state_dict(), reference.state_dict()
+    assert norms and all(map(torch.equal, found.values(), expected.values()))
+
+
+def test_batches_do_not_depend_on_how_many_images_move_at_once(monkeypatch):
+    encoder, images = SmallAlexNet(1 / 16, 32), load("digits", "train").images[:800]
+    whole = list(probe.batches(encoder, images))
+    monkeypatch.setattr(probe, "SLAB", probe.BATCH)
+    apart = list(probe.batches(encoder, images))
+    assert [len(x) for x in whole] == [500, 300] and all(map(torch.equal, whole, apart))
 
 
 def test_centre_view_keeps_the_papers_ratio():

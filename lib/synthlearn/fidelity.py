@@ -33,7 +33,7 @@ class Judge:
 
     def __init__(self, x: Tensor, labels: Tensor, classes: int, seed: int = 0) -> None:
         probe.check(x, labels, x, labels, classes)
-        self.problem = probe.Problem(x, labels, classes)
+        self.problem = probe.problem(x, labels, classes)
         self.solution = self.problem.fit(probe.choose_l2(x, labels, classes, seed))
 
     def says(self, x: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """Measurement on labelled real images: frozen features, a converged linear probe, nearest neighbours."""
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +25,10 @@ HELD_OUT = 0.2  # of train, stratified, on which L2 is chosen
 DEFAULT_L2 = 1e-1  # where no class has two examples, so that nothing can be held out
 NOT_CHOSEN = f"no class has two training examples, so L2 is not chosen but {DEFAULT_L2:g}"
 GRADIENT, DECREASE, ITERATIONS, HISTORY = 1e-5, 1e-8, 500, 10  # below a relative decrease of 1e-8 float32 sees only rounding
+ARMIJO, HALVINGS = 1e-4, 30  # a step is halved until the value falls by this part of its slope
 NEIGHBOURS, TEMPERATURE = 20, 0.07
 BATCH = 500
+SLAB = 20 * BATCH  # images that go to the device at once: the host waits for each copy
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,10 @@ def batches(encoder: Encoder, images: Tensor) -> Iterator[Tensor]:
     device = next(encoder.parameters()).device
     mean, std = (torch.tensor(c, device=device).view(3, 1, 1) for c in encoder.normalisation)
     size = encoder.options["input_size"]
-    for start in range(0, len(images), BATCH):
-        x = centre_view(images[start : start + BATCH].to(device), size).float().div_(255)
-        yield ((x - mean) / std).contiguous(memory_format=torch.channels_last)
+    for start in range(0, len(images), SLAB):
+        for part in images[start : start + SLAB].to(device).split(BATCH):
+            x = centre_view(part, size).float().div_(255)
+            yield ((x - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
@@ -84,12 +88,13 @@ def finite(features: Tensor, tap: str) -> Tensor:
 def reestimated(encoder: Encoder, images: Tensor) -> Encoder:
     """A copy whose batch-norm statistics are those of uint8 ``images`` (mean over batches of 500), in place of those of pre-training. No labels are used."""
     fresh = copy.deepcopy(encoder).train()
-    for module in fresh.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.reset_running_stats()
-            module.momentum = None  # a plain average over batches
-    for x in batches(fresh, images):
+    norms = [m for m in fresh.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.reset_running_stats()
+    for number, x in enumerate(batches(fresh, images), 1):
         if len(x) > 1:
+            for norm in norms:
+                norm.momentum = 1 / number  # a plain average; None reads the device's counter
             fresh(x)
     return fresh.eval()
 
@@ -106,9 +111,10 @@ def mean_colours(images: Tensor) -> Tensor:
 
 def held_out(labels: Tensor, seed: int) -> Tensor:
     """A stratified fifth of the training labels (n,), as bool (n,): a function of the labels and the seed."""
+    labels = labels.cpu()
     chosen = torch.zeros(len(labels), dtype=torch.bool)
     for c in labels.unique().tolist():
-        members = torch.nonzero(labels.cpu() == c).flatten()
+        members = torch.nonzero(labels == c).flatten()
         shuffled = members[rng.permutation(rng.key("held-out", seed, c), len(members))]
         chosen[shuffled[: max(1, round(HELD_OUT * len(members)))]] = len(members) > 1
     return chosen
@@ -174,6 +180,117 @@ class Problem:
         return torch.addmm(bias, self.standardise(features), self.axes @ weight).argmax(1)
 
 
+class CholeskyProblem:
+    """The minimum of :class:`Problem`, found without leaving the features' device, in float64.
+
+    L-BFGS from the identity takes the same steps after any rotation, so the principal axes are not
+    needed: any P with P·Pᵀ = (zᵀz/(n·classes) + l2)⁻¹ serves as well, such as the inverse of a
+    Cholesky factor: milliseconds on a GPU. In float32 the gradient's rounding errors, which P
+    enlarges by up to l2^−½, would hide the minimum of a weak penalty.
+    """
+
+    def __init__(self, train: Tensor, labels: Tensor, classes: int) -> None:
+        self.standardise = Standardise(train)
+        self.z, self.classes = self.standardise(train).double(), classes
+        self.gram = self.z.T @ self.z / len(self.z)
+        self.target = functional.one_hot(labels, classes).double()
+
+    def fit(self, l2: float, start: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        """Weights (d, classes) of standardised features and bias (classes,), float32, from zero or
+        from another solution."""
+        z, (n, d), k = self.z, self.z.shape, self.classes
+        eye = torch.eye(d, dtype=z.dtype, device=z.device)
+        factor = torch.linalg.cholesky(self.gram / k + l2 * eye)
+        p = torch.linalg.solve_triangular(factor, eye, upper=False).T
+
+        def unscaled(x: Tensor) -> tuple[Tensor, Tensor]:
+            weight, bias = x.split((d, 1))
+            return p @ weight, k**0.5 * bias.squeeze(0)
+
+        def value(x: Tensor) -> tuple[Tensor, Tensor]:
+            weight, bias = unscaled(x)
+            log_p = torch.addmm(bias, z, weight).log_softmax(1)
+            loss = l2 / 2 * weight.square().sum() - (self.target * log_p).sum() / n
+            residual = (log_p.exp_() - self.target).div_(n)
+            gradient = p.T @ torch.addmm(l2 * weight, z.T, residual)
+            return loss, torch.cat((gradient, k**0.5 * residual.sum(0, keepdim=True)))
+
+        x = z.new_zeros(d + 1, k)
+        if start is not None:
+            weight, bias = start[0].double(), start[1].double()
+            x = torch.cat((factor.T @ weight, bias.unsqueeze(0) / k**0.5))
+        weight, bias = unscaled(minimise(value, x))
+        return weight.float(), bias.float()
+
+    def predict(self, features: Tensor, solution: tuple[Tensor, Tensor]) -> Tensor:
+        """Most likely class of raw features (n, d): int64 (n,)."""
+        weight, bias = solution
+        return torch.addmm(bias, self.standardise(features), weight).argmax(1)
+
+
+def minimise(value: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor) -> Tensor:
+    """Where a strictly convex function is least, by L-BFGS from float64 x (a, b), on its device.
+
+    The two loops run on inner products of the last steps and changes of the gradient (Chen, Wang
+    and Zhou 2014, "Large-scale L-BFGS using MapReduce"), so the host reads twice an iteration: the
+    products, and the new value. A step of 1 is halved until the value falls enough; convexity makes
+    a search for the slope needless. Ends when −slope is below DECREASE of the value, which has to
+    be positive.
+
+    Args:
+        value: of a point (a, b): the function, a scalar, and its gradient (a, b).
+    """
+    loss, gradient = value(x)
+    least = float(loss)
+    steps: deque[Tensor] = deque(maxlen=HISTORY)
+    changes: deque[Tensor] = deque(maxlen=HISTORY)
+    for _ in range(ITERATIONS):
+        basis = torch.stack((*steps, *changes, gradient), 1)
+        # row by row: one product of a few very long vectors would leave most of a GPU idle
+        products = (basis @ basis.mT).sum(0).cpu().numpy()
+        shares = _direction(products)
+        slope = float(shares @ products[-1])
+        if -slope <= DECREASE * least:
+            break
+        step = torch.from_numpy(shares).to(x.device) @ basis
+        for _ in range(HALVINGS):
+            loss, new = value(x + step)
+            found = float(loss)
+            if found <= least + ARMIJO * slope:
+                break
+            step, slope = step / 2, slope / 2
+        else:
+            break  # no lower point within rounding
+        steps.append(step)
+        changes.append(new - gradient)
+        x, least, gradient = x + step, found, new
+    return x
+
+
+def _direction(products: np.ndarray) -> np.ndarray:
+    """Shares (2m + 1,) of m steps, m changes of the gradient and the gradient in L-BFGS's
+    direction, from their inner products (2m + 1, 2m + 1). Nocedal and Wright, algorithm 7.4."""
+    m = len(products) // 2
+    shares, alpha = np.zeros(2 * m + 1), np.zeros(m)
+    shares[-1] = -1
+    for i in reversed(range(m)):
+        alpha[i] = shares @ products[i] / products[i, m + i]
+        shares[m + i] -= alpha[i]
+    if m:
+        shares *= products[m - 1, 2 * m - 1] / products[2 * m - 1, 2 * m - 1]
+    for i in range(m):
+        shares[i] += alpha[i] - shares @ products[m + i] / products[i, m + i]
+    return shares
+
+
+def problem(train: Tensor, labels: Tensor, classes: int) -> Problem | CholeskyProblem:
+    """The problem by the way that suits the features' device: the one place where it is chosen.
+
+    On a GPU an eigendecomposition takes seconds, and a trip of the gradient to the host stops it.
+    """
+    return (CholeskyProblem if train.is_cuda else Problem)(train, labels.to(train.device), classes)
+
+
 def _principal(z: Tensor) -> tuple[Tensor, Tensor]:
     """Variances (r,) and axes (d, r) of float64 (n, d); with fewer rows than dimensions only the axes that the rows span, where any solution lies."""
     n, d = z.shape
@@ -188,17 +305,18 @@ def _principal(z: Tensor) -> tuple[Tensor, Tensor]:
 def choose_l2(train: Tensor, labels: Tensor, classes: int, seed: int) -> float:
     """The strength with the best accuracy on a held-out fifth of train; the grid is extended when the
     best is at its end. DEFAULT_L2 where no class has two examples: then nothing can be held out."""
-    apart = held_out(labels, seed).to(train.device)
+    apart, labels = held_out(labels, seed).to(train.device), labels.to(train.device)
     if not bool(apart.any()):
         return DEFAULT_L2
-    inner = Problem(train[~apart], labels[~apart], classes)
+    inner = problem(train[~apart], labels[~apart], classes)
+    test, truth = train[apart], labels[apart]
     accuracy: dict[float, float] = {}
 
     def search(grid: Iterable[float]) -> None:
         solution = None
         for l2 in sorted(grid, reverse=True):
             solution = inner.fit(l2, solution)
-            score = float((inner.predict(train[apart], solution) == labels[apart]).float().mean())
+            score = float((inner.predict(test, solution) == truth).float().mean())
             worse = bool(accuracy) and score <= max(accuracy.values())
             accuracy[l2] = score
             if worse:
@@ -219,7 +337,7 @@ def linear(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tenso
     """Linear probe on fixed features: L2 chosen on a held-out fifth of train, refitted on all of it, tested once.
 
     Args:
-        train, test: float (n, d). train_labels, test_labels: int64 (n,).
+        train, test: float (n, d), on one device. train_labels, test_labels: int64 (n,), on any.
         seed: of the held-out part.
         l2: a strength chosen before, in place of the choice on the held-out fifth.
 
@@ -228,8 +346,8 @@ def linear(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tenso
     """
     check(train, train_labels, test, test_labels, classes)
     chosen = choose_l2(train, train_labels, classes, seed) if l2 is None else l2
-    whole = Problem(train, train_labels, classes)
-    correct = (whole.predict(test, whole.fit(chosen)) == test_labels).cpu()
+    whole = problem(train, train_labels, classes)
+    correct = (whole.predict(test, whole.fit(chosen)) == test_labels.to(test.device)).cpu()
     alone = int(torch.bincount(train_labels).max()) < 2
     return Measured(float(correct.double().mean()), correct, chosen, NOT_CHOSEN if alone else None)
 
@@ -259,13 +377,13 @@ def neighbours(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: T
         raise ParameterError(f"k = {k}: must be at least 1 neighbour")
     check(train, train_labels, test, test_labels, classes)
     memory = functional.normalize(train, dim=1)
-    votes = functional.one_hot(train_labels, classes).float()
+    votes = functional.one_hot(train_labels.to(train.device), classes).float()
     found = []
     for part in functional.normalize(test, dim=1).split(BATCH):
         similarity, index = (part @ memory.T).topk(min(k, len(memory)), 1)
         weight = (similarity / TEMPERATURE).exp()
         found.append((votes[index] * weight[..., None]).sum(1).argmax(1))
-    correct = (torch.cat(found) == test_labels).cpu()
+    correct = (torch.cat(found) == test_labels.to(test.device)).cpu()
     return Measured(float(correct.double().mean()), correct)
 
 

@@ -46,7 +46,7 @@ def _read(encoder: Encoder | None, images: Tensor, size: int) -> Tensor:
     if encoder is None:
         return probe.raw_pixels(images, size)
     tap = main_tap(encoder)
-    return probe.features(encoder, images, (tap,))[tap].cpu()
+    return probe.features(encoder, images, (tap,))[tap]
 
 
 def suite(encoder: Encoder | None, chosen: dict[str, list[str]], size: int, seed: int) -> Iterator[Part]:
@@ -69,21 +69,23 @@ def layers(encoder: Encoder, training: ImageSet, test: ImageSet, seed: int) -> I
     datasets.agree(training, test)
     a, b = (probe.features(encoder, images.images, encoder.taps) for images in (training, test))
     for tap in encoder.taps:
-        yield tap, {**result(probe.linear(a[tap].cpu(), training.labels, b[tap].cpu(), test.labels, len(test.classes), seed)), "size": a[tap].shape[1]}
+        found = probe.linear(a[tap], training.labels, b[tap], test.labels, len(test.classes), seed)
+        yield tap, {**result(found), "size": a[tap].shape[1]}
 
 
 def few_shot(encoder: Encoder, training: ImageSet, test: ImageSet, seed: int) -> Iterator[Part]:
     """Accuracy from n examples per class: the mean over draws of examples, and its t-interval over draws; the test images are the same for all."""
     datasets.agree(training, test)
     tap = main_tap(encoder)
-    x, y = (probe.features(encoder, images.images, (tap,))[tap].cpu() for images in (training, test))
+    x, y = (probe.features(encoder, images.images, (tap,))[tap] for images in (training, test))
+    labels, truth = training.labels.to(x.device), test.labels.to(x.device)
     for shots in SHOTS:
         found = []
         for draw in range(DRAWS):
-            chosen = examples(training.labels, shots, seed, draw)
+            chosen = examples(training.labels, shots, seed, draw).to(x.device)
             classify = nearest_mean if shots <= NEAREST_MEAN else ridge
-            predicted = classify(x[chosen], training.labels[chosen], y, len(test.classes))
-            found.append(float((predicted == test.labels).double().mean()))
+            predicted = classify(x[chosen], labels[chosen], y, len(test.classes))
+            found.append(float((predicted == truth).double().mean()))
         mean, low, high = intervals.paired_t(np.array(found))
         yield str(shots), {"top1": round(mean, 6), "low": round(low, 6), "high": round(high, 6), "draws": DRAWS, "n": len(test)}
 
@@ -97,7 +99,8 @@ def examples(labels: Tensor, shots: int, seed: int, draw: int) -> Tensor:
 
 def nearest_mean(x: Tensor, labels: Tensor, y: Tensor, classes: int) -> Tensor:
     """Class whose mean example has the largest cosine: float (n, d), int64 (n,), float (m, d) → int64 (m,)."""
-    means = torch.zeros(classes, x.shape[1]).index_add_(0, labels, torch.nn.functional.normalize(x, dim=1))
+    means = x.new_zeros(classes, x.shape[1])
+    means.index_add_(0, labels, torch.nn.functional.normalize(x, dim=1))
     return (torch.nn.functional.normalize(y, dim=1) @ torch.nn.functional.normalize(means, dim=1).T).argmax(1)
 
 
@@ -106,7 +109,8 @@ def ridge(x: Tensor, labels: Tensor, y: Tensor, classes: int) -> Tensor:
     standardise = probe.Standardise(x)
     z, target = standardise(x).double(), 2 * torch.nn.functional.one_hot(labels, classes).double() - 1
     kernel = z @ z.T / z.shape[1]
-    weight = torch.linalg.solve(kernel + torch.eye(len(z), dtype=torch.float64), target - target.mean(0))
+    eye = torch.eye(len(z), dtype=torch.float64, device=z.device)
+    weight = torch.linalg.solve(kernel + eye, target - target.mean(0))
     return (standardise(y) @ (z.T @ weight).float() / z.shape[1] + target.mean(0).float()).argmax(1)
 
 
