@@ -53,6 +53,11 @@ def tiles(crop: int) -> dict[str, int]:
     return {"ROWS": rows, "COLUMNS": columns, "TILES": triton.cdiv(crop, rows)}
 
 
+def warps(pixels: int) -> int:
+    """Warps that share the pixels of a tile: four to eight pixels a thread, of up to 100 registers."""
+    return min(max(pixels // 128, 1), 16)
+
+
 def views(
     images: Tensor,
     source: Tensor,
@@ -86,7 +91,7 @@ def views(
             CROP=crop,
             LINEAR=linear,
             **shape,
-            num_warps=min(max(shape["ROWS"] * shape["COLUMNS"] // 128, 1), 16),
+            num_warps=warps(shape["ROWS"] * shape["COLUMNS"]),
         )
     return out
 
