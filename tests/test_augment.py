@@ -14,9 +14,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from synthlearn import rng, view_kernel
-from synthlearn.augment import RGB, YIQ, Augmentation, crop_windows, jitter, linear_jitter, resized_crop
+from synthlearn.augment import Augmentation, crop_windows, jitter, linear_jitter, resized_crop
 from synthlearn.errors import ParameterError
-from synthlearn.image import MEAN, STD, luma
+from synthlearn.image import FROM_YIQ, MEAN, STD, YIQ, luma
 from synthlearn.vision import torchvision
 
 functional = torchvision.transforms.functional
@@ -179,7 +179,7 @@ def test_no_images_give_no_views():
 
 
 def test_the_way_back_from_yiq_is_the_inverse():
-    assert torch.allclose(torch.tensor(RGB) @ torch.tensor(YIQ), torch.eye(3), atol=1e-6)
+    assert torch.allclose(torch.tensor(FROM_YIQ) @ torch.tensor(YIQ), torch.eye(3), atol=1e-6)
 
 
 class OnGpu(TorchFunctionMode):
@@ -211,7 +211,10 @@ class Copies(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
-        given, made = ({x.device.type for x in tree_leaves(part) if isinstance(x, Tensor)} for part in ((args, kwargs), result))
+        given, made = (
+            {x.device.type for x in tree_leaves(part) if isinstance(x, Tensor)}
+            for part in ((args, kwargs), result)
+        )  # fmt: skip
         if "cpu" in given and "cuda" in made:
             self.found.append(str(function))
         return result
@@ -219,7 +222,7 @@ class Copies(TorchDispatchMode):
 
 @pytest.mark.parametrize("options", WAYS)
 def test_views_on_a_gpu_never_make_the_host_wait(options, monkeypatch):
-    """Fake tensors have no values: what depends on one is an error. A copy from the host waits, too."""
+    """Fake tensors have no values: what needs one is an error. A copy from the host waits, too."""
     monkeypatch.setattr(view_kernel, "views", lambda images, source, parameters, *rest: source)
     views = Augmentation(32, jitter_p=0.8, **options)
     with FakeTensorMode(), OnGpu(), Copies() as copies:

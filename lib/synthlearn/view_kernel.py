@@ -1,11 +1,17 @@
-"""The views of :mod:`synthlearn.augment` as one Triton kernel: a program per view, nothing between picture and network in memory.
+"""The views of :mod:`synthlearn.augment` as one Triton kernel: a program per view.
 
-A program weighs the pixels of its window with PIL's triangle filter, mirrors, applies the four colour steps in the view's own order
-with the view's own mean luma, and writes normalised pixels. A crop of up to ``HELD`` pixels stays in registers; of a larger one the
-part before the contrast step, which needs the mean of the whole view, is computed twice, tile by tile.
+A program weighs the pixels of its window with PIL's triangle filter, mirrors, applies the four
+colour steps in the view's own order with the view's own mean luma, and writes normalised pixels;
+nothing between lies in memory. A view of up to ``HELD`` pixels stays in registers; of a larger one
+what precedes the contrast step, which needs the mean of the whole view, is computed twice, tile by
+tile.
 
-The linear variant applies its maps pixel by pixel, unclamped, in place of composing them first: the same but for rounding.
+The linear variant applies its maps pixel by pixel, unclamped, in place of composing them first:
+the same but for rounding.
 """
+
+# values in a kernel have types of Triton, which may be missing:
+# mypy: allow-untyped-defs
 
 from __future__ import annotations  # annotations name Triton's types, which may be missing
 
@@ -16,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import augment, image
+from . import image
 
 try:
     import triton
@@ -24,7 +30,7 @@ try:
 
     jit = triton.jit
     LUMA, MEAN, STD = (tl.constexpr(c) for c in (image.LUMA, image.MEAN, image.STD))
-    YIQ, RGB = tl.constexpr(augment.YIQ), tl.constexpr(augment.RGB)
+    YIQ, FROM_YIQ = tl.constexpr(image.YIQ), tl.constexpr(image.FROM_YIQ)
 except ImportError:  # there are no wheels for macOS and Windows
 
     def jit(function: Any) -> Any:
@@ -33,11 +39,14 @@ except ImportError:  # there are no wheels for macOS and Windows
 
     triton = None
 
-HELD = 64 * 64  # pixels that a program holds in registers: three channels are 48 of a thread's 255
+HELD = 64 * 64  # pixels that a program holds in registers, at most eight a thread
 
 
 def available(device: torch.device) -> bool:
-    """Whether the kernel runs on a device: a GPU with Triton and the C compiler it needs, or any under Triton's interpreter."""
+    """Whether the kernel runs on a device.
+
+    It does on a GPU with Triton and the C compiler that it needs, anywhere in Triton's interpreter.
+    """
     if triton is None:
         return False
     if os.environ.get("TRITON_INTERPRET") == "1":
@@ -47,21 +56,21 @@ def available(device: torch.device) -> bool:
 
 
 def tiles(crop: int) -> dict[str, int]:
-    """Rows and columns (powers of two) of the tiles that a view is computed in, and how many there are."""
+    """Rows and columns (powers of two) of the tiles of a view, and how many there are."""
     columns = triton.next_power_of_2(crop)
     rows = min(columns, max(HELD // columns, 1))
     return {"ROWS": rows, "COLUMNS": columns, "TILES": triton.cdiv(crop, rows)}
 
 
 def warps(pixels: int) -> int:
-    """Warps that share the pixels of a tile: four to eight pixels a thread, of up to 100 registers."""
+    """Warps that share the pixels of a tile: four to eight a thread, of at most 100 registers."""
     return min(max(pixels // 128, 1), 16)
 
 
 def views(
     images: Tensor,
     source: Tensor,
-    parameters: augment.Parameters,
+    parameters: tuple[Tensor, ...],
     crop: int,
     linear: bool,
     dtype: torch.dtype,
@@ -71,7 +80,7 @@ def views(
     Args:
         images: uint8 (n, 3, h, w).
         source: int64 (m,), the picture of each view.
-        parameters: of the m views; the pictures are reduced already.
+        parameters: augment.Parameters of the m views; no picture is reduced here.
         crop: side of a view.
         linear: the linear variant.
         dtype: of the views, a floating-point type.
@@ -79,9 +88,12 @@ def views(
     Returns: (m, 3, crop, crop), channels last in memory.
     """
     m = len(source)
-    out = torch.empty((m, 3, crop, crop), dtype=dtype, device=images.device, memory_format=torch.channels_last)
-    if m:
-        shape = tiles(crop)
+    shape, place = (m, 3, crop, crop), images.device
+    out = torch.empty(shape, dtype=dtype, device=place, memory_format=torch.channels_last)
+    if not m:
+        return out
+    tile = tiles(crop)
+    with torch.cuda.device_of(images):  # Triton launches on the current device
         _view[(m,)](
             out,
             images.contiguous(),
@@ -90,8 +102,8 @@ def views(
             *images.shape[-2:],
             CROP=crop,
             LINEAR=linear,
-            **shape,
-            num_warps=warps(shape["ROWS"] * shape["COLUMNS"]),
+            **tile,
+            num_warps=warps(tile["ROWS"] * tile["COLUMNS"]),
         )
     return out
 
@@ -118,7 +130,7 @@ def _clamped(x):
 
 @jit
 def _lines(start, length, place, CROP: tl.constexpr):
-    """Of lines (rows or columns) of the view: first source line of the filter, centre and support."""
+    """Of rows or columns of the view: first source line of the filter, centre, support."""
     scale = length.to(tl.float32) / CROP
     support = tl.maximum(scale, 1.0)
     centre = start.to(tl.float32) + (place.to(tl.float32) + 0.5) * scale
@@ -188,7 +200,7 @@ def _turned(r, g, b, turns, LINEAR: tl.constexpr):
         y, i, q = _mixed(r, g, b, YIQ)
         angle = 6.283185307179586 * turns
         cos, sin = tl.cos(angle), tl.sin(angle)
-        return _mixed(y, cos * i + sin * q, cos * q - sin * i, RGB)
+        return _mixed(y, cos * i + sin * q, cos * q - sin * i, FROM_YIQ)
     value = tl.maximum(tl.maximum(r, g), b)
     chroma = value - tl.minimum(tl.minimum(r, g), b)
     safe = tl.where(chroma == 0, 1.0, chroma)
