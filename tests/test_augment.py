@@ -7,11 +7,16 @@ import pytest
 import torch
 from PIL import Image
 from scipy import stats
+from torch import Tensor
+from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTensorMode
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from synthlearn import rng
+from synthlearn import rng, view_kernel
 from synthlearn.augment import Augmentation, crop_windows, jitter, linear_jitter, resized_crop
 from synthlearn.errors import ParameterError
-from synthlearn.image import MEAN, STD, luma
+from synthlearn.image import FROM_YIQ, MEAN, STD, YIQ, luma
 from synthlearn.vision import torchvision
 
 functional = torchvision.transforms.functional
@@ -25,8 +30,13 @@ def pictures():
     return sl.generator("dead_leaves-mixed").sample(range(24), 48)
 
 
+def windows(n, scale_min):
+    u, v = rng.key("crop", torch.arange(n)), rng.key("place", torch.arange(n))
+    return crop_windows(rng.uniform(u, (10, 2)), rng.uniform(v, (2,)), 48, 48, scale_min)
+
+
 def test_crops_equal_pils_antialiased_resize_up_to_one_level(pictures):
-    top, left, h, w = crop_windows(rng.key("crop", torch.arange(24)), 48, 48, 0.08)
+    top, left, h, w = windows(24, 0.08)
     flip = torch.arange(24) % 2 == 1
     ours = resized_crop(pictures, top, left, h, w, flip, 32) * 255
     for i, (t, le, hh, ww) in enumerate(zip(top.tolist(), left.tolist(), h.tolist(), w.tolist(), strict=True)):
@@ -37,7 +47,7 @@ def test_crops_equal_pils_antialiased_resize_up_to_one_level(pictures):
 
 
 def test_crop_windows_follow_torchvisions_law():
-    top, left, h, w = crop_windows(rng.key("crop", torch.arange(20_000)), 48, 48, 0.2)
+    top, left, h, w = windows(20_000, 0.2)
     assert int(top.min()) >= 0 and int((top + h).max()) <= 48 and int((left + w).max()) <= 48
     torch.manual_seed(0)
     image = torch.zeros(3, 48, 48)
@@ -110,10 +120,11 @@ def test_views_are_normalised_by_the_papers_constants(pictures):
 def test_probabilities_of_flip_grey_and_jitter():
     views = Augmentation(32, jitter_p=0.8)
     keys = rng.key("views", torch.arange(20_000))
-    factors, order, grey = views.colour_parameters(keys)
+    parameters = views.parameters(keys, 48, 48)
+    factors, order, grey = parameters.factors, parameters.order, parameters.grey
     assert abs(float(grey.float().mean()) - 0.2) < 0.01
     assert abs(float((factors[:, 0] != 1).float().mean()) - 0.8) < 0.01
-    assert abs(float(views._flips(keys).float().mean()) - 0.5) < 0.012
+    assert abs(float(parameters.flip.float().mean()) - 0.5) < 0.012
     moved = factors[factors[:, 0] != 1]
     assert float(moved[:, :3].min()) >= 0.6 and float(moved[:, :3].max()) <= 1.4 and float(moved[:, 3].abs().max()) <= 0.4
     seen = (order * torch.tensor([64, 16, 4, 1])).sum(1).bincount()
@@ -137,3 +148,108 @@ def test_downsampled_views_are_blurred_for_the_stated_share(pictures):
     quarter = (always < 0.04 * sharp).double().mean()
     assert float(quarter) == pytest.approx(0.5, abs=0.08)  # equal odds of a half and a quarter of the side
     assert "downsample_p" not in Augmentation(32).described() and Augmentation(32, downsample_p=0.1).described()["downsample_p"] == 0.1
+
+
+WAYS = [{"variant": variant, "downsample_p": p} for variant in ("exact", "linear") for p in (0.0, 0.5)]
+
+
+@pytest.mark.parametrize("options", WAYS)
+def test_steps_on_all_images_equal_steps_on_subsets_to_the_bit(pictures, options):
+    views = Augmentation(32, jitter_p=0.8, **options)
+    images, keys = pictures.repeat(4, 1, 1, 1), rng.key("views", torch.arange(96))
+    subsets = views.by_tensors(images, keys, subsets=True)
+    assert torch.equal(views.by_tensors(images, keys, subsets=False), subsets)
+    assert torch.equal(views(images, keys), subsets)
+
+
+@pytest.mark.parametrize("options", WAYS)
+def test_several_views_in_one_call_equal_calls_one_by_one_to_the_bit(pictures, options):
+    views, keys = Augmentation(32, **options), rng.key("views", torch.arange(72)).view(3, 24)
+    together = views(pictures, keys)
+    assert torch.equal(together, torch.cat([views(pictures, k) for k in keys]))
+    assert together.is_contiguous(memory_format=torch.channels_last)
+    half = views(pictures, keys, torch.bfloat16)
+    assert torch.equal(half, together.bfloat16())
+    assert half.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_no_images_give_no_views():
+    none = torch.empty(0, 3, 48, 48, dtype=torch.uint8)
+    assert Augmentation(32)(none, torch.empty(0, dtype=torch.int64)).shape == (0, 3, 32, 32)
+
+
+def test_the_way_back_from_yiq_is_the_inverse():
+    assert torch.allclose(torch.tensor(FROM_YIQ) @ torch.tensor(YIQ), torch.eye(3), atol=1e-6)
+
+
+class OnGpu(TorchFunctionMode):
+    """Lets fake tensors on a GPU be indexed where torch has no CUDA: as strided views."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        indexed = function in (Tensor.__getitem__, Tensor.__setitem__)
+        if not indexed or args[0].device.type == "cpu":
+            return function(*args, **(kwargs or {}))
+        x, index = args[:2]
+        parts = index if isinstance(index, tuple) else (index,)
+        if isinstance(parts[0], Tensor):
+            return torch.ops.aten.index(x, list(parts))
+        like = torch.empty_strided(x.shape, x.stride(), device="cpu")[index]
+        offset = x.storage_offset() + like.storage_offset()
+        view = x.as_strided(like.shape, like.stride(), offset)
+        if function is Tensor.__getitem__:
+            return view
+        write = torch.ops.aten.copy_ if isinstance(args[2], Tensor) else torch.ops.aten.fill_
+        return write(view, args[2])
+
+
+class Copies(TorchDispatchMode):
+    """Notes the operations that bring a tensor from the host."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        given, made = (
+            {x.device.type for x in tree_leaves(part) if isinstance(x, Tensor)}
+            for part in ((args, kwargs), result)
+        )  # fmt: skip
+        if "cpu" in given and "cuda" in made:
+            self.found.append(str(function))
+        return result
+
+
+@pytest.mark.parametrize("options", WAYS)
+def test_views_on_a_gpu_never_make_the_host_wait(options, monkeypatch):
+    """Fake tensors have no values: what needs one is an error. A copy from the host waits, too."""
+    monkeypatch.setattr(view_kernel, "views", lambda images, source, parameters, *rest: source)
+    views = Augmentation(32, jitter_p=0.8, **options)
+    with FakeTensorMode(), OnGpu(), Copies() as copies:
+        images = torch.empty(5, 3, 48, 48, dtype=torch.uint8, device="cuda")
+        keys = torch.empty(2, 5, dtype=torch.int64, device="cuda")
+        out = views(images, keys, torch.bfloat16)
+        assert out.shape == (10, 3, 32, 32) and out.dtype == torch.bfloat16
+        assert out.is_contiguous(memory_format=torch.channels_last)
+        assert views.by_kernel(images, keys).shape == (10,)  # all that the kernel is given
+        assert copies.found == []
+        torch.tensor([1.0], device="cuda")
+        assert copies.found  # so they are seen, and so is what the subsets do:
+        with pytest.raises(DynamicOutputShapeException):
+            torch.ops.aten.nonzero(keys)
+
+
+def test_the_kernel_is_used_off_the_cpu_where_it_runs(monkeypatch):
+    monkeypatch.setattr(Augmentation, "by_kernel", lambda *a: "kernel")
+    monkeypatch.setattr(Augmentation, "by_tensors", lambda *a, subsets: f"subsets: {subsets}")
+    images, keys = torch.empty(2, 3, 48, 48, dtype=torch.uint8), torch.arange(2)
+    for device, runs, way in (
+        ("cpu", True, "subsets: True"),
+        ("meta", False, "subsets: False"),
+        ("meta", True, "kernel"),
+    ):
+        monkeypatch.setattr(view_kernel, "available", lambda device, runs=runs: runs)
+        assert Augmentation(32)(images.to(device), keys.to(device)) == way
+    with FakeTensorMode():  # no memory that the kernel could read
+        on_gpu = torch.empty(2, 3, 48, 48, dtype=torch.uint8, device="cuda")
+        assert Augmentation(32)(on_gpu, keys) == "subsets: False"

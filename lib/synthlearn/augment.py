@@ -3,33 +3,45 @@
 The law is torchvision's (RandomResizedCrop, flip, ColorJitter in random order, RandomGrayscale); the random numbers are
 counter-based, so a view depends on its key alone.
 
-Three ways give the same views: on CPUs, colour steps on the subset of images whose turn it is; on GPUs one kernel
-(:mod:`synthlearn.view_kernel`); on other devices, and as the law that the kernel is tested against, steps on all images that keep
-what applies. The last two never make the host wait: no shape and no branch depends on a value.
+Three ways give the same views: on CPUs, colour steps on the subset of images whose turn it is; on
+GPUs one kernel (:mod:`synthlearn.view_kernel`); on other devices, and as the law that the kernel is
+tested against, steps on all images, kept where they apply. The last two never make the host wait:
+no shape and no branch depends on a value.
 """
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from . import rng
 from .errors import ParameterError
-from .image import LUMA, MEAN, STD, constant, luma, resize, shift_hue, triangle_weights
+from .image import FROM_YIQ, LUMA, MEAN, STD, YIQ, constant, luma, resize, shift_hue, triangle_weights
 
 TRIES = 10  # of a crop that fits, then the whole image
 RATIO = (3 / 4, 4 / 3)
 CHUNK = 64  # images whose pixels stay in the cache of a core
-# RGB → (Y, I, Q); a hue shift in the linear variant turns the I–Q plane
-YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
-# and back: torch.linalg.inv of it in float32, digit for digit, because records depend on the last one
-RGB = (
-    (1.0, 0.9561706781387329, 0.6214325428009033),
-    (1.0, -0.2726885974407196, -0.6468132734298706),
-    (1.0000001192092896, -1.1037440299987793, 1.7006231546401978),
-)
+
+
+class Parameters(NamedTuple):
+    """What happens to each of n images before the steps on pixels.
+
+    Windows ``top``, ``left``, ``height``, ``width`` int64 (n,); ``flip`` and ``grey`` bool (n,);
+    ``factors`` float32 (n, 4) of brightness, contrast, saturation and hue; ``order`` int64 (n, 4),
+    in which these apply; ``reduction`` int64 (n,): 0 none, 1 to a half, 2 to a quarter of the side.
+    """
+
+    top: Tensor
+    left: Tensor
+    height: Tensor
+    width: Tensor
+    flip: Tensor
+    factors: Tensor
+    order: Tensor
+    grey: Tensor
+    reduction: Tensor
 
 
 @dataclass(frozen=True)
@@ -74,7 +86,8 @@ class Augmentation:
             keys: int64 (n,) for one view, (v, n) for v of them.
             dtype: of the views; they are computed in float32 and rounded once.
 
-        Returns: (n, 3, crop, crop), or (v·n, 3, crop, crop), view 0 of all images first; channels last in memory.
+        Returns: (n, 3, crop, crop), or (v·n, 3, crop, crop) with view 0 of all images first;
+            channels last in memory.
 
         Raises: ParameterError when the crop is larger than the image.
         """
@@ -86,75 +99,61 @@ class Augmentation:
         return self.by_tensors(images, keys, dtype, subsets=images.device.type == "cpu")
 
     def by_kernel(self, images: Tensor, keys: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """The views of :meth:`__call__` by one kernel; raises ImportError where there is no Triton."""
+        """The views of :meth:`__call__` by one kernel, where ``view_kernel.available``."""
         from .view_kernel import views
 
         source = torch.arange(len(images), device=images.device).expand(keys.shape).flatten()
-        keys = keys.flatten()
+        parameters = self.parameters(keys.flatten(), *images.shape[-2:])
         if self.downsample_p:
-            source = source + len(images) * self._reductions(keys)
+            source = source + len(images) * parameters.reduction
             images = torch.cat((images, _reduced(images, 2), _reduced(images, 4)))
-        windows = crop_windows(rng.fold(keys, 0), *images.shape[-2:], self.scale_min)
-        colour = self.colour_parameters(keys)
-        linear = self.variant == "linear"
-        return views(images, source, *windows, self._flips(keys), *colour, self.crop, linear, dtype)
+        return views(images, source, parameters, self.crop, self.variant == "linear", dtype)
 
     def by_tensors(self, images: Tensor, keys: Tensor, dtype: torch.dtype = torch.float32, *, subsets: bool) -> Tensor:
         """The views of :meth:`__call__` by tensor operations.
 
         Args:
-            subsets: apply a colour step only to the images whose turn it is, which the host looks up;
-                else to all, keeping what applies.
+            subsets: apply a colour step only to the images whose turn it is, which the host looks
+                up; else to all, keeping what applies.
         """
         n, (height, width) = len(images), images.shape[-2:]
         step = CHUNK if images.device.type == "cpu" else max(n, 1)
         shape = (keys.numel(), 3, self.crop, self.crop)
         out = torch.empty(shape, device=images.device, memory_format=torch.channels_last)
         mean, std = (constant(c, images.device).view(3, 1, 1) for c in (MEAN, STD))
-        for view, view_keys in enumerate(keys.view(-1, n)):
-            source = self._downsampled(images, view_keys, subsets) if self.downsample_p else images
+        for view, view_keys in enumerate(keys.reshape(-1, n) if n else ()):
             for start in range(0, n, step):
                 part = slice(start, min(start + step, n))
-                k = view_keys[part]
-                windows = crop_windows(rng.fold(k, 0), height, width, self.scale_min)
-                x = resized_crop(source[part], *windows, self._flips(k), self.crop)
-                x = self._colour(x, k, subsets).sub_(mean).div_(std)
+                parameters, x = self.parameters(view_keys[part], height, width), images[part]
+                if self.downsample_p:
+                    x = downsampled(x, parameters.reduction, subsets)
+                x = resized_crop(x, *parameters[:5], self.crop)
+                x = self._colour(x, parameters, subsets).sub_(mean).div_(std)
                 out[view * n + part.start : view * n + part.stop] = x
         return out.to(dtype)
 
-    def _reductions(self, keys: Tensor) -> Tensor:
-        """What each image is first reduced by: int64 (n,), 0 nothing, 1 half, 2 a quarter of the side."""
-        u = rng.uniform(rng.fold(keys, 3), (2,)).view(len(keys), 2)
-        return (u[:, 0] < self.downsample_p).long() * (2 - (u[:, 1] < 0.5).long())
+    def parameters(self, keys: Tensor, height: int, width: int) -> Parameters:
+        """Parameters of views of images ``height`` × ``width``, from int64 keys (n,)."""
+        streams = rng.fold(keys[:, None], torch.arange(4, device=keys.device))
+        streams = torch.cat((streams, rng.fold(streams[:, :1], 1)), 1)
+        window, flip, colour, less, place = rng.uniform(streams, (2 * TRIES,)).unbind(1)
+        tries = window.view(-1, TRIES, 2)
+        on = colour[:, 4:5] < self.jitter_p
+        factors = torch.where(on, 1 + self.jitter * (2 * colour[:, :3] - 1), 1.0)
+        hue = torch.where(on, self.hue * (2 * colour[:, 3:4] - 1), 0.0)
+        reduced = (less[:, 0] < self.downsample_p).long()
+        return Parameters(
+            *crop_windows(tries, place, height, width, self.scale_min),
+            flip=flip[:, 0] < self.flip_p,
+            factors=torch.cat((factors, hue), 1),
+            order=colour[:, 5:9].argsort(1),
+            grey=colour[:, 9] < self.grey_p,
+            reduction=reduced * (2 - (less[:, 1] < 0.5).long()),
+        )
 
-    def _downsampled(self, images: Tensor, keys: Tensor, subsets: bool) -> Tensor:
-        reduction = self._reductions(keys)
-        if not subsets:
-            for choice, less in ((1, 2), (2, 4)):
-                chosen = _each(reduction == choice)
-                images = torch.where(chosen, _reduced(images, less), images)
-            return images
-        images = images.clone()
-        for choice, less in ((1, 2), (2, 4)):
-            chosen = torch.nonzero(reduction == choice).flatten()
-            if len(chosen):
-                images[chosen] = _reduced(images[chosen], less)
-        return images
-
-    def _flips(self, keys: Tensor) -> Tensor:
-        return rng.uniform(rng.fold(keys, 1)) < self.flip_p
-
-    def colour_parameters(self, keys: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Factors (n, 4) of brightness, contrast, saturation and hue; order (n, 4) in which they apply; grey (n,), all from the keys."""
-        u = rng.uniform(rng.fold(keys, 2), (10,))
-        on = u[:, 4:5] < self.jitter_p
-        factors = torch.where(on, 1 + self.jitter * (2 * u[:, :3] - 1), 1.0)
-        hue = torch.where(on, self.hue * (2 * u[:, 3:4] - 1), 0.0)
-        return torch.cat((factors, hue), 1), u[:, 5:9].argsort(1), u[:, 9] < self.grey_p
-
-    def _colour(self, x: Tensor, keys: Tensor, subsets: bool) -> Tensor:
+    def _colour(self, x: Tensor, parameters: Parameters, subsets: bool) -> Tensor:
         """Jitter and grey of float (n, 3, h, w) in [0, 1]."""
-        factors, order, grey = self.colour_parameters(keys)
+        factors, order, grey = parameters.factors, parameters.order, parameters.grey
         if self.variant == "linear":
             return linear_jitter(x, factors, order, grey)
         if not subsets:
@@ -186,19 +185,37 @@ def _reduced(images: Tensor, less: int) -> Tensor:
     return resize(resize(images, side // less), side)
 
 
-def crop_windows(keys: Tensor, height: int, width: int, scale_min: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """torchvision's RandomResizedCrop windows (top, left, h, w), int64 (n,) each: the first of ten tries that fits, else the whole image."""
-    n = len(keys)
-    u = rng.uniform(keys, (TRIES, 2))
+def downsampled(images: Tensor, reduction: Tensor, subsets: bool) -> Tensor:
+    """Squares uint8 (n, 3, h, h), reduced as ``reduction`` (n,) says and enlarged again.
+
+    subsets: as in :meth:`Augmentation.by_tensors`.
+    """
+    if not subsets:
+        for choice, less in ((1, 2), (2, 4)):
+            images = torch.where(_each(reduction == choice), _reduced(images, less), images)
+        return images
+    images = images.clone()
+    for choice, less in ((1, 2), (2, 4)):
+        chosen = torch.nonzero(reduction == choice).flatten()
+        if len(chosen):
+            images[chosen] = _reduced(images[chosen], less)
+    return images
+
+
+def crop_windows(u: Tensor, v: Tensor, height: int, width: int, scale_min: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """torchvision's RandomResizedCrop windows (top, left, h, w), int64 (n,) each.
+
+    The first try that fits counts, else the whole image. u: uniform numbers (n, tries, 2) for area
+    and ratio; v: (n, 2 or more) for the place.
+    """
     area = height * width * (scale_min + (1 - scale_min) * u[..., 0])
     ratio = torch.exp(math.log(RATIO[0]) + (math.log(RATIO[1]) - math.log(RATIO[0])) * u[..., 1])
     w, h = (area * ratio).sqrt().round().long(), (area / ratio).sqrt().round().long()
     fits = (w > 0) & (w <= width) & (h > 0) & (h <= height)
     first = fits.int().argmax(1, keepdim=True)
-    none = ~fits.any(1)
+    none = fits.any(1).logical_not()
     w, h = w.gather(1, first)[:, 0], h.gather(1, first)[:, 0]
     w, h = torch.where(none, width, w), torch.where(none, height, h)
-    v = rng.uniform(rng.fold(keys, 1), (2,)).view(n, 2)
     return (v[:, 0] * (height - h + 1)).long(), (v[:, 1] * (width - w + 1)).long(), h, w
 
 
@@ -220,7 +237,7 @@ def _blend(x: Tensor, y: Tensor, factor: Tensor) -> Tensor:
 
 
 def _colour_step(operation: int, x: Tensor, factor: Tensor) -> Tensor:
-    """Brightness, contrast, saturation or hue (0 … 3) of float (n, 3, h, w) by factors (n,), clamped."""
+    """Brightness, contrast, saturation or hue (0 … 3) of (n, 3, h, w) by factors (n,), clamped."""
     f = factor.view(-1, 1, 1, 1)
     if operation == 0:
         return (x * f).clamp_(0, 1)
@@ -232,9 +249,9 @@ def _colour_step(operation: int, x: Tensor, factor: Tensor) -> Tensor:
 
 
 def jitter(x: Tensor, factors: Tensor, order: Tensor) -> Tensor:
-    """Brightness, contrast, saturation and hue of float (n, 3, h, w) in [0, 1], for each image in its own order; as torchvision, per step clamped.
+    """Brightness, contrast, saturation and hue of float (n, 3, h, w) in [0, 1], which it changes.
 
-    Changes ``x``.
+    Each image has its own order; as in torchvision, each step is clamped.
     """
     for step in range(4):
         for operation in range(4):
@@ -245,7 +262,7 @@ def jitter(x: Tensor, factors: Tensor, order: Tensor) -> Tensor:
 
 
 def jitter_all(x: Tensor, factors: Tensor, order: Tensor) -> Tensor:
-    """:func:`jitter` without the host: each operation on all images at each step, kept where it is the image's turn."""
+    """:func:`jitter` without the host: all operations on all images, kept where it is their turn."""
     for step in range(4):
         for operation in range(4):
             turn = _each(order[:, step] == operation)
@@ -258,7 +275,7 @@ def linear_jitter(x: Tensor, factors: Tensor, order: Tensor, grey: Tensor) -> Te
     n, device = len(x), x.device
     weights = constant(LUMA, device)
     to_luma, eye = weights.expand(3, 3), torch.eye(3, device=device)
-    to_yiq, from_yiq = constant(YIQ, device), constant(RGB, device)
+    to_yiq, from_yiq = constant(YIQ, device), constant(FROM_YIQ, device)
     mean = x.mean((2, 3))
     matrix, shift = eye.expand(n, 3, 3), torch.zeros(n, 3, device=device)
     f = factors[:, :, None, None]

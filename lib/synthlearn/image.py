@@ -1,7 +1,7 @@
 """Pure functions on image tensors: resizing, luma, colour spaces."""
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -11,18 +11,26 @@ MEAN = (0.44087801806139126, 0.42790631331699347, 0.3867879370752931)
 STD = (0.26826768628079806, 0.2610450402318512, 0.26866836876860795)
 SIZES = (8, 1024)  # sides in pixels of the pictures that are made
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as PIL's "L" and torchvision's grayscale
+# RGB → (Y, I, Q); a turn of the I–Q plane shifts the hue and keeps the luma
+YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
+# and back: torch.linalg.inv of it in float32; records depend on the last digit
+FROM_YIQ = (
+    (1.0, 0.9561706781387329, 0.6214325428009033),
+    (1.0, -0.2726885974407196, -0.6468132734298706),
+    (1.0000001192092896, -1.1037440299987793, 1.7006231546401978),
+)
 
 
 def constant(values: Sequence[float] | Sequence[Sequence[float]], device: torch.device) -> Tensor:
     """Numbers as a float32 tensor on a device: a vector, or a matrix given by rows.
 
-    Off the CPU they are filled in where they are needed: a copy from the host would make it wait, and
-    a graph can not hold one.
+    Off the CPU they are filled in on the device: a copy from the host would make it wait, and a
+    graph can not hold one.
     """
     if device.type == "cpu":
         return torch.tensor(values)
-    rows = [torch.full((), v, device=device) if isinstance(v, float) else constant(v, device) for v in values]
-    return torch.stack(rows)
+    scalar = partial(torch.full, (), device=device)
+    return torch.stack([scalar(v) if isinstance(v, float) else constant(v, device) for v in values])
 
 
 def luma(x: Tensor) -> Tensor:
