@@ -143,7 +143,8 @@ class Training:
         self._now, self._averages = [self.state[name] for name in weights], [self.averaged[name] for name in weights]
         self.sum = torch.zeros((), device=device)  # of losses since it was read
         parameters = list(network.parameters())
-        self.optimiser = torch.optim.Adam(parameters, torch.tensor(o.lr, device=device), BETAS, capturable=True, fused=True)
+        self.optimiser = torch.optim.Adam(parameters, o.lr, BETAS, capturable=True, fused=True)
+        self.lr = self.optimiser.param_groups[0]["lr"] = torch.full((), o.lr, device=device)
         for p in parameters:  # what Adam would make at the first update: a graph has to find it in place
             zeros = {key: torch.zeros_like(p) for key in ("exp_avg", "exp_avg_sq")}
             self.optimiser.state[p] = {"step": torch.zeros((), device=device), **zeros}
@@ -171,7 +172,7 @@ class Training:
             value = loss(self.network, x, self.captions[chosen], keys)
         self.optimiser.zero_grad(set_to_none=True)
         value.backward()
-        self.optimiser.param_groups[0]["lr"].copy_(lr)
+        self.lr.copy_(lr)
         self.optimiser.step()
         with torch.no_grad():
             change = torch._foreach_sub(self._now, self._averages)

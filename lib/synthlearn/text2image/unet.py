@@ -17,6 +17,11 @@ GROUPS, HEAD, DROPOUT = 32, 64, 0.1
 FREQUENCIES = 64  # of the time's sine and cosine
 
 
+def native(device: torch.device) -> bool:
+    """Whether torch's own group norm is used: on a GPU it copies to another memory format and back, and autocast makes it float32."""
+    return device.type == "cpu"
+
+
 class _Norm(nn.GroupNorm):
     """Norm over groups of channels; what it is scaled and shifted by may differ from picture to picture."""
 
@@ -25,7 +30,7 @@ class _Norm(nn.GroupNorm):
 
     def forward(self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
         """Norm of x (n, c, h, w), times 1 + scale, plus shift, both (n, c)."""
-        if x.is_cuda:  # torch's own kernels there copy to another memory format and back, and autocast makes them float32
+        if not native(x.device):
             weight, bias = self.weight[None], self.bias[None]
             if scale is not None and shift is not None:
                 weight, bias = weight * (1 + scale), torch.addcmul(shift.float(), bias, 1 + scale)
@@ -117,8 +122,10 @@ class _Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         n, c, h, w = x.shape
-        q, k, v = self.qkv(self.norm(x)).view(n, 3, self.heads, c // self.heads, h * w).transpose(3, 4).unbind(1)
-        return x + self.out(functional.scaled_dot_product_attention(q, k, v).transpose(2, 3).reshape(n, c, h, w))
+        of_places = self.qkv(self.norm(x)).permute(0, 2, 3, 1).reshape(n, h * w, 3, self.heads, c // self.heads)  # a view where channels are last
+        q, k, v = (part.transpose(1, 2) for part in of_places.unbind(2))
+        seen = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, h, w, c)
+        return x + self.out(seen.permute(0, 3, 1, 2))
 
 
 class _Level(nn.Module):
