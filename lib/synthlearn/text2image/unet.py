@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from .. import rng
 from ..text import TextTower
+from .norm import group_norm
 
 MULTIPLIERS = (1, 2, 2, 2)  # of the base channels, by resolution
 ATTENTION = 16  # side in pixels up to which places look at each other
@@ -18,77 +19,28 @@ FREQUENCIES = 64  # of the time's sine and cosine
 
 
 def native(device: torch.device) -> bool:
-    """Whether torch's own group norm is used: on a GPU it copies to another memory format and back, and autocast makes it float32."""
+    """Whether torch's own group norm is used; see :mod:`synthlearn.text2image.norm` for the other."""
     return device.type == "cpu"
 
 
 class _Norm(nn.GroupNorm):
-    """Norm over groups of channels; what it is scaled and shifted by may differ from picture to picture."""
+    """Norm over groups of channels, then SiLU if asked; what it is scaled and shifted by may differ from picture to picture."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, silu: bool = True) -> None:
         super().__init__(math.gcd(GROUPS, channels), channels)
+        self.silu = silu
 
     def forward(self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
         """Norm of x (n, c, h, w), times 1 + scale, plus shift, both (n, c)."""
-        if not native(x.device):
-            weight, bias = self.weight[None], self.bias[None]
+        if native(x.device):
+            x = super().forward(x)
             if scale is not None and shift is not None:
-                weight, bias = weight * (1 + scale), torch.addcmul(shift.float(), bias, 1 + scale)
-            return group_norm(x, weight, bias, self.num_groups, self.eps)
-        x = super().forward(x)
-        return x if scale is None or shift is None else torch.addcmul(shift[:, :, None, None], x, 1 + scale[:, :, None, None])
-
-
-def group_norm(x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float = 1e-5) -> Tensor:
-    """Norm over groups of channels that keeps the memory format and type of its input; statistics in float32.
-
-    Args:
-        x: (n, c, h, w). weight, bias: float32 (n, c), or (1, c) for all pictures. groups: of channels, a divisor of c.
-    """
-    with torch.autocast(x.device.type, enabled=False):
-        out: Tensor = _GroupNorm.apply(x, weight.float(), bias.float(), groups, eps)
-        return out
-
-
-class _GroupNorm(torch.autograd.Function):
-    """A pass over x for each sum, one for the output; every pass reads and writes the input's own type, in its own order."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:
-        count = x[0].numel() // groups
-        first = x.sum((2, 3), dtype=torch.float32)
-        second = torch.linalg.vector_norm(x, dim=(2, 3), dtype=torch.float32).square()
-        mean = _over(first, groups) / count
-        inverse = (_over(second, groups) / count - mean.square()).clamp_min(0).add(eps).rsqrt()
-        ctx.save_for_backward(x, weight, mean, inverse)
-        ctx.groups, ctx.count = groups, count
-        factor = weight * inverse
-        return _affine(bias - mean * factor, x, factor)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, mean, inverse = ctx.saved_tensors
-        (gradient,) = gradients
-        to_bias = gradient.sum((2, 3), dtype=torch.float32)
-        to_weight = ((gradient * x).sum((2, 3), dtype=torch.float32) - mean * to_bias) * inverse
-        along = _over(weight * to_weight, ctx.groups) / ctx.count * inverse.square()  # what the scale of the group takes away
-        level = _over(weight * to_bias, ctx.groups) / ctx.count * inverse  # and its mean
-        to_x = _affine(_affine(mean * along - level, x, -along), gradient, weight * inverse)
-        if len(weight) == 1:
-            to_weight, to_bias = to_weight.sum(0, keepdim=True), to_bias.sum(0, keepdim=True)
-        return to_x, to_weight, to_bias, None, None
-
-
-def _over(x: Tensor, groups: int) -> Tensor:
-    """Sums over groups of channels, for every channel: float (n, c)."""
-    n, c = x.shape
-    return x.view(n, groups, -1).sum(2, keepdim=True).expand(n, groups, c // groups).reshape(n, c)
-
-
-def _affine(shift: Tensor, x: Tensor, factor: Tensor) -> Tensor:
-    """shift + x·factor in one pass, computed in float32 and rounded to the type of x (n, c, h, w); factor (n, c), shift (n, c) or of x's shape."""
-    at = shift[:, :, None, None] if shift.ndim == 2 else shift
-    return torch.addcmul(at, x, factor[:, :, None, None], out=torch.empty_like(x))
+                x = torch.addcmul(shift[:, :, None, None], x, 1 + scale[:, :, None, None])
+            return functional.silu(x) if self.silu else x
+        weight, bias = self.weight[None], self.bias[None]
+        if scale is not None and shift is not None:
+            weight, bias = torch.addcmul(weight, weight, scale), torch.addcmul(bias, bias, scale) + shift
+        return group_norm(x, weight, bias, self.num_groups, self.silu, self.eps)
 
 
 class _Residual(nn.Module):
@@ -96,13 +48,13 @@ class _Residual(nn.Module):
 
     def __init__(self, into: int, out: int, embedding: int) -> None:
         super().__init__()
-        self.first, self.norm, self.second = nn.Sequential(_Norm(into), nn.SiLU(), nn.Conv2d(into, out, 3, padding=1)), _Norm(out), _last(out)
+        self.first, self.norm, self.second = nn.Sequential(_Norm(into), nn.Conv2d(into, out, 3, padding=1)), _Norm(out), _last(out)
         self.scale_shift = nn.Linear(embedding, 2 * out)
         self.skip = nn.Conv2d(into, out, 1) if into != out else nn.Identity()
 
     def forward(self, x: Tensor, e: Tensor) -> Tensor:
         h = self.norm(self.first(x), *self.scale_shift(e).chunk(2, 1))
-        return self.skip(x) + self.second(functional.dropout(functional.silu(h), DROPOUT, self.training))
+        return self.skip(x) + self.second(functional.dropout(h, DROPOUT, self.training))
 
 
 def _last(channels: int) -> nn.Conv2d:
@@ -116,7 +68,7 @@ class _Attention(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm, self.qkv, self.out = _Norm(channels), nn.Conv2d(channels, 3 * channels, 1), nn.Conv2d(channels, channels, 1)
+        self.norm, self.qkv, self.out = _Norm(channels, silu=False), nn.Conv2d(channels, 3 * channels, 1), nn.Conv2d(channels, channels, 1)
         self.out.zero = True  # type: ignore[assignment]
         self.heads = max(1, channels // HEAD)
 
@@ -176,7 +128,7 @@ class UNet(nn.Module):
                 self.up.append(nn.Conv2d(channels, channels, 3, padding=1))
         out = nn.Conv2d(channels, 3, 3, padding=1)
         out.zero = True  # type: ignore[assignment]
-        self.leave = nn.Sequential(_Norm(channels), nn.SiLU(), out)
+        self.leave = nn.Sequential(_Norm(channels), out)
         self._initialise(seed)
 
     @torch.no_grad()
