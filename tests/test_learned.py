@@ -355,6 +355,21 @@ def test_the_ratio_of_variances_is_1_for_the_real_law_and_falls_with_the_contras
         assert source.variance_ratio(fewest) == pytest.approx(contrast**2, rel=0.05)
 
 
+def test_batches_that_graphs_fill_up_give_the_same_pictures(runs, graphs, monkeypatch):
+    source = Learned(**TINY, w=2.0)
+    source.prepare("cpu")
+    learned._sampler.cache_clear()
+    graphs.clear()
+    filled = source.sample(range(21), 32)
+    assert int((source.sample(range(9), 32).int() - filled[:9].int()).abs().max()) <= 1 and len(graphs) == 4  # of 32 and of 16: a step and the last one
+    source.sample(range(25), 32)
+    assert len(graphs) == 4
+    monkeypatch.setattr(graph, "captures", lambda device: False)
+    learned._sampler.cache_clear()
+    plain = source.sample(range(21), 32)
+    assert filled.shape == plain.shape and int((filled.int() - plain.int()).abs().max()) <= 1
+
+
 def test_bad_options_and_foreign_files_are_named(runs):
     for options, message in (
         ({"w": -1.0}, "option w = -1.0: must be a number from 0 to 1000"),

@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .. import files, rng
-from ..graph import captures
+from .. import files, graph, rng
 from ..image import resize
 from . import flow
 from .captions import CaptionOptions, CaptionSource
@@ -65,7 +64,7 @@ class Learned(CaptionSource):
         o, index = self.options, self.asked(indices, size, seed, device)
         self.prepare(device)
         side = _loaded(self.path(), device)[1]
-        sampler, captured = _sampler(self.path(), device, o.w != 1, o.precision), captures(torch.device(device))
+        sampler, captured = _sampler(self.path(), device, o.w != 1, o.precision), graph.captures(torch.device(device))
         levels, parts = noise_levels(o.steps, *NOISE), []
         for part in index.split(_at_once(BYTES * side**2 * o.base, device) // (1 + sampler.guided)) if len(index) else ():
             rows = 1 << (len(part) - 1).bit_length() if captured else len(part)  # few sizes, so that there are few graphs

@@ -124,7 +124,7 @@ def tiles(channels: int, groups: int, places: int) -> dict[str, int]:
 
 
 @jit
-def _forward(
+def _forward(  # type: ignore[no-untyped-def]
     x, weight, bias, out, mean, inverse, places, channels, stride, groups, eps,
     SILU: tl.constexpr, P: tl.constexpr, G: tl.constexpr, D: tl.constexpr, E: tl.constexpr,
 ):  # fmt: skip
@@ -160,7 +160,7 @@ def _forward(
 
 
 @jit
-def _backward(
+def _backward(  # type: ignore[no-untyped-def]
     x, weight, bias, mean, inverse, gradient, to_x, to_weight, to_bias, places, channels, stride, groups,
     SILU: tl.constexpr, P: tl.constexpr, G: tl.constexpr, D: tl.constexpr, E: tl.constexpr,
 ):  # fmt: skip
