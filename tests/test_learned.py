@@ -274,7 +274,7 @@ def test_the_network_is_the_same_by_either_norm(monkeypatch):
         assert torch.allclose(network(*arguments), expected, atol=1e-4 * float(expected.abs().max())) and float(expected.abs().max()) > 0.1
 
 
-@pytest.mark.parametrize(("channels", "groups", "side"), [(12, 4, 6), (64, 32, 12), (24, 8, 8), (5, 1, 1)])
+@pytest.mark.parametrize(("channels", "groups", "side"), [(12, 4, 6), (64, 32, 12), (5, 1, 1)])
 @pytest.mark.parametrize("rows", [1, 3])  # one weight for all pictures, or one for each
 @pytest.mark.parametrize("silu", [False, True])
 def test_the_norm_equals_torchs_in_values_and_gradients_and_keeps_the_memory_format(channels, groups, side, rows, silu):
@@ -300,7 +300,22 @@ def test_the_kernels_equal_torchs_norm_in_tritons_interpreter():
     said = "from synthlearn.text2image import norm; import pytest, sys, torch; assert norm.available(torch.device('cpu')); "
     said += f"sys.exit(pytest.main(['-n0', '-p', 'no:cacheprovider', {__file__!r}, '-k', 'test_the_norm_equals_torchs']))"
     done = subprocess.run([sys.executable, "-c", said], env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True)
-    assert done.returncode == 0 and "16 passed" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "12 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("channels", [64, 192])
+def test_the_kernels_compile_for_a_gpu_that_is_not_there(channels):
+    triton = pytest.importorskip("triton")
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    constants = {"SILU": True, **norm.tiles(channels, 32, 1024)}
+    for kernel in (norm._forward, norm._backward):
+        scalars = dict.fromkeys(("places", "channels", "stride", "groups"), "i32") | {"eps": "fp32"} | dict.fromkeys(constants, "constexpr")
+        pictures = dict.fromkeys(("x", "out", "gradient", "to_x"), "*bf16")
+        signature = {name: scalars.get(name, pictures.get(name, "*fp32")) for name in kernel.arg_names}
+        made = triton.compile(ASTSource(kernel, signature, constants), GPUTarget("cuda", 90, 32), {"num_warps": norm.WARPS})
+        assert len(made.asm["cubin"]) > 0
 
 
 def test_averaged_weights_follow_the_closed_form_of_their_recursion(digits):

@@ -9,6 +9,7 @@ from __future__ import annotations  # annotations name Triton's types, which may
 
 import os
 import shutil
+from functools import cache
 from typing import Any
 
 import torch
@@ -31,6 +32,7 @@ except ImportError:  # there are no wheels for macOS and Windows
 CHANNELS, TILE, WARPS = 32, 4096, 8  # of a program: channels, numbers at a time, warps
 
 
+@cache
 def available(device: torch.device) -> bool:
     """Whether the kernels run on a device: a GPU with Triton and the C compiler it needs, or any under Triton's interpreter."""
     if triton is None or device.type == "meta":
