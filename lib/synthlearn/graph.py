@@ -48,7 +48,8 @@ class Replayed:
         """Outputs of the captured work, and what does it again."""
         kept = [(x, x.clone()) for x in self.state()]
         try:
-            warm_up(lambda: self.function(*static), static[0].device)
+            with torch.random.fork_rng([static[0].device] if static[0].is_cuda else []):  # a seed set before the first call is that of its replay
+                warm_up(lambda: self.function(*static), static[0].device)
         finally:
             with torch.no_grad():
                 for x, before in kept:

@@ -4,26 +4,29 @@ x_t = (1 − t)·x₀ + t·ε, and the network learns the velocity ε − x₀. 
 x₀ + σε, so the model is sampled, and guided, as any other denoiser here.
 """
 
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from .. import files, progress, rng
+from .. import checkpoint, deadline, files, progress, rng
 from ..encoders import restore
-from ..errors import CheckpointError, ParameterError, TrainingDiverged
+from ..errors import CheckpointError, OutOfTime, ParameterError, TrainingDiverged
+from ..graph import Replayed
 from ..options import Options, build
-from .sampling import Denoiser
+from .sampling import Denoiser, step
 from .unet import UNet
 
 FREE = 0.1  # share of pictures whose caption is withheld
 BETAS, WARM_UP, FALL = (0.9, 0.99), 500, 0.3  # of Adam; steps that climb, at most a tenth; share that falls to 0
 HALF_LIFE, RAMP = 500_000, 0.05  # of the averaged weights, in pictures: at most so many, and at most this share of those seen (Karras et al. 2022)
-CHECKPOINT_SECONDS, POINTS = 20.0, 100
+POINTS = 100  # of the loss's curve
 
 
 @dataclass(frozen=True)
@@ -50,28 +53,133 @@ def loss(network: nn.Module, x: Tensor, captions: Tensor, keys: Tensor) -> Tenso
     Args:
         x: clean pictures in −1 … 1, float (n, 3, s, s). captions: int64 (n,). keys: int64 (n,), of the random numbers.
     """
-    t = rng.normal(rng.fold(keys, 0)).sigmoid()
-    noise = rng.normal(rng.fold(keys, 1), tuple(x.shape[1:])).view_as(x)
-    told = torch.where(rng.uniform(rng.fold(keys, 2)) < FREE, -1, captions)
+    of_time, of_noise, of_caption = rng.fold(keys[:, None], torch.arange(3, device=keys.device)).unbind(1)
+    t = rng.normal(of_time).sigmoid()
+    noise = rng.normal(of_noise, tuple(x.shape[1:]))
+    told = torch.where(rng.uniform(of_caption) < FREE, -1, captions)
     at = t.view(-1, 1, 1, 1)
-    return (network((1 - at) * x + at * noise, t, told).float() - (noise - x)).square().mean()
+    noisy = ((1 - at) * x + at * noise).contiguous(memory_format=torch.channels_last)
+    return (network(noisy, t, told).float() - (noise - x)).square().mean()
 
 
 def denoiser(network: nn.Module, captions: Tensor) -> Denoiser:
     """The posterior mean that a network's velocity stands for, for captions int64 (n,), −1: none."""
 
-    def of(x: Tensor, noise: float) -> Tensor:
+    def of(x: Tensor, noise: Any) -> Tensor:
         t = noise / (1 + noise)
         at = x * (1 - t)
-        return at - t * network(at, torch.full((len(x),), t, device=x.device), captions).float()
+        return at - t * network(at, torch.as_tensor(t, dtype=x.dtype, device=x.device).expand(len(x)), captions).float()
 
     return of
+
+
+def together(network: nn.Module, captions: Tensor, w: float | Tensor) -> Denoiser:
+    """As :func:`synthlearn.text2image.sampling.guided`, pictures with their captions int64 (n,) and without in one batch of 2n."""
+    both = denoiser(network, torch.cat((captions, torch.full_like(captions, -1))))
+
+    def of(x: Tensor, noise: Any) -> Tensor:
+        told, free = both(torch.cat((x, x)), noise).chunk(2)
+        return free + w * (told - free)
+
+    return of
+
+
+class Sampler:
+    """Pictures of captions by a network; on a GPU each step is one graph, replayed with other levels.
+
+    Args:
+        network: of velocities, as :class:`UNet`. guided: whether there are two rows in a batch for each picture. precision: as of the recipe.
+    """
+
+    def __init__(self, network: nn.Module, guided: bool, precision: str) -> None:
+        self.network, self.guided, self.precision = network, guided, precision
+        self._corrected, self._plain = (Replayed(partial(self.step, corrected), tuple) for corrected in (True, False))
+
+    def step(self, corrected: bool, x: Tensor, captions: Tensor, level: Tensor, following: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+        """As :func:`synthlearn.text2image.sampling.step`; levels and guidance are scalar tensors."""
+        of = together(self.network, captions, w) if self.guided else denoiser(self.network, captions)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            return (step(of, x, level, following, corrected),)
+
+    @torch.no_grad()
+    def __call__(self, noise: Tensor, captions: Tensor, levels: Sequence[float], w: float = 1.0) -> Tensor:
+        """Pictures in −1 … 1, float (n, 3, s, s), overwritten by the next call.
+
+        Args:
+            noise: of unit variance, float (n, 3, s, s). captions: int64 (n,). levels: of noise, falling to 0. w: guidance, 1 unless ``guided``.
+        """
+        x = noise.contiguous(memory_format=torch.channels_last) * levels[0]
+        scale = torch.full((), w, device=x.device)
+        tensors = [torch.full((), level, dtype=torch.float64, device=x.device) for level in levels]
+        for (level, following), last in zip(itertools.pairwise(tensors), levels[1:], strict=True):
+            (x,) = (self._corrected if last > 0 else self._plain)(x, captions, level, following, scale)
+        return x
 
 
 def rate(step: int, o: Recipe) -> float:
     """Learning rate at a step, from 0: up, level, and down to 0."""
     climb, fall = max(1, min(WARM_UP, o.updates // 10)), o.updates * (1 - FALL)
     return o.lr * min((step + 1) / climb, 1.0, (o.updates - step) / (o.updates - fall))
+
+
+def forgotten(step: int, o: Recipe) -> float:
+    """Share of the averaged weights that the weights after a step, from 0, take over."""
+    return 1 - 0.5 ** (o.batch / min(HALF_LIFE, RAMP * (step + 1) * o.batch))
+
+
+class Training:
+    """A network, its averaged weights and its optimiser, on one device; an update is a function of tensors and reads nothing back.
+
+    Args:
+        network: a :class:`UNet`. images: uint8 (n, 3, s, s). captions: int64 (n,), of each.
+    """
+
+    def __init__(self, network: nn.Module, images: Tensor, captions: Tensor, o: Recipe) -> None:
+        device = images.device
+        self.network, self.images, self.captions, self.options = network, images, captions, o
+        self.state = network.state_dict()
+        self.averaged = {name: x.clone() for name, x in self.state.items()}
+        weights = [name for name, x in self.state.items() if x.is_floating_point()]
+        self._now, self._averages = [self.state[name] for name in weights], [self.averaged[name] for name in weights]
+        self.sum = torch.zeros((), device=device)  # of losses since it was read
+        parameters = list(network.parameters())
+        self.optimiser = torch.optim.Adam(parameters, o.lr, BETAS, capturable=True, fused=True)
+        self.lr = self.optimiser.param_groups[0]["lr"] = torch.full((), o.lr, device=device)
+        for p in parameters:  # what Adam would make at the first update: a graph has to find it in place
+            zeros = {key: torch.zeros_like(p) for key in ("exp_avg", "exp_avg_sq")}
+            self.optimiser.state[p] = {"step": torch.zeros((), device=device), **zeros}
+        self._stream, self._n = rng.key("flow", device=device), torch.arange(o.batch, device=device)
+
+    def changed(self) -> list[Tensor]:
+        """All that an update changes."""
+        return [*self._now, *self._averages, self.sum, *(x for state in self.optimiser.state.values() for x in state.values())]
+
+    def update(self, step: Tensor, lr: Tensor, share: Tensor) -> tuple[Tensor, ...]:
+        """An update from random pictures, mirrored at random.
+
+        Args:
+            step: int64 scalar, the number of the update, which decides what is drawn (dropout apart). lr: float32 scalar.
+            share: float32 scalar, of the averaged weights, that the new ones take over.
+
+        Returns: the sum of losses since it was last set to 0, a scalar.
+        """
+        keys = rng.fold(self._stream, step, self._n)
+        of_picture, of_mirror = rng.fold(keys[:, None], torch.arange(3, 5, device=keys.device)).unbind(1)
+        chosen = rng.integers(of_picture, 0, len(self.images))
+        x = self.images[chosen].float() / 127.5 - 1
+        x = torch.where((rng.uniform(of_mirror) < 0.5).view(-1, 1, 1, 1), x.flip(3), x)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
+            value = loss(self.network, x, self.captions[chosen], keys)
+        self.optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        self.lr.copy_(lr)
+        self.optimiser.step()
+        with torch.no_grad():
+            change = torch._foreach_sub(self._now, self._averages)
+            torch._foreach_mul_(change, share)
+            torch._foreach_add_(self._averages, change)
+            self.sum += value.detach()
+        return (self.sum,)
 
 
 @torch.enable_grad()  # also when it is first needed inside sampling
@@ -82,58 +190,47 @@ def train(path: Path, images: Tensor, captions: Tensor, texts: Sequence[str], o:
         images: uint8 (n, 3, s, s). captions: int64 (n,), of each. texts: by number.
         identity: what the checkpoint must say that it belongs to.
 
-    Raises: TrainingDiverged; CheckpointError if the checkpoint is damaged or another model's.
+    Raises: TrainingDiverged; CheckpointError if the checkpoint is damaged or another model's; OutOfTime, with the checkpoint kept.
     """
     network = UNet(texts, images.shape[-1], o.base, o.levels, o.blocks).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.Adam(network.parameters(), betas=BETAS)
-    averaged = {name: p.detach().clone() for name, p in network.state_dict().items()}
-    images, captions, checkpoint = images.to(device), captions.to(device), path.with_suffix(".part.safetensors")
-    began, start, spent = time.perf_counter(), 0, 0.0
-    curve: list[float] = []
-    recent: list[Tensor] = []
-    if checkpoint.exists():
-        start, spent, curve = _restore(checkpoint, network, optimiser, averaged, identity)
-    saved, every = time.perf_counter(), max(1, o.updates // POINTS)
-    n = torch.arange(o.batch, device=device)
+    training = Training(network, images.to(device), captions.to(device), o)
+    states = {"network": training.state, "averaged": training.averaged, "loss": {"sum": training.sum}}
+    unfinished, done = path.with_suffix(".part.safetensors"), checkpoint.Progress(curves={"loss": []})
+    if unfinished.exists():
+        done = checkpoint.restore(unfinished, identity, states, training.optimiser)
+        done.resumed += 1
+    curve, before, began = done.curves["loss"], done.seconds, time.perf_counter()
+    saved, every = began, max(1, o.updates // POINTS)
+    update = Replayed(training.update, training.changed)
     cards = [torch.device(device)] if torch.device(device).type == "cuda" else []
     with progress.bar(o.updates, "training a text-to-image model", "step") as shown, torch.random.fork_rng(cards):
-        shown.update(start)
-        for step in range(start, o.updates):
-            torch.manual_seed(step)  # of dropout, so that a run that goes on draws as one that was not cut off
-            keys = rng.key("flow", step, n, device=device)
-            chosen = rng.integers(rng.fold(keys, 3), 0, len(images))
-            x = images[chosen].float() / 127.5 - 1
-            x = torch.where((rng.uniform(rng.fold(keys, 4)) < 0.5).view(-1, 1, 1, 1), x.flip(3), x)
-            for group in optimiser.param_groups:
-                group["lr"] = rate(step, o)
-            with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=o.precision == "bf16"):
-                value = loss(network, x.contiguous(memory_format=torch.channels_last), captions[chosen], keys)
-            optimiser.zero_grad(set_to_none=True)
-            value.backward()
-            optimiser.step()
-            half_life = min(HALF_LIFE, RAMP * (step + 1) * o.batch)
-            with torch.no_grad():
-                now = list(network.state_dict().values())
-                kept = [i for i, p in enumerate(now) if p.is_floating_point()]
-                torch._foreach_lerp_([list(averaged.values())[i] for i in kept], [now[i] for i in kept], 1 - 0.5 ** (o.batch / half_life))
-            recent.append(value.detach())
-            if (step + 1) % every == 0:
-                curve.append(round(float(torch.stack(recent).mean()), 5))
-                recent = []
+        shown.update(done.step)
+        for step in range(done.step, o.updates):
+            torch.manual_seed(step)  # of dropout, so that a run that goes on draws as one that was not cut off; a graph reads it when it is replayed
+            of_step = torch.full((), step, device=device), torch.full((), rate(step, o), device=device), torch.full((), forgotten(step, o), device=device)
+            update(*of_step)
+            done.step = step + 1
+            if done.step % every == 0:
+                curve.append(round(float(training.sum) / every, 5))
+                training.sum.zero_()
                 if not curve[-1] < 1e3:
-                    checkpoint.unlink(missing_ok=True)
-                    raise TrainingDiverged(f"loss = {curve[-1]} at step {step + 1} of the text-to-image model: lower lr (now {o.lr:g})")
+                    unfinished.unlink(missing_ok=True)
+                    raise TrainingDiverged(f"loss = {curve[-1]} at step {done.step} of the text-to-image model: lower lr (now {o.lr:g})")
                 shown.set_postfix(loss=f"{curve[-1]:.3f}", refresh=False)
-                if time.perf_counter() - saved > CHECKPOINT_SECONDS:
-                    _save(checkpoint, network, optimiser, averaged, step + 1, spent + time.perf_counter() - began, curve, identity)
-                    saved = time.perf_counter()
             shown.update()
-    seconds = spent + time.perf_counter() - began
-    half = {name: p.half() if p.is_floating_point() else p for name, p in averaged.items()}  # half the size; samples differ by less than a grey level
+            late = deadline.passed() and done.step < o.updates
+            if late or time.perf_counter() - saved > checkpoint.SECONDS:
+                done.seconds = before + time.perf_counter() - began
+                checkpoint.save(unfinished, identity, done, states, training.optimiser)
+                saved = time.perf_counter()
+            if late:
+                raise OutOfTime(f"{path.name}, a text-to-image model: {done.step:,} of {o.updates:,} updates are done and kept; call again to go on")
+    seconds = before + time.perf_counter() - began
+    half = {name: p.half() if p.is_floating_point() else p for name, p in training.averaged.items()}  # half the size; samples differ by less than a grey level
     header = {"kind": "text2image", "recipe": asdict(o), "texts": list(texts), "side": images.shape[-1], "identity": identity,
               "loss": curve, "seconds": round(seconds, 1), "pictures": o.updates * o.batch}  # fmt: skip
     files.save_tensors(path, half, header)
-    checkpoint.unlink(missing_ok=True)
+    unfinished.unlink(missing_ok=True)
 
 
 def load(path: Path, device: str = "cpu") -> tuple[UNet, dict[str, Any]]:
@@ -149,30 +246,3 @@ def load(path: Path, device: str = "cpu") -> tuple[UNet, dict[str, Any]]:
         raise CheckpointError(f"{path}: {what}; delete it and train again") from error
     restore(network, {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, path)
     return network.to(device, memory_format=torch.channels_last).eval(), header  # type: ignore[call-overload]
-
-
-def _save(
-    path: Path, network: UNet, optimiser: torch.optim.Optimizer, averaged: dict[str, Tensor], step: int, seconds: float, curve: list[float], identity: str
-) -> None:
-    tensors = {f"network.{k}": v for k, v in network.state_dict().items()} | {f"averaged.{k}": v for k, v in averaged.items()}
-    for i, p in enumerate(optimiser.param_groups[0]["params"]):
-        tensors |= {f"optimiser.{i}.{key}": value for key, value in optimiser.state[p].items()}
-    header = {"kind": "checkpoint", "step": step, "seconds": seconds, "curve": curve, "identity": identity}
-    files.save_tensors(path, {k: v.contiguous() for k, v in tensors.items()}, header)
-
-
-def _restore(path: Path, network: UNet, optimiser: torch.optim.Optimizer, averaged: dict[str, Tensor], identity: str) -> tuple[int, float, list[float]]:
-    tensors, header = files.load_tensors(path)
-    if header.get("kind") != "checkpoint" or header.get("identity") != identity:
-        raise CheckpointError(f"{path}: belongs to another model; delete it to start over")
-    restore(network, {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}, path)
-    parameters = optimiser.param_groups[0]["params"]
-    for name, value in tensors.items():
-        kind, _, rest = name.partition(".")
-        if kind == "averaged":
-            averaged[rest].copy_(value)
-        if kind == "optimiser":
-            i, key = rest.split(".")
-            p = parameters[int(i)]
-            optimiser.state[p][key] = value if key == "step" else value.to(p.device)
-    return header["step"], header["seconds"], header["curve"]

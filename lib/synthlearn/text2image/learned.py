@@ -8,14 +8,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .. import files, rng
+from .. import files, graph, rng
 from ..image import resize
 from . import flow
 from .captions import CaptionOptions, CaptionSource
-from .sampling import guided, integrate, noise_levels, to_bytes
+from .sampling import noise_levels, to_bytes
 
 NOISE = (20.0, 0.02)  # σ from first to last: training draws t = σ/(1 + σ) as sigmoid(normal), hardly ever beyond
-AT_ONCE = {"cpu": 50, "cuda": 1000}  # pictures
+ROWS = {"cpu": 50, "cuda": 2048}  # of a batch, at most
+BYTES = 200  # of memory for a row, a pixel and a base channel, at most
 
 
 @dataclass(frozen=True)
@@ -62,17 +63,33 @@ class Learned(CaptionSource):
         """Pictures by index: uint8 (n, 3, s, s), s the smaller of ``size`` and the real images' own side, but at least 32 where ``size`` is."""
         o, index = self.options, self.asked(indices, size, seed, device)
         self.prepare(device)
-        network, side = _loaded(self.path(), device)
+        side = _loaded(self.path(), device)[1]
+        sampler, captured = _sampler(self.path(), device, o.w != 1, o.precision), graph.captures(torch.device(device))
         levels, parts = noise_levels(o.steps, *NOISE), []
-        for part in index.split(AT_ONCE[torch.device(device).type]) if len(index) else ():
-            caption, number = part.to(device) % o.number, part.to(device) // o.number
-            noise = rng.normal(rng.key("learned noise", seed, caption, number, device=device), (3, side, side)).view(len(part), 3, side, side)
-            told, free = flow.denoiser(network, caption), flow.denoiser(network, torch.full_like(caption, -1))
-            with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=o.precision == "bf16"):
-                x = integrate(guided(told, free, o.w), noise.contiguous(memory_format=torch.channels_last) * levels[0], levels)
-            parts.append(to_bytes(x))
+        for part in index.split(_at_once(BYTES * side**2 * o.base, device) // (1 + sampler.guided)) if len(index) else ():
+            rows = 1 << (len(part) - 1).bit_length() if captured else len(part)  # few sizes, so that there are few graphs
+            filled = part[torch.arange(rows).clamp_max(len(part) - 1)].to(device)
+            caption, number = filled % o.number, filled // o.number
+            noise = rng.normal(rng.key("learned noise", seed, caption, number, device=device), (3, side, side)).view(rows, 3, side, side)
+            parts.append(to_bytes(sampler(noise, caption, levels, o.w)[: len(part)]))
         out = torch.cat(parts) if parts else torch.empty((0, 3, side, side), dtype=torch.uint8, device=device)
         return resize(out, min(size, max(side, 32)))
+
+    def variance_ratio(self, samples: int = 20, seed: int = 0, device: str = "cpu") -> float:
+        """Variance of pixels within a caption, of so many samples over that of the real images, both averaged over captions.
+
+        A model of the real images' law has 1 at w = 1; so does not one that is sampled with too few steps, or that repeats itself.
+        """
+        images, captions = self.real()
+        of, side = torch.arange(samples * self.options.number), images.images.shape[-1]
+        made = self.sample(of, side, seed, device).cpu()
+        found, expected = [], []
+        for c in range(self.options.number):
+            mine = images.images[captions.ids == c]
+            if len(mine) > 1:
+                found.append(made[of % self.options.number == c].float().var(0).mean())
+                expected.append(mine.float().var(0).mean())
+        return float(torch.stack(found).mean() / torch.stack(expected).mean())
 
     def spec(self) -> dict[str, Any]:
         """As of any source of captions."""
@@ -83,3 +100,18 @@ class Learned(CaptionSource):
 def _loaded(path: Path, device: str) -> tuple[Any, int]:
     network, header = flow.load(path, device)
     return network, header["side"]
+
+
+@cache
+def _sampler(path: Path, device: str, guided: bool, precision: str) -> flow.Sampler:
+    """Kept, and its graphs with it."""
+    return flow.Sampler(_loaded(path, device)[0], guided, precision)
+
+
+def _at_once(row: int, device: str) -> int:
+    """Rows of a batch, each of so many bytes, on a GPU a power of two that fits into half of what is free."""
+    most = ROWS[torch.device(device).type]
+    if torch.device(device).type != "cuda":
+        return most
+    free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return max(2, min(most, 1 << max(1, free // 2 // row).bit_length() - 1))

@@ -2,12 +2,14 @@
 
 import itertools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import Tensor
 
 from ..errors import ParameterError
 
-Denoiser = Callable[[Tensor, float], Tensor]  # noisy x, its noise σ → the posterior mean of the clean x
+# noisy x, its noise σ (a float; in a graph that is replayed with other levels a scalar tensor) → the posterior mean of the clean x
+Denoiser = Callable[[Tensor, Any], Tensor]
 
 
 def noise_levels(steps: int, high: float, low: float, rho: float = 7.0) -> list[float]:
@@ -23,7 +25,7 @@ def guided(conditional: Denoiser, free: Denoiser, w: float) -> Denoiser:
     if w == 1:
         return conditional
 
-    def both(x: Tensor, noise: float) -> Tensor:
+    def both(x: Tensor, noise: Any) -> Tensor:
         without = free(x, noise)
         return without + w * (conditional(x, noise) - without)
 
@@ -39,13 +41,18 @@ def integrate(denoiser: Denoiser, x: Tensor, levels: Sequence[float], solver: st
     if solver not in ("euler", "heun"):
         raise ParameterError(f"solver = {solver!r}: must be 'euler' or 'heun'")
     for level, following in itertools.pairwise(levels):
-        slope = (x - denoiser(x, level)) / level
-        moved = x + (following - level) * slope
-        if solver == "heun" and following > 0:
-            slope = (slope + (moved - denoiser(moved, following)) / following) / 2
-            moved = x + (following - level) * slope
-        x = moved
+        x = step(denoiser, x, level, following, solver == "heun" and following > 0)
     return x
+
+
+def step(denoiser: Denoiser, x: Tensor, level: Any, following: Any, corrected: bool) -> Tensor:
+    """From one level to the following one along the slope at ``x``; ``corrected``: along the mean of it and the slope where that leads (Heun)."""
+    slope = (x - denoiser(x, level)) / level
+    moved = x + (following - level) * slope
+    if not corrected:
+        return moved
+    slope = (slope + (moved - denoiser(moved, following)) / following) / 2
+    return x + (following - level) * slope
 
 
 def to_bytes(x: Tensor) -> Tensor:

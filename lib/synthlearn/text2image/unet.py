@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from .. import rng
 from ..text import TextTower
+from .norm import group_norm
 
 MULTIPLIERS = (1, 2, 2, 2)  # of the base channels, by resolution
 ATTENTION = 16  # side in pixels up to which places look at each other
@@ -17,8 +18,29 @@ GROUPS, HEAD, DROPOUT = 32, 64, 0.1
 FREQUENCIES = 64  # of the time's sine and cosine
 
 
-def _norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(math.gcd(GROUPS, channels), channels)
+def native(device: torch.device) -> bool:
+    """Whether torch's own group norm is used; see :mod:`synthlearn.text2image.norm` for the other."""
+    return device.type == "cpu"
+
+
+class _Norm(nn.GroupNorm):
+    """Norm over groups of channels, then SiLU if asked; what it is scaled and shifted by may differ from picture to picture."""
+
+    def __init__(self, channels: int, silu: bool = True) -> None:
+        super().__init__(math.gcd(GROUPS, channels), channels)
+        self.silu = silu
+
+    def forward(self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
+        """Norm of x (n, c, h, w), times 1 + scale, plus shift, both (n, c)."""
+        if native(x.device):
+            x = super().forward(x)
+            if scale is not None and shift is not None:
+                x = torch.addcmul(shift[:, :, None, None], x, 1 + scale[:, :, None, None])
+            return functional.silu(x) if self.silu else x
+        weight, bias = self.weight[None], self.bias[None]
+        if scale is not None and shift is not None:
+            weight, bias = torch.addcmul(weight, weight, scale), torch.addcmul(bias, bias, scale) + shift
+        return group_norm(x, weight, bias, self.num_groups, self.silu, self.eps)
 
 
 class _Residual(nn.Module):
@@ -26,14 +48,13 @@ class _Residual(nn.Module):
 
     def __init__(self, into: int, out: int, embedding: int) -> None:
         super().__init__()
-        self.first, self.norm, self.second = nn.Sequential(_norm(into), nn.SiLU(), nn.Conv2d(into, out, 3, padding=1)), _norm(out), _last(out)
+        self.first, self.norm, self.second = nn.Sequential(_Norm(into), nn.Conv2d(into, out, 3, padding=1)), _Norm(out), _last(out)
         self.scale_shift = nn.Linear(embedding, 2 * out)
         self.skip = nn.Conv2d(into, out, 1) if into != out else nn.Identity()
 
     def forward(self, x: Tensor, e: Tensor) -> Tensor:
-        scale, shift = self.scale_shift(e)[:, :, None, None].chunk(2, 1)
-        h = self.norm(self.first(x)) * (1 + scale) + shift
-        return self.skip(x) + self.second(functional.dropout(functional.silu(h), DROPOUT, self.training))
+        h = self.norm(self.first(x), *self.scale_shift(e).chunk(2, 1))
+        return self.skip(x) + self.second(functional.dropout(h, DROPOUT, self.training))
 
 
 def _last(channels: int) -> nn.Conv2d:
@@ -47,14 +68,16 @@ class _Attention(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm, self.qkv, self.out = _norm(channels), nn.Conv2d(channels, 3 * channels, 1), nn.Conv2d(channels, channels, 1)
+        self.norm, self.qkv, self.out = _Norm(channels, silu=False), nn.Conv2d(channels, 3 * channels, 1), nn.Conv2d(channels, channels, 1)
         self.out.zero = True  # type: ignore[assignment]
         self.heads = max(1, channels // HEAD)
 
     def forward(self, x: Tensor) -> Tensor:
         n, c, h, w = x.shape
-        q, k, v = self.qkv(self.norm(x)).view(n, 3, self.heads, c // self.heads, h * w).transpose(3, 4).unbind(1)
-        return x + self.out(functional.scaled_dot_product_attention(q, k, v).transpose(2, 3).reshape(n, c, h, w))
+        of_places = self.qkv(self.norm(x)).permute(0, 2, 3, 1).reshape(n, h * w, 3, self.heads, c // self.heads)  # a view where channels are last
+        q, k, v = (part.transpose(1, 2) for part in of_places.unbind(2))
+        seen = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, h, w, c)
+        return x + self.out(seen.permute(0, 3, 1, 2))
 
 
 class _Level(nn.Module):
@@ -78,10 +101,13 @@ class UNet(nn.Module):
         seed: of the initial weights, by counter-based numbers.
     """
 
+    angles: Tensor
+
     def __init__(self, texts: Sequence[str], side: int, base: int = 64, levels: int = 3, blocks: int = 2, seed: int = 0) -> None:
         super().__init__()
         embedding = 4 * base
         self.tower, self.free = TextTower(texts, embedding, seed), nn.Parameter(torch.zeros(embedding))
+        self.register_buffer("angles", math.pi * 1000 ** (torch.arange(FREQUENCIES) / FREQUENCIES), persistent=False)
         self.time = nn.Sequential(nn.Linear(2 * FREQUENCIES, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
         self.enter = nn.Conv2d(3, base, 3, padding=1)
         self.down, self.up, kept, channels = nn.ModuleList(), nn.ModuleList(), [base], base
@@ -102,7 +128,7 @@ class UNet(nn.Module):
                 self.up.append(nn.Conv2d(channels, channels, 3, padding=1))
         out = nn.Conv2d(channels, 3, 3, padding=1)
         out.zero = True  # type: ignore[assignment]
-        self.leave = nn.Sequential(_norm(channels), nn.SiLU(), out)
+        self.leave = nn.Sequential(_Norm(channels), out)
         self._initialise(seed)
 
     @torch.no_grad()
@@ -118,7 +144,7 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, captions: Tensor) -> Tensor:
         """Velocity ε − x₀, like x: float (n, 3, s, s), at times t (n,) in 0 … 1 of captions by number, int64 (n,), −1: none."""
-        angle = t[:, None] * (1000 ** (torch.arange(FREQUENCIES, device=t.device) / FREQUENCIES)) * math.pi
+        angle = t[:, None] * self.angles
         told = torch.where((captions < 0)[:, None], self.free, self.tower(captions.clamp_min(0)))
         e = functional.silu(self.time(torch.cat((angle.sin(), angle.cos()), 1)) + told)
         x = self.enter(x)
