@@ -10,6 +10,7 @@ export PYTHONWARNINGS ?= ignore
 export MALLOC_MMAP_THRESHOLD_ ?= 1073741824
 export MALLOC_TRIM_THRESHOLD_ ?= 4294967296
 READY := $(VENV)/.ready
+TRITON := 3.6.0  # where torch brings none: its interpreter and compiler are enough to test the kernels without a GPU
 SNAKEMAKE = snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet rules --rerun-incomplete --keep-going
 
 .DEFAULT_GOAL := help
@@ -30,6 +31,7 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --progress-bar off -q -r requirements.lock
 	$(BIN)/pip install -q --no-deps -e .
+	@$(BIN)/python -c 'import triton' 2>/dev/null || $(BIN)/pip install -q triton==$(TRITON) || echo "no Triton here: tests of GPU kernels are left out"
 	$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "Python 3" >/dev/null
 	@mkdir -p $(VENV)/etc/ipython && echo 'c.IPKernelApp.log_level = "ERROR"' > $(VENV)/etc/ipython/ipython_kernel_config.py
 	@touch $(READY)

@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from synthlearn import rng, view_kernel
+from synthlearn import kernels, rng, view_kernel
 from synthlearn.augment import Augmentation, crop_windows, jitter, linear_jitter, resized_crop
 from synthlearn.errors import ParameterError
 from synthlearn.image import FROM_YIQ, MEAN, STD, YIQ, luma
@@ -248,7 +248,7 @@ def test_the_kernel_is_used_off_the_cpu_where_it_runs(monkeypatch):
         ("meta", False, "subsets: False"),
         ("meta", True, "kernel"),
     ):
-        monkeypatch.setattr(view_kernel, "available", lambda device, runs=runs: runs)
+        monkeypatch.setattr(kernels, "available", lambda device, runs=runs: runs)
         assert Augmentation(32)(images.to(device), keys.to(device)) == way
     with FakeTensorMode():  # no memory that the kernel could read
         on_gpu = torch.empty(2, 3, 48, 48, dtype=torch.uint8, device="cuda")

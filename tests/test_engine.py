@@ -235,4 +235,3 @@ def test_one_pass_trains_as_passes_one_by_one(monkeypatch):
             method = of(name)
             found.append(pretrain(pictures(), method, Augmentation(32), Optimisation(1, 12), labels=torch.arange(24) % 3).curves["loss"])
         assert found[0] == pytest.approx(found[1], rel=1e-3), name
-

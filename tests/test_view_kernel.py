@@ -12,7 +12,7 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-from synthlearn import rng, view_kernel
+from synthlearn import kernels, rng, view_kernel
 from synthlearn.augment import Augmentation, Parameters, jitter_all, linear_jitter, resized_crop
 from synthlearn.image import MEAN, STD, luma
 
@@ -20,13 +20,13 @@ pytestmark = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is n
 
 INTERPRET = """
 import sys, torch
-from synthlearn import view_kernel
+from synthlearn import kernels, view_kernel
 
 def done(call, held):
     view_kernel.HELD = held
     return call()
 
-assert view_kernel.available(torch.device("cpu"))
+assert kernels.available(torch.device("cpu"))
 asked = torch.load(sys.argv[1], weights_only=False)
 torch.save({name: done(*case) for name, case in asked.items()}, sys.argv[2])
 """
@@ -213,11 +213,11 @@ def test_where_the_kernel_is_available(monkeypatch):
     cpu, gpu = torch.device("cpu"), torch.device("cuda")
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     monkeypatch.setenv("CC", "cc")
-    assert view_kernel.available(gpu) and not view_kernel.available(cpu)
+    assert kernels.available(gpu) and not kernels.available(cpu)
     monkeypatch.delenv("CC")
-    monkeypatch.setattr(view_kernel.shutil, "which", lambda name: None)
-    assert not view_kernel.available(gpu)
+    monkeypatch.setattr(kernels.shutil, "which", lambda name: None)
+    assert not kernels.available(gpu)
     monkeypatch.setenv("TRITON_INTERPRET", "1")
-    assert view_kernel.available(cpu)
-    monkeypatch.setattr(view_kernel, "triton", None)
-    assert not view_kernel.available(gpu)
+    assert kernels.available(cpu)
+    monkeypatch.setattr(kernels, "triton", None)
+    assert not kernels.available(gpu)

@@ -99,7 +99,7 @@ class Augmentation:
         return self.by_tensors(images, keys, dtype, subsets=images.device.type == "cpu")
 
     def by_kernel(self, images: Tensor, keys: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """The views of :meth:`__call__` by one kernel, where ``view_kernel.available``."""
+        """The views of :meth:`__call__` by one kernel, where ``kernels.available``."""
         from .view_kernel import views
 
         source = torch.arange(len(images), device=images.device).expand(keys.shape).flatten()
@@ -169,7 +169,7 @@ def _kernel_runs(images: Tensor) -> bool:
     """Whether views of these images are the kernel's: not on CPUs, whose bits are in records."""
     if images.device.type == "cpu" or type(images) is not Tensor:  # a FakeTensor has no memory
         return False
-    from .view_kernel import available  # only now: it imports Triton
+    from .kernels import available  # only now: it imports Triton
 
     return available(images.device)
 

@@ -15,44 +15,19 @@ the same but for rounding.
 
 from __future__ import annotations  # annotations name Triton's types, which may be missing
 
-import os
-import shutil
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from . import image
+from .kernels import jit, tl, triton
 
-try:
-    import triton
-    import triton.language as tl
-
-    jit = triton.jit
+if triton is not None:
     LUMA, MEAN, STD = (tl.constexpr(c) for c in (image.LUMA, image.MEAN, image.STD))
     YIQ, FROM_YIQ = tl.constexpr(image.YIQ), tl.constexpr(image.FROM_YIQ)
-except ImportError:  # there are no wheels for macOS and Windows
-
-    def jit(function: Any) -> Any:
-        """In place of the compiler: the function is never called."""
-        return function
-
-    triton = None
 
 HELD = 64 * 64  # pixels that a program holds in registers, at most eight a thread
-
-
-def available(device: torch.device) -> bool:
-    """Whether the kernel runs on a device.
-
-    It does on a GPU with Triton and the C compiler that it needs, anywhere in Triton's interpreter.
-    """
-    if triton is None:
-        return False
-    if os.environ.get("TRITON_INTERPRET") == "1":
-        return True
-    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
-    return device.type == "cuda" and compiler is not None
 
 
 def tiles(crop: int) -> dict[str, int]:

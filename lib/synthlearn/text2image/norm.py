@@ -7,40 +7,15 @@ and a few for the rest, is its reference and the way without Triton.
 
 from __future__ import annotations  # annotations name Triton's types, which may be missing
 
-import os
-import shutil
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-try:
-    import triton
-    import triton.language as tl
-
-    jit = triton.jit
-except ImportError:  # there are no wheels for macOS and Windows
-
-    def jit(function: Any) -> Any:
-        """In place of the compiler: the function is never called."""
-        return function
-
-    triton = None
+from ..kernels import available, jit, tl, triton
 
 CHANNELS, TILE, WARPS = 32, 4096, 8  # of a program: channels, numbers at a time, warps
-
-
-@cache
-def available(device: torch.device) -> bool:
-    """Whether the kernels run on a device: a GPU with Triton and the C compiler it needs, or any under Triton's interpreter."""
-    if triton is None or device.type == "meta":
-        return False
-    if os.environ.get("TRITON_INTERPRET") == "1":
-        return True
-    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
-    return device.type == "cuda" and compiler is not None
 
 
 def group_norm(x: Tensor, weight: Tensor, bias: Tensor, groups: int, silu: bool = False, eps: float = 1e-5) -> Tensor:
