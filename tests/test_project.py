@@ -133,8 +133,10 @@ def test_the_readmes_commands_are_the_ci_s():
 
 
 def test_rooms_import_downwards_only():
-    floors = {"rng": 0, "image": 0, "files": 0, "errors": 0, "progress": 0, "vision": 0, "stats": 0, "pyramid": 0, "ifs": 0, "distributed": 0, "deadline": 0, "graph": 0, "kernels": 0, "norms": 0,
-              "checkpoint": 1, "view_kernel": 1, "options": 0, "arguments": 0, "catalogue": 4, "text": 1, "encoders": 1, "losses": 1, "machine": 1, "intervals": 0,
+    floors = {"rng": 0, "image": 0, "files": 0, "errors": 0, "progress": 0, "vision": 0, "stats": 0, "pyramid": 0, "ifs": 0, "distributed": 0,
+              "deadline": 0, "graph": 0, "kernels": 0, "norms": 0,
+              "checkpoint": 1, "view_kernel": 0.5, "options": 0, "arguments": 0,
+              "catalogue": 4, "text": 1, "encoders": 1, "losses": 1, "machine": 1, "intervals": 0,
               "augment": 1, "datasets": 1, "generators": 1.5, "methods": 1.5, "tasks": 1.5, "inception": 1.5, "text2image": 1.5,
               "train": 2, "probe": 2,
               "metrics": 2, "properties": 2, "transfer": 2, "stream": 2, "export": 2,

@@ -53,7 +53,7 @@ def restore(path: Path, identity: str, states: Mapping[str, Mapping[str, Tensor]
     return progress
 
 
-def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:
+def _parameters(optimiser: torch.optim.Optimizer) -> list[torch.nn.Parameter]:
     return [p for group in optimiser.param_groups for p in group["params"]]
 
 

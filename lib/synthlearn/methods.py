@@ -310,8 +310,8 @@ class MoCo(Method):
         first, second = views.chunk(2)
         parts = max(1, len(first) // self.o.group)  # none smaller than a group
         with torch.no_grad():
-            slow, fast = (list(e.parameters()) for e in (self.key_encoder, self.encoder))
-            torch._foreach_lerp_(slow, fast, 1 - self.o.momentum)
+            for slow, fast in zip(self.key_encoder.parameters(), self.encoder.parameters(), strict=True):
+                slow.lerp_(fast, 1 - self.o.momentum)
             order = rng.permutation(rng.fold(self.shuffle, self.written), len(second))
             keys = self.encode(second[order], parts, parts, self.key_encoder)
             keys = torch.empty_like(keys).index_copy_(0, order, keys)

@@ -15,8 +15,6 @@ the same but for rounding.
 
 from __future__ import annotations  # annotations name Triton's types, which may be missing
 
-from typing import Any
-
 import torch
 from torch import Tensor
 

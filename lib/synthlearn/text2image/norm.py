@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..kernels import available, jit, tl, triton
+from ..kernels import available, jit, tl
 
 CHANNELS, TILE, WARPS = 32, 4096, 8  # of a program: channels, numbers at a time, warps
 
