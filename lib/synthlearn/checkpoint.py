@@ -75,20 +75,20 @@ def _fill_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tens
     for name, value in tensors.items():
         kind, _, rest = name.partition(".")
         if kind == "optimiser":
-            i, key = rest.split(".")
-            found[int(i)][key] = value
-    usual = next((values.keys() for values in found.values() if values), set())
+            number, key = rest.split(".")
+            found[int(number)][key] = value
+    usual = next((set(values) for values in found.values() if values), set())
     for i, values in found.items():
-        if values and values.keys() != usual:  # parameters without a gradient have nothing
+        p, state = every[i], optimiser.state[every[i]]
+        if values and set(values) != usual:  # parameters without a gradient have nothing
             raise ValueError(f"optimiser.{i} has {', '.join(values)}")
         for key, value in values.items():
-            if key != "step" and value.shape != every[i].shape:
+            if key != "step" and value.shape != p.shape:
                 raise ValueError(f"optimiser.{i}.{key} has shape {tuple(value.shape)}")
-            place = optimiser.state[every[i]].get(key)
-            if place is not None:
-                place.copy_(value)  # a graph knows it by its place
+            if key in state:
+                state[key].copy_(value)  # a graph knows it by its place
             else:
-                optimiser.state[every[i]][key] = value if key == "step" else value.to(every[i].device)
+                state[key] = value if key == "step" else value.to(p.device)
 
 
 def _checked(name: str, value: Any) -> Any:
