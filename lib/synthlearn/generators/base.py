@@ -25,6 +25,7 @@ from ..errors import ParameterError, SynthlearnError
 from ..image import SIZES, area_resize
 from ..options import Options, as_indices, build, check_device, shown, whole
 
+MOST_MEMORY = 8 << 30  # of a chunk on a GPU: more made nothing faster
 SCENE = 128  # pixels at which the papers state their laws; smaller pictures are these, area-averaged
 
 
@@ -120,9 +121,20 @@ class Generator:
             ) from error
 
     def chunk(self, canvas: int, device: str) -> int:
-        """How many pictures to paint at once: 64 MiB of working memory on a CPU (it should stay near the caches), a quarter of what is free on a GPU."""
-        memory = torch.cuda.mem_get_info()[0] // 4 if device.startswith("cuda") else 1 << 26
-        return max(1, int(memory // (self.work_bytes * (canvas / SCENE) ** 2)))
+        """How many pictures to paint at once, in :func:`working_memory`."""
+        return max(1, int(working_memory(device) // (self.work_bytes * (canvas / SCENE) ** 2)))
+
+
+def working_memory(device: str | torch.device) -> int:
+    """Bytes that a chunk may take: 64 MiB on a CPU (it should stay near the caches); a quarter of what is free on a GPU, at most 8 GiB.
+
+    What torch's allocator holds and nothing uses is free, too.
+    """
+    device = torch.device(device)
+    if device.type != "cuda":
+        return 1 << 26
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return min(MOST_MEMORY, (torch.cuda.mem_get_info(device)[0] + unused) // 4)
 
 
 _REGISTRY: dict[str, tuple[type[Generator], dict[str, Any]]] = {}
