@@ -10,6 +10,7 @@ import difflib
 import functools
 import importlib
 import importlib.metadata
+import itertools
 import pkgutil
 import re
 import sys
@@ -70,17 +71,18 @@ class Generator:
             device: "cpu", "cuda" or "cuda:N".
 
         Returns: uint8 (n, 3, size, size) on ``device``.
-        Raises: ParameterError for a size, seed, index or device that cannot be.
+        Raises: ParameterError for a size, seed, index or device that cannot be; torch.OutOfMemoryError where a
+        device lacks the memory for even one picture (a chunk that does not fit is halved).
         """
         size, seed = whole("size", size, *SIZES), whole("seed", seed)
         check_device(device)
         index = as_indices(indices).to(device)
         canvas = self.scene_size(size)
         out = torch.empty((len(index), 3, size, size), dtype=torch.uint8, device=device)
-        chunk = self.chunk(canvas, device)
+        chunk, threads = self.chunk(canvas, device), torch.get_num_threads()
         keys = rng.key(self.name.split("-")[0], seed, index, device=device)
 
-        def work(start: int) -> None:
+        def work(start: int, chunk: int) -> None:
             part = slice(start, start + chunk)
             with torch.no_grad():  # a setting of each thread
                 painted = self._painted(keys[part], index[part], canvas, seed)
@@ -90,10 +92,16 @@ class Generator:
                     raise ParameterError(f"generator {self.name!r}: paints {found}, must give uint8 {must}; mend its paint()")
                 out[part] = area_resize(painted, size)
 
-        starts, threads = range(0, len(index), chunk), torch.get_num_threads()
         if device != "cpu" or threads == 1:
-            for start in starts:
-                work(start)
+            start = 0
+            while start < len(index):
+                try:
+                    work(start, chunk)
+                    start += chunk
+                except torch.OutOfMemoryError:  # others use the device, too
+                    if chunk == 1:
+                        raise
+                    chunk = -(-min(chunk, len(index) - start) // 2)
             return out
         # Chunks side by side, each on one thread: sums split over threads round in another order,
         # and scatters, most of the work, do not use several threads themselves. A setting in one
@@ -102,7 +110,7 @@ class Generator:
         try:
             set_threads = torch.set_num_threads
             with ThreadPoolExecutor(threads, initializer=set_threads, initargs=(1,)) as workers:
-                list(workers.map(work, starts))
+                list(workers.map(work, range(0, len(index), chunk), itertools.repeat(chunk)))
         finally:
             torch.set_num_threads(threads)
         return out
@@ -113,7 +121,7 @@ class Generator:
             return self.paint(keys, indices, size, seed)
         except (Exception, SystemExit) as error:
             ours = type(self).__module__.startswith(__package__) or isinstance(error, SynthlearnError)
-            if ours or isinstance(error, MemoryError) or "memory" in str(error):
+            if ours or isinstance(error, MemoryError | torch.OutOfMemoryError) or "memory" in str(error):
                 raise
             why = " ".join(f"{type(error).__name__}: {error}".split())
             raise ParameterError(

@@ -17,7 +17,7 @@ from ..image import hsv_to_rgb
 from .base import Generator, Options, register, working_memory
 
 SIGMA_MAPS = (2, 4)
-POINT_BYTES = 64  # that rendering takes a point
+POINT_BYTES = 40  # that rendering takes a point
 FRACTAL_CACHE, IMAGES_PER_FRACTAL = 512, 2  # the recipe keeps 512 rendered fractals and renews one every second image
 
 
@@ -157,7 +157,7 @@ class SigmaFractals(Generator):
     """
 
     Options = SigmaOptions
-    work_bytes = 8 << 20
+    work_bytes = 6 << 20
 
     def __init__(self, name: str, options: Any) -> None:
         super().__init__(name, options)
