@@ -26,7 +26,7 @@ from ..errors import ParameterError, SynthlearnError
 from ..image import SIZES, area_resize
 from ..options import Options, as_indices, build, check_device, shown, whole
 
-MOST_MEMORY = 8 << 30  # of a chunk on a GPU: more made nothing faster
+MOST_MEMORY = 16 << 30  # of a chunk on a GPU: that is thousands of pictures, enough to keep it busy
 SCENE = 128  # pixels at which the papers state their laws; smaller pictures are these, area-averaged
 
 
@@ -40,7 +40,7 @@ class Generator:
     Options: ClassVar[type[Options]] = Options
     revision: ClassVar[int] = 1  # raised whenever the pictures change
     scene: ClassVar[int] = SCENE  # pictures smaller than this are painted at it and area-averaged; 0: always at their own size
-    work_bytes: ClassVar[int] = 1 << 20  # memory that painting one 128-px picture takes, for the size of a chunk
+    work_bytes: ClassVar[int] = 2 << 20  # at least what painting one 128-px picture takes at its peak, for the size of a chunk
 
     def __init__(self, name: str, options: Any) -> None:
         self.name, self.options = name, options  # options: of the class's Options
@@ -134,7 +134,7 @@ class Generator:
 
 
 def working_memory(device: str | torch.device) -> int:
-    """Bytes that a chunk may take: 64 MiB on a CPU (it should stay near the caches); a quarter of what is free on a GPU, at most 8 GiB.
+    """Bytes that a chunk may take: 64 MiB on a CPU (it should stay near the caches); a quarter of what is free on a GPU, at most 16 GiB.
 
     What torch's allocator holds and nothing uses is free, too.
     """
