@@ -244,3 +244,33 @@ def test_a_rendering_is_a_function_of_its_number():
     g = sl.generator("fractals-sigma", points=5000)
     first = g.renderings(torch.tensor([5, 9]), 32, 0)
     assert torch.equal(g.renderings(torch.tensor([9, 2, 5]), 32, 0)[[2, 0]], first)
+
+
+@pytest.mark.parametrize("options", [{}, {"instances": 1}, {"instances": 9, "systems": 3}])
+@pytest.mark.parametrize("size", [48, 64])
+def test_a_gpus_way_and_a_cpus_paint_the_same_sigma_pictures(options, size):
+    g = sl.generator("fractals-sigma", points=3000, **options)
+    indices = torch.tensor([0, 7, 7, 1000, 3, 12345])
+    keys = rng.key("fractals", 2, indices)
+    assert torch.equal(g.painted(keys, indices, size, 2, True), g.painted(keys, indices, size, 2, False))
+
+
+def test_a_chunk_makes_each_rendering_that_it_shows_once(monkeypatch):
+    g, made = sl.generator("fractals-sigma", points=100), []
+    once = g._rendered
+    monkeypatch.setattr(g, "_rendered", lambda numbers, *rest: made.extend(numbers.tolist()) or once(numbers, *rest))
+    indices = torch.arange(300)
+    keys = rng.key("fractals", 0, indices)
+    g.painted(keys, indices, 32, 0, True)
+    count = rng.integers(rng.fold(keys, 1), 1, 6)
+    shown = {i // 2 + int(rng.integers(rng.fold(keys[i : i + 1], 2, s, 0), 0, 512)) for i in range(300) for s in range(count[i])}
+    assert made == sorted(shown)
+
+
+def test_points_beyond_memory_are_rendered_in_parts_of_the_same_bits(monkeypatch):
+    g, numbers = sl.generator("fractals-sigma", points=1000), torch.arange(10)
+    whole = g.renderings(numbers, 32, 0)
+    monkeypatch.setattr(sigma_fractals, "working_memory", lambda device: 3 * sigma_fractals.POINT_BYTES * 1000)
+    parts, once = [], g._rendered
+    monkeypatch.setattr(g, "_rendered", lambda part, *rest: parts.append(len(part)) or once(part, *rest))
+    assert torch.equal(g.renderings(numbers, 32, 0), whole) and parts == [3, 3, 3, 1]

@@ -11,7 +11,6 @@ import synthlearn as sl
 from synthlearn import pyramid, rng
 from synthlearn.generators import base, sigma_fractals, statistical
 
-
 FAKE = "meta"  # a torch built for CPUs alone cannot index tensors on a GPU that is not there; this device has no values, either
 
 

@@ -226,9 +226,9 @@ def compose(keys: Tensor, own: Tensor, count: Tensor, densities: Tensor, which: 
     picture = background(rng.fold(keys, 0), size)
     for slot in range(own.shape[1]):  # later fractals cover earlier ones
         present = slot < count
-        rows = slice(None) if in_step else torch.nonzero(present).flatten()
-        if not in_step and not len(rows):
+        if not in_step and not bool(present.any()):
             break
+        rows = slice(None) if in_step else torch.nonzero(present).flatten()
         placed = _instance(densities[which[rows, slot]], own[rows, slot], size)
         shown = (placed.amax(1, keepdim=True) > 0) & present[rows, None, None, None]
         picture[rows] = torch.where(shown, placed, picture[rows])

@@ -175,7 +175,8 @@ class WaveletModel:
 def wavelet_model(keys: Tensor, scales: int) -> WaveletModel:
     """Draw generalised Gaussians exp(−|x/s|^ρ), ρ ~ U(0.4, 0.8), on a grid of −200 … 200; s = 4^(picture's rows / band's rows)."""
     rho = rng.uniform(rng.fold(keys, 8), (3, 1 + BANDS * scales), *SHAPE).double()
-    scale = 4.0 ** torch.tensor([1, *(2**k for k in range(scales) for _ in range(BANDS))], dtype=torch.float64, device=keys.device)
+    level = torch.arange(-1, BANDS * scales, device=keys.device).clamp_min(0) // BANDS  # of the high-pass and of each band
+    scale = 4.0 ** (2**level).double()
     x = torch.linspace(-GRID, GRID, WAVELET_BINS, dtype=torch.float64, device=keys.device)
     h = torch.exp(-((x.abs() / scale[:, None]) ** rho[..., None]))
     std = ((h * x.square()).sum(-1) / h.sum(-1)).sqrt().float()
