@@ -51,7 +51,7 @@ def colour_model(keys: Tensor, size: int, palette: str = "clipped") -> ColourMod
     # multinomial counts: as many uniforms as pixels fall into the shares
     u = rng.uniform(rng.fold(keys, 3), (size * size,))
     drawn = torch.searchsorted((share / share.sum(1, keepdim=True)).cumsum(1), u)
-    filled = _counts(torch.minimum(drawn, count[:, None] - 1), most).cumsum(1).float()  # stripes lie in the order of the colours
+    filled = _counts(torch.minimum(drawn, count[:, None] - 1), most).cumsum(1)  # stripes lie in the order of the colours
     pixel = torch.arange(size * size, dtype=torch.float32, device=device)
     index = torch.searchsorted(filled, pixel.repeat(n, 1), right=True)
     if palette == "clipped":
@@ -90,22 +90,24 @@ def _box_blur(x: Tensor, side: Tensor) -> Tensor:
 
 
 def _bin(x: Tensor, low: Tensor, high: Tensor, bins: int) -> tuple[Tensor, Tensor]:
-    """Number of the bin, int64, and position in it, in [0, 1], of values (…, m) that lie within a range each."""
+    """Number of the bin, int64, and position in it, in [0, 1), of values (…, m) that lie within a range each; the highest begins a bin of its own."""
     scaled = (x - low[..., None]).div_((high - low).clamp_min(1e-6)[..., None]).mul_(bins)
-    number = scaled.long().clamp_(max=bins - 1)
+    number = scaled.long()
     return number, scaled.sub_(number)
 
 
-def _counts(number: Tensor, bins: int) -> Tensor:
-    """How often each of 0 … bins − 1 is among whole numbers (…, m): float64 (…, bins)."""
-    counts = torch.zeros((*number.shape[:-1], bins), dtype=torch.float64, device=number.device)
+def _counts(number: Tensor, most: int) -> Tensor:
+    """How often each of 0 … most − 1 is among whole numbers (…, m), m up to 2²⁴: float (…, most)."""
+    counts = torch.zeros((*number.shape[:-1], most), device=number.device)
     return counts.scatter_add_(-1, number, torch.ones_like(counts[..., :1]).expand_as(number))
 
 
 def _cumulative(number: Tensor, bins: int) -> Tensor:
     """Distribution at the edges of the bins of values with these bin numbers (…, m): float64 (…, bins + 1), from 0 to 1. Empty bins get 1e-8 of
     the mean count, as in the code."""
-    return _normalised(_counts(number, bins).add_(1e-8 * number.shape[-1] / bins))
+    counts = _counts(number, bins + 1).double()
+    counts[..., -2] += counts[..., -1]  # the highest values belong to the last bin
+    return _normalised(counts[..., :-1] + 1e-8 * number.shape[-1] / bins)
 
 
 def _normalised(counts: Tensor) -> Tensor:
@@ -126,6 +128,7 @@ def match_histogram(x: Tensor, low: Tensor, high: Tensor, cumulative: Tensor) ->
     a, b = cumulative.gather(-1, right - 1), cumulative.gather(-1, right)
     position = (right - 1 + ((edges - a) / (b - a)).clamp(0, 1)) / bins
     values = (low[..., None] + position * (high - low)[..., None]).float()
+    values = torch.cat((values, values[..., -1:]), -1)  # nothing lies beyond the highest
     return torch.lerp(values.gather(-1, number), values[..., 1:].gather(-1, number), inside)
 
 
