@@ -153,7 +153,8 @@ class SigmaFractals(Generator):
     """One to five coloured sigma-factor fractals on a coloured diamond-square background, half of the pictures blurred.
 
     As in the recipe, fractals come from a sliding store of 512 renderings at half size, one new rendering per two pictures:
-    picture i draws from renderings ⌊i/2⌋ … ⌊i/2⌋ + 511. A rendering is a function of its number alone, so the store is a memo.
+    picture i draws from renderings ⌊i/2⌋ … ⌊i/2⌋ + 511. A rendering is a function of its number alone, so the store is a memo
+    on a CPU, and on a GPU each chunk makes what it needs.
     """
 
     Options = SigmaOptions
@@ -197,14 +198,16 @@ class SigmaFractals(Generator):
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         return self.painted(keys, indices, size, seed, keys.is_cuda)
 
-    def painted(self, keys: Tensor, indices: Tensor, size: int, seed: int, in_step: bool) -> Tensor:
-        """:meth:`paint` in two ways that give the same. A CPU remembers renderings from chunk to chunk and paints the fractals that there are;
-        ``in_step``, a GPU makes a chunk's renderings all at once and paints as many for every picture, shown or not, so that the host
-        waits only once, for how many different renderings there are."""
+    def painted(self, keys: Tensor, indices: Tensor, size: int, seed: int, on_gpu: bool) -> Tensor:
+        """:meth:`paint` in two ways that give the same pictures.
+
+        A CPU remembers renderings from chunk to chunk, and paints the fractals that there are. ``on_gpu``, a chunk's renderings are made all
+        at once, and every picture gets as many fractals, shown or not: the host waits once, for the number of different renderings.
+        """
         numbers, own, count = self.instances(keys, indices)
         numbers, which = numbers.unique(return_inverse=True)
-        densities = (self.renderings if in_step else self.remembered)(numbers, size // 2, seed)
-        return compose(keys, own, count, densities, which, size, in_step)
+        densities = (self.renderings if on_gpu else self.remembered)(numbers, size // 2, seed)
+        return compose(keys, own, count, densities, which, size, on_gpu)
 
     def instances(self, keys: Tensor, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Numbers of the renderings of each picture, int64 (n, instances), keys of its fractals (n, instances), and how many it shows, int64 (n,);
@@ -217,18 +220,18 @@ class SigmaFractals(Generator):
         return torch.where(slot < count[:, None], numbers, numbers[:, :1]), own, count
 
 
-def compose(keys: Tensor, own: Tensor, count: Tensor, densities: Tensor, which: Tensor, size: int, in_step: bool = False) -> Tensor:
+def compose(keys: Tensor, own: Tensor, count: Tensor, densities: Tensor, which: Tensor, size: int, on_gpu: bool = False) -> Tensor:
     """Pictures of fractals on backgrounds: uint8 (n, 3, size, size).
 
     keys (n,), of the backgrounds; own (n, k), of the fractals, of which the first ``count`` (n,) show; which int64 (n, k), their numbers among
-    ``densities`` uint8 (m, h, h). ``in_step``: see :meth:`SigmaFractals.painted`.
+    ``densities`` uint8 (m, h, h). ``on_gpu``: see :meth:`SigmaFractals.painted`.
     """
     picture = background(rng.fold(keys, 0), size)
     for slot in range(own.shape[1]):  # later fractals cover earlier ones
         present = slot < count
-        if not in_step and not bool(present.any()):
+        if not on_gpu and not bool(present.any()):
             break
-        rows = slice(None) if in_step else torch.nonzero(present).flatten()
+        rows = slice(None) if on_gpu else torch.nonzero(present).flatten()
         placed = _instance(densities[which[rows, slot]], own[rows, slot], size)
         shown = (placed.amax(1, keepdim=True) > 0) & present[rows, None, None, None]
         picture[rows] = torch.where(shown, placed, picture[rows])
