@@ -74,9 +74,10 @@ def test_stripes_hold_as_many_pixels_of_a_colour_as_uniforms_fall_into_its_share
     colours = 256 * rng.uniform(rng.fold(keys, 2), (22, 3)).numpy()
     u = rng.uniform(rng.fold(keys, 3), (size * size,)).sort(1).values.numpy()
     for i, count in enumerate(rng.integers(rng.fold(keys, 0), 3, 23).tolist()):
-        share = 0.001 + rng.uniform(rng.fold(keys[i : i + 1], 1), (22,))[0].numpy()[:count].astype(float)
+        share = 0.001 + rng.uniform(rng.fold(keys[i : i + 1], 1), (22,))[0].double().numpy()[:count]
         index = np.searchsorted((share / share.sum()).cumsum(), u[i]).clip(max=count - 1)
-        assert np.array_equal(seen[0][i].permute(2, 1, 0).flatten(0, 1), colours[i][index])  # column by column
+        columns = seen[0][i].permute(2, 1, 0).flatten(0, 1)
+        assert np.array_equal(columns, colours[i][index])
 
 
 def test_box_blur_equals_a_loop_over_pixels():

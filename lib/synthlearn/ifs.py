@@ -38,8 +38,9 @@ def walk(systems: Tensor, probabilities: Tensor, choices: Tensor, start: Tensor)
         chosen = torch.zeros((n, *u.shape[1:]), dtype=torch.uint8, device=systems.device)
         for m in range(maps - 1):
             chosen += (u > edges[:, m]).view(torch.uint8)
-        parameters = tables.index_select(1, chosen.long().add_(first).flatten()).view(6, *chosen.shape)
-        for (a, b, c, d, e, f), point in zip(parameters.unbind(2), points[:, :, part].unbind(2), strict=True):
+        place = chosen.long().add_(first).flatten()
+        parameters = tables.index_select(1, place).view(6, *chosen.shape).unbind(2)
+        for (a, b, c, d, e, f), point in zip(parameters, points[:, :, part].unbind(2), strict=True):
             next_x, next_y = point.unbind(1)
             torch.addcmul(e, a, x, out=next_x).addcmul_(b, y)
             torch.addcmul(f, c, x, out=next_y).addcmul_(d, y)

@@ -40,7 +40,7 @@ class Generator:
     Options: ClassVar[type[Options]] = Options
     revision: ClassVar[int] = 1  # raised whenever the pictures change
     scene: ClassVar[int] = SCENE  # pictures smaller than this are painted at it and area-averaged; 0: always at their own size
-    work_bytes: ClassVar[int] = 2 << 20  # at least what painting one 128-px picture takes at its peak, for the size of a chunk
+    work_bytes: ClassVar[int] = 2 << 20  # at least the peak of painting a 128-px picture
 
     def __init__(self, name: str, options: Any) -> None:
         self.name, self.options = name, options  # options: of the class's Options
@@ -71,8 +71,8 @@ class Generator:
             device: "cpu", "cuda" or "cuda:N".
 
         Returns: uint8 (n, 3, size, size) on ``device``.
-        Raises: ParameterError for a size, seed, index or device that cannot be; torch.OutOfMemoryError where a
-        device lacks the memory for even one picture (a chunk that does not fit is halved).
+        Raises: ParameterError for a size, seed, index or device that cannot be;
+        torch.OutOfMemoryError where not even one picture fits (a chunk that does not is halved).
         """
         size, seed = whole("size", size, *SIZES), whole("seed", seed)
         check_device(device)
@@ -121,7 +121,8 @@ class Generator:
             return self.paint(keys, indices, size, seed)
         except (Exception, SystemExit) as error:
             ours = type(self).__module__.startswith(__package__) or isinstance(error, SynthlearnError)
-            if ours or isinstance(error, MemoryError | torch.OutOfMemoryError) or "memory" in str(error):
+            lacking = isinstance(error, MemoryError | torch.OutOfMemoryError) or "memory" in str(error)
+            if ours or lacking:
                 raise
             why = " ".join(f"{type(error).__name__}: {error}".split())
             raise ParameterError(
@@ -134,9 +135,10 @@ class Generator:
 
 
 def working_memory(device: str | torch.device) -> int:
-    """Bytes that a chunk may take: 64 MiB on a CPU (it should stay near the caches); a quarter of what is free on a GPU, at most 16 GiB.
+    """Bytes that a chunk may take.
 
-    What torch's allocator holds and nothing uses is free, too.
+    64 MiB on a CPU: it should stay near the caches. On a GPU a quarter of what is free there, at
+    most 16 GiB; what torch's allocator holds and nothing uses is free, too.
     """
     device = torch.device(device)
     if device.type != "cuda":

@@ -220,4 +220,5 @@ def _polygon_rows(xy: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
         hi = torch.minimum(x.add_(reach[:, None]), high[:, :1]).masked_fill_(miss, -1e9)
         torch.minimum(left, lo, out=left)
         torch.maximum(right, hi, out=right)
-    return left.sub_(1e-3).ceil_(), right.add_(1e-3).floor_()  # 1e-3: rounding of x must not lose a pixel on the tie
+    # 1e-3: rounding of x must not lose a pixel on the tie
+    return left.sub_(1e-3).ceil_(), right.add_(1e-3).floor_()

@@ -153,8 +153,8 @@ class SigmaFractals(Generator):
     """One to five coloured sigma-factor fractals on a coloured diamond-square background, half of the pictures blurred.
 
     As in the recipe, fractals come from a sliding store of 512 renderings at half size, one new rendering per two pictures:
-    picture i draws from renderings ⌊i/2⌋ … ⌊i/2⌋ + 511. A rendering is a function of its number alone, so the store is a memo
-    on a CPU, and on a GPU each chunk makes what it needs.
+    picture i draws from renderings ⌊i/2⌋ … ⌊i/2⌋ + 511. A rendering is a function of its number
+    alone: on a CPU the store is a memo, on a GPU each chunk makes what it needs.
     """
 
     Options = SigmaOptions
@@ -178,10 +178,11 @@ class SigmaFractals(Generator):
         systems, p, _ = sigma_systems(rng.key("sigma-system", seed, system, device=device))
         mask = rng.integers(rng.fold(keys, 1), 0, 2, (3, 3)).bool()
         density = sigma_density(sigma_points(systems, p, keys, o.points), size, mask)
-        return (density * 255).ceil().byte()  # a pixel with any point keeps at least 1 of 255: black means "no point"
+        # a pixel with any point keeps at least 1 of 255: black means "no point"
+        return (density * 255).ceil().byte()
 
     def remembered(self, numbers: Tensor, size: int, seed: int) -> Tensor:
-        """:meth:`renderings` of different ``numbers``, of which those of late are not made again."""
+        """:meth:`renderings` of different ``numbers``; those of late are not made again."""
         label = [(i, size, seed) for i in numbers.tolist()]
         with self._lock:  # chunks may be painted side by side
             found = {i: self._memo[i] for i in label if i in self._memo}
@@ -201,8 +202,9 @@ class SigmaFractals(Generator):
     def painted(self, keys: Tensor, indices: Tensor, size: int, seed: int, on_gpu: bool) -> Tensor:
         """:meth:`paint` in two ways that give the same pictures.
 
-        A CPU remembers renderings from chunk to chunk, and paints the fractals that there are. ``on_gpu``, a chunk's renderings are made all
-        at once, and every picture gets as many fractals, shown or not: the host waits once, for the number of different renderings.
+        A CPU remembers renderings from chunk to chunk, and paints the fractals that there are.
+        ``on_gpu``, a chunk's renderings are made all at once, and every picture gets as many
+        fractals, shown or not: the host waits once, for the number of different renderings.
         """
         numbers, own, count = self.instances(keys, indices)
         numbers, which = numbers.unique(return_inverse=True)
@@ -210,8 +212,8 @@ class SigmaFractals(Generator):
         return compose(keys, own, count, densities, which, size, on_gpu)
 
     def instances(self, keys: Tensor, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Numbers of the renderings of each picture, int64 (n, instances), keys of its fractals (n, instances), and how many it shows, int64 (n,);
-        the others repeat its first number."""
+        """Numbers of each picture's renderings and keys of its fractals, int64 (n, instances), and
+        how many of them it shows, int64 (n,); the others repeat its first number."""
         slot = torch.arange(self.options.instances, device=keys.device)
         count = rng.integers(rng.fold(keys, 1), 1, len(slot) + 1)
         own = rng.fold(keys[:, None], 2, slot)
@@ -220,11 +222,27 @@ class SigmaFractals(Generator):
         return torch.where(slot < count[:, None], numbers, numbers[:, :1]), own, count
 
 
-def compose(keys: Tensor, own: Tensor, count: Tensor, densities: Tensor, which: Tensor, size: int, on_gpu: bool = False) -> Tensor:
-    """Pictures of fractals on backgrounds: uint8 (n, 3, size, size).
+def compose(
+    keys: Tensor,
+    own: Tensor,
+    count: Tensor,
+    densities: Tensor,
+    which: Tensor,
+    size: int,
+    on_gpu: bool,
+) -> Tensor:
+    """Pictures of fractals on backgrounds.
 
-    keys (n,), of the backgrounds; own (n, k), of the fractals, of which the first ``count`` (n,) show; which int64 (n, k), their numbers among
-    ``densities`` uint8 (m, h, h). ``on_gpu``: see :meth:`SigmaFractals.painted`.
+    Args:
+        keys: int64 (n,), of the backgrounds.
+        own: int64 (n, k), of the fractals.
+        count: int64 (n,), how many of the k are shown, the first ones.
+        densities: uint8 (m, h, h).
+        which: int64 (n, k), the fractals' numbers among the densities.
+        size: side in pixels.
+        on_gpu: see :meth:`SigmaFractals.painted`.
+
+    Returns: uint8 (n, 3, size, size).
     """
     picture = background(rng.fold(keys, 0), size)
     for slot in range(own.shape[1]):  # later fractals cover earlier ones
@@ -242,7 +260,7 @@ def compose(keys: Tensor, own: Tensor, count: Tensor, densities: Tensor, which: 
 
 
 def _instance(density: Tensor, keys: Tensor, size: int) -> Tensor:
-    """Coloured, turned over, resized and placed: float (n, 3, size, size), 0 where there is no fractal."""
+    """Coloured, turned over, resized, placed: float (n, 3, size, size), 0 where no fractal is."""
     colour = colour_fractal(density.float() / 255, rng.fold(keys, 1))
     flips = rng.integers(rng.fold(keys, 2), 0, 2, (3,)).bool()[..., None, None, None]
     colour = torch.where(flips[:, 0], colour.flip(2), colour)

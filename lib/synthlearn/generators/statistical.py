@@ -51,7 +51,8 @@ def colour_model(keys: Tensor, size: int, palette: str = "clipped") -> ColourMod
     # multinomial counts: as many uniforms as pixels fall into the shares
     u = rng.uniform(rng.fold(keys, 3), (size * size,))
     drawn = torch.searchsorted((share / share.sum(1, keepdim=True)).cumsum(1), u)
-    filled = _counts(torch.minimum(drawn, count[:, None] - 1), most).cumsum(1)  # stripes lie in the order of the colours
+    # stripes lie in the order of the colours
+    filled = _counts(torch.minimum(drawn, count[:, None] - 1), most).cumsum(1)
     pixel = torch.arange(size * size, dtype=torch.float32, device=device)
     index = torch.searchsorted(filled, pixel.repeat(n, 1), right=True)
     if palette == "clipped":
@@ -90,14 +91,17 @@ def _box_blur(x: Tensor, side: Tensor) -> Tensor:
 
 
 def _bin(x: Tensor, low: Tensor, high: Tensor, bins: int) -> tuple[Tensor, Tensor]:
-    """Number of the bin, int64, and position in it, in [0, 1), of values (…, m) that lie within a range each; the highest begins a bin of its own."""
+    """Number of the bin, int64, and position in it, in [0, 1), of values (…, m) within ranges.
+
+    The end of the range begins a bin of its own.
+    """
     scaled = (x - low[..., None]).div_((high - low).clamp_min(1e-6)[..., None]).mul_(bins)
     number = scaled.long()
     return number, scaled.sub_(number)
 
 
 def _counts(number: Tensor, most: int) -> Tensor:
-    """How often each of 0 … most − 1 is among whole numbers (…, m), m up to 2²⁴: float (…, most)."""
+    """How often each of 0 … most − 1 is among int64 (…, m), m up to 2²⁴: float (…, most)."""
     counts = torch.zeros((*number.shape[:-1], most), device=number.device)
     return counts.scatter_add_(-1, number, torch.ones_like(counts[..., :1]).expand_as(number))
 
@@ -178,7 +182,8 @@ class WaveletModel:
 def wavelet_model(keys: Tensor, scales: int) -> WaveletModel:
     """Draw generalised Gaussians exp(−|x/s|^ρ), ρ ~ U(0.4, 0.8), on a grid of −200 … 200; s = 4^(picture's rows / band's rows)."""
     rho = rng.uniform(rng.fold(keys, 8), (3, 1 + BANDS * scales), *SHAPE).double()
-    level = torch.arange(-1, BANDS * scales, device=keys.device).clamp_min(0) // BANDS  # of the high-pass and of each band
+    # halvings of the picture's side, of the high-pass and of each band
+    level = torch.arange(-1, BANDS * scales, device=keys.device).clamp_min(0) // BANDS
     scale = 4.0 ** (2**level).double()
     x = torch.linspace(-GRID, GRID, WAVELET_BINS, dtype=torch.float64, device=keys.device)
     h = torch.exp(-((x.abs() / scale[:, None]) ** rho[..., None]))
