@@ -61,6 +61,25 @@ def test_colour_model_decorrelates_and_its_axes_are_orthonormal():
     assert torch.allclose(model.cumulative[..., -1], torch.ones(8, 3, dtype=torch.float64))
 
 
+def test_counts_equal_numpys():
+    number = rng.integers(rng.key("counts", torch.arange(6)), 0, 9, (50,)).view(2, 3, 50)
+    want = [np.bincount(row, minlength=10) for row in number.flatten(0, 1).numpy()]
+    assert np.array_equal(st._counts(number, 10).flatten(0, 1), want)
+
+
+def test_stripes_hold_as_many_pixels_of_a_colour_as_uniforms_fall_into_its_share(monkeypatch):
+    seen, keys, size = [], rng.key("stripes", torch.arange(5)), 32
+    monkeypatch.setattr(st, "_box_blur", lambda x, side: seen.append(x) or x)
+    st.colour_model(keys, size, "all")
+    colours = 256 * rng.uniform(rng.fold(keys, 2), (22, 3)).numpy()
+    u = rng.uniform(rng.fold(keys, 3), (size * size,)).sort(1).values.numpy()
+    for i, count in enumerate(rng.integers(rng.fold(keys, 0), 3, 23).tolist()):
+        share = 0.001 + rng.uniform(rng.fold(keys[i : i + 1], 1), (22,))[0].double().numpy()[:count]
+        index = np.searchsorted((share / share.sum()).cumsum(), u[i]).clip(max=count - 1)
+        columns = seen[0][i].permute(2, 1, 0).flatten(0, 1)
+        assert np.array_equal(columns, colours[i][index])
+
+
 def test_box_blur_equals_a_loop_over_pixels():
     x, side = torch.rand(10, 3, 12, 12), torch.arange(1, 11)
     got = st._box_blur(x, side)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 ORBITS, BURN_IN = 512, 20
+STEPS_AT_ONCE = 16  # their parameters are looked up together, 32 bytes a point
 
 
 def walk(systems: Tensor, probabilities: Tensor, choices: Tensor, start: Tensor) -> Tensor:
@@ -24,27 +25,24 @@ def walk(systems: Tensor, probabilities: Tensor, choices: Tensor, start: Tensor)
     """
     n, maps, _ = systems.shape
     steps, orbits = choices.shape[1:]
-    cumulative = probabilities.cumsum(1)
+    edges = probabilities.cumsum(1)[:, : maps - 1, None, None]
+    tables = systems.permute(2, 0, 1).flatten(1)  # (6, n · maps)
+    first = maps * torch.arange(n, device=systems.device)[:, None, None]  # a system's own maps
     if start.ndim == 2:
         start = start[:, None].expand(n, orbits, 2)
-    x, y = start[..., 0].contiguous(), start[..., 1].contiguous()
+    x, y = start.unbind(-1)
     points = torch.empty((n, 2, steps, orbits), device=systems.device)
-    parameters = systems.permute(2, 1, 0)[..., None]  # (6, maps, n, 1)
-    used = [int((probabilities[:, m:].sum(1) > 0).sum()) for m in range(maps)]
-    for step in range(steps):
-        u = choices[:, step]
-        new_x, new_y = x, y
-        for m in range(maps):  # compute every map's step and keep the chosen one: dense arithmetic beats gathering parameters
-            if not used[m]:
-                break
-            a, b, c, d, e, f = parameters[:, m]
-            x_m = torch.addcmul(e, a, x).addcmul_(b, y)
-            y_m = torch.addcmul(f, c, x).addcmul_(d, y)
-            if m == 0:
-                new_x, new_y = x_m, y_m
-            else:
-                take = u > cumulative[:, m - 1, None]
-                new_x, new_y = torch.where(take, x_m, new_x), torch.where(take, y_m, new_y)
-        x, y = new_x, new_y
-        points[:, 0, step], points[:, 1, step] = x, y
+    for step in range(0, steps, STEPS_AT_ONCE):
+        part = slice(step, step + STEPS_AT_ONCE)
+        u = choices[:, part]
+        chosen = torch.zeros((n, *u.shape[1:]), dtype=torch.uint8, device=systems.device)
+        for m in range(maps - 1):
+            chosen += (u > edges[:, m]).view(torch.uint8)
+        place = chosen.long().add_(first).flatten()
+        parameters = tables.index_select(1, place).view(6, *chosen.shape).unbind(2)
+        for (a, b, c, d, e, f), point in zip(parameters, points[:, :, part].unbind(2), strict=True):
+            next_x, next_y = point.unbind(1)
+            torch.addcmul(e, a, x, out=next_x).addcmul_(b, y)
+            torch.addcmul(f, c, x, out=next_y).addcmul_(d, y)
+            x, y = next_x, next_y
     return points

@@ -10,6 +10,7 @@ import difflib
 import functools
 import importlib
 import importlib.metadata
+import itertools
 import pkgutil
 import re
 import sys
@@ -25,6 +26,7 @@ from ..errors import ParameterError, SynthlearnError
 from ..image import SIZES, area_resize
 from ..options import Options, as_indices, build, check_device, shown, whole
 
+MOST_MEMORY = 16 << 30  # of a chunk on a GPU: that is thousands of pictures, enough to keep it busy
 SCENE = 128  # pixels at which the papers state their laws; smaller pictures are these, area-averaged
 
 
@@ -38,7 +40,7 @@ class Generator:
     Options: ClassVar[type[Options]] = Options
     revision: ClassVar[int] = 1  # raised whenever the pictures change
     scene: ClassVar[int] = SCENE  # pictures smaller than this are painted at it and area-averaged; 0: always at their own size
-    work_bytes: ClassVar[int] = 1 << 20  # memory that painting one 128-px picture takes, for the size of a chunk
+    work_bytes: ClassVar[int] = 2 << 20  # at least the peak of painting a 128-px picture
 
     def __init__(self, name: str, options: Any) -> None:
         self.name, self.options = name, options  # options: of the class's Options
@@ -69,17 +71,18 @@ class Generator:
             device: "cpu", "cuda" or "cuda:N".
 
         Returns: uint8 (n, 3, size, size) on ``device``.
-        Raises: ParameterError for a size, seed, index or device that cannot be.
+        Raises: ParameterError for a size, seed, index or device that cannot be;
+        torch.OutOfMemoryError where not even one picture fits (a chunk that does not is halved).
         """
         size, seed = whole("size", size, *SIZES), whole("seed", seed)
         check_device(device)
         index = as_indices(indices).to(device)
         canvas = self.scene_size(size)
         out = torch.empty((len(index), 3, size, size), dtype=torch.uint8, device=device)
-        chunk = self.chunk(canvas, device)
+        chunk, threads = self.chunk(canvas, device), torch.get_num_threads()
         keys = rng.key(self.name.split("-")[0], seed, index, device=device)
 
-        def work(start: int) -> None:
+        def work(start: int, chunk: int) -> None:
             part = slice(start, start + chunk)
             with torch.no_grad():  # a setting of each thread
                 painted = self._painted(keys[part], index[part], canvas, seed)
@@ -89,10 +92,16 @@ class Generator:
                     raise ParameterError(f"generator {self.name!r}: paints {found}, must give uint8 {must}; mend its paint()")
                 out[part] = area_resize(painted, size)
 
-        starts, threads = range(0, len(index), chunk), torch.get_num_threads()
         if device != "cpu" or threads == 1:
-            for start in starts:
-                work(start)
+            start = 0
+            while start < len(index):
+                try:
+                    work(start, chunk)
+                    start += chunk
+                except torch.OutOfMemoryError:  # others use the device, too
+                    if chunk == 1:
+                        raise
+                    chunk = -(-min(chunk, len(index) - start) // 2)
             return out
         # Chunks side by side, each on one thread: sums split over threads round in another order,
         # and scatters, most of the work, do not use several threads themselves. A setting in one
@@ -101,7 +110,7 @@ class Generator:
         try:
             set_threads = torch.set_num_threads
             with ThreadPoolExecutor(threads, initializer=set_threads, initargs=(1,)) as workers:
-                list(workers.map(work, starts))
+                list(workers.map(work, range(0, len(index), chunk), itertools.repeat(chunk)))
         finally:
             torch.set_num_threads(threads)
         return out
@@ -112,7 +121,8 @@ class Generator:
             return self.paint(keys, indices, size, seed)
         except (Exception, SystemExit) as error:
             ours = type(self).__module__.startswith(__package__) or isinstance(error, SynthlearnError)
-            if ours or isinstance(error, MemoryError) or "memory" in str(error):
+            lacking = isinstance(error, MemoryError | torch.OutOfMemoryError) or "memory" in str(error)
+            if ours or lacking:
                 raise
             why = " ".join(f"{type(error).__name__}: {error}".split())
             raise ParameterError(
@@ -120,9 +130,21 @@ class Generator:
             ) from error
 
     def chunk(self, canvas: int, device: str) -> int:
-        """How many pictures to paint at once: 64 MiB of working memory on a CPU (it should stay near the caches), a quarter of what is free on a GPU."""
-        memory = torch.cuda.mem_get_info()[0] // 4 if device.startswith("cuda") else 1 << 26
-        return max(1, int(memory // (self.work_bytes * (canvas / SCENE) ** 2)))
+        """How many pictures to paint at once, in :func:`working_memory`."""
+        return max(1, int(working_memory(device) // (self.work_bytes * (canvas / SCENE) ** 2)))
+
+
+def working_memory(device: str | torch.device) -> int:
+    """Bytes that a chunk may take.
+
+    64 MiB on a CPU: it should stay near the caches. On a GPU a quarter of what is free there, at
+    most 16 GiB; what torch's allocator holds and nothing uses is free, too.
+    """
+    device = torch.device(device)
+    if device.type != "cuda":
+        return 1 << 26
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return min(MOST_MEMORY, (torch.cuda.mem_get_info(device)[0] + unused) // 4)
 
 
 _REGISTRY: dict[str, tuple[type[Generator], dict[str, Any]]] = {}

@@ -214,10 +214,11 @@ def _polygon_rows(xy: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
         steep = delta[:, 0].abs() <= delta[:, 1].abs()
         slope = torch.where(delta[:, 1] == 0, 0.0, delta[:, 0] / torch.where(delta[:, 1] == 0, 1.0, delta[:, 1]))
         reach = torch.where(steep, 0.5, torch.where(delta[:, 1] == 0, 1e9, slope.abs() / 2))
-        x = a[:, :1] + (y - a[:, 1:]) * slope[:, None]
-        hit = (y >= low[:, 1:]) & (y <= high[:, 1:])
-        lo = torch.maximum(x - reach[:, None], low[:, :1]).sub_(1e-3).ceil_()  # 1e-3: rounding of x must not lose a pixel on the tie
-        hi = torch.minimum(x + reach[:, None], high[:, :1]).add_(1e-3).floor_()
-        left = torch.where(hit, torch.minimum(left, lo), left)
-        right = torch.where(hit, torch.maximum(right, hi), right)
-    return left, right
+        x = (y - a[:, 1:]).mul_(slope[:, None]).add_(a[:, :1])
+        miss = (y < low[:, 1:]).logical_or_(y > high[:, 1:])
+        lo = torch.maximum(x - reach[:, None], low[:, :1]).masked_fill_(miss, 1e9)
+        hi = torch.minimum(x.add_(reach[:, None]), high[:, :1]).masked_fill_(miss, -1e9)
+        torch.minimum(left, lo, out=left)
+        torch.maximum(right, hi, out=right)
+    # 1e-3: rounding of x must not lose a pixel on the tie
+    return left.sub_(1e-3).ceil_(), right.add_(1e-3).floor_()

@@ -14,10 +14,10 @@ from torch import Tensor
 from .. import rng
 from ..ifs import BURN_IN, ORBITS, walk
 from ..image import hsv_to_rgb
-from .base import Generator, Options, register
+from .base import Generator, Options, register, working_memory
 
 SIGMA_MAPS = (2, 4)
-POINTS_AT_ONCE = 3_200_000  # a hundred bytes each
+POINT_BYTES = 40  # that rendering takes a point
 FRACTAL_CACHE, IMAGES_PER_FRACTAL = 512, 2  # the recipe keeps 512 rendered fractals and renews one every second image
 
 
@@ -79,9 +79,10 @@ def sigma_density(points: Tensor, size: int, mask: Tensor) -> Tensor:
     """Share of points per pixel, maximum 1: float (n, size, size) over the points' bounding box; ``mask`` bool (n, 3, 3) spreads each point."""
     n = len(points)
     low, high = points.amin(-1, keepdim=True), points.amax(-1, keepdim=True)
-    pixel = ((points - low) / (high - low).clamp_min(1e-12) * (size - 1)).long()
+    pixel = (points - low).div_((high - low).clamp_min(1e-12)).mul_(size - 1).long()
+    number = pixel[:, 0].mul_(size).add_(pixel[:, 1])
     count = torch.zeros((n, size * size), device=points.device)
-    count.scatter_add_(1, pixel[:, 0] * size + pixel[:, 1], torch.ones((), device=points.device).expand(n, points.shape[-1]))
+    count.scatter_add_(1, number, torch.ones((), device=points.device).expand(n, points.shape[-1]))
     padded = torch.nn.functional.pad(count.view(n, size, size), (1, 1, 1, 1))
     spread = torch.zeros_like(padded[:, 1:-1, 1:-1])
     for k in range(9):
@@ -152,11 +153,12 @@ class SigmaFractals(Generator):
     """One to five coloured sigma-factor fractals on a coloured diamond-square background, half of the pictures blurred.
 
     As in the recipe, fractals come from a sliding store of 512 renderings at half size, one new rendering per two pictures:
-    picture i draws from renderings ⌊i/2⌋ … ⌊i/2⌋ + 511. A rendering is a function of its number alone, so the store is a memo.
+    picture i draws from renderings ⌊i/2⌋ … ⌊i/2⌋ + 511. A rendering is a function of its number
+    alone: on a CPU the store is a memo, on a GPU each chunk makes what it needs.
     """
 
     Options = SigmaOptions
-    work_bytes = 8 << 20
+    work_bytes = 6 << 20
 
     def __init__(self, name: str, options: Any) -> None:
         super().__init__(name, options)
@@ -165,20 +167,29 @@ class SigmaFractals(Generator):
 
     def renderings(self, numbers: Tensor, size: int, seed: int) -> Tensor:
         """Densities of the renderings ``numbers`` (n,), as bytes: uint8 (n, size, size)."""
-        label = [(int(i), size, seed, str(numbers.device)) for i in numbers]
+        at_once = max(1, working_memory(numbers.device) // (self.options.points * POINT_BYTES))
+        parts = [self._rendered(part, size, seed) for part in numbers.split(at_once)]
+        return torch.cat(parts)
+
+    def _rendered(self, numbers: Tensor, size: int, seed: int) -> Tensor:
+        device, o = numbers.device, self.options
+        keys = rng.key("sigma-rendering", seed, numbers, device=device)
+        system = rng.integers(rng.fold(keys, 0), 0, o.systems)
+        systems, p, _ = sigma_systems(rng.key("sigma-system", seed, system, device=device))
+        mask = rng.integers(rng.fold(keys, 1), 0, 2, (3, 3)).bool()
+        density = sigma_density(sigma_points(systems, p, keys, o.points), size, mask)
+        # a pixel with any point keeps at least 1 of 255: black means "no point"
+        return (density * 255).ceil().byte()
+
+    def remembered(self, numbers: Tensor, size: int, seed: int) -> Tensor:
+        """:meth:`renderings` of different ``numbers``; those of late are not made again."""
+        label = [(i, size, seed) for i in numbers.tolist()]
         with self._lock:  # chunks may be painted side by side
-            found = {i: self._memo[i] for i in set(label) if i in self._memo}
-        missing = sorted(set(label) - found.keys())
-        at_once = max(1, min(32, POINTS_AT_ONCE // self.options.points))
-        for start in range(0, len(missing), at_once):
-            part = missing[start : start + at_once]
-            keys = rng.key("sigma-rendering", seed, torch.tensor([i[0] for i in part]), device=numbers.device)
-            system = rng.key("sigma-system", seed, rng.integers(rng.fold(keys, 0), 0, self.options.systems), device=numbers.device)
-            systems, probabilities, _ = sigma_systems(system)
-            points = sigma_points(systems, probabilities, keys, self.options.points)
-            density = sigma_density(points, size, rng.integers(rng.fold(keys, 1), 0, 2, (3, 3)).bool())
-            # A pixel with any point keeps at least 1 of 255: black means "no point".
-            found |= dict(zip(part, (density * 255).ceil().byte(), strict=True))
+            found = {i: self._memo[i] for i in label if i in self._memo}
+        missing = [i for i in label if i not in found]
+        if missing:
+            made = self.renderings(torch.tensor([i[0] for i in missing]), size, seed)
+            found |= dict(zip(missing, made, strict=True))
         with self._lock:
             self._memo |= {i: found[i] for i in missing}
             while len(self._memo) > 4 * FRACTAL_CACHE:
@@ -186,28 +197,78 @@ class SigmaFractals(Generator):
         return torch.stack([found[i] for i in label])
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
-        most = self.options.instances
-        picture = background(rng.fold(keys, 0), size)
-        count = rng.integers(rng.fold(keys, 1), 1, most + 1)
-        image, slot = torch.nonzero(torch.arange(most, device=keys.device) < count[:, None], as_tuple=True)
-        own = rng.fold(keys[image], 2, slot)
-        density = self.renderings(indices[image] // IMAGES_PER_FRACTAL + rng.integers(rng.fold(own, 0), 0, FRACTAL_CACHE), size // 2, seed)
-        colour = colour_fractal(density.float() / 255, rng.fold(own, 1))
-        flips = rng.integers(rng.fold(own, 2), 0, 2, (3,)).bool()[..., None, None, None]
-        colour = torch.where(flips[:, 0], colour.flip(2), colour)
-        colour = torch.where(flips[:, 1], colour.flip(3), colour)
-        u = rng.uniform(rng.fold(own, 3), (3,))
-        side = ((0.15 + 0.45 * u[:, 0]) * size).floor().clamp_min(1)
-        corner = (u[:, 1:] * size).floor() - (side // 2)[:, None]
-        placed = _place(colour, corner, side, size)
-        for s in range(most):  # later fractals cover earlier ones
-            which = torch.nonzero(slot == s).flatten()
-            shown = placed[which].amax(1, keepdim=True) > 0
-            picture[image[which]] = torch.where(shown, placed[which], picture[image[which]])
-        picture = (picture * 255).floor()
-        blur = rng.uniform(rng.fold(keys, 3), (2, 1, 1, 1))
-        blurred = _blur3(picture, 0.5 + 0.5 * blur[:, 1])
-        return torch.where(blur[:, 0] < 0.5, blurred, picture).add_(0.5).clamp_(0, 255).byte()
+        return self.painted(keys, indices, size, seed, keys.is_cuda)
+
+    def painted(self, keys: Tensor, indices: Tensor, size: int, seed: int, on_gpu: bool) -> Tensor:
+        """:meth:`paint` in two ways that give the same pictures.
+
+        A CPU remembers renderings from chunk to chunk, and paints the fractals that there are.
+        ``on_gpu``, a chunk's renderings are made all at once, and every picture gets as many
+        fractals, shown or not: the host waits once, for the number of different renderings.
+        """
+        numbers, own, count = self.instances(keys, indices)
+        numbers, which = numbers.unique(return_inverse=True)
+        densities = (self.renderings if on_gpu else self.remembered)(numbers, size // 2, seed)
+        return compose(keys, own, count, densities, which, size, on_gpu)
+
+    def instances(self, keys: Tensor, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Numbers of each picture's renderings and keys of its fractals, int64 (n, instances), and
+        how many of them it shows, int64 (n,); the others repeat its first number."""
+        slot = torch.arange(self.options.instances, device=keys.device)
+        count = rng.integers(rng.fold(keys, 1), 1, len(slot) + 1)
+        own = rng.fold(keys[:, None], 2, slot)
+        drawn = rng.integers(rng.fold(own, 0), 0, FRACTAL_CACHE)
+        numbers = indices[:, None] // IMAGES_PER_FRACTAL + drawn
+        return torch.where(slot < count[:, None], numbers, numbers[:, :1]), own, count
+
+
+def compose(
+    keys: Tensor,
+    own: Tensor,
+    count: Tensor,
+    densities: Tensor,
+    which: Tensor,
+    size: int,
+    on_gpu: bool,
+) -> Tensor:
+    """Pictures of fractals on backgrounds.
+
+    Args:
+        keys: int64 (n,), of the backgrounds.
+        own: int64 (n, k), of the fractals.
+        count: int64 (n,), how many of the k are shown, the first ones.
+        densities: uint8 (m, h, h).
+        which: int64 (n, k), the fractals' numbers among the densities.
+        size: side in pixels.
+        on_gpu: see :meth:`SigmaFractals.painted`.
+
+    Returns: uint8 (n, 3, size, size).
+    """
+    picture = background(rng.fold(keys, 0), size)
+    for slot in range(own.shape[1]):  # later fractals cover earlier ones
+        present = slot < count
+        if not on_gpu and not bool(present.any()):
+            break
+        rows = slice(None) if on_gpu else torch.nonzero(present).flatten()
+        placed = _instance(densities[which[rows, slot]], own[rows, slot], size)
+        shown = (placed.amax(1, keepdim=True) > 0) & present[rows, None, None, None]
+        picture[rows] = torch.where(shown, placed, picture[rows])
+    picture = picture.mul_(255).floor_()
+    blur = rng.uniform(rng.fold(keys, 3), (2, 1, 1, 1))
+    blurred = _blur3(picture, 0.5 + 0.5 * blur[:, 1])
+    return torch.where(blur[:, 0] < 0.5, blurred, picture).add_(0.5).clamp_(0, 255).byte()
+
+
+def _instance(density: Tensor, keys: Tensor, size: int) -> Tensor:
+    """Coloured, turned over, resized, placed: float (n, 3, size, size), 0 where no fractal is."""
+    colour = colour_fractal(density.float() / 255, rng.fold(keys, 1))
+    flips = rng.integers(rng.fold(keys, 2), 0, 2, (3,)).bool()[..., None, None, None]
+    colour = torch.where(flips[:, 0], colour.flip(2), colour)
+    colour = torch.where(flips[:, 1], colour.flip(3), colour)
+    u = rng.uniform(rng.fold(keys, 3), (3,))
+    side = ((0.15 + 0.45 * u[:, 0]) * size).floor().clamp_min(1)
+    corner = (u[:, 1:] * size).floor() - (side // 2)[:, None]
+    return _place(colour, corner, side, size)
 
 
 def _place(colour: Tensor, corner: Tensor, side: Tensor, size: int) -> Tensor:

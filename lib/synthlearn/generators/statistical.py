@@ -48,10 +48,13 @@ def colour_model(keys: Tensor, size: int, palette: str = "clipped") -> ColourMod
     present = torch.arange(most, device=device) < count[:, None]
     share = (LEAST_SHARE + rng.uniform(rng.fold(keys, 1), (most,))) * present
     colours = rng.uniform(rng.fold(keys, 2), (most, 3))
-    # multinomial counts: as many uniforms as pixels, sorted, fall into the shares; sorted they are the stripes already
-    u = rng.uniform(rng.fold(keys, 3), (size * size,)).sort(1).values
-    index = torch.searchsorted((share / share.sum(1, keepdim=True)).cumsum(1), u).clamp_max(most - 1)
-    index = torch.minimum(index, count[:, None] - 1)
+    # multinomial counts: as many uniforms as pixels fall into the shares
+    u = rng.uniform(rng.fold(keys, 3), (size * size,))
+    drawn = torch.searchsorted((share / share.sum(1, keepdim=True)).cumsum(1), u)
+    # stripes lie in the order of the colours
+    filled = _counts(torch.minimum(drawn, count[:, None] - 1), most).cumsum(1)
+    pixel = torch.arange(size * size, dtype=torch.float32, device=device)
+    index = torch.searchsorted(filled, pixel.repeat(n, 1), right=True)
     if palette == "clipped":
         index = (index - 1).clamp_min(0)
     stripes = 256 * colours.gather(1, index[..., None].expand(-1, -1, 3))
@@ -88,20 +91,27 @@ def _box_blur(x: Tensor, side: Tensor) -> Tensor:
 
 
 def _bin(x: Tensor, low: Tensor, high: Tensor, bins: int) -> tuple[Tensor, Tensor]:
-    """Number of the bin, int64, and position in it, in [0, 1], of values (…, m) over a range each."""
-    scaled = (x - low[..., None]) / (high - low).clamp_min(1e-6)[..., None] * bins
-    number = scaled.long().clamp_(0, bins - 1)
-    return number, scaled.sub_(number).clamp_(0, 1)
+    """Number of the bin, int64, and position in it, in [0, 1), of values (…, m) within ranges.
+
+    The end of the range begins a bin of its own.
+    """
+    scaled = (x - low[..., None]).div_((high - low).clamp_min(1e-6)[..., None]).mul_(bins)
+    number = scaled.long()
+    return number, scaled.sub_(number)
+
+
+def _counts(number: Tensor, most: int) -> Tensor:
+    """How often each of 0 … most − 1 is among int64 (…, m), m up to 2²⁴: float (…, most)."""
+    counts = torch.zeros((*number.shape[:-1], most), device=number.device)
+    return counts.scatter_add_(-1, number, torch.ones_like(counts[..., :1]).expand_as(number))
 
 
 def _cumulative(number: Tensor, bins: int) -> Tensor:
     """Distribution at the edges of the bins of values with these bin numbers (…, m): float64 (…, bins + 1), from 0 to 1. Empty bins get 1e-8 of
     the mean count, as in the code."""
-    rows = number.flatten(0, -2)
-    row = torch.arange(len(rows), device=number.device)[:, None] * bins
-    counts = torch.bincount((rows + row).flatten(), minlength=len(rows) * bins).view(*number.shape[:-1], bins).double()
-    counts += 1e-8 * number.shape[-1] / bins
-    return _normalised(counts)
+    counts = _counts(number, bins + 1).double()
+    counts[..., -2] += counts[..., -1]  # the highest values belong to the last bin
+    return _normalised(counts[..., :-1] + 1e-8 * number.shape[-1] / bins)
 
 
 def _normalised(counts: Tensor) -> Tensor:
@@ -121,10 +131,9 @@ def match_histogram(x: Tensor, low: Tensor, high: Tensor, cumulative: Tensor) ->
     right = torch.searchsorted(cumulative, edges.contiguous()).clamp_(1, bins)
     a, b = cumulative.gather(-1, right - 1), cumulative.gather(-1, right)
     position = (right - 1 + ((edges - a) / (b - a)).clamp(0, 1)) / bins
-    values = (low[..., None] + position * (high - low)[..., None]).float().flatten()
-    row = torch.arange(x[..., 0].numel(), device=x.device).view(*x.shape[:-1], 1) * (bins + 1)
-    at = number.add_(row)
-    return torch.lerp(values.take(at), values.take(at + 1), inside)
+    values = (low[..., None] + position * (high - low)[..., None]).float()
+    values = torch.cat((values, values[..., -1:]), -1)  # nothing lies beyond the highest
+    return torch.lerp(values.gather(-1, number), values[..., 1:].gather(-1, number), inside)
 
 
 def spectrum(keys: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -173,7 +182,9 @@ class WaveletModel:
 def wavelet_model(keys: Tensor, scales: int) -> WaveletModel:
     """Draw generalised Gaussians exp(−|x/s|^ρ), ρ ~ U(0.4, 0.8), on a grid of −200 … 200; s = 4^(picture's rows / band's rows)."""
     rho = rng.uniform(rng.fold(keys, 8), (3, 1 + BANDS * scales), *SHAPE).double()
-    scale = 4.0 ** torch.tensor([1, *(2**k for k in range(scales) for _ in range(BANDS))], dtype=torch.float64, device=keys.device)
+    # halvings of the picture's side, of the high-pass and of each band
+    level = torch.arange(-1, BANDS * scales, device=keys.device).clamp_min(0) // BANDS
+    scale = 4.0 ** (2**level).double()
     x = torch.linspace(-GRID, GRID, WAVELET_BINS, dtype=torch.float64, device=keys.device)
     h = torch.exp(-((x.abs() / scale[:, None]) ** rho[..., None]))
     std = ((h * x.square()).sum(-1) / h.sum(-1)).sqrt().float()

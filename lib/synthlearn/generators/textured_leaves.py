@@ -38,7 +38,7 @@ class TexturedLeaves(Generator):
     """Dead leaves, each a window onto a texture drawn from a bank of spectrum, colour and wavelet pictures; the texture lies still, the leaf only shows it."""
 
     Options = TexturedLeavesOptions
-    work_bytes = 8 << 20
+    work_bytes = 4 << 20
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         top, _ = cover(keys, self.options.shape, size)
