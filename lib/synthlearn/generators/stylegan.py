@@ -26,7 +26,7 @@ LATENT, CHANNELS_MAX, CHANNELS_TIMES_SIDE = 512, 512, 32768
 KERNELS, LEAST_KERNELS = 40, 5
 NOISE_SIDE, NOISE_SLOPE, NOISE_MAPS, STRENGTH, ENVELOPE = 512, (0.5, 1.5), 100, 0.3, 4
 GAIN, EPSILON = math.sqrt(2), 1e-8
-FULL = {True: 64, False: 256}  # pictures of SIDE that fill a GPU: of free kernels, of tied ones
+FULL_FREE, FULL_TIED = 64, 256  # pictures of SIDE that fill a GPU: of a width of 1, of any
 # mean and standard deviation that an output channel is given, R, G, B: each ~ N(value, spread)
 MEAN, MEAN_SPREAD = (0.483, 0.455, 0.401), (0.145, 0.142, 0.161)
 STD, STD_SPREAD = (0.219, 0.213, 0.213), (0.063, 0.062, 0.069)
@@ -192,10 +192,11 @@ class StyleGAN(Generator):
 
     def chunk(self, canvas: int, device: str) -> int:
         """As of any generator; on a GPU no more than fill it: past that a larger chunk buys nothing."""
-        most = super().chunk(canvas, device)
+        o, most = self.options, super().chunk(canvas, device)
         if device == "cpu":
             return most
-        return max(1, min(most, FULL[self.options.kernels == "free"] * SIDE**2 // canvas**2))
+        full = FULL_FREE / max(1, o.width) if o.kernels == "free" else FULL_TIED
+        return max(1, min(most, int(full * (SIDE / canvas) ** 2)))
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         o, out = self.options, torch.empty((len(keys), 3, size, size), device=keys.device)
