@@ -20,7 +20,7 @@ def test_units_come_alone_then_in_pairs_in_lexical_order(units):
 
 def test_pictures_are_a_fourier_series_in_decorrelated_colours():
     z = rng.normal(rng.key("series"), (1, 3, 8, 5, 2)).squeeze(0)[None]
-    got = torch.logit(fv.picture(z))
+    got = torch.logit(fv.picture(z, fv.tables(8)))
     colour = torch.tensor(fv.COLOUR) / torch.tensor(fv.COLOUR).norm(dim=0).max()
     assert float(torch.tensor(fv.COLOUR).norm(dim=0).max()) == pytest.approx(0.4620, abs=1e-4)
     f = torch.hypot(torch.fft.fftfreq(8)[:, None], torch.fft.rfftfreq(8)).clamp_min(1 / 8)
@@ -35,14 +35,14 @@ def test_without_moves_the_transform_is_a_reduction_with_a_grey_rim(monkeypatch)
     monkeypatch.setattr(fv, "SHIFT_FIRST", 0)
     monkeypatch.setattr(fv, "SHIFT_LAST", 0)
     x = torch.zeros(1, 3, 256, 256)
-    y = fv.transform(x, rng.key("still", torch.arange(1)))
+    y = fv.transform(x, rng.key("still", torch.arange(1)), fv.tables(256))
     assert y.shape == x.shape and float(y[0, 0, 0, 0]) == 0.5 and float(y[0, 0, 128, 128]) == 0
     assert int((y[0, 0, 128] > 0.25).sum()) == pytest.approx(2 * 12 * 256 / 280, abs=2)
 
 
 def test_moves_are_small_and_differ_by_key():
     ramp = torch.linspace(0, 1, 128).expand(64, 3, 128, 128)
-    moved = fv.transform(ramp, rng.key("moves", torch.arange(64)))
+    moved = fv.transform(ramp, rng.key("moves", torch.arange(64)), fv.tables(128))
     centre = moved[:, 0, 64, 64]
     assert len(centre.unique()) > 20 and float((centre - 0.5).abs().max()) < 0.06
 
@@ -66,11 +66,13 @@ def test_adam_climbs_as_torchs_does():
     keys, chosen = rng.key("adam", torch.arange(4)), torch.tensor([[1, 2]] * 4)
     z = (fv.START * rng.normal(rng.fold(keys, 0), (3, 32, 17, 2))).requires_grad_(True)
     adam = torch.optim.Adam([z], lr=fv.LEARNING_RATE)
+    t = fv.tables(32)
     for step in range(8):
         adam.zero_grad()
-        (-network(fv.transform(fv.picture(z), rng.fold(keys, 1, step))).gather(1, chosen).sum() / 2).backward()
+        moved = fv.transform(fv.picture(z, t), rng.fold(keys, 1, step), t)
+        (-network(moved).gather(1, chosen).sum() / 2).backward()
         adam.step()
-    want = fv._stretch(fv.picture(z.detach()))
+    want = fv._stretch(fv.picture(z.detach(), t))
     assert float((want.int() - g.optimise(network, chosen, keys, 32, 8).int()).abs().float().mean()) < 0.5
 
 
