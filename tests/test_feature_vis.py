@@ -76,6 +76,40 @@ def test_adam_climbs_as_torchs_does():
     assert float((want.int() - g.optimise(network, chosen, keys, 32, 8).int()).abs().float().mean()) < 0.5
 
 
+def test_bfloat16_climbs_as_high():
+    g = sl.generator("feature_vis-random", encoder="small", width=0.125, steps=24)
+    exact, count = fv.units_of("small", 0.125, 0, "cpu")
+    rounded, _ = fv.units_of("small", 0.125, 0, "cpu", precision=torch.bfloat16)
+    index = torch.arange(8)
+    chosen, keys = fv.unit_list(index, count), rng.key("feature_vis", 0, index)
+    start, *reached = (
+        exact(g.optimise(network, chosen, keys, 32, steps).float() / 255).gather(1, chosen).mean()
+        for network, steps in ((exact, 0), (exact, 24), (rounded, 24))
+    )
+    assert float(reached[0]) > 2 * float(start)
+    assert float(reached[1]) == pytest.approx(float(reached[0]), rel=0.05)
+
+
+def test_the_host_reads_nothing_in_a_step():
+    network = torch.nn.Conv2d(3, 4, 3, device="meta").requires_grad_(False)
+    keys = torch.zeros(2, dtype=torch.int64, device="meta")  # without values: to read one is an error
+    chosen = torch.zeros(2, 2, dtype=torch.int64, device="meta")
+    climb = fv.Climb(lambda x: network(x).mean((2, 3)), chosen, keys, 32, 5)
+    before = climb.z
+    climb.step(keys)
+    assert climb.z is before is climb.state[0]  # a recorded step writes to the same places
+
+
+def test_a_step_sends_nothing_to_a_gpu(monkeypatch):
+    """While a graph is recorded a number that comes from the host ends the recording."""
+    network, count = fv.units_of("small", 1 / 16, 0, "cpu")
+    keys = rng.key("still", torch.arange(2))
+    climb = fv.Climb(network, fv.unit_list(torch.arange(2), count), keys, 32, 5)
+    monkeypatch.setattr(torch, "tensor", None)
+    climb.step(keys)
+    assert int(climb.count) == 1
+
+
 def test_an_encoders_file_is_named_by_its_record_not_its_path(tmp_path):
     for name in ("a", "b"):
         encoders.save(tmp_path / name, encoders.SmallAlexNet(1 / 16, 32), {"record": "f" * 64})
