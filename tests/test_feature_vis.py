@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import synthlearn as sl
-from synthlearn import encoders, files, rng
+from synthlearn import encoders, files, graph, rng
 from synthlearn.errors import CheckpointError, ParameterError
 from synthlearn.generators import feature_vis as fv
 
@@ -100,6 +100,21 @@ def test_the_host_reads_nothing_in_a_step():
     assert climb.z is before is climb.state[0]  # a recorded step writes to the same places
 
 
+@pytest.mark.parametrize("steps", [2, 9])
+def test_a_recorded_climb_equals_a_plain_one(monkeypatch, steps):
+    g = sl.generator("feature_vis-random", encoder="small", width=1 / 16, steps=steps)
+    want = g.sample(range(3), 32)
+    monkeypatch.setattr(graph, "captures", lambda device: True)
+    monkeypatch.setattr(graph, "warm_up", lambda work, _: [work() for _ in range(graph.WARM_UP)])
+    replays = []
+
+    def capture(work):  # on a CPU a recording is the work itself
+        return (torch.zeros(()),), lambda: replays.append(work())
+
+    monkeypatch.setattr(graph, "capture", capture)
+    assert torch.equal(g.sample(range(3), 32), want) and len(replays) == steps
+
+
 def test_a_step_sends_nothing_to_a_gpu(monkeypatch):
     """While a graph is recorded a number that comes from the host ends the recording."""
     network, count = fv.units_of("small", 1 / 16, 0, "cpu")
@@ -172,3 +187,9 @@ def test_resnet_has_2048_units_and_the_usual_spread():
     assert float(stem.detach().std()) == pytest.approx((2 / (64 * 49)) ** 0.5, rel=0.03)
     _, units = fv.units_of("resnet50", 1.0, 0, "cpu")
     assert units == 2048
+
+
+def test_a_chunk_on_a_gpu_is_what_fills_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (1 << 40, 1 << 40))
+    g = sl.generator("feature_vis-random")
+    assert [g.chunk(side, "cuda") for side in (64, 128, 256)] == [4 * fv.FULL, fv.FULL, fv.FULL // 4]

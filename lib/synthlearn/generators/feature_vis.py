@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from .. import encoders, rng
@@ -288,8 +288,12 @@ def _units_of(
         def read(x: Tensor) -> Tensor:
             return small.features(x, (chosen,))[chosen]
 
-    network.to(device, precision, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     network.eval().requires_grad_(False)
+    for module in network.modules():
+        if not isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):  # these keep their digits
+            for parameter in module.parameters(recurse=False):
+                parameter.data = parameter.data.to(precision)
     mean, std = (torch.tensor(values, device=device)[:, None, None] for values in constants)
 
     def activations(x: Tensor) -> Tensor:
