@@ -194,11 +194,12 @@ def full_stylegan(shared: sg.Network, keys: Tensor, net: Tensor, side: int, o: s
     convolutions, painters = sg.styles(shared, keys)
     noise = sg.shared_noise(keys, side) if o.noise == "envelope" else None
     filter4 = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64 * 4
-    pictures = []
+    plan, pictures = sg.layers(side, o.width), []
     for i in range(len(keys)):
+        own = noise and {r: maps[i : i + 1] for r, maps in noise.items()}
+        draws = sg.draw_layers(plan, keys[i : i + 1], net, own, o)
         x, image = shared.constant[None], torch.zeros(1, 3, 2, 2)
-        for number, layer in enumerate(sg.layers(side, o.width)):
-            draw = sg.draw_layer(number, layer, keys[i : i + 1], net, noise and {r: maps[i : i + 1] for r, maps in noise.items()}, o)
+        for number, (layer, draw) in enumerate(zip(plan, draws, strict=True)):
             kernel = draw.sign[0][:, None, None, None] * draw.kernel[0][None]
             modulated = kernel * convolutions[number][i][None, :, None, None]
             modulated = modulated / (modulated.square().sum((1, 2, 3), keepdim=True) + 1e-8).sqrt()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import synthlearn as sl
-from synthlearn import encoders, files, rng
+from synthlearn import encoders, files, graph, rng
 from synthlearn.errors import CheckpointError, ParameterError
 from synthlearn.generators import feature_vis as fv
 
@@ -20,7 +20,7 @@ def test_units_come_alone_then_in_pairs_in_lexical_order(units):
 
 def test_pictures_are_a_fourier_series_in_decorrelated_colours():
     z = rng.normal(rng.key("series"), (1, 3, 8, 5, 2)).squeeze(0)[None]
-    got = torch.logit(fv.picture(z))
+    got = torch.logit(fv.picture(z, fv.tables(8)))
     colour = torch.tensor(fv.COLOUR) / torch.tensor(fv.COLOUR).norm(dim=0).max()
     assert float(torch.tensor(fv.COLOUR).norm(dim=0).max()) == pytest.approx(0.4620, abs=1e-4)
     f = torch.hypot(torch.fft.fftfreq(8)[:, None], torch.fft.rfftfreq(8)).clamp_min(1 / 8)
@@ -35,14 +35,14 @@ def test_without_moves_the_transform_is_a_reduction_with_a_grey_rim(monkeypatch)
     monkeypatch.setattr(fv, "SHIFT_FIRST", 0)
     monkeypatch.setattr(fv, "SHIFT_LAST", 0)
     x = torch.zeros(1, 3, 256, 256)
-    y = fv.transform(x, rng.key("still", torch.arange(1)))
+    y = fv.transform(x, rng.key("still", torch.arange(1)), fv.tables(256))
     assert y.shape == x.shape and float(y[0, 0, 0, 0]) == 0.5 and float(y[0, 0, 128, 128]) == 0
     assert int((y[0, 0, 128] > 0.25).sum()) == pytest.approx(2 * 12 * 256 / 280, abs=2)
 
 
 def test_moves_are_small_and_differ_by_key():
     ramp = torch.linspace(0, 1, 128).expand(64, 3, 128, 128)
-    moved = fv.transform(ramp, rng.key("moves", torch.arange(64)))
+    moved = fv.transform(ramp, rng.key("moves", torch.arange(64)), fv.tables(128))
     centre = moved[:, 0, 64, 64]
     assert len(centre.unique()) > 20 and float((centre - 0.5).abs().max()) < 0.06
 
@@ -66,12 +66,63 @@ def test_adam_climbs_as_torchs_does():
     keys, chosen = rng.key("adam", torch.arange(4)), torch.tensor([[1, 2]] * 4)
     z = (fv.START * rng.normal(rng.fold(keys, 0), (3, 32, 17, 2))).requires_grad_(True)
     adam = torch.optim.Adam([z], lr=fv.LEARNING_RATE)
+    t = fv.tables(32)
     for step in range(8):
         adam.zero_grad()
-        (-network(fv.transform(fv.picture(z), rng.fold(keys, 1, step))).gather(1, chosen).sum() / 2).backward()
+        moved = fv.transform(fv.picture(z, t), rng.fold(keys, 1, step), t)
+        (-network(moved).gather(1, chosen).sum() / 2).backward()
         adam.step()
-    want = fv._stretch(fv.picture(z.detach()))
+    want = fv._stretch(fv.picture(z.detach(), t))
     assert float((want.int() - g.optimise(network, chosen, keys, 32, 8).int()).abs().float().mean()) < 0.5
+
+
+def test_bfloat16_climbs_as_high():
+    g = sl.generator("feature_vis-random", encoder="small", width=0.125, steps=24)
+    exact, count = fv.units_of("small", 0.125, 0, "cpu")
+    rounded, _ = fv.units_of("small", 0.125, 0, "cpu", precision=torch.bfloat16)
+    index = torch.arange(8)
+    chosen, keys = fv.unit_list(index, count), rng.key("feature_vis", 0, index)
+    start, *reached = (
+        exact(g.optimise(network, chosen, keys, 32, steps).float() / 255).gather(1, chosen).mean()
+        for network, steps in ((exact, 0), (exact, 24), (rounded, 24))
+    )
+    assert float(reached[0]) > 2 * float(start)
+    assert float(reached[1]) == pytest.approx(float(reached[0]), rel=0.05)
+
+
+def test_the_host_reads_nothing_in_a_step():
+    network = torch.nn.Conv2d(3, 4, 3, device="meta").requires_grad_(False)
+    keys = torch.zeros(2, dtype=torch.int64, device="meta")  # without values: to read one is an error
+    chosen = torch.zeros(2, 2, dtype=torch.int64, device="meta")
+    climb = fv.Climb(lambda x: network(x).mean((2, 3)), chosen, keys, 32, 5)
+    before = climb.z
+    climb.step(keys)
+    assert climb.z is before is climb.state[0]  # a recorded step writes to the same places
+
+
+@pytest.mark.parametrize("steps", [2, 9])
+def test_a_recorded_climb_equals_a_plain_one(monkeypatch, steps):
+    g = sl.generator("feature_vis-random", encoder="small", width=1 / 16, steps=steps)
+    want = g.sample(range(3), 32)
+    monkeypatch.setattr(graph, "captures", lambda device: True)
+    monkeypatch.setattr(graph, "warm_up", lambda work, _: [work() for _ in range(graph.WARM_UP)])
+    replays = []
+
+    def capture(work):  # on a CPU a recording is the work itself
+        return (torch.zeros(()),), lambda: replays.append(work())
+
+    monkeypatch.setattr(graph, "capture", capture)
+    assert torch.equal(g.sample(range(3), 32), want) and len(replays) == steps
+
+
+def test_a_step_sends_nothing_to_a_gpu(monkeypatch):
+    """While a graph is recorded a number that comes from the host ends the recording."""
+    network, count = fv.units_of("small", 1 / 16, 0, "cpu")
+    keys = rng.key("still", torch.arange(2))
+    climb = fv.Climb(network, fv.unit_list(torch.arange(2), count), keys, 32, 5)
+    monkeypatch.setattr(torch, "tensor", None)
+    climb.step(keys)
+    assert int(climb.count) == 1
 
 
 def test_an_encoders_file_is_named_by_its_record_not_its_path(tmp_path):
@@ -136,3 +187,9 @@ def test_resnet_has_2048_units_and_the_usual_spread():
     assert float(stem.detach().std()) == pytest.approx((2 / (64 * 49)) ** 0.5, rel=0.03)
     _, units = fv.units_of("resnet50", 1.0, 0, "cpu")
     assert units == 2048
+
+
+def test_a_chunk_on_a_gpu_is_what_fills_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (1 << 40, 1 << 40))
+    g = sl.generator("feature_vis-random")
+    assert [g.chunk(side, "cuda") for side in (64, 128, 256)] == [4 * fv.FULL, fv.FULL, fv.FULL // 4]

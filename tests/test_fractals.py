@@ -85,6 +85,25 @@ def test_patches_are_bright_in_half_of_the_covered_area():
     assert float((bright.sum((1, 2)) / area.sum((1, 2))).mean()) == pytest.approx(256 / 511, abs=0.01)
 
 
+@pytest.mark.parametrize("per_point", [True, False])
+def test_patches_equal_a_loop_that_pastes_point_by_point(per_point):
+    n, size = 3, 16
+    keys = rng.key("paste", torch.arange(n))
+    order = rng.bits(rng.fold(keys, 1), (size * size,)).argsort(1).int()
+    last = torch.where(order % 3 == 0, order, -1).view(n, size, size)  # some with no point
+    want = torch.full_like(last, -1)
+    for i in range(n):
+        for number in range(size * size):
+            for row, column in (last[i] == number).nonzero().tolist():
+                owner = number if per_point else 0
+                mask = 1 + int(rng.integers(rng.fold(keys[i : i + 1], 7, owner), 0, 511))
+                for k in range(9):
+                    y, x = row - 1 - k // 3, column + 1 + k % 3
+                    if y >= 0 and x < size:  # a paste covers what was there, by black too
+                        want[i, y, x] = number if mask >> k & 1 else -1
+    assert torch.equal(fr.paste_patches(last, keys, per_point), want)
+
+
 def test_search_accepts_as_often_as_the_published_one():
     accepted = sum(1 for trial in fr.categories(1000).tolist() if trial < 20_000)
     assert 0.019 < accepted / 20_000 < 0.034  # 2.6 % measured with the code; the shipped list is the first 1,000

@@ -89,3 +89,50 @@ def test_envelope_is_enlarged_as_pil_does():
 def test_pictures_of_one_network_share_it_and_others_do_not():
     near, far = (sl.generator("stylegan-random", width=1 / 16, images_per_network=n).sample(range(2), 64) for n in (2, 1))
     assert torch.equal(near[0], far[0]) and not torch.equal(near[1], far[1])
+
+
+@pytest.mark.parametrize("kind", ["random", "highfreq", "sparse", "oriented"])
+def test_a_gpus_way_is_within_one_grey_level(kind):
+    o = sl.generator(f"stylegan-{kind}", width=WIDTH).options
+    net, keys, free = rng.key("net", 3), rng.key("near", torch.arange(4)), kind == "random"
+    shared = sg.network(int(net), 64, WIDTH, free, "cpu")
+    if free:
+        both = [way(shared, keys, 64, WIDTH) for way in (sg.free_synthesis, sg.free_synthesis_half)]
+    else:
+        ways = sg.tied_synthesis, sg.tied_synthesis_gathered
+        both = [way(shared, keys, net, 64, o) for way in ways]
+    ours, theirs = (sg.to_photographic(x, keys).int() for x in both)
+    apart = (ours - theirs).abs()
+    # 11 bits through seven layers move a value by some 0.1 % of the contrast, 0.06 levels
+    assert int(apart.max()) <= 1 and float(apart.float().mean()) < (0.15 if free else 0.001)
+
+
+def test_a_gpus_kernels_are_the_sums_of_the_plain_ones():
+    x = rng.normal(rng.key("maps"), (2, 3, 9, 9))
+    smooth = sg._smooth(torch.nn.functional.pad(x, (1, 1, 1, 1)))
+    assert torch.allclose(4 * sg._smooth_pooled(x), smooth, atol=1e-5)
+    assert torch.allclose(sg.upsample_bilinear(x), sg.upsample(x), atol=1e-5)
+    taps = rng.normal(rng.key("taps"), (2, 3, 3, 8, 8))
+    for up in (False, True):
+        assert torch.allclose(sg._assemble_folded(taps, up), sg._assemble(taps, up), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["random", "highfreq", "oriented"])
+def test_the_host_reads_nothing_of_a_gpus_way(kind):
+    o, free = sl.generator(f"stylegan-{kind}", width=WIDTH).options, kind == "random"
+    keys = torch.zeros(3, dtype=torch.int64, device="meta")  # to read a value is an error here
+    shared = sg.network.__wrapped__(1, 32, WIDTH, free, "meta")
+    way, more = sg.free_synthesis_half, (32, WIDTH)
+    if not free:
+        way, more = sg.tied_synthesis_gathered, (keys[0], 32, o)
+    x = sg.to_photographic(way(shared, keys, *more), keys)
+    assert x.is_meta and x.shape == (3, 3, 32, 32)
+
+
+def test_a_chunk_on_a_gpu_is_what_fills_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (1 << 40, 1 << 40))
+    kinds = {"random": sg.FULL_FREE, "oriented": sg.FULL_TIED}
+    for kind, most in kinds.items():
+        g = sl.generator(f"stylegan-{kind}")
+        assert [g.chunk(side, "cuda") for side in (256, 512)] == [most, most // 4]
+    assert sl.generator("stylegan-random", width=4.0).chunk(256, "cuda") == sg.FULL_FREE // 4

@@ -5,6 +5,7 @@ the sum of one or two pooled units while the picture is moved, shrunk and turned
 The network is a random ResNet-50, or any encoder of this project from its file.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,12 +13,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from .. import encoders, rng
 from ..errors import CheckpointError, ParameterError
-from .base import Generator, Options, generator, register
+from ..graph import WARM_UP, Replayed
+from .base import SCENE, Generator, Options, generator, register
 
 RANDOM = ("resnet50", "small")  # networks with random weights; another name is a file's
 BLOCK = 8
@@ -28,6 +30,10 @@ ZOOM = (0.90, 0.92, 0.94, 0.96, 0.98, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)  # 0.90 … 
 TURNS, STILL = 10, 6  # whole degrees up to ± TURNS; no turn is as likely as STILL of the others together
 COLOUR = ((0.26, 0.09, 0.02), (0.27, 0.0, -0.05), (0.27, -0.09, 0.03))  # rows R, G, B; columns are decorrelated, largest first
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# The steps amplify any rounding: a last bit of the start is 27 grey levels after 128 steps, so no
+# two processors agree on a picture, and a GPU gains four times the speed by fewer bits.
+PRECISION = {"cpu": torch.float32, "cuda": torch.bfloat16}  # in which a network is looked into
+FULL = 256  # pictures of 128 px that fill a GPU
 Units = Callable[[Tensor], Tensor]
 
 
@@ -70,40 +76,39 @@ class FeatureVis(Generator):
         return described
 
     def chunk(self, canvas: int, device: str) -> int:
-        """As of any generator, in whole blocks."""
-        return -(-super().chunk(canvas, device) // BLOCK) * BLOCK
+        """As of any generator, in whole blocks; on a GPU no more than fill it."""
+        most: float = super().chunk(canvas, device)
+        if device != "cpu":
+            most = min(most, FULL * (SCENE / canvas) ** 2)
+        return math.ceil(most / BLOCK) * BLOCK
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
-        network, count = units_of(self.options.encoder, self.options.width, seed, str(keys.device))
+        o, device = self.options, keys.device
+        precision = PRECISION[device.type]
+        network, count = units_of(o.encoder, o.width, seed, str(device), precision=precision)
         chosen = unit_list(indices, count)
-        if keys.device.type != "cpu":
-            return self.optimise(network, chosen, keys, size, self.options.steps)
+        if device.type != "cpu":
+            return self.optimise(network, chosen, keys, size, o.steps)
         # A processor adds up in another order for a batch of one, and the steps amplify that: always whole blocks, the last one filled up.
         place = torch.arange(-(-len(keys) // BLOCK) * BLOCK).clamp_max(len(keys) - 1).split(BLOCK)
-        return torch.cat([self.optimise(network, chosen[p], keys[p], size, self.options.steps) for p in place])[: len(keys)]
+        blocks = [self.optimise(network, chosen[p], keys[p], size, o.steps) for p in place]
+        return torch.cat(blocks)[: len(keys)]
 
     def optimise(self, network: Units, chosen: Tensor, keys: Tensor, size: int, steps: int, every: int = 0) -> Tensor:
         """Pictures after ``steps`` steps, uint8 (n, 3, size, size); with ``every`` also those before, one batch each (k, n, …)."""
-        z = START * rng.normal(rng.fold(keys, 0), (3, size, size // 2 + 1, 2))
-        mean, square, shown = torch.zeros_like(z), torch.zeros_like(z), []
-        for step in range(steps):
-            if every and step % every == 0:
-                shown.append(_stretch(picture(z)))
-            with torch.enable_grad():
-                z.requires_grad_(True)
-                activation = network(transform(picture(z), rng.fold(keys, 1, step)))
-                (gradient,) = torch.autograd.grad(activation.gather(1, chosen).sum() / 2, z)
-            z = z.detach()
-            # Adam, uphill
-            mean = BETAS[0] * mean + (1 - BETAS[0]) * gradient
-            square = BETAS[1] * square + (1 - BETAS[1]) * gradient.square()
-            z = z + LEARNING_RATE * (mean / (1 - BETAS[0] ** (step + 1))) / ((square / (1 - BETAS[1] ** (step + 1))).sqrt() + ADAM_EPSILON)
+        climb = Climb(network, chosen, keys, size, steps)
+        step, shown = Replayed(climb.step, lambda: climb.state), []
+        for number in range(steps):
+            if every and number % every == 0:
+                shown.append(_stretch(climb.picture()))
+            step(keys)
+        z = climb.z
         if not bool(torch.isfinite(z).all()):
             raise CheckpointError(
                 f"option encoder = {self.options.encoder!r}: its activations or their gradient are NaN "
                 f"or infinite; give another encoder, or train it again with a lower lr"
             )
-        last = _stretch(picture(z))
+        last = _stretch(climb.picture())
         return torch.stack((*shown, last)) if every else last
 
 
@@ -118,27 +123,104 @@ def visualise(encoder: str, tap: str, units: Tensor, size: int, steps: int, seed
     return maker.optimise(network, units[:, None].expand(-1, 2), rng.key("visualise", seed, units), size, steps)
 
 
-def picture(z: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class Tables:
+    """Constants on a device: radius (s, s/2 + 1) of each frequency, colours (3, 3), zooms, turns in
+    degrees. They are sent there once, so that a step can be recorded."""
+
+    radius: Tensor
+    colour: Tensor
+    zoom: Tensor
+    degrees: Tensor
+
+
+def tables(size: int, device: str | torch.device = "cpu") -> Tables:
+    """The constants of pictures of that side."""
+    rows, columns = torch.fft.fftfreq(size, device=device), torch.fft.rfftfreq(size, device=device)
+    colour = torch.tensor(COLOUR, device=device)
+    turns = range(-TURNS, TURNS + 1)
+    degrees = [float(turn) for turn in turns for _ in range(1 if turn else STILL)]
+    return Tables(
+        torch.hypot(rows[:, None], columns).clamp_min(1 / size),
+        colour / colour.norm(dim=0).max(),
+        torch.tensor(ZOOM, device=device),
+        torch.tensor(degrees, device=device),
+    )
+
+
+class Climb:
+    """Pictures on their way uphill, by Adam.
+
+    Args:
+        network: their units; ``chosen`` (n, 2) of them are climbed.
+        keys: of the pictures, int64 (n,).
+        size: side of the pictures.
+        steps: how often :meth:`step` may be called.
+
+    ``state``: the coefficients ``z`` (n, 3, s, s/2 + 1, 2), both moments, and the number of steps.
+    """
+
+    def __init__(
+        self,
+        network: Units,
+        chosen: Tensor,
+        keys: Tensor,
+        size: int,
+        steps: int,
+    ) -> None:
+        self.network, self.chosen = network, chosen
+        self.tables = tables(size, keys.device)
+        self.moves = rng.fold(keys, 1)
+        self.z = START * rng.normal(rng.fold(keys, 0), (3, size, size // 2 + 1, 2))
+        self.mean, self.square = torch.zeros_like(self.z), torch.zeros_like(self.z)
+        self.count = torch.zeros((), dtype=torch.int64, device=keys.device)
+        self.state = self.z, self.mean, self.square, self.count
+        # Adam's corrections of the moments, one row a step; a recording warms up for some steps
+        rows = range(1, 1 + max(steps, WARM_UP))
+        shrunk = [[1 - beta**row for beta in BETAS] for row in rows]
+        self.shrunk = torch.tensor(shrunk, device=keys.device)
+
+    def picture(self) -> Tensor:
+        """The pictures now, float (n, 3, s, s) in (0, 1)."""
+        return picture(self.z, self.tables)
+
+    def step(self, _: Tensor) -> tuple[Tensor]:
+        """One step for all, in place, with nothing read back by the host; gives ``count``."""
+        with torch.enable_grad():
+            z = self.z.detach().requires_grad_(True)
+            keys = rng.fold(self.moves, self.count)
+            activation = self.network(transform(picture(z, self.tables), keys, self.tables))
+            (gradient,) = torch.autograd.grad(activation.gather(1, self.chosen).sum() / 2, z)
+        shrunk = self.shrunk.index_select(0, self.count[None])[0]
+        for moment, beta, new in (
+            (self.mean, BETAS[0], gradient),
+            (self.square, BETAS[1], gradient.square()),
+        ):
+            moment.mul_(beta).add_((1 - beta) * new)
+        rise = LEARNING_RATE * (self.mean / shrunk[0])
+        self.z += rise / ((self.square / shrunk[1]).sqrt() + ADAM_EPSILON)
+        self.count += 1
+        return (self.count,)
+
+
+def picture(z: Tensor, constants: Tables) -> Tensor:
     """Coefficients (n, 3, s, s/2 + 1, 2) to pixels in (0, 1): float (n, 3, s, s)."""
     size = z.shape[2]
-    f = torch.hypot(torch.fft.fftfreq(size, device=z.device)[:, None], torch.fft.rfftfreq(size, device=z.device))
-    spectrum = torch.view_as_complex(z.contiguous()) / f.clamp_min(1 / size)
+    spectrum = torch.view_as_complex(z.contiguous()) / constants.radius
     x = torch.fft.irfft2(spectrum, s=(size, size), norm="ortho") / 4
-    colour = torch.tensor(COLOUR, device=z.device)
-    colour = colour / colour.norm(dim=0).max()
-    return torch.sigmoid(torch.einsum("rc,nchw->nrhw", colour, x))
+    return torch.sigmoid(torch.einsum("rc,nchw->nrhw", constants.colour, x))
 
 
-def transform(x: Tensor, keys: Tensor) -> Tensor:
+def transform(x: Tensor, keys: Tensor, constants: Tables) -> Tensor:
     """Pad with grey, shift, shrink, turn, shift, back to the size: float (n, 3, s, s), zeros from outside. The moves are one bilinear resampling."""
     n, _, size, _ = x.shape
     unit = size / SIDE
     pad = round(PAD * unit)
     canvas = size + 2 * pad
     u = rng.uniform(keys, (6,))
-    zoom = torch.tensor(ZOOM, device=x.device)[(u[:, 0] * len(ZOOM)).long()]
-    degrees = torch.arange(-TURNS, TURNS + 1, device=x.device).repeat_interleave(torch.tensor([1] * TURNS + [STILL] + [1] * TURNS, device=x.device))
-    angle = torch.deg2rad(degrees[(u[:, 1] * len(degrees)).long()].float())
+    zooms, degrees = constants.zoom, constants.degrees
+    zoom = zooms[(u[:, 0] * len(zooms)).long()]
+    angle = torch.deg2rad(degrees[(u[:, 1] * len(degrees)).long()])
     shift = (u[:, 2:4] * SHIFT_FIRST).floor() * unit - (u[:, 4:6] * SHIFT_LAST).floor() * unit
     cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
     move = 2 * shift / canvas
@@ -161,9 +243,16 @@ def _is_file(name: str) -> bool:
         return False
 
 
-def units_of(encoder: str, width: float, seed: int, device: str, tap: str | None = None) -> tuple[Units, int]:
+def units_of(
+    encoder: str,
+    width: float,
+    seed: int,
+    device: str,
+    tap: str | None = None,
+    precision: torch.dtype = torch.float32,
+) -> tuple[Units, int]:
     """A network's pooled units, of its last convolution or of ``tap``: a function of pictures (n, 3, s, s) in [0, 1] to activations
-    (n, units), and how many there are.
+    (n, units), float32 but computed in ``precision``, and how many there are.
 
     Raises: ParameterError if ``encoder`` is neither a name nor a file; CheckpointError if the file holds no encoder.
     """
@@ -173,11 +262,19 @@ def units_of(encoder: str, width: float, seed: int, device: str, tap: str | None
             f"as `python -m synthlearn pretrain` writes it, or {' or '.join(map(repr, RANDOM))}"
         )
     changed = 0 if encoder in RANDOM else Path(encoder).stat().st_mtime_ns
-    return _units_of(encoder, width, seed, device, tap, changed)
+    return _units_of(encoder, width, seed, device, tap, precision, changed)
 
 
 @lru_cache(maxsize=2)
-def _units_of(encoder: str, width: float, seed: int, device: str, tap: str | None, changed: int) -> tuple[Units, int]:
+def _units_of(
+    encoder: str,
+    width: float,
+    seed: int,
+    device: str,
+    tap: str | None,
+    precision: torch.dtype,
+    changed: int,
+) -> tuple[Units, int]:
     """:func:`units_of` of an encoder as it was at the time ``changed``: a file that is written anew is read anew."""
     constants: tuple[tuple[float, ...], tuple[float, ...]] = (IMAGENET_MEAN, IMAGENET_STD)
     if encoder == "resnet50":
@@ -191,11 +288,17 @@ def _units_of(encoder: str, width: float, seed: int, device: str, tap: str | Non
         def read(x: Tensor) -> Tensor:
             return small.features(x, (chosen,))[chosen]
 
-    network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]  # torch's stubs lack it
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    network.eval().requires_grad_(False)
+    for module in network.modules():
+        if not isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):  # these keep their digits
+            for parameter in module.parameters(recurse=False):
+                parameter.data = parameter.data.to(precision)
     mean, std = (torch.tensor(values, device=device)[:, None, None] for values in constants)
 
     def activations(x: Tensor) -> Tensor:
-        return read(((x - mean) / std).contiguous(memory_format=torch.channels_last))
+        x = ((x - mean) / std).to(precision, memory_format=torch.channels_last)
+        return read(x).float()
 
     with torch.no_grad():
         return activations, activations(torch.zeros(1, 3, 64, 64, device=device)).shape[1]

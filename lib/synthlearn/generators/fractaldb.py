@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from tqdm import tqdm
 
 from .. import files, rng
@@ -62,8 +63,9 @@ def fractaldb_pixels(points: Tensor, drawn: Tensor, size: int, padding: int = PA
     shown = torch.where(valid[:, None], points, torch.zeros((), device=points.device))  # the origin is in the window anyway
     low, high = shown.amin(-1, keepdim=True), shown.amax(-1, keepdim=True)
     extent = torch.where(high > low, high - low, torch.ones_like(high))
-    pixel = ((shown - low) / extent * (size - 2 * padding) + padding).long()
-    return torch.where(valid, (size - 1 - pixel[:, 1]) * size + pixel[:, 0], size * size)
+    # in place and in 32 bits: nothing here but memory takes time
+    pixel = shown.sub_(low).div_(extent).mul_(size - 2 * padding).add_(padding).int()
+    return torch.where(valid, (size - 1 - pixel[:, 1]) * size + pixel[:, 0], size * size).long()
 
 
 def last_point(pixels: Tensor, size: int) -> Tensor:
@@ -81,14 +83,15 @@ def paste_patches(last: Tensor, keys: Tensor, per_point: bool = True) -> Tensor:
     of the 511 non-empty patterns, drawn anew for each point (the authors' code) or once per picture. The last paste wins.
     """
     size = last.shape[-1]
-    winner, cell = torch.full_like(last, -1), torch.zeros_like(last)
-    for k in range(9):
-        dy, dx = 1 + k // 3, 1 + k % 3
-        shifted = torch.full_like(last, -1)
-        # rows count upwards in the authors' array, which is flipped afterwards: the block lies above and right of the point
-        shifted[:, : size - dy, dx:] = last[:, dy:, : size - dx]
-        newer = shifted > winner
-        winner, cell = torch.where(newer, shifted, winner), torch.where(newer, k, cell)
+    # A candidate is 16 · number + cell, −16 at least where there is none: the largest of the nine is
+    # the last paste and its cell, and rows and columns can take their turns. Rows count upwards in
+    # the authors' array, which is flipped afterwards: the block lies above and right of the point.
+    x = functional.pad(16 * last, (3, 0, 0, 3), value=-16)
+    below = [x[:, dy : dy + size] for dy in (1, 2, 3)]
+    x = torch.maximum(torch.maximum(below[0], below[1] + 3), below[2] + 6)
+    left = [x[..., 3 - dx : 3 - dx + size] for dx in (1, 2, 3)]
+    x = torch.maximum(torch.maximum(left[0], left[1] + 1), left[2] + 2)
+    winner, cell = x >> 4, x & 15
     owner = winner if per_point else torch.zeros_like(winner)
     mask = 1 + rng.integers(rng.fold(keys[:, None, None], 7, owner), 0, 511)
     return torch.where((mask >> cell & 1).bool(), winner, -1)
@@ -187,10 +190,12 @@ class FractalDB(Generator):
         factor = rng.integers(rng.fold(keys, 1), 0, 25)
         systems = systems * weight_vectors(o.weight).to(keys.device)[factor, None]
         number = draw_fractaldb(systems, probabilities, keys, seed, size, o.points, o.mode, o.patch == "per-point")
-        picture = point_colours(number) if o.color else (127 * (number >= 0).byte())[:, None].expand(-1, 3, -1, -1)
-        flip = rng.integers(rng.fold(keys, 2), 0, 4)
-        picture = torch.where((flip & 1).bool()[:, None, None, None], picture.flip(2), picture)
-        return torch.where((flip & 2).bool()[:, None, None, None], picture.flip(3), picture)
+        flip = rng.integers(rng.fold(keys, 2), 0, 4)[:, None, None]
+        number = torch.where((flip & 1).bool(), number.flip(1), number)
+        number = torch.where((flip & 2).bool(), number.flip(2), number)
+        if o.color:
+            return point_colours(number)
+        return (127 * (number >= 0).byte())[:, None].expand(-1, 3, -1, -1)
 
 
 def draw_fractaldb(

@@ -8,6 +8,7 @@ never hold their channels: a layer costs two look-ups per pixel, at any width, a
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
@@ -25,6 +26,7 @@ LATENT, CHANNELS_MAX, CHANNELS_TIMES_SIDE = 512, 512, 32768
 KERNELS, LEAST_KERNELS = 40, 5
 NOISE_SIDE, NOISE_SLOPE, NOISE_MAPS, STRENGTH, ENVELOPE = 512, (0.5, 1.5), 100, 0.3, 4
 GAIN, EPSILON = math.sqrt(2), 1e-8
+FULL_FREE, FULL_TIED = 64, 256  # pictures of SIDE that fill a GPU: of a width of 1, of any
 # mean and standard deviation that an output channel is given, R, G, B: each ~ N(value, spread)
 MEAN, MEAN_SPREAD = (0.483, 0.455, 0.401), (0.145, 0.142, 0.161)
 STD, STD_SPREAD = (0.219, 0.213, 0.213), (0.063, 0.062, 0.069)
@@ -183,22 +185,34 @@ class StyleGAN(Generator):
 
     Options = StyleGANOptions
     scene = SIDE
-    work_bytes = 16 << 20
+    work_bytes = 16 << 20  # of a width of 1; in half precision on a GPU, where tied kernels take less
 
     def scene_size(self, size: int) -> int:
         return max(self.scene, 1 << (size - 1).bit_length())
 
+    def chunk(self, canvas: int, device: str) -> int:
+        """As of any generator; on a GPU no more than fill it: past that a larger chunk buys nothing."""
+        o, most = self.options, super().chunk(canvas, device)
+        if device == "cpu":
+            return most
+        full = FULL_FREE / max(1, o.width) if o.kernels == "free" else FULL_TIED
+        return max(1, min(most, int(full * (SIDE / canvas) ** 2)))
+
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         o, out = self.options, torch.empty((len(keys), 3, size, size), device=keys.device)
-        number = indices // o.images_per_network
-        for net in number.unique().tolist():
-            chosen = number == net
+        free, cpu = o.kernels == "free", keys.device.type == "cpu"
+        places: dict[int, list[int]] = {}  # the one thing that the host reads, once for a chunk
+        for place, net in enumerate((indices // o.images_per_network).tolist()):
+            places.setdefault(net, []).append(place)
+        for net, chosen in places.items():
             key = int(rng.key("stylegan-network", seed, net))
-            shared = network(key, size, o.width, o.kernels == "free", str(keys.device))
-            if o.kernels == "free":
-                out[chosen] = free_synthesis(shared, keys[chosen], size, o.width)
+            shared, mine = network(key, size, o.width, free, str(keys.device)), keys[chosen]
+            if free:
+                synthesis = free_synthesis if cpu else free_synthesis_half
+                out[chosen] = synthesis(shared, mine, size, o.width)
             else:
-                out[chosen] = tied_synthesis(shared, keys[chosen], torch.tensor(key, device=keys.device), size, o)
+                draw = tied_synthesis if cpu else tied_synthesis_gathered
+                out[chosen] = draw(shared, mine, torch.tensor(key, device=keys.device), size, o)
         return to_photographic(out, keys)
 
 
@@ -224,9 +238,24 @@ def upsample(x: Tensor) -> Tensor:
     return _smooth(padded)
 
 
+def _smooth_pooled(x: Tensor) -> Tensor:
+    """A quarter of :func:`_smooth` after padding by one: (n, c, 2h + 1, 2h + 1) → (n, c, 2h, 2h).
+
+    [1, 3, 3, 1]/8 is three means of two neighbours, a kernel each.
+    """
+    x = functional.avg_pool2d(x, 2, 1, padding=1)
+    return functional.avg_pool2d(functional.avg_pool2d(x, 2, 1), 2, 1)
+
+
+def upsample_bilinear(x: Tensor) -> Tensor:
+    """:func:`upsample` in one kernel: the filter weighs by 3/4 and 1/4, with zeros around."""
+    padded = functional.pad(x, (1, 1, 1, 1))
+    return functional.interpolate(padded, scale_factor=2, mode="bilinear")[..., 2:-2, 2:-2]
+
+
 def free_synthesis(shared: Network, keys: Tensor, side: int, width: float) -> Tensor:
-    """RGB maps (n, 3, side, side) of a network with kernels of its own."""
-    if keys.device.type == "cpu" and len(keys) > 1:  # picture by picture: a processor adds up in another order for other batches
+    """RGB maps (n, 3, side, side) of a network with kernels of its own, picture by picture."""
+    if len(keys) > 1:  # a processor adds up in another order for other batches
         return torch.cat([free_synthesis(shared, key, side, width) for key in keys.split(1)])
     convolutions, painters = styles(shared, keys)
     x = shared.constant.expand(len(keys), -1, -1, -1)
@@ -242,6 +271,38 @@ def free_synthesis(shared: Network, keys: Tensor, side: int, width: float) -> Te
         if not layer.up:
             weight = shared.rgb[number // 2] * painters[number // 2][:, None]
             image = upsample(image) + (weight @ x.flatten(2)).unflatten(2, (layer.side, layer.side))
+    return image
+
+
+def free_synthesis_half(shared: Network, keys: Tensor, side: int, width: float) -> Tensor:
+    """:func:`free_synthesis` for a GPU: all pictures at once, channels last, the maps in float16.
+
+    Its 11 bits are TF32's, so sums of products, which are float32, come out as by that; range is no
+    matter, as every map is normalised. What scales a channel waits until after the ReLU, for one
+    product with the next layer's style. A picture takes 90 GFLOP, at half the bytes of float32.
+    """
+    convolutions, painters = styles(shared, keys)
+    plan = layers(side, width)
+    x = (shared.constant * convolutions[0][..., None, None]).half()
+    image = torch.zeros(len(keys), 3, 2, 2, device=keys.device)
+    for number, (layer, style) in enumerate(zip(plan, convolutions, strict=True)):
+        x = x.contiguous(memory_format=torch.channels_last)
+        kernel = shared.kernels[number]
+        gain = GAIN * torch.rsqrt(style.square() @ kernel.square().sum((2, 3)).T + EPSILON)
+        shift = 2.0 ** -round(math.log2(3 * math.sqrt(layer.inputs)))  # exact; maps stay near 1
+        kernel = (kernel * shift).half()
+        if layer.up:
+            x = _smooth_pooled(functional.conv_transpose2d(x, kernel.transpose(0, 1), stride=2))
+            gain = 4 * gain
+        else:
+            x = functional.conv2d(x, kernel, padding=1)
+        x, gain = functional.relu_(x), gain / shift
+        if not layer.up:
+            weight = shared.rgb[number // 2] * (painters[number // 2] * gain)[:, None]
+            rgb = (weight.half() @ x.flatten(2)).unflatten(2, (layer.side, layer.side))
+            image = upsample_bilinear(image) + rgb
+        if number + 1 < len(plan):
+            x *= (gain * convolutions[number + 1]).half()[..., None, None]
     return image
 
 
@@ -266,44 +327,92 @@ def shared_noise(keys: Tensor, side: int) -> dict[int, Tensor]:
     return found
 
 
-def draw_layer(number: int, layer: Layer, keys: Tensor, net: Tensor, shared_noise: dict[int, Tensor] | None, o: StyleGANOptions) -> Draw:
-    """Draw layer ``number`` for pictures ``keys`` (n,) of the network with key ``net``. shared_noise: by resolution, or None if each layer has maps."""
-    own = rng.fold(keys, 100 + number)
+def draw_layers(
+    plan: list[Layer],
+    keys: Tensor,
+    net: Tensor,
+    noise: dict[int, Tensor] | None,
+    o: StyleGANOptions,
+) -> list[Draw]:
+    """Draw all layers for pictures ``keys`` (n,) of the network with key ``net``.
+
+    noise: maps by resolution, or None if each layer has maps of its own.
+    """
     bank = (sign_kernels() if o.kernels == "signs" else oriented_kernels()).to(keys.device)
-    u = rng.uniform(rng.fold(own, 0), (layer.inputs,))
+    number, kind = (torch.arange(count, device=keys.device) for count in (len(plan), 7))
+    own = rng.fold(keys[:, None, None], 100 + number[:, None], kind)  # (n, layers, kinds of draws)
+    most = max(max(layer.inputs, layer.outputs) for layer in plan)
+    u = rng.uniform(own[..., 0], (most,))
     if o.kernels == "signs":
         which = (u * KERNELS).long()
     else:
-        order = rng.bits(rng.fold(own, 1), (KERNELS,)).argsort(1)
-        count = rng.integers(rng.fold(own, 2), LEAST_KERNELS, KERNELS + 1)
-        which = order.gather(1, (u * count[:, None]).long())
-    sign = torch.where(rng.uniform(rng.fold(own, 3), (layer.outputs,)) < 0.5, -1.0, 1.0)
-    bias = rng.uniform(rng.fold(own, 4), (layer.outputs,), o.bias_low, o.bias_high)
-    if shared_noise is not None:
-        noise = shared_noise[layer.side]
-    elif o.noise == "none":
-        noise = torch.zeros(len(keys), layer.side, layer.side, device=keys.device)
-    else:
-        maps = rng.fold(net, 1000 + number, rng.integers(rng.fold(own, 5), 0, NOISE_MAPS))
-        noise = pink_noise(maps, layer.side) if o.noise == "pink" else enveloped_noise(maps, layer.side)
-        noise = noise / noise.std((1, 2), keepdim=True)
-    strength = rng.uniform(rng.fold(own, 6), (), 0, STRENGTH)
-    return Draw(bank[which], sign, bias, noise * strength[:, None, None])
+        order = rng.bits(own[..., 1], (KERNELS,)).argsort(2)
+        count = rng.integers(own[..., 2], LEAST_KERNELS, KERNELS + 1)
+        which = order.gather(2, (u * count[..., None]).long())
+    sign = torch.where(rng.uniform(own[..., 3], (most,)) < 0.5, -1.0, 1.0)
+    bias = rng.uniform(own[..., 4], (most,), o.bias_low, o.bias_high)
+    strength = rng.uniform(own[..., 6], (), 0, STRENGTH)[..., None, None]
+    maps = rng.fold(net, 1000 + number, rng.integers(own[..., 5], 0, NOISE_MAPS))
+    found = []
+    for i, layer in enumerate(plan):
+        if noise is not None:
+            x = noise[layer.side]
+        elif o.noise == "none":
+            x = torch.zeros(len(keys), layer.side, layer.side, device=keys.device)
+        else:
+            x = (pink_noise if o.noise == "pink" else enveloped_noise)(maps[:, i], layer.side)
+            x = x / x.std((1, 2), keepdim=True)
+        kernel = bank[which[:, i, : layer.inputs]]
+        outputs = slice(layer.outputs)
+        found.append(Draw(kernel, sign[:, i, outputs], bias[:, i, outputs], x * strength[:, i]))
+    return found
 
 
-def tied_synthesis(shared: Network, keys: Tensor, net: Tensor, side: int, o: StyleGANOptions) -> Tensor:
-    """RGB maps (n, 3, side, side) of a network with tied kernels, by one map per layer."""
-    if keys.device.type == "cpu" and len(keys) > 1:  # picture by picture, as above
+def tied_synthesis(
+    shared: Network,
+    keys: Tensor,
+    net: Tensor,
+    side: int,
+    o: StyleGANOptions,
+) -> Tensor:
+    """RGB maps (n, 3, side, side) of a network with tied kernels, one map a layer, by picture."""
+    if len(keys) > 1:  # as above
         return torch.cat([tied_synthesis(shared, key, net, side, o) for key in keys.split(1)])
+    return _tied(shared, keys, net, side, o, _assemble, read_channels, upsample)
+
+
+def tied_synthesis_gathered(
+    shared: Network,
+    keys: Tensor,
+    net: Tensor,
+    side: int,
+    o: StyleGANOptions,
+) -> Tensor:
+    """:func:`tied_synthesis` for a GPU: all pictures at once, by kernels that move fewer bytes."""
+    ways = _assemble_folded, read_channels_gathered, upsample_bilinear
+    return _tied(shared, keys, net, side, o, *ways)
+
+
+def _tied(
+    shared: Network,
+    keys: Tensor,
+    net: Tensor,
+    side: int,
+    o: StyleGANOptions,
+    assemble: Callable[[Tensor, bool], Tensor],
+    read_channels: Callable[[Tensor, Draw, Tensor], Tensor],
+    upsample: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """RGB maps (n, 3, side, side) of a network with tied kernels, by one map per layer."""
     convolutions, painters = styles(shared, keys)
     noise = shared_noise(keys, side) if o.noise == "envelope" else None
     plan = layers(side, o.width)
-    draws = [draw_layer(i, layer, keys, net, noise, o) for i, layer in enumerate(plan)]
+    draws = draw_layers(plan, keys, net, noise, o)
     image = torch.zeros(len(keys), 3, 2, 2, device=keys.device)
     taps = torch.einsum("ni,niyx,ihw->nyxhw", convolutions[0], draws[0].kernel, shared.constant)  # what the first layer adds at each of its nine taps
     for number, (layer, draw) in enumerate(zip(plan, draws, strict=True)):
         norm = (convolutions[number].square() * draw.kernel.square().sum((2, 3))).sum(1)
-        single = _assemble(taps, layer.up) * torch.rsqrt(norm + EPSILON)[:, None, None]
+        single = assemble(taps, layer.up) * torch.rsqrt(norm + EPSILON)[:, None, None]
         readers = []
         if not layer.up:
             block = number // 2
@@ -335,25 +444,53 @@ def _assemble(taps: Tensor, up: bool) -> Tensor:
     return _smooth(out)
 
 
+def _assemble_folded(taps: Tensor, up: bool) -> Tensor:
+    """:func:`_assemble` in one kernel, and three for smoothing."""
+    n, _, _, h, w = taps.shape
+    if not up:
+        return functional.fold(taps.flip(1, 2).view(n, 9, -1), (h, w), 3, padding=1)[:, 0]
+    spread = functional.fold(taps.reshape(n, 9, -1), (2 * h + 1, 2 * w + 1), 3, stride=2)
+    return 4 * _smooth_pooled(spread)[:, 0]
+
+
 def read_channels(single: Tensor, draw: Draw, weights: Tensor) -> Tensor:
     """Σ_c weights_c · √2 · ReLU(sign_c · single + noise + bias_c), for k sets of weights (n, k, c): (n, k, h, w), without holding the channels.
 
     Of the channels of one sign, those with bias above −v are on at v = noise ± single: prefix sums over sorted biases give slope and offset.
     """
     n, k, c = weights.shape
-    knots, order = (-draw.bias).sort(1)
-    signs = torch.tensor([1.0, -1.0], device=single.device)
-    mine = weights[:, None] * (draw.sign[:, None] == signs[:, None])[:, :, None]  # (n, 2, k, c)
-    mine = torch.stack((mine, mine * draw.bias[:, None, None]), 2).gather(4, order[:, None, None, None].expand(n, 2, 2, k, c))
-    table = functional.pad(mine.double().cumsum(4), (1, 0)).mul_(GAIN).float().permute(2, 0, 1, 4, 3)  # (slope and offset, n, 2, c + 1, k)
-    slope, offset = table.reshape(2, n * 2 * (c + 1), k)
-    v = (signs[:, None] * single.flatten(1)[:, None] + draw.noise.flatten(1)[:, None]).contiguous()  # (n, 2, pixels)
-    on = torch.searchsorted(knots[:, None].expand(n, 2, c).contiguous(), v)
+    table, knots, v = _lines(single, draw, weights)
+    slope, offset = table.permute(2, 0, 1, 4, 3).reshape(2, n * 2 * (c + 1), k)
+    on = torch.searchsorted(knots, v)
     on += (torch.arange(2 * n, device=single.device) * (c + 1)).view(n, 2, 1)
     read = slope.index_select(0, on.flatten()).view(n, 2, -1, k).mul_(v[..., None])
     read += offset.index_select(0, on.flatten()).view(n, 2, -1, k)
     read = read[:, 0] + read[:, 1]
     return read.transpose(1, 2).reshape(n, k, *single.shape[1:])
+
+
+def read_channels_gathered(single: Tensor, draw: Draw, weights: Tensor) -> Tensor:
+    """:func:`read_channels` with pixels innermost throughout, as a GPU reads and writes fastest."""
+    n, k, _ = weights.shape
+    table, knots, v = _lines(single, draw, weights)
+    on = torch.searchsorted(knots, v)[:, :, None].expand(n, 2, 2 * k, -1)
+    found = table.flatten(2, 3).gather(3, on).unflatten(2, (2, k))  # (n, 2, slope and offset, k, …)
+    read = torch.addcmul(found[:, 0, 1], found[:, 0, 0], v[:, 0, None])
+    read.addcmul_(found[:, 1, 0], v[:, 1, None]).add_(found[:, 1, 1])
+    return read.unflatten(2, single.shape[1:])
+
+
+def _lines(single: Tensor, draw: Draw, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Slopes and offsets between the knots (n, 2, 2, k, c + 1), the knots (n, 2, c), and v at each
+    pixel (n, 2, h·w); the 2 of all three are the signs."""
+    n, k, c = weights.shape
+    knots, order = (-draw.bias).sort(1)
+    signs = torch.tensor([1.0, -1.0], device=single.device)
+    mine = weights[:, None] * (draw.sign[:, None] == signs[:, None])[:, :, None]  # (n, 2, k, c)
+    mine = torch.stack((mine, mine * draw.bias[:, None, None]), 2).gather(4, order[:, None, None, None].expand(n, 2, 2, k, c))
+    table = functional.pad(mine.double().cumsum(4), (1, 0)).mul_(GAIN).float()
+    v = (signs[:, None] * single.flatten(1)[:, None] + draw.noise.flatten(1)[:, None]).contiguous()
+    return table, knots[:, None].expand(n, 2, c).contiguous(), v
 
 
 def to_photographic(x: Tensor, keys: Tensor) -> Tensor:
