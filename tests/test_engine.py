@@ -221,7 +221,7 @@ def test_deadlines_nest():
 
 def test_the_views_of_a_gpu_train_as_those_of_a_cpu(monkeypatch):
     _, curves = run()
-    monkeypatch.setattr(Augmentation, "__call__", lambda self, images, keys: self.by_tensors(images, keys, subsets=False))
+    monkeypatch.setattr(Augmentation, "__call__", lambda self, *told: self.by_tensors(*told, subsets=False))
     _, again = run()
     assert all(a == pytest.approx(b, abs=2e-4) for a, b in zip(curves["loss"], again["loss"], strict=True))
 

@@ -87,13 +87,15 @@ def test_curves_have_at_most_200_points_and_end_at_the_last_step(images):
     assert all(abs(a + u - loss) < 1e-4 for loss, a, u in zip(*(trained.curves[k] for k in ("loss", "align", "uniform")), strict=True))
 
 
-def test_half_precision_is_the_networks_not_the_views(images, monkeypatch):
+def test_half_precision_is_the_networks_and_rounds_views_once(images, monkeypatch):
     seen = []
-    augmentation = Augmentation(32)
-    monkeypatch.setattr(Augmentation, "__call__", lambda self, *a, call=Augmentation.__call__: seen.append(call(self, *a)) or seen[-1])
+    augmentation, call = Augmentation(32), Augmentation.__call__
+    monkeypatch.setattr(Augmentation, "__call__", lambda self, *told: seen.append((told, call(self, *told))) or seen[-1][1])
     method = AlignUniform(SmallAlexNet(1 / 16, 32))
     curves = train.pretrain(images, method, augmentation, Optimisation(1, 16, precision="bf16"), until=2).curves
-    assert len(seen) == 4 and all(x.dtype == torch.float32 for x in seen)
+    assert len(seen) == 2  # both views of a batch in one call
+    for (pictures, keys, _), x in seen:
+        assert x.dtype == torch.bfloat16 and torch.equal(x, call(augmentation, pictures, keys).bfloat16())
     assert all(math.isfinite(loss) for loss in curves["loss"])
 
 

@@ -212,8 +212,10 @@ class Training:
             return together[:, distributed.share(together.shape[1])].flatten(0, 1)
 
         each = torch.stack([rng.fold(keys, share(slots), view) for view in range(self.method.views)])
-        views = self.views(share(pictures), each)  # float32: colours are not to be rounded
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.o.precision == "bf16"):
+        half = self.o.precision == "bf16"
+        # colours are computed in float32 and rounded once, as the first layer would
+        views = self.views(share(pictures), each, torch.bfloat16 if half else torch.float32)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             outputs = self.method.outputs(views)
         outputs = [distributed.gather(z.float()) for z in outputs]
         loss, parts = self.method.loss(outputs, None if labels is None else distributed.gather(share(labels)))
