@@ -47,18 +47,20 @@ COMMANDS = {
     ("pretrain", "--real", "digits", "--out", "o"): {"--option": ("x=1",)},
     ("pretrain", "--row", "noise-white", "--out", "o"): {"--option": ("x=1",), "--method-option": ("t=1",)},
     ("probe", "--encoder", "random", "--data", "digits"): {
-        "--per-class": (*COUNTS, str(10**30)), "--width": (*NUMBERS, "0", "-1", "5"), "--size": (*COUNTS, "31", "1000000"), "--seed": WHOLE},
+        "--per-class": (*COUNTS, str(10**30)), "--width": (*NUMBERS, "0", "-1", "5"), "--size": (*COUNTS, "31", "1000000"), "--seed": WHOLE,
+        "--device": DEVICES},
     ("probe", "--encoder", "random"): {"--data": (*WORDS, "nowhere")},
     ("probe", "--data", "digits"): {"--encoder": (*WORDS, "nowhere.safetensors", "nowhere.pth", ".", "timm:", "timm:nothing")},
     ("probe", "--data", "digits", "--encoder", "e"): {"--width": ("0.25",), "--size": ("32",)},
     ("properties", *GENERATOR, "--encoder", "random"): {
-        "--n": (*COUNTS, "0", "3", str(10**9)), "--seed": WHOLE, "--set": SETS, "--profile": PROFILES, "--data": (*WORDS, "nowhere"), "--option": OPTIONS},
+        "--n": (*COUNTS, "0", "3", str(10**9)), "--seed": WHOLE, "--set": SETS, "--profile": PROFILES, "--data": (*WORDS, "nowhere"), "--option": OPTIONS,
+        "--device": DEVICES},
     ("properties", "--encoder", "random"): {"--folder": (*WORDS, "/", "nowhere"), "--real": (*WORDS, "nowhere")},
     ("properties", *GENERATOR): {"--encoder": (*WORDS, "nowhere", "inception:", "inception:nowhere.pth")},
     ("memory", "build", "--memory", "m", "--encoder", "random", "--images", "nowhere"): {
         "--neighbours": ("20",), "--class": ("c",), "--name": ("n",), "--image": ("i",)},
     ("memory", "query", "--memory", "nowhere", "--encoder", "random", "--image", "i"): {
-        "--neighbours": (*COUNTS, "0"), "--class": ("c",), "--name": ("n",), "--force": ()},
+        "--neighbours": (*COUNTS, "0"), "--class": ("c",), "--name": ("n",), "--force": (), "--device": DEVICES},
     ("memory", "remove", "--memory", "nowhere", "--class", "c"): {
         "--encoder": ("random",), "--images": ("d",), "--image": ("i",), "--neighbours": ("20",), "--force": ()},
     ("memory", "forget", "--memory", "m"): {},
@@ -71,7 +73,8 @@ COMMANDS = {
     ("measure", "--profile", "smoke"): {"--row": ("mean_colours",), "--seed": ("77",)},
     ("status", "--what", "layers"): {"--row": ("mean_colours",)},
     **{(name,): {"--profile": PROFILES, "--row": (*WORDS, "leaves"), "--chapter": (*WORDS, "99_none"), "--seed": (*WHOLE, "-1", "1000"), "--device": DEVICES,
-                **({} if name == "run" else {"--what": (*WORDS, "nothing")})}
+                **({"--minutes": (*NUMBERS, "0", "-1", "100000")} if name == "run" else {"--what": (*WORDS, "nothing")}),
+                **({} if name == "measure" else {"--set": SETS})}
        for name in ("run", "measure", "status")},
     ("fly",): {}, ("list", "all"): {}, ("profiles", "cpu"): {},
 }  # fmt: skip
@@ -194,8 +197,8 @@ def test_whatever_breaks_is_one_line(capsys, scratch, monkeypatch, raised, code,
 
     monkeypatch.setattr("synthlearn.export.write", break_down)
     arguments = ["generate", *GENERATOR, "--out", "o"]
-    got, err = main(arguments), capsys.readouterr().err
-    assert got == code and line in err and err.count("\n") == 1
+    got, (first, *rest) = main(arguments), capsys.readouterr().err.splitlines()
+    assert got == code and first.startswith("device: cpu (") and len(rest) == 1 and line in rest[0]
     assert main([*arguments, "--debug"]) == code and "Traceback" in capsys.readouterr().err
 
 

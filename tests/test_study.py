@@ -114,13 +114,13 @@ def test_a_record_counts_the_views_that_the_network_saw(method, n, batch, captio
     p = study.resolve("smoke", n_images=n, batch_size=batch, epochs=2, width=1 / 16, method=method)
     labels = captions and torch.arange(len(captions)).repeat_interleave(torch.tensor(captions))
     own = methods.METHODS[method](encoders.build(p.encoder, p.width, p.crop, 0), {"images_per_caption": 3} if captions else {}, 4)
-    seen, step = [], train._step
+    seen, step = [], train.Training.step
 
-    def counted(images, *rest):
+    def counted(self, images, *rest):
         seen.append(len(images))
-        return step(images, *rest)
+        return step(self, images, *rest)
 
-    monkeypatch.setattr(train, "_step", counted)
+    monkeypatch.setattr(train.Training, "step", counted)
     curves = train.pretrain(torch.zeros(n, 3, 48, 48, dtype=torch.uint8), own, p.augmenter(), p.optimisation(), labels=labels).curves
     assert run.shown(own, p, labels) == sum(seen) and records.updates({"curves": curves}) == len(seen)
 
