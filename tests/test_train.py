@@ -15,7 +15,7 @@ import torch
 from synthlearn import checkpoint, files, train
 from synthlearn.augment import Augmentation
 from synthlearn.encoders import SmallAlexNet
-from synthlearn.errors import CheckpointError, DataError, TrainingDiverged
+from synthlearn.errors import CheckpointError, DataError, ParameterError, TrainingDiverged
 from synthlearn.methods import AlignUniform
 from synthlearn.train import Optimisation, learning_rate
 
@@ -75,6 +75,19 @@ def test_adamw_decays_matrices_alone_and_only_another_optimiser_is_named():
 
 def test_steps_count_a_last_batch_of_two_or_more():
     assert [SETTINGS.steps_per_epoch(n) for n in (32, 33, 34, 40)] == [2, 2, 3, 3]
+
+
+def test_images_that_fill_no_batch_wait_for_another_epoch():
+    whole = dataclasses.replace(SETTINGS, last_batch="waits")
+    assert [whole.steps_per_epoch(n) for n in (32, 33, 34, 47)] == [2] * 4
+    order = train.Order(40, whole, 0, torch.device("cpu"))
+    steps = list(order.plan(range(12)))
+    assert all(len(slots) == 16 for _, _, slots in steps) and [epoch for _, epoch, _ in steps] == [e for e in range(6) for _ in range(2)]
+    assert len(torch.cat([slots for _, _, slots in steps]).unique()) == 40  # others wait in every epoch
+    assert all(len(torch.cat([slots for _, e, slots in steps if e == epoch]).unique()) == 32 for epoch in range(6))
+    with pytest.raises(ParameterError, match="batch_size = 16: no batch of it in 15 images; lower it or raise n_images"):
+        train.Order(15, whole, 0, torch.device("cpu"))
+    assert "last_batch" not in SETTINGS.described() and whole.described()["last_batch"] == "waits"
 
 
 def test_seeds_give_other_runs_and_the_same_seed_the_same(images):

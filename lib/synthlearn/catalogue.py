@@ -41,6 +41,7 @@ MEANING = {
     "weight_decay": "of the optimiser",
     "precision": "of the network; auto: bf16 where it is the faster one",
     "optimiser": "that takes the steps",
+    "last_batch": "of an epoch, smaller than the others: kept, or its pictures wait for another epoch",
     "downsample": "probability that a view is made coarser",
     "per_class": "training images of the probe, of each class; 0: all",
     "refresh": "share of the pictures that is new in each epoch; 1: none comes twice",

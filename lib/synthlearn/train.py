@@ -37,7 +37,8 @@ class Optimisation:
     """SGD with momentum 0.9 and weight decay on every parameter (authors' code), or AdamW with weight decay on matrices alone (StableRep's).
 
     ``lr`` is per 256 images of a batch. ``schedule``: "onecycle" climbs over the first fifth and falls by a cosine to zero;
-    "step" is the paper's. ``precision``: "fp32", or "bf16" by autocast.
+    "step" is the paper's. ``precision``: "fp32", or "bf16" by autocast. ``last_batch`` of an epoch, smaller than the others: "kept", as in the
+    reference, or it "waits": its images come in another epoch, all batches have one size.
     """
 
     epochs: int
@@ -47,6 +48,7 @@ class Optimisation:
     weight_decay: float = 1e-4
     precision: str = "fp32"
     optimiser: str = "sgd"
+    last_batch: str = "kept"
 
     def of(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser over parameters of one device; its rate is set at every step, on a GPU in a tensor."""
@@ -73,13 +75,15 @@ class Optimisation:
         return {"step": torch.zeros((), device=p.device), "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
 
     def described(self) -> dict[str, Any]:
-        """For a record. SGD is not named: it is older than the choice, and so are most records."""
+        """For a record. SGD and a kept last batch are not named: they are older than the choices, and so are most records."""
         fields = asdict(self)
+        if self.last_batch == "kept":
+            del fields["last_batch"]
         return {**fields, "betas": BETAS} if self.optimiser != "sgd" else {k: v for k, v in fields.items() if k != "optimiser"} | {"momentum": MOMENTUM}
 
     def steps_per_epoch(self, n: int) -> int:
-        """Batches in an epoch of n images; a last, smaller one counts if it has at least two images."""
-        return n // self.batch_size + (n % self.batch_size >= 2)
+        """Batches in an epoch of n images; a last, smaller one that is kept counts if it has at least two images."""
+        return n // self.batch_size + (self.last_batch == "kept" and n % self.batch_size >= 2)
 
 
 @dataclass
@@ -119,6 +123,8 @@ class Order:
     def __init__(self, n: int, o: Optimisation, seed: int, device: torch.device) -> None:
         self.n, self.o, self.seed, self.device = n, o, seed, device
         self.per_epoch = o.steps_per_epoch(n)
+        if not self.per_epoch:
+            raise ParameterError(f"batch_size = {o.batch_size}: no batch of it in {n} images; lower it or raise n_images")
 
     def batches(self, epoch: int) -> Sequence[Tensor]:
         """Slots of each step of an epoch, int64 each."""
@@ -313,7 +319,7 @@ def pretrain(
         distributed.check_batches(order.at_once * order.per_epoch, order.at_once)
     else:
         order = Order(n, o, seed, device)
-        distributed.check_batches(n, o.batch_size)
+        distributed.check_batches(n if o.last_batch == "kept" else n - n % o.batch_size, o.batch_size)
     labels = labels.to(device) if method.labelled and labels is not None else None
     steps = o.epochs * order.per_epoch
     training = _training(method, augmentation, o, device, steps >= COMPILED_FROM)

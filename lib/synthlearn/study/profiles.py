@@ -30,6 +30,7 @@ CHOICES = {
     "method": tuple(METHODS),
     "encoder": TRAINABLE,
     "optimiser": ("sgd", "adamw"),
+    "last_batch": ("kept", "waits"),
 }
 
 
@@ -40,7 +41,7 @@ class Profile:
     n_images, image_size: pictures to pre-train on and their side in pixels. crop: side of a view; scale_min: least area of a crop.
     jitter, hue, jitter_p, augmentation, downsample (a probability): see :class:`synthlearn.augment.Augmentation`. method: see :mod:`synthlearn.methods`.
     encoder: SmallAlexNet, resnet18, resnet50 or vit; width: of the SmallAlexNet.
-    epochs, batch_size, lr (per 256 images), schedule, weight_decay, precision, optimiser: see :class:`synthlearn.train.Optimisation`.
+    epochs, batch_size, lr (per 256 images), schedule, weight_decay, precision, optimiser, last_batch: see :class:`synthlearn.train.Optimisation`.
     refresh: share of the pictures that is new in every epoch, 0: a fixed pool, 1: a stream that never repeats.
     data, per_class: real set of the probe, and how many of its training images of each class (0: all).
     seeds: how many; threads: of one run on a CPU; device: "auto", "cpu", "cuda" ….
@@ -67,6 +68,7 @@ class Profile:
     weight_decay: float = 1e-4
     precision: str = "fp32"
     optimiser: str = "sgd"
+    last_batch: str = "kept"
     downsample: float = 0.0
     per_class: int = 0
     refresh: float = 0.0
@@ -79,7 +81,7 @@ class Profile:
 
     def optimisation(self) -> Optimisation:
         """The optimiser's settings of this profile."""
-        return Optimisation(self.epochs, self.batch_size, self.lr, self.schedule, self.weight_decay, self.precision, self.optimiser)
+        return Optimisation(self.epochs, self.batch_size, self.lr, self.schedule, self.weight_decay, self.precision, self.optimiser, self.last_batch)
 
 
 FIELDS: dict[str, Any] = {f.name: f.type for f in dataclasses.fields(Profile) if f.name != "name"}
