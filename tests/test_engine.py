@@ -235,3 +235,49 @@ def test_one_pass_trains_as_passes_one_by_one(monkeypatch):
             method = of(name)
             found.append(pretrain(pictures(), method, Augmentation(32), Optimisation(1, 12), labels=torch.arange(24) % 3).curves["loss"])
         assert found[0] == pytest.approx(found[1], rel=1e-3), name
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_a_fused_optimiser_with_its_rate_in_a_tensor_steps_as_the_plain_one(optimiser):
+    """What a GPU uses, with its state made beforehand and the rate changed in place."""
+    o = Optimisation(1, 16, optimiser=optimiser, weight_decay=0.1)
+    start = [rng.normal(rng.key("weights", i), shape) for i, shape in enumerate([(4, 3), (5,)])]
+    plain, fused = ([nn.Parameter(x.clone()) for x in start] for _ in range(2))
+    one, rate = o.of(plain), torch.zeros(())
+    settings = {"lr": rate, "weight_decay": 0.1, "fused": True}
+    decayed = [{"params": fused[:1]}, {"params": fused[1:], "weight_decay": 0.1 if optimiser == "sgd" else 0.0}]
+    other = torch.optim.SGD(decayed, momentum=train.MOMENTUM, **settings) if optimiser == "sgd" else torch.optim.AdamW(decayed, betas=train.BETAS, **settings)
+    primed(o, other)
+    for step in range(3):
+        for p, q in zip(plain, fused, strict=True):
+            p.grad = rng.normal(rng.key("gradient", step, p.ndim), tuple(p.shape))
+            q.grad = p.grad.clone()
+        for group in one.param_groups:
+            group["lr"] = 0.1 * (step + 1)
+        rate.fill_(0.1 * (step + 1))
+        one.step()
+        other.step()
+        assert all(torch.allclose(p, q, atol=1e-6) for p, q in zip(plain, fused, strict=True))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("name", list(METHODS))
+def test_a_card_replays_what_it_computes_step_by_step_and_never_waits(name, monkeypatch):
+    images, o = pictures().cuda(), Optimisation(3, 12)
+    _, replayed = run(name, o=o, images=images)
+    monkeypatch.setattr(graph, "captures", lambda device: False)
+    _, plain = run(name, o=o, images=images)
+    assert replayed["loss"] == pytest.approx(plain["loss"], rel=1e-2)
+    monkeypatch.undo()
+    training = Training(of(name).cuda(), Augmentation(32), o, torch.device("cuda"))
+    slots, keys = torch.arange(12, device="cuda"), rng.key("views", 0, 0, device="cuda")
+    labels = slots % 3 if training.method.labelled else None
+    training.step(images[:12], slots, keys, labels, 0.1)  # captures
+    batch = images[12:].clone()
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(3):
+            training.step(batch, slots, keys, labels, 0.1)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
