@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from synthlearn import machine
+from synthlearn import machine, study
 
 ARM = "processor\t: 0\nFeatures\t: fp asimd evtstrm sve\nCPU implementer\t: 0x41\nCPU part\t: 0xd40\n\nprocessor\t: 1\nCPU part\t: 0xd41\n"
 
@@ -70,3 +70,31 @@ def test_a_processor_is_told_by_its_kind_and_instructions(fresh, tmp_path):
     fresh.setattr(machine, "CPUINFO", tmp_path / "no such file")
     machine._cpuinfo.cache_clear()
     assert machine.processor("cpu")["machine"] and machine.device_name("cpu")
+
+
+def test_half_precision_is_offered_where_the_processor_has_it_and_it_is_clearly_faster(monkeypatch):
+    def pays(flags, full, half):
+        monkeypatch.setattr(machine, "_cpuinfo", lambda: {"flags": flags})
+        seconds = {torch.float32: full, torch.bfloat16: half}
+        monkeypatch.setattr(machine, "_convolution", lambda kind: seconds[kind])
+        machine.half_precision_pays.cache_clear()
+        return machine.half_precision_pays("cpu")
+
+    try:
+        assert pays("avx512f avx512_bf16", 1.0, 0.5) and pays("amx_bf16", 1.0, 0.5)
+        assert not pays("avx512_bf16", 1.0, 0.9)  # has it, and gains nothing to speak of
+        assert not pays("avx512f", 1.0, 0.1)  # a detour, whatever was measured
+    finally:
+        machine.half_precision_pays.cache_clear()
+
+
+def test_the_convolution_is_timed_in_both_precisions():
+    assert all(0 < machine._convolution(kind) < 60 for kind in (torch.float32, torch.bfloat16))
+
+
+def test_a_precision_of_auto_becomes_the_one_that_is_meant(monkeypatch):
+    for pays, meant in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr(machine, "half_precision_pays", lambda device, pays=pays: pays)
+        p = study.resolve("smoke", precision="auto", device="auto")
+        assert (p.precision, p.device) == (meant, "cuda" if torch.cuda.is_available() else "cpu")
+        assert p.optimisation().described()["precision"] == meant

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -154,3 +155,13 @@ def test_a_number_lies_between_its_bounds(value):
     with pytest.raises(ParameterError, match=r"^share = .*: must be a number from 1 to 3$"):
         options.number("share", value, 1, 3)
     assert options.number("share", 1, 1, 3) == 1.0
+
+
+def test_auto_is_a_card_where_there_is_one_and_the_processor_elsewhere(monkeypatch):
+    assert options.the_device("cpu") == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert options.the_device("auto") == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert options.the_device("auto") == "cuda"
+    with pytest.raises(ParameterError, match="device = 'gpu': not on this machine; present: cpu"):
+        options.the_device("gpu")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 import torch
@@ -155,3 +156,63 @@ def test_keys_of_the_plan_are_those_of_the_order():
     steps = list(train.Order(10, o, 3, torch.device("cpu")).plan(range(6)))
     assert [s for s, _, _ in steps] == list(range(6)) and [e for _, e, _ in steps] == [0, 0, 0, 1, 1, 1]
     assert torch.equal(torch.cat([slots for _, e, slots in steps if e == 1]), rng.permutation(rng.key("order", 3, 1), 10))
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_a_stream_is_made_beside_the_steps_where_there_are_two_threads(two_threads, monkeypatch):
+    o, made = train.Optimisation(3, 8), []
+
+    def batches():
+        feed = stream.feed(WHITE, 24, 8, refresh=0.5)
+        batch = feed.batch
+        monkeypatch.setattr(feed, "batch", lambda *told: made.append((threading.current_thread(), torch.get_num_threads())) or batch(*told))
+        found = []
+        for step, pictures in feed.ahead(train.Order(24, o, 0, torch.device("cpu")).plan(range(9))):
+            found.append((step[:2], pictures))
+            assert torch.get_num_threads() == 1
+        return found
+
+    beside = batches()
+    assert {threads for _, threads in made} == {1} and threading.main_thread() not in {thread for thread, _ in made}
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(1)
+    made.clear()
+    plain = batches()
+    assert {thread for thread, _ in made} == {threading.main_thread()}
+    assert [step for step, _ in beside] == [step for step, _ in plain] == [(s, s // 3) for s in range(9)]
+    assert all(torch.equal(a, b) for (_, a), (_, b) in zip(beside, plain, strict=True))
+
+
+def test_a_stream_that_fails_beside_the_steps_leaves_the_threads_as_they_were(two_threads, monkeypatch):
+    feed = stream.feed(WHITE, 24, 8, refresh=1.0)
+    monkeypatch.setattr(feed.source, "sample", lambda *told: (_ for _ in ()).throw(OSError("gone")))
+    with pytest.raises(OSError, match="gone"):
+        list(feed.ahead(train.Order(24, train.Optimisation(1, 8), 0, torch.device("cpu")).plan(range(3))))
+    assert torch.get_num_threads() == 2
+
+
+def test_pools_on_a_card_are_made_once_kept_for_the_next_rows_and_not_written(runs, monkeypatch):
+    """With a processor for a card: the rule that picks and drops pools."""
+    asked = []
+    monkeypatch.setattr(stream, "_held", {})
+    monkeypatch.setattr(stream, "_fits", lambda size, device: True)
+    sample = type(WHITE).sample
+    monkeypatch.setattr(type(WHITE), "sample", lambda self, indices, *told: asked.append(len(indices)) or sample(self, indices, *told))
+    one = stream.feed(WHITE, 300, 8)
+    again = stream.feed(WHITE, 300, 8)
+    assert asked == [256, 44] and one.images is again.images
+    assert torch.equal(one.images, WHITE.sample(range(300), 8)) and not list(runs.rglob("pools/*"))
+    for seed in range(1, stream.HELD + 1):
+        stream.feed(WHITE, 4, 8, seed)
+    assert len(stream._held) == stream.HELD
+    stream.feed(WHITE, 300, 8)  # the first one had to go
+    assert asked[-2:] == [256, 44]
+    monkeypatch.setattr(stream, "SLOW", 0.0)
+    assert torch.equal(stream.feed(WHITE, 20, 8).images, WHITE.sample(range(20), 8)) and len(list(runs.rglob("pools/*"))) == 1  # minutes are kept
