@@ -104,7 +104,8 @@ def test_the_command_stops_in_time_goes_on_and_loses_nothing_when_killed(tmp_pat
     environment = {**os.environ, "SYNTHLEARN_RUNS": str(tmp_path)}
     rows = ["--row", "raw_pixels", "--row", "real", "--row", "noise-white", "--seed", "0"]
     started = subprocess.Popen(command(*rows, "--minutes", "5"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    first = started.stdout.readline()
+    order, first = started.stdout.readline(), started.stdout.readline()
+    assert order == "to make, of 3: 3, in this order: raw_pixels s0, real s0, noise-white s0\n"
     assert first.startswith("raw_pixels seed 0: linear"), started.stderr.read()  # of the paper's table, and untrained
     time.sleep(0.5)  # into the next row
     os.kill(started.pid, signal.SIGKILL)
@@ -115,8 +116,8 @@ def test_the_command_stops_in_time_goes_on_and_loses_nothing_when_killed(tmp_pat
     done = subprocess.run(command(*rows, "--minutes", "0.02"), env=environment, capture_output=True, text=True, check=True)
     assert " left (" in done.stdout or "1 cut off" in done.stdout
     done = subprocess.run(command(*rows, "--minutes", "5"), env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1].endswith("0 cut off, to go on; 0 left") and "raw_pixels seed" not in done.stdout
+    assert done.stdout.splitlines()[-1].endswith("0 cut off, to go on; 0 left") and "raw_pixels seed" not in done.stdout  # it was there
     assert "device: cpu (" in done.stderr and time.monotonic() - began < 300
     assert kept.items() <= records(tmp_path).items() and set(records(tmp_path)) == {"raw_pixels-s0", "real-s0", "noise-white-s0"}
     again = subprocess.run(command(*rows, "--minutes", "5"), env=environment, capture_output=True, text=True, check=True)
-    assert again.stdout == "0 made; 0 cut off, to go on; 0 left\n"
+    assert again.stdout == "to make, of 3: 0\n0 made; 0 cut off, to go on; 0 left\n"

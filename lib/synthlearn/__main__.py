@@ -437,7 +437,9 @@ def _run(args: Namespace) -> int:
         for job in jobs:
             told(job, run.record(*job))
         return 0
-    print(schedule.stretch(schedule.by_priority(jobs), 60 * args.minutes, told))
+    order = schedule.by_priority(jobs)
+    print(f"to make, of {len(jobs)}: {len(order)}" + (f", in this order: {schedule.listed(order)}" if order else ""), flush=True)
+    print(schedule.stretch(order, 60 * args.minutes, told))
     return 0
 
 

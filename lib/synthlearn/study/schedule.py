@@ -11,6 +11,7 @@ from .profiles import Profile
 from .rows import Row
 
 Job = tuple[Row, Profile, int]  # a row in a profile, and its seed
+SHOWN = 8  # jobs by name in a line
 RESERVE, LARGEST = 0.1, 20.0  # share of the time that is left for measuring and writing what has been trained; seconds
 
 
@@ -23,12 +24,13 @@ class Stretch:
     left: list[Job] = field(default_factory=list)
 
     def __str__(self) -> str:
-        def told(jobs: Sequence[Job]) -> str:
-            return ", ".join(f"{row.name} s{seed}" for row, _, seed in jobs[:5]) + (" …" if len(jobs) > 5 else "")
+        parts = (("made", self.made), ("cut off, to go on", self.cut), ("left", self.left))
+        return "; ".join(f"{len(jobs)} {what}{f' ({listed(jobs)})' if jobs else ''}" for what, jobs in parts)
 
-        parts = [f"{len(jobs)} {what}{f' ({told(jobs)})' if jobs else ''}" for what, jobs in
-                 (("made", self.made), ("cut off, to go on", self.cut), ("left", self.left))]  # fmt: skip
-        return "; ".join(parts)
+
+def listed(jobs: Sequence[Job]) -> str:
+    """The first jobs by name and seed."""
+    return ", ".join(f"{row.name} s{seed}" for row, _, seed in jobs[:SHOWN]) + (f" … and {len(jobs) - SHOWN} more" if len(jobs) > SHOWN else "")
 
 
 def rank(row: Row) -> int:
@@ -37,12 +39,15 @@ def rank(row: Row) -> int:
 
 
 def by_priority(jobs: Iterable[Job]) -> list[Job]:
-    """The most telling first: the paper's table for all of its seeds, other sources, variants; within a rank one seed of all rows after the other."""
-    return sorted(jobs, key=lambda job: (rank(job[0]), job[2]))
+    """Jobs without a fresh record, the most telling first: the paper's table for all of its seeds, other sources, variants.
+
+    Within a rank one seed of all rows comes after the other.
+    """
+    return sorted((job for job in jobs if run.state(*job) != "fresh"), key=lambda job: (rank(job[0]), job[2]))
 
 
 def stretch(jobs: Sequence[Job], seconds: float, made: Callable[[Job, dict], None]) -> Stretch:
-    """Make the records that are not fresh, in order, while the time that is left is longer than the row's estimate.
+    """Make records, in order, while the time that is left is longer than the row's estimate.
 
     A job that would not fit waits; when none fits any more the first one that waits is begun, and cut off when the time is over: its checkpoint
     stays. ``made`` is called with each record.
@@ -51,9 +56,6 @@ def stretch(jobs: Sequence[Job], seconds: float, made: Callable[[Job, dict], Non
     known = _Estimates()
     with deadline.within(seconds - min(LARGEST, RESERVE * seconds)):
         for job in jobs:
-            row, profile, seed = job
-            if run.state(row, profile, seed) == "fresh":
-                continue
             if deadline.left() < known.of(job):
                 waiting.append(job)
             else:
