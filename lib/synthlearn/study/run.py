@@ -71,6 +71,7 @@ def prepare(profile: Profile) -> None:
     """This process's threads, and float32 that is one on a GPU too: convolutions there round to ten bits of mantissa (TF32) by default."""
     torch.set_num_threads(profile.threads)
     torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True  # shapes come again and again: the fastest kernel of each is looked for once
 
 
 def runs(row: Row, profile: Profile) -> list[dict[str, Any]]:
@@ -170,6 +171,8 @@ def _make(row: Row, profile: Profile, seed: int, described: dict[str, Any]) -> d
     p = row.profile(profile)
     origin = provenance(described, p)  # before the run: the code may be edited while it lasts
     began, cpu, identity = time.perf_counter(), time.process_time(), files.digest(described)
+    if p.device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats(p.device)  # of the row before, in the same process
     attempts = files.runs() / "attempts" / identity[:24]
     tries = attempts.read_bytes().count(b"\n") if attempts.is_file() else 0
     files.append_line(attempts, datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
