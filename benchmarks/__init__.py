@@ -1,1 +1,1 @@
-"""Speeds as ratios to reference loops, measured in one run: ``python -m benchmarks``."""
+"""Speeds: ratios to reference loops, and the engine against the hardware: ``python -m benchmarks``."""

@@ -65,7 +65,8 @@ def test_the_generator_is_short_and_its_commands_work(checkout):
 
 
 def test_speeds_are_told_with_three_digits():
-    from benchmarks.__main__ import digits, told
+    from benchmarks.pairs import told
+    from benchmarks.timing import digits
 
     assert [digits(x) for x in (0.00012345, 0.0456, 3.14159, 99.94, 167.4, 12345.6)] == ["0.000123", "0.0456", "3.14", "99.9", "167", "12,346"]
     row = {"what": "voronoi", "against": "numpy_noise", "ours": [1, 167.2, 300], "ratio": [0.031, 0.0312, 0.04], "goal": None, "memory_mb": 0}

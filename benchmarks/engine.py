@@ -1,0 +1,462 @@
+"""Training, generation and measurement against what the hardware allows: the tables of "On a GPU".
+
+Every speed has a floor: the operations at the measured peak of a matrix product of their precision,
+or the bytes at the measured speed of a copy. What a floor leaves out (norms, pooling, a solver's
+iterations) is part of what is measured against it.
+"""
+
+import contextlib
+import copy
+import gc
+import itertools
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import synthlearn as sl
+from synthlearn import encoders, kernels, methods, probe, rng, stream, train
+from synthlearn.augment import Augmentation
+from synthlearn.datasets import ImageSet
+from synthlearn.encoders import SmallAlexNet
+from synthlearn.graph import Replayed
+from synthlearn.text2image import flow
+from synthlearn.text2image.learned import NOISE
+from synthlearn.text2image.sampling import noise_levels
+from synthlearn.text2image.unet import UNet
+
+from .stored import Files, TinyViT, written
+from .timing import clock, digits, median, timed
+
+KINDS = {"bf16": torch.bfloat16, "fp32": torch.float32, "fp64": torch.float64}
+SCALE_MIN = 0.2  # of the profiles' views
+SMALLER_IS_BETTER = ("ms", "s")
+CAPTIONS = 50
+GOALS: dict[str, int | None] = {  # generators, images/s at 128 px
+    "programs": 20_000, "dead_leaves-mixed": 20_000, "dead_leaves-textures": 20_000, "fractals-fractaldb": 20_000, "stat-spectrum_color": 20_000,
+    "collage-found": None, "stylegan-oriented": 5000, "stat-spectrum_color_wmm": 2000, "fractals-sigma": 20_000, "stylegan-random": 1000,
+    "feature_vis-random": 60,
+}  # fmt: skip
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A training: alignment and uniformity over a SmallAlexNet, from ``n`` pictures of ``side`` px, for ``shown`` of its ``epochs``."""
+
+    name: str
+    width: float
+    side: int
+    crop: int
+    batch: int
+    n: int
+    epochs: int
+    shown: int
+    precision: str = "fp32"
+    goal: float | None = None  # ms a step
+
+    def optimisation(self) -> train.Optimisation:
+        """Of the profiles, but for what differs here."""
+        return train.Optimisation(self.epochs, self.batch, precision=self.precision)
+
+    def views(self) -> Augmentation:
+        """Of the profiles."""
+        return Augmentation(self.crop, SCALE_MIN)
+
+    def encoder(self, seed: int = 0) -> SmallAlexNet:
+        """A new one."""
+        return SmallAlexNet(self.width, self.crop, seed)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large what is measured is: views as (side, crop, batch); probe as (train, features, classes); sets: labelled pictures for
+    training and testing; rows: how many are made; pictures: stored ones; drawn: samples at once; few: pictures of a generator's first call."""
+
+    product: int
+    kinds: tuple[str, ...]
+    copied: int  # bytes
+    repeats: int
+    views: tuple[tuple[int, int, int], ...]
+    trainings: tuple[Work, ...]
+    base: int
+    batch: int
+    drawn: int
+    unet: str  # precision
+    probe: tuple[int, int, int]
+    sets: tuple[int, int]
+    rows: int
+    stored: Work
+    generator_side: int
+    few: int
+
+
+CPU_PROFILE = Work("the cpu profile's sizes", 0.25, 48, 32, 256, 10_000, 10, 5, goal=3.0)
+GPU_PROFILE = Work("the gpu profile's sizes", 1.0, 48, 32, 512, 20_000, 100, 3, "bf16", goal=1e3 * 2 * 512 / 60_000)
+LARGE = Work("width 1, 64 px, batch 768", 1.0, 128, 64, 768, 6912, 100, 3, "bf16", goal=1e3 * 2 * 768 / 60_000)
+STORED = Work("stored", 1.0, 128, 64, 256, 4096, 100, 9, "bf16")
+CARD = Sizes(
+    product=8192, kinds=("bf16", "fp32", "fp64"), copied=1 << 30, repeats=5, views=((128, 64, 768), (48, 32, 512)),
+    trainings=(CPU_PROFILE, GPU_PROFILE, LARGE), base=64, batch=256, drawn=2048, unet="bf16", probe=(10_000, 4096, 100), sets=(20_000, 10_000),
+    rows=2, stored=STORED, generator_side=128, few=64,
+)  # fmt: skip
+ON_CPU = Sizes(
+    product=2048, kinds=("fp32", "fp64"), copied=1 << 28, repeats=3, views=((48, 32, 256), (128, 64, 256)),
+    trainings=(Work("the cpu profile's sizes", 0.25, 48, 32, 256, 1024, 10, 3),), base=24, batch=64, drawn=50, unet="fp32",
+    probe=(10_000, 1024, 10), sets=(10_000, 10_000), rows=0, stored=STORED, generator_side=128, few=64,
+)  # fmt: skip
+TINY_WORK = Work("tiny", 0.125, 48, 32, 16, 40, 10, 2)
+TINY = Sizes(
+    product=128, kinds=("bf16", "fp32", "fp64"), copied=1 << 20, repeats=1, views=((48, 32, 8),), trainings=(TINY_WORK,), base=16, batch=4, drawn=4,
+    unet="fp32", probe=(60, 16, 3), sets=(40, 20), rows=1, stored=Work("stored", 0.125, 48, 32, 8, 20, 10, 2), generator_side=32, few=2,
+)  # fmt: skip
+
+
+class TimeLimitError(Exception):
+    """A part took longer than it may."""
+
+
+@dataclass
+class Bench:
+    """Where it is measured, how large, and the peaks: FLOP/s by precision, bytes/s under "copy"."""
+
+    device: str
+    sizes: Sizes
+    peaks: dict[str, float] = field(default_factory=dict)
+
+    def median(self, call: Callable[[], int]) -> float:
+        """Things per second."""
+        return median(call, self.device, self.sizes.repeats)
+
+    def entry(self, what: str, value: float, unit: str, goal: float | None = None, floor: float | None = None) -> Entry:
+        """A measurement; ``floor``: its value if the hardware alone decided, in the same unit. Goals are of a card's sizes."""
+        goal = goal if self.sizes is CARD else None
+        used = torch.cuda.max_memory_allocated() >> 20 if self.device != "cpu" else None
+        ratio = None if not floor else (floor / value if unit in SMALLER_IS_BETTER else value / floor)
+        met = None if goal is None else (value <= goal if unit in SMALLER_IS_BETTER else value >= goal)
+        return {"what": what, "value": value, "unit": unit, "goal": goal, "met": met, "floor": floor, "share": ratio, "memory_mb": used}
+
+    def seconds(self, work: float, peak: str) -> float | None:
+        """Least time of so many operations of a precision, or bytes of a copy; None where that peak was not measured."""
+        return work / self.peaks[peak] if peak in self.peaks else None
+
+    def rate(self, work: float, peak: str) -> float | None:
+        """Most things per second of so many operations or bytes each."""
+        return self.peaks[peak] / work if peak in self.peaks else None
+
+
+def flop(call: Callable[[], Any]) -> int:
+    """Operations of a call, multiplications and additions counted apart."""
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return counter.get_total_flops()
+
+
+def flop_per_view(encoder: encoders.Encoder, crop: int) -> float:
+    """Forward and backward, of a view."""
+    model = copy.deepcopy(encoder).to("meta")
+    x = torch.zeros(4, 3, crop, crop, device="meta")
+    return flop(lambda: model.project(model.embed(x)).sum().backward()) / len(x)
+
+
+def peaks(bench: Bench) -> Iterator[Entry]:
+    """Matrix products and a copy: what all else is held against."""
+    n, device = bench.sizes.product, bench.device
+    for kind in bench.sizes.kinds:
+        a = torch.randn(n, n, device=device).to(KINDS[kind])
+        bench.peaks[kind] = 2 * n**3 * bench.median(partial(_counted, partial(torch.matmul, a, a)))
+        yield bench.entry(f"matrix product {n}³, {kind}", bench.peaks[kind] / 1e12, "TFLOP/s")
+    x = torch.empty(bench.sizes.copied, dtype=torch.uint8, device=device)
+    y = torch.empty_like(x)
+    bench.peaks["copy"] = 2 * len(x) * bench.median(partial(_counted, partial(y.copy_, x)))
+    yield bench.entry("memory, read and written", bench.peaks["copy"] / 1e9, "GB/s")
+
+
+def _counted(call: Callable[[], Any], n: int = 1, times: int = 1) -> int:
+    """Call it ``times``: how many things that made, ``n`` by each call."""
+    for _ in range(times):
+        call()
+    return n * times
+
+
+def views(side: int, crop: int, batch: int, bench: Bench) -> Iterator[Entry]:
+    """Exact and linear ones, by the kernel and by tensor operations."""
+    pictures = _pictures(batch, side, bench.device)
+    keys = rng.key("bench", torch.arange(batch), device=bench.device)
+    floor = bench.rate(3 * (side**2 + 4 * crop**2), "copy")  # uint8 read, float32 written
+    for variant in ("exact", "linear"):
+        augmentation = Augmentation(crop, SCALE_MIN, variant=variant)
+        ways: dict[str, Callable[..., Tensor]] = {"tensors": partial(augmentation.by_tensors, subsets=bench.device == "cpu")}
+        if kernels.available(torch.device(bench.device)):
+            ways = {"kernel": augmentation.by_kernel, **ways}
+        for way, make in ways.items():
+            speed = bench.median(partial(_counted, partial(make, pictures, keys), batch))
+            yield bench.entry(f"views, {variant}, {side} → {crop} px, batch {batch}, by {way}", speed, "views/s", floor=floor)
+
+
+def _pictures(n: int, side: int, device: str) -> Tensor:
+    return torch.randint(0, 256, (n, 3, side, side), dtype=torch.uint8, device=device)
+
+
+def training_of(bench: Bench, work: Work) -> tuple[train.Training, Callable[[], Any]]:
+    """A training, and one update of it."""
+    training = train.Training(methods.AlignUniform(work.encoder()), work.views(), work.optimisation(), torch.device(bench.device))
+    pictures, slots = _pictures(work.batch, work.side, bench.device), torch.arange(work.batch, device=bench.device)
+    return training, partial(training.step, pictures, slots, rng.key("bench", device=bench.device), None, 0.01)
+
+
+def steps(work: Work, bench: Bench) -> Iterator[Entry]:
+    """Views, forward, loss, backward and update of one batch; the forward pass alone."""
+    training, update = training_of(bench, work)
+    per_view, times = flop_per_view(training.method.encoder, work.crop), 5 if bench.device != "cpu" else 1
+    floor = bench.seconds(per_view * 2 * work.batch, work.precision)
+    yield bench.entry(f"training step, {work.name}, {work.precision}", 1e3 / bench.median(partial(_counted, update, 1, times)), "ms", work.goal, _ms(floor))
+    x = torch.randn(2 * work.batch, 3, work.crop, work.crop, device=bench.device).contiguous(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def forward(x: Tensor) -> tuple[Tensor, ...]:
+        with torch.autocast(bench.device, torch.bfloat16, enabled=work.precision == "bf16"):
+            return tuple(training.method.outputs(x))
+
+    replayed = Replayed(forward, training.method.buffers)
+    speed = bench.median(partial(_counted, partial(replayed, x), 1, times))
+    yield bench.entry(f"forward alone, {work.name}, {work.precision}", 1e3 / speed, "ms", floor=_ms(floor and floor / 3))
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else 1e3 * seconds
+
+
+def compiled(work: Work, bench: Bench) -> Iterator[Entry]:
+    """The same step with its encoder compiled, and what compiling takes."""
+    training, update = training_of(bench, work)
+    floor = bench.seconds(flop_per_view(training.method.encoder, work.crop) * 2 * work.batch, work.precision)
+    encoder: Any = training.method.encoder
+    encoder.embed = torch.compile(encoder.embed)
+    yield bench.entry(f"first step with torch.compile, {work.name}", 1 / timed(partial(_counted, update), bench.device), "s")
+    yield bench.entry(f"training step with torch.compile, {work.name}", 1e3 / bench.median(partial(_counted, update)), "ms", work.goal, _ms(floor))
+
+
+def looped(bench: Bench, feed: stream.Feed, encoder: encoders.Encoder, work: Work) -> tuple[float, float]:
+    """Views per second and ms a step of pretrain, over whole epochs after the first one."""
+    o, marks = work.optimisation(), []
+    per_epoch = o.steps_per_epoch(work.n)
+
+    def on_step(done: int) -> None:
+        if done in (per_epoch, work.shown * per_epoch):
+            marks.append(clock(bench.device))
+
+    train.pretrain(feed, methods.AlignUniform(encoder), work.views(), o, 0, until=work.shown * per_epoch, on_step=on_step)
+    seconds, epochs = marks[1] - marks[0], work.shown - 1
+    return 2 * work.n * epochs / seconds, 1e3 * seconds / (epochs * per_epoch)
+
+
+def loop(work: Work, bench: Bench) -> Iterator[Entry]:
+    """The whole loop of pretrain, pictures in memory."""
+    encoder = work.encoder().to(bench.device)
+    floor, goal = bench.rate(flop_per_view(encoder, work.crop), work.precision), work.goal and 1e3 * 2 * work.batch / work.goal
+    speed, ms = looped(bench, stream.Pool(_pictures(work.n, work.side, bench.device), bench.device), encoder, work)
+    yield bench.entry(f"whole loop, {work.name}, {work.precision}", speed, "views/s", goal, floor)
+    yield bench.entry(f"a step of the whole loop, {work.name}, {work.precision}", ms, "ms", work.goal, _ms(floor and 2 * work.batch / floor))
+
+
+def _unet(bench: Bench) -> UNet:
+    net = UNet([f"a picture of kind {i}" for i in range(CAPTIONS)], 32, bench.sizes.base)
+    return net.to(bench.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+
+
+def unet_updates(bench: Bench) -> Iterator[Entry]:
+    """An update of the learned text-to-image model, and a whole training of it."""
+    o, device = flow.Recipe(base=bench.sizes.base, batch=bench.sizes.batch, precision=bench.sizes.unet), bench.device
+    net, n = _unet(bench), max(2 * o.batch, 1000)
+    per_picture = _unet_flop(net) * 3
+    training = flow.Training(net, _pictures(n, 32, device), torch.arange(n, device=device) % CAPTIONS, o)
+    update, scalar = Replayed(training.update, training.changed), partial(torch.full, (), device=device)
+    inputs = scalar(1), scalar(1e-4), scalar(0.01)
+    seconds = 1 / bench.median(partial(_counted, partial(update, *inputs), 1, 3 if device != "cpu" else 1))
+    floor = bench.seconds(per_picture * o.batch, o.precision)
+    named = f"base {o.base}, batch {o.batch}, 32 px, {o.precision}"
+    yield bench.entry(f"U-Net update, {named}", 1e3 * seconds, "ms", 15.0, _ms(floor))
+    yield bench.entry("6,000 such updates", 6000 * seconds, "s", 90.0, floor and 6000 * floor)
+
+
+def _unet_flop(net: nn.Module) -> float:
+    """Of a picture's forward pass."""
+    model, x = copy.deepcopy(net).cpu(), torch.zeros(2, 3, 32, 32)
+    with torch.no_grad():
+        return flop(lambda: model(x, torch.full((2,), 0.5), torch.zeros(2, dtype=torch.int64))) / 2
+
+
+def sampler(bench: Bench) -> Iterator[Entry]:
+    """Samples of one guidance scale by 12 Heun steps."""
+    net, n = _unet(bench).eval(), bench.sizes.drawn
+    draw, levels = flow.Sampler(net, False, bench.sizes.unet), noise_levels(12, *NOISE)
+    noise, captions = torch.randn(n, 3, 32, 32, device=bench.device), torch.arange(n, device=bench.device) % CAPTIONS
+    speed = bench.median(partial(_counted, partial(draw, noise, captions, levels), n))
+    floor = bench.rate(_unet_flop(net) * (2 * 12 - 1), bench.sizes.unet)
+    yield bench.entry(f"samples, base {bench.sizes.base}, 12 Heun steps, {n} at once", speed, "images/s", 20_000 / 15, floor)
+    yield bench.entry("20,000 such samples", 20_000 / speed, "s", 15.0, floor and 20_000 / floor)
+
+
+def one_probe(bench: Bench) -> Iterator[Entry]:
+    """A linear probe with its choice of L2, on random features."""
+    n, d, classes = bench.sizes.probe
+    f, y = torch.randn(n, d, device=bench.device).relu(), torch.randint(0, classes, (n,), device=bench.device)
+    floor = bench.seconds(2 * n * d**2 * (2 - probe.HELD_OUT), "fp64")  # the products zᵀz of the choice and of the fit
+    call = partial(_counted, partial(probe.linear, f, y, f[:1000], y[:1000], classes))
+    yield bench.entry(f"linear probe, {n:,} × {d:,} features, {classes} classes", 1 / timed(call, bench.device), "s", floor=floor)
+
+
+def labelled(n: int, tests: int, side: int, device: str) -> tuple[ImageSet, ImageSet]:
+    """Fractals of ten categories, for training and testing: uint8 on the CPU."""
+    source = sl.generator("fractals-fractaldb", categories=10)
+    index, names = torch.arange(n + tests), tuple(f"category {i}" for i in range(10))
+    images, labels = source.sample(index, side, device=device).cpu(), stream.labels(source, n + tests)
+    return ImageSet("fractals", "train", images[:n], labels[:n], names, ""), ImageSet("fractals", "test", images[n:], labels[n:], names, "")
+
+
+def all_probes(work: Work, bench: Bench) -> Iterator[Entry]:
+    """All measurements of a row, of an untrained encoder."""
+    sets, encoder = labelled(*bench.sizes.sets, work.crop, bench.device), work.encoder().to(bench.device)
+    n, d = len(sets[0]), encoder.embedding_size
+    floor = bench.seconds(3 * 2 * n * d**2 * (2 - probe.HELD_OUT), "fp64")
+    seconds = 1 / timed(partial(_counted, partial(probe.measure, encoder, *sets)), bench.device)
+    yield bench.entry(f"all measurements of a row, {work.name}", seconds, "s", 2.0, floor)
+
+
+def rows(work: Work, bench: Bench) -> Iterator[Entry]:
+    """From nothing to a measured encoder, several of one form in one process; a first one is not counted."""
+    n, tests = (min(n, 10_000) for n in bench.sizes.sets)
+    train_set, test_set = labelled(n, tests, work.crop, bench.device)
+    source, seeds = sl.generator("dead_leaves-mixed"), itertools.count()
+
+    def row() -> None:
+        seed = next(seeds)
+        pictures = source.sample(torch.arange(work.n), work.side, seed, bench.device)
+        method = methods.AlignUniform(work.encoder(seed).to(bench.device))
+        train.pretrain(stream.Pool(pictures, bench.device), method, work.views(), work.optimisation(), seed)
+        probe.measure(method.encoder, train_set, test_set, seed)
+
+    row()
+    speed = 60 * timed(partial(_counted, row, 1, bench.sizes.rows), bench.device)
+    floor = bench.rate(flop_per_view(work.encoder(), work.crop) * 2 * work.n * work.epochs, work.precision)
+    yield bench.entry(f"rows, {work.name}, in one process", speed, "rows/min", 10.0, floor and 60 * floor)
+
+
+def generator(name: str, bench: Bench) -> Iterator[Entry]:
+    """Pictures of one set, more at once until a call takes long enough."""
+    source, side, n, start = sl.generator(name), bench.sizes.generator_side, bench.sizes.few, 10_000
+    source.sample(range(n), side, device=bench.device)  # compiles, and makes what all pictures share
+    while True:
+        speed = timed(partial(_counted, partial(source.sample, torch.arange(start, start + n), side, device=bench.device), n), bench.device)
+        start += n
+        if n / speed > 0.3 or n >= 16_384 or bench.sizes is TINY:
+            break
+        n *= 4
+    yield bench.entry(f"generator {name}, {side} px", speed, "images/s", GOALS[name], bench.rate(3 * side**2, "copy"))
+
+
+def stored(model: str, bench: Bench) -> Iterator[Entry]:
+    """Training with pictures that lie in memory, in files, or are made when they are needed."""
+    work, device = bench.sizes.stored, bench.device
+    source = sl.generator("dead_leaves-mixed")
+    pictures = source.sample(torch.arange(work.n), work.side, device=device)
+    new: Callable[[], encoders.Encoder] = work.encoder if model == "SmallAlexNet" else partial(TinyViT, work.crop)
+    floor = bench.rate(2 * flop_per_view(new(), work.crop), work.precision)
+    with tempfile.TemporaryDirectory() as folder:
+        written(pictures.cpu(), Path(folder))
+        feeds = {
+            "memory": stream.Pool(pictures, device), "generated": stream.Changing(source, work.n, work.side, 0, device, 1.0),
+            "files": Files(Path(folder), work.n, device, min(16, os.cpu_count() or 1)),
+        }  # fmt: skip
+        for way, feed in feeds.items():
+            speed = looped(bench, feed, new().to(device), work)[0] / 2
+            yield bench.entry(f"training {model}, {work.side} px, pictures: {way}", speed, "images/s", floor=floor) | {"model": model, "way": way}
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is measured under one limit of time."""
+
+    name: str
+    measure: Callable[[Bench], Iterator[Entry]]
+    seconds: float
+
+
+def parts(sizes: Sizes, card: bool) -> list[Part]:
+    """All there is to measure, the most telling first; ``card``: with what needs a GPU to be of use."""
+    first, last = sizes.trainings[0], sizes.trainings[min(1, len(sizes.trainings) - 1)]
+    found = [Part("peaks", peaks, 15)]
+    found += [Part(f"step, {work.name}", partial(steps, work), 20) for work in sizes.trainings]
+    found += [Part(f"loop, {work.name}", partial(loop, work), 30) for work in sizes.trainings[:2]]
+    found += [Part(f"views, {v[0]} → {v[1]} px", partial(views, *v), 20) for v in sizes.views]
+    found += [Part("unet", unet_updates, 30), Part("sampler", sampler, 20), Part("probe", one_probe, 20), Part("probes", partial(all_probes, last), 20)]
+    if not card:
+        return [Part(part.name, part.measure, 600) for part in found]
+    found += [Part("rows", partial(rows, first), 30)]
+    found += [Part(f"generator {name}", partial(generator, name), 6) for name in GOALS]
+    found += [Part(f"stored, {model}", partial(stored, model), 15) for model in ("ViT-Tiny", "SmallAlexNet")]
+    return [*found, Part("compiled", partial(compiled, last), 60)]
+
+
+@contextlib.contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Raise TimeLimitError inside when so many seconds are over; again every few seconds, should it be lost on its way."""
+
+    def over(*_: Any) -> None:
+        raise TimeLimitError(f"stopped after {seconds:.0f} s")
+
+    if seconds <= 0:
+        raise TimeLimitError("no time was left")
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 5)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def measure(bench: Bench, wanted: Sequence[Part], seconds: float, keep: Callable[[list[Entry]], Any]) -> list[Entry]:
+    """Measure all parts in so many seconds. What fails or takes too long is an entry with its "error", and the next part begins.
+
+    ``keep`` is called with all entries after each part.
+    """
+    until, found = time.monotonic() + seconds, []
+    print(HEADER, flush=True)
+    for part in wanted:
+        if bench.device != "cpu":
+            gc.collect()  # a graph keeps its memory, and refers to itself
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        try:
+            with limited(min(part.seconds, until - time.monotonic())):
+                for entry in part.measure(bench):
+                    found.append(entry | {"part": part.name})
+                    print(told(entry), flush=True)
+        except Exception as error:
+            said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            found.append({"what": part.name, "part": part.name, "value": None, "error": said})
+            print(f"| {part.name} | {said} |", flush=True)
+        keep(found)
+    return found
+
+
+HEADER = "| what | measured | goal | floor | share of the floor | memory, MB |\n|---|---|---|---|---|---|"
+
+
+def told(entry: Entry) -> str:
+    """A measurement as a line of a table."""
+    goal = "" if entry["goal"] is None else f"{digits(entry['goal'])} {'✓' if entry['met'] else '✗'}"
+    floor, share = ("", "") if entry["floor"] is None else (digits(entry["floor"]), f"{100 * entry['share']:.2g} %")
+    memory = "" if entry["memory_mb"] is None else f"{entry['memory_mb']:,}"
+    return f"| {entry['what']} | {digits(entry['value'])} {entry['unit']} | {goal} | {floor} | {share} | {memory} |"
