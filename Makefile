@@ -44,7 +44,7 @@ test: $(READY) ## run the tests and every notebook
 	pytest -n 2 --dist worksteal
 	pytest -vv --nbmake --nbmake-timeout=300 -n 2 notebooks || pytest -vv --nbmake --nbmake-timeout=300 --last-failed notebooks  # two kernels may pick one port
 
-bench: $(READY) ## measure generators, augmentation and the training step against reference loops
+bench: $(READY) ## measure generators and views against reference loops, training against the hardware
 	python -m benchmarks $(BENCH)
 
 study: $(READY) ## run the rows of PROFILE that have no fresh record, JOBS at a time, then its chapters

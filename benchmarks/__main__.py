@@ -21,7 +21,7 @@ ALL_DAY = 3600.0  # seconds of the engine's part where nobody waits
 
 def where(device: str, threads: int) -> dict[str, Any]:
     """Machine, versions and day of what is measured now."""
-    found = {"device": device_name(device), "threads": threads, "torch": torch.__version__, "python": platform.python_version()}
+    found = {"device": device_name(device), "kind": device.split(":")[0], "threads": threads, "torch": torch.__version__, "python": platform.python_version()}
     return {**found, "commit": commit(), "date": datetime.date.today().isoformat()}
 
 

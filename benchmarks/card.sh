@@ -10,7 +10,7 @@
 #     -d vendor safetensors scipy scikit-learn joblib threadpoolctl tqdm pillow
 # (never torch or numpy). PART: size of a part of the models in MB (15). BENCH_SECONDS: of the benchmarks, 10 of them for a start (90).
 set -u
-[ $# -gt 0 ] || { sed -n '2,12p' "$0" | cut -c3-; exit 2; }
+[ $# -gt 0 ] || { sed -n '2,11p' "$0" | cut -c3-; exit 2; }
 out=$1 minutes=9 vendor= device=cuda profile=gpu began=$SECONDS
 shift
 while [ $# -gt 1 ]; do

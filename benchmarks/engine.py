@@ -317,11 +317,11 @@ def one_probe(bench: Bench) -> Iterator[Entry]:
 
 
 def labelled(n: int, tests: int, side: int, device: str) -> tuple[ImageSet, ImageSet]:
-    """Fractals of ten categories, for training and testing: uint8 on the CPU."""
-    source = sl.generator("fractals-fractaldb", categories=10)
-    index, names = torch.arange(n + tests), tuple(f"category {i}" for i in range(10))
-    images, labels = source.sample(index, side, device=device).cpu(), stream.labels(source, n + tests)
-    return ImageSet("fractals", "train", images[:n], labels[:n], names, ""), ImageSet("fractals", "test", images[n:], labels[n:], names, "")
+    """Ten faint patterns in noise, for training and testing: uint8 on the CPU. Half of them or so can be told from an untrained encoder."""
+    labels, patterns = torch.arange(n + tests) % 10, 10 * torch.randn(10, 3, side, side, device=device)
+    parts = [(128 + 50 * torch.randn(len(part), 3, side, side, device=device) + patterns[part]).clamp(0, 255).byte().cpu() for part in labels.split(5000)]
+    images, names = torch.cat(parts), tuple(f"pattern {i}" for i in range(10))
+    return ImageSet("patterns", "train", images[:n], labels[:n], names, ""), ImageSet("patterns", "test", images[n:], labels[n:], names, "")
 
 
 def all_probes(work: Work, bench: Bench) -> Iterator[Entry]:

@@ -15,7 +15,7 @@
 # # At full scale
 #
 # The study runs on a laptop. **What would the papers' own runs take with this code, and what would break first?** Operations and bytes are
-# counted here, speeds are our own measurements; what is assumed is named.
+# counted here, speeds are our own measurements ([benchmarks](93_benchmarks)), where there are any of a GPU; what is assumed is named.
 
 # %% tags=["parameters", "remove-input"]
 profile: str = "smoke"  # changes nothing here: the page counts and reads committed measurements

@@ -188,6 +188,20 @@ def test_records_benchmarks_and_rows_cannot_write_into_a_page(text, monkeypatch)
     machine = json.loads(next((files.root() / "results" / "benchmarks").glob("*.json")).read_text())
     machine |= dict.fromkeys(("device", "torch", "date", "commit"), text)
     machine["rows"] = [machine["rows"][0] | {"what": text, "against": text}]
+    engine = {
+        "what": text,
+        "unit": text,
+        "value": 1.0,
+        "goal": None,
+        "met": None,
+        "floor": None,
+        "share": None,
+        "memory_mb": None,
+        "model": text,
+        "way": "files",
+    }
+    machine |= {"engine": [engine, {"what": text, "value": None, "error": text}]}
+    machine |= {"engine_from": dict.fromkeys(("device", "torch", "date", "commit"), text) | {"kind": "cuda"}}
     monkeypatch.setattr(leaderboard, "measurements", lambda: [machine])
     shown = [
         book.record_table(found, STUDY),
@@ -197,6 +211,8 @@ def test_records_benchmarks_and_rows_cannot_write_into_a_page(text, monkeypatch)
         book.provenance(STUDY, found),
         book.benchmark_tables(),
         book.benchmark_figures(),
+        book.engine_tables(),
+        book.stored_table(),
     ]
     for figure in shown:
         assert "<script" not in figure.content and "<img" not in figure.content

@@ -22,6 +22,8 @@ LEFT_OUT = (
     "python -m synthlearn run --profile cpu",
     "python -m synthlearn search --profile cpu --jobs 2",
     "python -m synthlearn status --profile cpu",  # wants CIFAR-10
+    "python -m benchmarks --card",
+    "benchmarks/card.sh OUT",
     'model, revision = "stable-diffusion',
 )
 CHAPTER = "papermill notebooks/04_fractals.ipynb"

@@ -46,6 +46,9 @@ FAMILIES = {
 }  # fmt: skip
 TILE_BYTES = 4_000  # of a picture among all generators, before some loss is taken
 WATTS = 10  # assumed for one busy core of a server, with its share of the memory
+PEER = {"ViT-Tiny": "+16 … +24 %", "ViT-Base": "−32 … −26 %"}  # training from generated against stored pictures, its authors' figures
+PEER_TITLE = "Formula-Driven Supervised Learning at Scale: Overcoming HPC I/O Bottlenecks with Real-Time CUDA Data Synthesis (PDP 2026)"
+WAYS = {"memory": "from memory", "files": "from PNG files", "generated": "generated"}  # where the pictures of a training come from
 CARD_WATTS = 43  # of a run on a GPU: a tenth of the 430 W that the H100 drew while nine to fifteen runs shared it (nvidia-smi, every minute)
 
 
@@ -306,7 +309,7 @@ def _how_sure() -> str:
 
 def generator_speeds() -> dict[str, float]:
     """Pictures per second at 128 px by set, from the committed benchmarks."""
-    return {row["what"]: row["ours"][1] for machine in measurements() for row in machine["rows"]}
+    return {row["what"]: row["ours"][1] for machine in measurements() for row in machine.get("rows", ())}
 
 
 def thumbnails(found: Records, profile: Profile, size: int = 56) -> figures.Shown:
@@ -380,7 +383,7 @@ def measurements() -> list[dict[str, Any]]:
 
 def benchmark_figures() -> figures.Shown:
     """Ratios to the reference loops on a logarithmic axis, a panel per machine."""
-    found = measurements()
+    found = [machine for machine in measurements() if "rows" in machine]
     if not found:
         return table(["state"], [["no committed measurement yet"]], "make bench")
     colours = {"dead_leaves": "dead_leaves", "fractals": "fractals", "noise": "noise", "stat": "statistical", "stylegan": "stylegan"}
@@ -409,7 +412,7 @@ def benchmark_tables() -> figures.Shown:
     shown = []
     for machine in measurements():
         body = []
-        for row in machine["rows"]:
+        for row in machine.get("rows", ()):
             low, middle, high = row["ratio"]
             goal = "–" if row["goal"] is None else f"{row['goal']:g} × {'✓' if middle >= row['goal'] else '✗ missed'}"
             ratio = f"{middle:.3g} × <small>[{low:.3g}, {high:.3g}]</small>"
@@ -424,11 +427,75 @@ def benchmark_tables() -> figures.Shown:
                     needs,
                 ]
             )
-        step = machine["training"]
-        share = f"{100 * step['share_of_peak']:.0f} % of a matrix product's {step['matmul_peak'] / 1e9:,.0f} GFLOP/s"
-        body.append([html.escape(step["what"]), f"{step['views_per_second'][1]:,.0f} views", "–", share, "–", "–"])
+        if step := machine.get("training"):  # of older files; later ones have it in their engine
+            share = f"{100 * step['share_of_peak']:.0f} % of a matrix product's {step['matmul_peak'] / 1e9:,.0f} GFLOP/s"
+            body.append([html.escape(step["what"]), f"{step['views_per_second'][1]:,.0f} views", "–", share, "–", "–"])
+        if not body:
+            continue
         where = (
             f"{machine['device']}, {machine['threads']} threads, torch {machine['torch']}, {machine['date']}, commit {machine['commit']}; pictures of 128 px."
         )
         shown.append(table(["what", "ours, per second", "reference, per second", "ratio [least, largest]", "goal", "memory of ours, MB"], body, where))
     return figures.Shown("".join(s.content for s in shown), " ".join(s.alt for s in shown))
+
+
+def cards() -> list[dict[str, Any]]:
+    """The machines whose engine was measured on a GPU, the latest first."""
+    found = [machine for machine in measurements() if machine.get("engine") and machine["engine_from"]["kind"] == "cuda"]
+    return sorted(found, key=lambda machine: machine["engine_from"]["date"], reverse=True)
+
+
+def on_a_card(what: str) -> tuple[dict[str, Any], str] | None:
+    """The measurement that begins so, of the latest GPU that has it, and the GPU's name."""
+    for machine in cards():
+        for entry in machine["engine"]:
+            if entry["value"] is not None and entry["what"].startswith(what):
+                return entry, machine["engine_from"]["device"]
+    return None
+
+
+def engine_tables() -> figures.Shown:
+    """Training, generation and measurement against the hardware, a table per machine; GPUs first."""
+    header = ["what", "measured", "goal", "floor", "share of the floor", "memory, MB"]
+    gpus = cards()
+    shown = [] if gpus else [table(header, [["all", "not measured yet", *["–"] * 4]], "A GPU: python -m benchmarks --card.")]
+    for machine in gpus + [m for m in measurements() if m.get("engine") and m not in gpus]:
+        of = machine["engine_from"]
+        caption = f"{of['device']}, torch {of['torch']}, {of['date']}, commit {of['commit']}; medians after warming up."
+        shown.append(table(header, [_engine_line(entry) for entry in machine["engine"]], caption))
+    return figures.Shown("".join(s.content for s in shown), " ".join(s.alt for s in shown))
+
+
+def _engine_line(entry: dict[str, Any]) -> list[str]:
+    """A measurement's cells; of one that failed, why."""
+    what = html.escape(entry["what"])
+    if entry["value"] is None:
+        return [what, f"<small>{html.escape(entry['error'])}</small>", *["–"] * 4]
+    goal = "–" if entry["goal"] is None else f"{_digits(entry['goal'])} {'✓' if entry['met'] else '✗ missed'}"
+    floor, share = ("–", "–") if entry["floor"] is None else (_digits(entry["floor"]), f"{100 * entry['share']:.2g} %")
+    memory = "–" if entry["memory_mb"] is None else f"{entry['memory_mb']:,}"
+    return [what, f"{_digits(entry['value'])} {html.escape(entry['unit'])}", goal, floor, share, memory]
+
+
+def _digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def stored_table() -> figures.Shown:
+    """Training from generated pictures against stored ones, in images per second, beside a peer's figures."""
+    found = {(e["model"], e["way"]): e["value"] for m in reversed(cards()) for e in m["engine"] if e["value"] is not None and "way" in e}
+    body = []
+    for model in dict.fromkeys([*(model for model, _ in found), *PEER]):
+        speeds = [found.get((model, way)) for way in WAYS]
+        gains = [_gain(speeds[-1], speed) for speed in reversed(speeds[:-1])]
+        told = ["not measured yet" if speed is None else f"{speed:,.0f}" for speed in speeds]
+        body.append([html.escape(model), *told, *gains, f"<span class='paper'>◇ {PEER[model]}</span>" if model in PEER else "–"])
+    header = ["model", *WAYS.values(), "generated against files", "generated against memory", "a peer's, generated against stored"]
+    where = f"{cards()[0]['engine_from']['device']}: dead leaves" if cards() else "Dead leaves"
+    note = f"{where} of 128 px, images per second of training; views are cut on the card in all three. Files are read by worker processes, "
+    note += f"and the system keeps them in memory once they have been read. ◇ Of VisualAtom pictures, on other hardware: {PEER_TITLE}."
+    return table(header, body, note)
+
+
+def _gain(speed: float | None, other: float | None) -> str:
+    return "–" if speed is None or other is None else f"{100 * (speed / other - 1):+.0f} %".replace("-", "−")
