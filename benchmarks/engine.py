@@ -111,7 +111,7 @@ CARD = Sizes(
 )  # fmt: skip
 ON_CPU = Sizes(
     product=2048, kinds=("fp32", "fp64"), copied=1 << 28, repeats=3, views=((48, 32, 256), (128, 64, 256)),
-    trainings=(Work("the cpu profile's sizes", 0.25, 48, 32, 256, 1024, 10, 3),), base=24, batch=64, drawn=50, unet="fp32",
+    trainings=(Work("the cpu profile's sizes", 0.25, 48, 32, 256, 1024, 10, 3),), base=24, batch=64, drawn=20, unet="fp32",
     probe=(10_000, 1024, 10), sets=(10_000, 10_000), rows=0, stored=STORED, generator_side=128, few=64,
 )  # fmt: skip
 TINY_WORK = Work("tiny", 0.125, 48, 32, 16, 40, 10, 2)
@@ -317,8 +317,8 @@ def one_probe(bench: Bench) -> Iterator[Entry]:
 
 
 def labelled(n: int, tests: int, side: int, device: str) -> tuple[ImageSet, ImageSet]:
-    """Ten faint patterns in noise, for training and testing: uint8 on the CPU. Half of them or so can be told from an untrained encoder."""
-    labels, patterns = torch.arange(n + tests) % 10, 10 * torch.randn(10, 3, side, side, device=device)
+    """Ten faint patterns in noise, for training and testing: uint8 on the CPU."""
+    labels, patterns = torch.arange(n + tests) % 10, 20 * torch.randn(10, 3, side, side, device=device)
     parts = [(128 + 50 * torch.randn(len(part), 3, side, side, device=device) + patterns[part]).clamp(0, 255).byte().cpu() for part in labels.split(5000)]
     images, names = torch.cat(parts), tuple(f"pattern {i}" for i in range(10))
     return ImageSet("patterns", "train", images[:n], labels[:n], names, ""), ImageSet("patterns", "test", images[n:], labels[n:], names, "")
@@ -356,12 +356,16 @@ def generator(name: str, bench: Bench) -> Iterator[Entry]:
     """Pictures of one set, more at once until a call takes long enough."""
     source, side, n, start = sl.generator(name), bench.sizes.generator_side, bench.sizes.few, 10_000
     source.sample(range(n), side, device=bench.device)  # compiles, and makes what all pictures share
-    while True:
-        speed = timed(partial(_counted, partial(source.sample, torch.arange(start, start + n), side, device=bench.device), n), bench.device)
+
+    def more() -> int:
+        nonlocal start
+        source.sample(torch.arange(start, start + n), side, device=bench.device)
         start += n
-        if n / speed > 0.3 or n >= 16_384 or bench.sizes is TINY:
-            break
+        return n
+
+    while (seconds := n / timed(more, bench.device)) < 0.3 and n < 16_384 and bench.sizes is not TINY:
         n *= 4
+    speed = n / seconds if seconds > 1 else median(more, bench.device, 3, 0)
     yield bench.entry(f"generator {name}, {side} px", speed, "images/s", GOALS[name], bench.rate(3 * side**2, "copy"))
 
 
@@ -403,9 +407,9 @@ def parts(sizes: Sizes, card: bool) -> list[Part]:
     if not card:
         return [Part(part.name, part.measure, 600) for part in found]
     found += [Part("rows", partial(rows, first), 30)]
-    found += [Part(f"generator {name}", partial(generator, name), 6) for name in GOALS]
+    found += [Part(f"generator {name}", partial(generator, name), 12) for name in GOALS]
     found += [Part(f"stored, {model}", partial(stored, model), 15) for model in ("ViT-Tiny", "SmallAlexNet")]
-    return [*found, Part("compiled", partial(compiled, last), 60)]
+    return [*found, Part("compiled", partial(compiled, last), 150)]
 
 
 @contextlib.contextmanager
