@@ -30,7 +30,7 @@ from synthlearn.datasets import ImageSet
 from synthlearn.encoders import SmallAlexNet
 from synthlearn.graph import Replayed
 from synthlearn.text2image import flow
-from synthlearn.text2image.learned import NOISE
+from synthlearn.text2image.learned import NOISE, LearnedOptions
 from synthlearn.text2image.sampling import noise_levels
 from synthlearn.text2image.unet import UNet
 
@@ -66,7 +66,7 @@ class Work:
 
     def optimisation(self) -> train.Optimisation:
         """Of the profiles, but for what differs here."""
-        return train.Optimisation(self.epochs, self.batch, precision=self.precision)
+        return train.Optimisation(self.epochs, self.batch, precision=self.precision, last_batch="kept" if self is CPU_PROFILE else "waits")
 
     def views(self) -> Augmentation:
         """Of the profiles."""
@@ -220,7 +220,7 @@ def steps(work: Work, bench: Bench) -> Iterator[Entry]:
     per_view, times = flop_per_view(training.method.encoder, work.crop), 5 if bench.device != "cpu" else 1
     floor = bench.seconds(per_view * 2 * work.batch, work.precision)
     yield bench.entry(f"training step, {work.name}, {work.precision}", 1e3 / bench.median(partial(_counted, update, 1, times)), "ms", work.goal, _ms(floor))
-    x = torch.randn(2 * work.batch, 3, work.crop, work.crop, device=bench.device).contiguous(memory_format=torch.channels_last)
+    x = torch.randn(2 * work.batch, 3, work.crop, work.crop, device=bench.device).to(KINDS[work.precision], memory_format=torch.channels_last)
 
     @torch.no_grad()
     def forward(x: Tensor) -> tuple[Tensor, ...]:
@@ -250,6 +250,7 @@ def looped(bench: Bench, feed: stream.Feed, encoder: encoders.Encoder, work: Wor
     """Views per second and ms a step of pretrain, over whole epochs after the first one."""
     o, marks = work.optimisation(), []
     per_epoch = o.steps_per_epoch(work.n)
+    shown = min(work.n, per_epoch * work.batch)  # in an epoch: what fills no batch may wait
 
     def on_step(done: int) -> None:
         if done in (per_epoch, work.shown * per_epoch):
@@ -257,7 +258,7 @@ def looped(bench: Bench, feed: stream.Feed, encoder: encoders.Encoder, work: Wor
 
     train.pretrain(feed, methods.AlignUniform(encoder), work.views(), o, 0, until=work.shown * per_epoch, on_step=on_step)
     seconds, epochs = marks[1] - marks[0], work.shown - 1
-    return 2 * work.n * epochs / seconds, 1e3 * seconds / (epochs * per_epoch)
+    return 2 * shown * epochs / seconds, 1e3 * seconds / (epochs * per_epoch)
 
 
 def loop(work: Work, bench: Bench) -> Iterator[Entry]:
@@ -297,14 +298,17 @@ def _unet_flop(net: nn.Module) -> float:
 
 
 def sampler(bench: Bench) -> Iterator[Entry]:
-    """Samples of one guidance scale by 12 Heun steps."""
-    net, n = _unet(bench).eval(), bench.sizes.drawn
-    draw, levels = flow.Sampler(net, False, bench.sizes.unet), noise_levels(12, *NOISE)
+    """Samples of one guidance scale as the study draws them, without guidance and with it, which asks the network twice."""
+    net, n, steps = _unet(bench).eval(), bench.sizes.drawn, LearnedOptions.steps
+    levels = noise_levels(steps, *NOISE)
     noise, captions = torch.randn(n, 3, 32, 32, device=bench.device), torch.arange(n, device=bench.device) % CAPTIONS
-    speed = bench.median(partial(_counted, partial(draw, noise, captions, levels), n))
-    floor = bench.rate(_unet_flop(net) * (2 * 12 - 1), bench.sizes.unet)
-    yield bench.entry(f"samples, base {bench.sizes.base}, 12 Heun steps, {n} at once", speed, "images/s", 20_000 / 15, floor)
-    yield bench.entry("20,000 such samples", 20_000 / speed, "s", 15.0, floor and 20_000 / floor)
+    for w, told in ((1.0, ""), (2.0, ", guided")):
+        draw = flow.Sampler(net, w != 1, bench.sizes.unet)
+        speed = bench.median(partial(_counted, partial(draw, noise, captions, levels, w), n))
+        floor = bench.rate(_unet_flop(net) * (2 * steps - 1) * (1 + (w != 1)), bench.sizes.unet)
+        named = f"base {bench.sizes.base}, {steps} Heun steps{told}"
+        yield bench.entry(f"samples, {named}, {n} at once", speed, "images/s", 20_000 / 15, floor)
+        yield bench.entry(f"20,000 samples, {named}", 20_000 / speed, "s", 15.0, floor and 20_000 / floor)
 
 
 def one_probe(bench: Bench) -> Iterator[Entry]:

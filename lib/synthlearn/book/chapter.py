@@ -1,5 +1,6 @@
 """What a chapter shows of its rows: tables, verdicts, provenance; all computed from records."""
 
+import dataclasses
 import html
 import itertools
 import json
@@ -49,9 +50,10 @@ def published_shares() -> dict[str, tuple[dict[str, Any], float, float, bool]]:
 
 
 def published_updates() -> int:
-    """Updates of the paper's runs."""
+    """Updates of the paper's runs, which keep an epoch's last, smaller batch."""
     usual = defaults("paper")
-    return usual.epochs * usual.optimisation().steps_per_epoch(usual.n_images)
+    kept = dataclasses.replace(usual.optimisation(), last_batch="kept")
+    return usual.epochs * kept.steps_per_epoch(usual.n_images)
 
 
 def cell(text: str) -> str:
@@ -216,7 +218,8 @@ def last_batches(found: Records) -> str:
     ends: dict[tuple[int, int], int] = {}
     for spec in (mine[0]["spec"] for mine in found.values()):
         n, batch = spec["source"]["n_images"], spec["optimisation"]["batch_size"]
-        if "images_per_caption" not in spec["method"] and n > batch and n % batch >= 2:
+        kept = spec["optimisation"].get("last_batch", "kept") == "kept"
+        if kept and "images_per_caption" not in spec["method"] and n > batch and n % batch >= 2:
             ends[n, batch] = n % batch
     told = [
         f"An epoch of {n:,} images ends with a batch of {last} instead of {batch}, with batch statistics of its own: "
