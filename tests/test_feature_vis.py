@@ -190,6 +190,6 @@ def test_resnet_has_2048_units_and_the_usual_spread():
 
 
 def test_a_chunk_on_a_gpu_is_what_fills_it(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (1 << 40, 1 << 40))
+    monkeypatch.setattr("synthlearn.generators.base.working_memory", lambda device: 16 << 30)
     g = sl.generator("feature_vis-random")
     assert [g.chunk(side, "cuda") for side in (64, 128, 256)] == [4 * fv.FULL, fv.FULL, fv.FULL // 4]

@@ -130,7 +130,7 @@ def test_the_host_reads_nothing_of_a_gpus_way(kind):
 
 
 def test_a_chunk_on_a_gpu_is_what_fills_it(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (1 << 40, 1 << 40))
+    monkeypatch.setattr("synthlearn.generators.base.working_memory", lambda device: 16 << 30)
     kinds = {"random": sg.FULL_FREE, "oriented": sg.FULL_TIED}
     for kind, most in kinds.items():
         g = sl.generator(f"stylegan-{kind}")
