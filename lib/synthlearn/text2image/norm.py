@@ -137,6 +137,18 @@ def _forward(  # type: ignore[no-untyped-def]
 
 
 @jit
+def _before_silu(x, gradient, kept, factor, level, SILU: tl.constexpr):  # type: ignore[no-untyped-def]
+    """What was normed, and the gradient of what SILU was applied to."""
+    v = tl.load(x, mask=kept, other=0.0).to(tl.float32)
+    d = tl.load(gradient, mask=kept, other=0.0).to(tl.float32)
+    if SILU:
+        y = v * factor[None, :, :] + level[None, :, :]
+        s = tl.sigmoid(y)
+        d = d * s * (1 + y * (1 - s))
+    return v, d
+
+
+@jit
 def _backward(  # type: ignore[no-untyped-def]
     x, weight, bias, mean, inverse, gradient, to_x, to_weight, to_bias, places, channels, stride, groups,
     SILU: tl.constexpr, P: tl.constexpr, G: tl.constexpr, D: tl.constexpr, E: tl.constexpr,
@@ -154,12 +166,7 @@ def _backward(  # type: ignore[no-untyped-def]
         place = start + tl.arange(0, P)
         at = n * places * channels + place[:, None, None] * channels + channel[None, :, :]
         kept = (place < places)[:, None, None] & inside[None, :, :]
-        v = tl.load(x + at, mask=kept, other=0.0).to(tl.float32)
-        d = tl.load(gradient + at, mask=kept, other=0.0).to(tl.float32)
-        if SILU:
-            y = v * factor[None, :, :] + level[None, :, :]
-            s = tl.sigmoid(y)
-            d = d * s * (1 + y * (1 - s))
+        v, d = _before_silu(x + at, gradient + at, kept, factor, level, SILU)
         first += d
         second += d * v
         start += P
@@ -174,12 +181,7 @@ def _backward(  # type: ignore[no-untyped-def]
         place = start + tl.arange(0, P)
         at = n * places * channels + place[:, None, None] * channels + channel[None, :, :]
         kept = (place < places)[:, None, None] & inside[None, :, :]
-        v = tl.load(x + at, mask=kept, other=0.0).to(tl.float32)
-        d = tl.load(gradient + at, mask=kept, other=0.0).to(tl.float32)
-        if SILU:
-            y = v * factor[None, :, :] + level[None, :, :]
-            s = tl.sigmoid(y)
-            d = d * s * (1 + y * (1 - s))
+        v, d = _before_silu(x + at, gradient + at, kept, factor, level, SILU)
         tl.store(to_x + at, (d * factor[None, :, :] - v * along[None, :, :] + shift[None, :, :]).to(to_x.dtype.element_ty), mask=kept)
         start += P
 
