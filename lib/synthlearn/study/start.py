@@ -44,7 +44,8 @@ def of_row(row: Row, profile: Profile) -> str:
         x, y = ((probe.mean_colours(s.images) if row.kind == "mean_colours" else probe.raw_pixels(s.images, p.crop)) for s in (training, test))
         m = probe.linear(x, training.labels, y, test.labels, len(test.classes))
         return digest(m.correct, m.l2)
-    encoder, begun = encoders.build(p.encoder, p.width, p.crop, 0), ""
+    encoder: encoders.Encoder = encoders.build(p.encoder, p.width, p.crop, 0)
+    begun = ""
     if row.trained:
         options = dict(row.method_options)
         if "images_per_caption" in options:  # so few pictures have several of a caption only if there are few captions
