@@ -38,7 +38,7 @@ $(READY): requirements.lock pyproject.toml
 
 book: $(READY) ## run every chapter at the smoke size and build the book into _build/html
 	$(SNAKEMAKE) chapters --config profile=smoke
-	python -m synthlearn.book.build --chapters _build/chapters/smoke --out _build
+	python -m synthlearn.site.build --chapters _build/chapters/smoke --out _build
 
 test: $(READY) ## run the tests and every notebook
 	pytest -n 2 --dist worksteal
@@ -59,13 +59,13 @@ status: $(READY) ## show fresh, stale and missing records of PROFILE
 	@python -m synthlearn status --profile $(PROFILE)
 
 publish: $(READY) ## put the executed chapters of PROFILE into results/pages
-	python -m synthlearn.book.build --publish $(PROFILE)
+	python -m synthlearn.site.build --publish $(PROFILE)
 
 site: $(READY) ## build the HTML from the published pages, running nothing
-	python -m synthlearn.book.build --chapters results/pages --out _build
+	python -m synthlearn.site.build --chapters results/pages --out _build
 
 check: $(READY) ## look at the built site in headless Chromium: links, pictures, alternative texts, console, search, phone width, size
-	python -m synthlearn.book.check _build/html --shots _build/shots
+	python -m synthlearn.site.check _build/html --shots _build/shots
 
 verify: $(READY) ## compare PROFILE's records with their starts run again, or those of CHAPTER with whole runs; it says what each was asked
 	python -m synthlearn verify --profile $(PROFILE) $(if $(CHAPTER),--whole --chapter $(CHAPTER))
@@ -75,7 +75,7 @@ lint: $(READY) ## check style, types, spelling and notebook pairs
 	ruff format --check .
 	mypy
 	codespell
-	python -m synthlearn.book.pairs
+	python -m synthlearn.site.pairs
 
 clean: ## remove what can be made again, but not .venv
 	rm -rf _build runs .snakemake

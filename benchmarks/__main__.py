@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from synthlearn import files
-from synthlearn.machine import device_name
+from synthlearn.core import files
+from synthlearn.core.machine import device_name
 from synthlearn.study.run import commit
 
 from . import engine
@@ -21,7 +21,13 @@ ALL_DAY = 3600.0  # seconds of the engine's part where nobody waits
 
 def where(device: str, threads: int) -> dict[str, Any]:
     """Machine, versions and day of what is measured now."""
-    found = {"device": device_name(device), "kind": device.split(":")[0], "threads": threads, "torch": torch.__version__, "python": platform.python_version()}
+    found = {
+        "device": device_name(device),
+        "kind": device.split(":")[0],
+        "threads": threads,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
     return {**found, "commit": commit(), "date": datetime.date.today().isoformat()}
 
 
@@ -35,11 +41,24 @@ def main() -> None:
     """Measure, print, and write ``results/benchmarks/<device>.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5, help="turns of ours and theirs per case")
-    parser.add_argument("--only", metavar="NAME", help="only the pairs whose names begin so, without writing a file")
-    parser.add_argument("--card", action="store_true", help="only the engine and the generators, in --seconds; with --device cpu at tiny sizes, to try it")
-    parser.add_argument("--seconds", type=float, default=80, help="of --card, without the start of Python")
+    parser.add_argument(
+        "--only", metavar="NAME", help="only the pairs whose names begin so, without writing a file"
+    )
+    parser.add_argument(
+        "--card",
+        action="store_true",
+        help="only the engine and the generators, in --seconds; with --device cpu at tiny sizes, to try it",
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=80, help="of --card, without the start of Python"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of ours on a CPU; the reference loops use one")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=os.cpu_count(),
+        help="of ours on a CPU; the reference loops use one",
+    )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = False, True  # as in the study
@@ -59,7 +78,12 @@ def main() -> None:
 
     sizes = (engine.TINY if args.card else engine.ON_CPU) if on_cpu else engine.CARD
     bench = engine.Bench(args.device, sizes)
-    engine.measure(bench, engine.parts(sizes, args.card or not on_cpu), args.seconds if args.card else ALL_DAY, keep)
+    engine.measure(
+        bench,
+        engine.parts(sizes, args.card or not on_cpu),
+        args.seconds if args.card else ALL_DAY,
+        keep,
+    )
     print(path)
 
 

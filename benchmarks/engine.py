@@ -24,11 +24,14 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import synthlearn as sl
-from synthlearn import encoders, kernels, methods, probe, rng, stream, train
-from synthlearn.augment import Augmentation
-from synthlearn.datasets import ImageSet
-from synthlearn.encoders import SmallAlexNet
-from synthlearn.graph import Replayed
+from synthlearn.core import kernels, rng
+from synthlearn.core.augment import Augmentation
+from synthlearn.core.graph import Replayed
+from synthlearn.data import stream
+from synthlearn.data.datasets import ImageSet
+from synthlearn.learn import encoders, methods, train
+from synthlearn.learn.encoders import SmallAlexNet
+from synthlearn.measure import probe
 from synthlearn.text2image import flow
 from synthlearn.text2image.learned import NOISE, LearnedOptions
 from synthlearn.text2image.sampling import noise_levels
@@ -66,7 +69,12 @@ class Work:
 
     def optimisation(self) -> train.Optimisation:
         """Of the profiles, but for what differs here."""
-        return train.Optimisation(self.epochs, self.batch, precision=self.precision, last_batch="kept" if self is CPU_PROFILE else "waits")
+        return train.Optimisation(
+            self.epochs,
+            self.batch,
+            precision=self.precision,
+            last_batch="kept" if self is CPU_PROFILE else "waits",
+        )
 
     def views(self) -> Augmentation:
         """Of the profiles."""
@@ -101,8 +109,21 @@ class Sizes:
 
 
 CPU_PROFILE = Work("the cpu profile's sizes", 0.25, 48, 32, 256, 10_000, 10, 5, goal=3.0)
-GPU_PROFILE = Work("the gpu profile's sizes", 1.0, 48, 32, 512, 20_000, 100, 3, "bf16", goal=1e3 * 2 * 512 / 60_000)
-LARGE = Work("width 1, 64 px, batch 768", 1.0, 128, 64, 768, 6912, 100, 3, "bf16", goal=1e3 * 2 * 768 / 60_000)
+GPU_PROFILE = Work(
+    "the gpu profile's sizes", 1.0, 48, 32, 512, 20_000, 100, 3, "bf16", goal=1e3 * 2 * 512 / 60_000
+)
+LARGE = Work(
+    "width 1, 64 px, batch 768",
+    1.0,
+    128,
+    64,
+    768,
+    6912,
+    100,
+    3,
+    "bf16",
+    goal=1e3 * 2 * 768 / 60_000,
+)
 STORED = Work("stored", 1.0, 128, 64, 256, 4096, 100, 9, "bf16")
 CARD = Sizes(
     product=8192, kinds=("bf16", "fp32", "fp64"), copied=1 << 30, repeats=5, views=((128, 64, 768), (48, 32, 512)),
@@ -137,13 +158,35 @@ class Bench:
         """Things per second."""
         return median(call, self.device, self.sizes.repeats)
 
-    def entry(self, what: str, value: float, unit: str, goal: float | None = None, floor: float | None = None) -> Entry:
+    def entry(
+        self,
+        what: str,
+        value: float,
+        unit: str,
+        goal: float | None = None,
+        floor: float | None = None,
+    ) -> Entry:
         """A measurement; ``floor``: its value if the hardware alone decided, in the same unit. Goals are of a card's sizes."""
         goal = goal if self.sizes is CARD else None
         used = torch.cuda.max_memory_allocated() >> 20 if self.device != "cpu" else None
-        ratio = None if not floor else (floor / value if unit in SMALLER_IS_BETTER else value / floor)
-        met = None if goal is None else (value <= goal if unit in SMALLER_IS_BETTER else value >= goal)
-        return {"what": what, "value": value, "unit": unit, "goal": goal, "met": met, "floor": floor, "share": ratio, "memory_mb": used}
+        ratio = (
+            None if not floor else (floor / value if unit in SMALLER_IS_BETTER else value / floor)
+        )
+        met = (
+            None
+            if goal is None
+            else (value <= goal if unit in SMALLER_IS_BETTER else value >= goal)
+        )
+        return {
+            "what": what,
+            "value": value,
+            "unit": unit,
+            "goal": goal,
+            "met": met,
+            "floor": floor,
+            "share": ratio,
+            "memory_mb": used,
+        }
 
     def seconds(self, work: float, peak: str) -> float | None:
         """Least time of so many operations of a precision, or bytes of a copy; None where that peak was not measured."""
@@ -195,12 +238,19 @@ def views(side: int, crop: int, batch: int, bench: Bench) -> Iterator[Entry]:
     floor = bench.rate(3 * (side**2 + 4 * crop**2), "copy")  # uint8 read, float32 written
     for variant in ("exact", "linear"):
         augmentation = Augmentation(crop, SCALE_MIN, variant=variant)
-        ways: dict[str, Callable[..., Tensor]] = {"tensors": partial(augmentation.by_tensors, subsets=bench.device == "cpu")}
+        ways: dict[str, Callable[..., Tensor]] = {
+            "tensors": partial(augmentation.by_tensors, subsets=bench.device == "cpu")
+        }
         if kernels.available(torch.device(bench.device)):
             ways = {"kernel": augmentation.by_kernel, **ways}
         for way, make in ways.items():
             speed = bench.median(partial(_counted, partial(make, pictures, keys), batch))
-            yield bench.entry(f"views, {variant}, {side} → {crop} px, batch {batch}, by {way}", speed, "views/s", floor=floor)
+            yield bench.entry(
+                f"views, {variant}, {side} → {crop} px, batch {batch}, by {way}",
+                speed,
+                "views/s",
+                floor=floor,
+            )
 
 
 def _pictures(n: int, side: int, device: str) -> Tensor:
@@ -209,18 +259,39 @@ def _pictures(n: int, side: int, device: str) -> Tensor:
 
 def training_of(bench: Bench, work: Work) -> tuple[train.Training, Callable[[], Any]]:
     """A training, and one update of it."""
-    training = train.Training(methods.AlignUniform(work.encoder()), work.views(), work.optimisation(), torch.device(bench.device))
-    pictures, slots = _pictures(work.batch, work.side, bench.device), torch.arange(work.batch, device=bench.device)
-    return training, partial(training.step, pictures, slots, rng.key("bench", device=bench.device), None, 0.01)
+    training = train.Training(
+        methods.AlignUniform(work.encoder()),
+        work.views(),
+        work.optimisation(),
+        torch.device(bench.device),
+    )
+    pictures, slots = (
+        _pictures(work.batch, work.side, bench.device),
+        torch.arange(work.batch, device=bench.device),
+    )
+    return training, partial(
+        training.step, pictures, slots, rng.key("bench", device=bench.device), None, 0.01
+    )
 
 
 def steps(work: Work, bench: Bench) -> Iterator[Entry]:
     """Views, forward, loss, backward and update of one batch; the forward pass alone."""
     training, update = training_of(bench, work)
-    per_view, times = flop_per_view(training.method.encoder, work.crop), 5 if bench.device != "cpu" else 1
+    per_view, times = (
+        flop_per_view(training.method.encoder, work.crop),
+        5 if bench.device != "cpu" else 1,
+    )
     floor = bench.seconds(per_view * 2 * work.batch, work.precision)
-    yield bench.entry(f"training step, {work.name}, {work.precision}", 1e3 / bench.median(partial(_counted, update, 1, times)), "ms", work.goal, _ms(floor))
-    x = torch.randn(2 * work.batch, 3, work.crop, work.crop, device=bench.device).to(KINDS[work.precision], memory_format=torch.channels_last)
+    yield bench.entry(
+        f"training step, {work.name}, {work.precision}",
+        1e3 / bench.median(partial(_counted, update, 1, times)),
+        "ms",
+        work.goal,
+        _ms(floor),
+    )
+    x = torch.randn(2 * work.batch, 3, work.crop, work.crop, device=bench.device).to(
+        KINDS[work.precision], memory_format=torch.channels_last
+    )
 
     @torch.no_grad()
     def forward(x: Tensor) -> tuple[Tensor, ...]:
@@ -229,7 +300,12 @@ def steps(work: Work, bench: Bench) -> Iterator[Entry]:
 
     replayed = Replayed(forward, training.method.buffers)
     speed = bench.median(partial(_counted, partial(replayed, x), 1, times))
-    yield bench.entry(f"forward alone, {work.name}, {work.precision}", 1e3 / speed, "ms", floor=_ms(floor and floor / 3))
+    yield bench.entry(
+        f"forward alone, {work.name}, {work.precision}",
+        1e3 / speed,
+        "ms",
+        floor=_ms(floor and floor / 3),
+    )
 
 
 def _ms(seconds: float | None) -> float | None:
@@ -239,14 +315,28 @@ def _ms(seconds: float | None) -> float | None:
 def compiled(work: Work, bench: Bench) -> Iterator[Entry]:
     """The same step with its encoder compiled, and what compiling takes."""
     training, update = training_of(bench, work)
-    floor = bench.seconds(flop_per_view(training.method.encoder, work.crop) * 2 * work.batch, work.precision)
+    floor = bench.seconds(
+        flop_per_view(training.method.encoder, work.crop) * 2 * work.batch, work.precision
+    )
     encoder: Any = training.method.encoder
     encoder.embed = torch.compile(encoder.embed)
-    yield bench.entry(f"first step with torch.compile, {work.name}", 1 / timed(partial(_counted, update), bench.device), "s")
-    yield bench.entry(f"training step with torch.compile, {work.name}", 1e3 / bench.median(partial(_counted, update)), "ms", work.goal, _ms(floor))
+    yield bench.entry(
+        f"first step with torch.compile, {work.name}",
+        1 / timed(partial(_counted, update), bench.device),
+        "s",
+    )
+    yield bench.entry(
+        f"training step with torch.compile, {work.name}",
+        1e3 / bench.median(partial(_counted, update)),
+        "ms",
+        work.goal,
+        _ms(floor),
+    )
 
 
-def looped(bench: Bench, feed: stream.Feed, encoder: encoders.Encoder, work: Work) -> tuple[float, float]:
+def looped(
+    bench: Bench, feed: stream.Feed, encoder: encoders.Encoder, work: Work
+) -> tuple[float, float]:
     """Views per second and ms a step of pretrain, over whole epochs after the first one."""
     o, marks = work.optimisation(), []
     per_epoch = o.steps_per_epoch(work.n)
@@ -256,7 +346,15 @@ def looped(bench: Bench, feed: stream.Feed, encoder: encoders.Encoder, work: Wor
         if done in (per_epoch, work.shown * per_epoch):
             marks.append(clock(bench.device))
 
-    train.pretrain(feed, methods.AlignUniform(encoder), work.views(), o, 0, until=work.shown * per_epoch, on_step=on_step)
+    train.pretrain(
+        feed,
+        methods.AlignUniform(encoder),
+        work.views(),
+        o,
+        0,
+        until=work.shown * per_epoch,
+        on_step=on_step,
+    )
     seconds, epochs = marks[1] - marks[0], work.shown - 1
     return 2 * shown * epochs / seconds, 1e3 * seconds / (epochs * per_epoch)
 
@@ -264,10 +362,21 @@ def looped(bench: Bench, feed: stream.Feed, encoder: encoders.Encoder, work: Wor
 def loop(work: Work, bench: Bench) -> Iterator[Entry]:
     """The whole loop of pretrain, pictures in memory."""
     encoder = work.encoder().to(bench.device)
-    floor, goal = bench.rate(flop_per_view(encoder, work.crop), work.precision), work.goal and 1e3 * 2 * work.batch / work.goal
-    speed, ms = looped(bench, stream.Pool(_pictures(work.n, work.side, bench.device), bench.device), encoder, work)
+    floor, goal = (
+        bench.rate(flop_per_view(encoder, work.crop), work.precision),
+        work.goal and 1e3 * 2 * work.batch / work.goal,
+    )
+    speed, ms = looped(
+        bench, stream.Pool(_pictures(work.n, work.side, bench.device), bench.device), encoder, work
+    )
     yield bench.entry(f"whole loop, {work.name}, {work.precision}", speed, "views/s", goal, floor)
-    yield bench.entry(f"a step of the whole loop, {work.name}, {work.precision}", ms, "ms", work.goal, _ms(floor and 2 * work.batch / floor))
+    yield bench.entry(
+        f"a step of the whole loop, {work.name}, {work.precision}",
+        ms,
+        "ms",
+        work.goal,
+        _ms(floor and 2 * work.batch / floor),
+    )
 
 
 def _unet(bench: Bench) -> UNet:
@@ -277,13 +386,23 @@ def _unet(bench: Bench) -> UNet:
 
 def unet_updates(bench: Bench) -> Iterator[Entry]:
     """An update of the learned text-to-image model, and a whole training of it."""
-    o, device = flow.Recipe(base=bench.sizes.base, batch=bench.sizes.batch, precision=bench.sizes.unet), bench.device
+    o, device = (
+        flow.Recipe(base=bench.sizes.base, batch=bench.sizes.batch, precision=bench.sizes.unet),
+        bench.device,
+    )
     net, n = _unet(bench), max(2 * o.batch, 1000)
     per_picture = _unet_flop(net) * 3
-    training = flow.Training(net, _pictures(n, 32, device), torch.arange(n, device=device) % CAPTIONS, o)
-    update, scalar = Replayed(training.update, training.changed), partial(torch.full, (), device=device)
+    training = flow.Training(
+        net, _pictures(n, 32, device), torch.arange(n, device=device) % CAPTIONS, o
+    )
+    update, scalar = (
+        Replayed(training.update, training.changed),
+        partial(torch.full, (), device=device),
+    )
     inputs = scalar(1), scalar(1e-4), scalar(0.01)
-    seconds = 1 / bench.median(partial(_counted, partial(update, *inputs), 1, 3 if device != "cpu" else 1))
+    seconds = 1 / bench.median(
+        partial(_counted, partial(update, *inputs), 1, 3 if device != "cpu" else 1)
+    )
     floor = bench.seconds(per_picture * o.batch, o.precision)
     named = f"base {o.base}, batch {o.batch}, 32 px, {o.precision}"
     yield bench.entry(f"U-Net update, {named}", 1e3 * seconds, "ms", 15.0, _ms(floor))
@@ -301,36 +420,65 @@ def sampler(bench: Bench) -> Iterator[Entry]:
     """Samples of one guidance scale as the study draws them, without guidance and with it, which asks the network twice."""
     net, n, steps = _unet(bench).eval(), bench.sizes.drawn, LearnedOptions.steps
     levels = noise_levels(steps, *NOISE)
-    noise, captions = torch.randn(n, 3, 32, 32, device=bench.device), torch.arange(n, device=bench.device) % CAPTIONS
+    noise, captions = (
+        torch.randn(n, 3, 32, 32, device=bench.device),
+        torch.arange(n, device=bench.device) % CAPTIONS,
+    )
     for w, told in ((1.0, ""), (2.0, ", guided")):
         draw = flow.Sampler(net, w != 1, bench.sizes.unet)
         speed = bench.median(partial(_counted, partial(draw, noise, captions, levels, w), n))
         floor = bench.rate(_unet_flop(net) * (2 * steps - 1) * (1 + (w != 1)), bench.sizes.unet)
         named = f"base {bench.sizes.base}, {steps} Heun steps{told}"
         yield bench.entry(f"samples, {named}, {n} at once", speed, "images/s", 20_000 / 15, floor)
-        yield bench.entry(f"20,000 samples, {named}", 20_000 / speed, "s", 15.0, floor and 20_000 / floor)
+        yield bench.entry(
+            f"20,000 samples, {named}", 20_000 / speed, "s", 15.0, floor and 20_000 / floor
+        )
 
 
 def one_probe(bench: Bench) -> Iterator[Entry]:
     """A linear probe with its choice of L2, on random features."""
     n, d, classes = bench.sizes.probe
-    f, y = torch.randn(n, d, device=bench.device).relu(), torch.randint(0, classes, (n,), device=bench.device)
-    floor = bench.seconds(2 * n * d**2 * (2 - probe.HELD_OUT), "fp64")  # the products zᵀz of the choice and of the fit
+    f, y = (
+        torch.randn(n, d, device=bench.device).relu(),
+        torch.randint(0, classes, (n,), device=bench.device),
+    )
+    floor = bench.seconds(
+        2 * n * d**2 * (2 - probe.HELD_OUT), "fp64"
+    )  # the products zᵀz of the choice and of the fit
     call = partial(_counted, partial(probe.linear, f, y, f[:1000], y[:1000], classes))
-    yield bench.entry(f"linear probe, {n:,} × {d:,} features, {classes} classes", 1 / timed(call, bench.device), "s", floor=floor)
+    yield bench.entry(
+        f"linear probe, {n:,} × {d:,} features, {classes} classes",
+        1 / timed(call, bench.device),
+        "s",
+        floor=floor,
+    )
 
 
 def labelled(n: int, tests: int, side: int, device: str) -> tuple[ImageSet, ImageSet]:
     """Ten faint patterns in noise, for training and testing: uint8 on the CPU."""
-    labels, patterns = torch.arange(n + tests) % 10, 20 * torch.randn(10, 3, side, side, device=device)
-    parts = [(128 + 50 * torch.randn(len(part), 3, side, side, device=device) + patterns[part]).clamp(0, 255).byte().cpu() for part in labels.split(5000)]
+    labels, patterns = (
+        torch.arange(n + tests) % 10,
+        20 * torch.randn(10, 3, side, side, device=device),
+    )
+    parts = [
+        (128 + 50 * torch.randn(len(part), 3, side, side, device=device) + patterns[part])
+        .clamp(0, 255)
+        .byte()
+        .cpu()
+        for part in labels.split(5000)
+    ]
     images, names = torch.cat(parts), tuple(f"pattern {i}" for i in range(10))
-    return ImageSet("patterns", "train", images[:n], labels[:n], names, ""), ImageSet("patterns", "test", images[n:], labels[n:], names, "")
+    return ImageSet("patterns", "train", images[:n], labels[:n], names, ""), ImageSet(
+        "patterns", "test", images[n:], labels[n:], names, ""
+    )
 
 
 def all_probes(work: Work, bench: Bench) -> Iterator[Entry]:
     """All measurements of a row, of an untrained encoder."""
-    sets, encoder = labelled(*bench.sizes.sets, work.crop, bench.device), work.encoder().to(bench.device)
+    sets, encoder = (
+        labelled(*bench.sizes.sets, work.crop, bench.device),
+        work.encoder().to(bench.device),
+    )
     n, d = len(sets[0]), encoder.embedding_size
     floor = bench.seconds(3 * 2 * n * d**2 * (2 - probe.HELD_OUT), "fp64")
     seconds = 1 / timed(partial(_counted, partial(probe.measure, encoder, *sets)), bench.device)
@@ -347,19 +495,27 @@ def rows(work: Work, bench: Bench) -> Iterator[Entry]:
         seed = next(seeds)
         pictures = source.sample(torch.arange(work.n), work.side, seed, bench.device)
         method = methods.AlignUniform(work.encoder(seed).to(bench.device))
-        train.pretrain(stream.Pool(pictures, bench.device), method, work.views(), work.optimisation(), seed)
+        train.pretrain(
+            stream.Pool(pictures, bench.device), method, work.views(), work.optimisation(), seed
+        )
         probe.measure(method.encoder, train_set, test_set, seed)
 
     row()
     speed = 60 * timed(partial(_counted, row, 1, bench.sizes.rows), bench.device)
-    floor = bench.rate(flop_per_view(work.encoder(), work.crop) * 2 * work.n * work.epochs, work.precision)
-    yield bench.entry(f"rows, {work.name}, in one process", speed, "rows/min", 10.0, floor and 60 * floor)
+    floor = bench.rate(
+        flop_per_view(work.encoder(), work.crop) * 2 * work.n * work.epochs, work.precision
+    )
+    yield bench.entry(
+        f"rows, {work.name}, in one process", speed, "rows/min", 10.0, floor and 60 * floor
+    )
 
 
 def generator(name: str, bench: Bench) -> Iterator[Entry]:
     """Pictures of one set, more at once until a call takes long enough."""
     source, side, n, start = sl.generator(name), bench.sizes.generator_side, bench.sizes.few, 10_000
-    source.sample(range(n), side, device=bench.device)  # compiles, and makes what all pictures share
+    source.sample(
+        range(n), side, device=bench.device
+    )  # compiles, and makes what all pictures share
 
     def more() -> int:
         nonlocal start
@@ -367,10 +523,18 @@ def generator(name: str, bench: Bench) -> Iterator[Entry]:
         start += n
         return n
 
-    while (seconds := n / timed(more, bench.device)) < 0.3 and n < 16_384 and bench.sizes is not TINY:
+    while (
+        (seconds := n / timed(more, bench.device)) < 0.3 and n < 16_384 and bench.sizes is not TINY
+    ):
         n *= 4
     speed = n / seconds if seconds > 1 else median(more, bench.device, 3, 0)
-    yield bench.entry(f"generator {name}, {side} px", speed, "images/s", GOALS[name], bench.rate(3 * side**2, "copy"))
+    yield bench.entry(
+        f"generator {name}, {side} px",
+        speed,
+        "images/s",
+        GOALS[name],
+        bench.rate(3 * side**2, "copy"),
+    )
 
 
 def stored(model: str, bench: Bench) -> Iterator[Entry]:
@@ -378,7 +542,9 @@ def stored(model: str, bench: Bench) -> Iterator[Entry]:
     work, device = bench.sizes.stored, bench.device
     source = sl.generator("dead_leaves-mixed")
     pictures = source.sample(torch.arange(work.n), work.side, device=device)
-    new: Callable[[], encoders.Encoder] = work.encoder if model == "SmallAlexNet" else partial(TinyViT, work.crop)
+    new: Callable[[], encoders.Encoder] = (
+        work.encoder if model == "SmallAlexNet" else partial(TinyViT, work.crop)
+    )
     floor = bench.rate(2 * flop_per_view(new(), work.crop), work.precision)
     with tempfile.TemporaryDirectory() as folder:
         written(pictures.cpu(), Path(folder))
@@ -388,7 +554,9 @@ def stored(model: str, bench: Bench) -> Iterator[Entry]:
         }  # fmt: skip
         for way, feed in feeds.items():
             speed = looped(bench, feed, new().to(device), work)[0] / 2
-            yield bench.entry(f"training {model}, {work.side} px, pictures: {way}", speed, "images/s", floor=floor) | {"model": model, "way": way}
+            yield bench.entry(
+                f"training {model}, {work.side} px, pictures: {way}", speed, "images/s", floor=floor
+            ) | {"model": model, "way": way}
 
 
 @dataclass(frozen=True)
@@ -407,12 +575,20 @@ def parts(sizes: Sizes, card: bool) -> list[Part]:
     found += [Part(f"step, {work.name}", partial(steps, work), 20) for work in sizes.trainings]
     found += [Part(f"loop, {work.name}", partial(loop, work), 30) for work in sizes.trainings[:2]]
     found += [Part(f"views, {v[0]} → {v[1]} px", partial(views, *v), 20) for v in sizes.views]
-    found += [Part("unet", unet_updates, 30), Part("sampler", sampler, 20), Part("probe", one_probe, 20), Part("probes", partial(all_probes, last), 20)]
+    found += [
+        Part("unet", unet_updates, 30),
+        Part("sampler", sampler, 20),
+        Part("probe", one_probe, 20),
+        Part("probes", partial(all_probes, last), 20),
+    ]
     if not card:
         return [Part(part.name, part.measure, 600) for part in found]
     found += [Part("rows", partial(rows, first), 30)]
     found += [Part(f"generator {name}", partial(generator, name), 12) for name in GOALS]
-    found += [Part(f"stored, {model}", partial(stored, model), 15) for model in ("ViT-Tiny", "SmallAlexNet")]
+    found += [
+        Part(f"stored, {model}", partial(stored, model), 15)
+        for model in ("ViT-Tiny", "SmallAlexNet")
+    ]
     return [*found, Part("compiled", partial(compiled, last), 150)]
 
 
@@ -434,7 +610,9 @@ def limited(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def measure(bench: Bench, wanted: Sequence[Part], seconds: float, keep: Callable[[list[Entry]], Any]) -> list[Entry]:
+def measure(
+    bench: Bench, wanted: Sequence[Part], seconds: float, keep: Callable[[list[Entry]], Any]
+) -> list[Entry]:
     """Measure all parts in so many seconds. What fails or takes too long is an entry with its "error", and the next part begins.
 
     ``keep`` is called with all entries after each part.
@@ -464,7 +642,13 @@ HEADER = "| what | measured | goal | floor | share of the floor | memory, MB |\n
 
 def told(entry: Entry) -> str:
     """A measurement as a line of a table."""
-    goal = "" if entry["goal"] is None else f"{digits(entry['goal'])} {'✓' if entry['met'] else '✗'}"
-    floor, share = ("", "") if entry["floor"] is None else (digits(entry["floor"]), f"{100 * entry['share']:.2g} %")
+    goal = (
+        "" if entry["goal"] is None else f"{digits(entry['goal'])} {'✓' if entry['met'] else '✗'}"
+    )
+    floor, share = (
+        ("", "")
+        if entry["floor"] is None
+        else (digits(entry["floor"]), f"{100 * entry['share']:.2g} %")
+    )
     memory = "" if entry["memory_mb"] is None else f"{entry['memory_mb']:,}"
     return f"| {entry['what']} | {digits(entry['value'])} {entry['unit']} | {goal} | {floor} | {share} | {memory} |"

@@ -13,12 +13,12 @@ import torch
 from PIL import Image
 
 import synthlearn as sl
-from synthlearn import memory as memory_of
-from synthlearn import progress, rng
-from synthlearn.augment import Augmentation
+from synthlearn.core import progress, rng
+from synthlearn.core.augment import Augmentation
 from synthlearn.generators import default_options, mixed, sigma_fractals
 from synthlearn.generators import fractaldb as fr
 from synthlearn.generators import stylegan as sg
+from synthlearn.measure import memory as memory_of
 
 from . import reference
 from .timing import digits, spread, timed
@@ -29,7 +29,15 @@ PARTS = ["dead_leaves-mixed", "fractals-sigma", "stat-spectrum_color"]
 Case = tuple[str, str, Callable[[], int], Callable[[], int], float | None, Callable[[], int] | None]
 
 
-def generator_case(name: str, loop: Callable[[int], Any], ours: int, theirs: int, goal: float | None, device: str, **options: Any) -> Case:
+def generator_case(
+    name: str,
+    loop: Callable[[int], Any],
+    ours: int,
+    theirs: int,
+    goal: float | None,
+    device: str,
+    **options: Any,
+) -> Case:
     """Name, name of the reference, a call of ours and one of theirs that return how many pictures they made, the goal for the ratio, and what
     tells the memory that ours takes."""
     source = sl.generator(name, **options)
@@ -63,11 +71,23 @@ def cases(device: str, only: str = "") -> list[Case]:
 
     def python_fractal(i: int) -> Any:
         used = p[i % 64] > 0
-        return reference.python_fractal(systems[i % 64][used].double().numpy(), p[i % 64][used].double().numpy(), SIZE, 100_000, random)
+        return reference.python_fractal(
+            systems[i % 64][used].double().numpy(),
+            p[i % 64][used].double().numpy(),
+            SIZE,
+            100_000,
+            random,
+        )
 
     def numba_fractal(i: int) -> Any:
         used = weights[i % 64] > 0
-        return reference.numba_fractal(tamed[i % 64][used].double().numpy(), weights[i % 64][used].double().numpy(), SIZE, 100_000, i)
+        return reference.numba_fractal(
+            tamed[i % 64][used].double().numpy(),
+            weights[i % 64][used].double().numpy(),
+            SIZE,
+            100_000,
+            i,
+        )
 
     def numpy_noise(i: int) -> Any:
         return reference.numpy_noise(SIZE, random)
@@ -114,7 +134,11 @@ def cases(device: str, only: str = "") -> list[Case]:
         generator_case("noise-white", numpy_noise, 256 * scale, 256, None, device),
     ]  # fmt: skip
     more: dict[str, Callable[[], list[Case]]] = {
-        "views": lambda: [view_case(v, size, crop, goal, device) for v, goal in (("exact", 1.8), ("linear", 3.0)) for size, crop in ((48, 32), (128, 64))],
+        "views": lambda: [
+            view_case(v, size, crop, goal, device)
+            for v, goal in (("exact", 1.8), ("linear", 3.0))
+            for size, crop in ((48, 32), (128, 64))
+        ],
         "mixed": lambda: [mixing_case(rule, 48 * scale, device) for rule in ("convex", "cutmix")],
         "k-means leaves": lambda: [leaves_case(64, device)],
         "memory": memory_cases,
@@ -123,9 +147,21 @@ def cases(device: str, only: str = "") -> list[Case]:
         if label.startswith(only) or only.startswith(label):
             named += make()
     measured = {case[0].split(",")[0] for case in named}
-    others = [name for name in sl.generators.names() if name not in measured and not name.startswith(SLOW) and MISSING not in default_options(name).values()]
+    others = [
+        name
+        for name in sl.generators.names()
+        if name not in measured
+        and not name.startswith(SLOW)
+        and MISSING not in default_options(name).values()
+    ]
     few = {"stylegan": 16, "collage": 64}  # of the slow families
-    named += [generator_case(name, numpy_noise, few.get(name.partition("-")[0], 256) * scale, 256, None, device) for name in others if name != "text2image"]
+    named += [
+        generator_case(
+            name, numpy_noise, few.get(name.partition("-")[0], 256) * scale, 256, None, device
+        )
+        for name in others
+        if name != "text2image"
+    ]
     return [case for case in named if case[0].startswith(only)]
 
 
@@ -150,7 +186,12 @@ def mixing_case(rule: str, n: int, device: str) -> Case:
 
 def leaves_case(n: int, device: str) -> Case:
     """K-means leaves of given pictures against OpenCV's k-means picture by picture."""
-    pictures = sl.generator("dead_leaves-mixed").sample(range(3 * n), SIZE).view(n, 3, 3, SIZE, SIZE).to(device)
+    pictures = (
+        sl.generator("dead_leaves-mixed")
+        .sample(range(3 * n), SIZE)
+        .view(n, 3, 3, SIZE, SIZE)
+        .to(device)
+    )
     arrays = pictures.permute(0, 1, 3, 4, 2).contiguous().cpu().numpy()
 
     def mine() -> int:
@@ -168,7 +209,9 @@ def leaves_case(n: int, device: str) -> Case:
 def memory_cases() -> list[Case]:
     """A memory of 50,000 images: questions, and images that come and go, against NumPy's arrays."""
     entries, dimension, asked = 50_000, 1024, 64
-    x = torch.nn.functional.normalize(torch.randn(entries, dimension, generator=torch.Generator().manual_seed(0)))
+    x = torch.nn.functional.normalize(
+        torch.randn(entries, dimension, generator=torch.Generator().manual_seed(0))
+    )
     held, array = memory_of.Memory({}, dimension), x.numpy()
     held.add([str(i) for i in range(entries)], [str(i % 100) for i in range(entries)], x)
 
@@ -225,7 +268,12 @@ def memory(name: str, options: dict[str, Any], n: int) -> int:
         f"g = sl.generator(sys.argv[1], **json.loads(sys.argv[2])); g.sample([], {SIZE}); before = {peak};"
         f"g.sample(range({n}), {SIZE}); print({peak} - before)"
     )
-    done = subprocess.run([sys.executable, "-c", script, name, json.dumps(options), str(torch.get_num_threads())], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, name, json.dumps(options), str(torch.get_num_threads())],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return int(done.stdout) >> 10
 
 
@@ -234,7 +282,9 @@ def told(row: dict[str, Any]) -> str:
     low, middle, high = map(digits, row["ratio"])
     line = f"{row['what']:36s} {digits(row['ours'][1]):>9s}/s {middle:>8s} × {row['against']} [{low}, {high}]"
     line += f"   goal {row['goal']:g}" if row["goal"] else ""
-    return line + (f"   memory {row['memory_mb'] or 'below 1'} MB" if row["memory_mb"] is not None else "")
+    return line + (
+        f"   memory {row['memory_mb'] or 'below 1'} MB" if row["memory_mb"] is not None else ""
+    )
 
 
 def measure(device: str, repeats: int, only: str = "") -> list[dict[str, Any]]:
@@ -244,8 +294,20 @@ def measure(device: str, repeats: int, only: str = "") -> list[dict[str, Any]]:
         for name, against, ours, theirs, goal, needs in every:
             ours(), theirs()  # warm up and compile
             pairs = [(timed(ours, device), timed(theirs, "cpu")) for _ in range(repeats)]
-            row = {"what": name, "against": against, "ours": spread([a for a, _ in pairs]), "reference": spread([b for _, b in pairs])}
-            rows.append({**row, "ratio": spread([a / b for a, b in pairs]), "goal": goal, "memory_mb": needs() if needs and device == "cpu" else None})
+            row = {
+                "what": name,
+                "against": against,
+                "ours": spread([a for a, _ in pairs]),
+                "reference": spread([b for _, b in pairs]),
+            }
+            rows.append(
+                {
+                    **row,
+                    "ratio": spread([a / b for a, b in pairs]),
+                    "goal": goal,
+                    "memory_mb": needs() if needs and device == "cpu" else None,
+                }
+            )
             progress.say(told(rows[-1]))
             shown.update()
     return rows

@@ -19,17 +19,20 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
-from synthlearn import pyramid, rng
+from synthlearn.core import rng
+from synthlearn.core.vision import torchvision
 from synthlearn.generators import dead_leaves as dl
+from synthlearn.generators import pyramid
 from synthlearn.generators import stylegan as sg
-from synthlearn.vision import torchvision
 
 COVER_EVERY = 200
 RADII = dl.radius_grid()[0].numpy()
 CUMULATIVE = dl.radius_grid()[1].numpy().cumsum().clip(max=1)
 
 
-def _corners(kind: np.ndarray, r: np.ndarray, centre: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _corners(
+    kind: np.ndarray, r: np.ndarray, centre: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """Corners of n polygons, int32 (n, 4, 2), drawn for all leaves at once as a careful author would; circles have none."""
     n = len(r)
     half, a = (r / math.sqrt(2)).astype(int)[:, None], rng.uniform(0, 2 * math.pi, (n, 1))
@@ -37,7 +40,11 @@ def _corners(kind: np.ndarray, r: np.ndarray, centre: np.ndarray, rng: np.random
     corners = np.stack((x, y), 2)
     turned = np.stack((x * np.cos(a) - y * np.sin(a), x * np.sin(a) + y * np.cos(a)), 2)
     sides = np.stack(
-        ((r[:, None] * np.cos(a / 4)).astype(int) * np.array([-1, 1, 1, -1]), (r[:, None] * np.sin(a / 4)).astype(int) * np.array([-1, -1, 1, 1])), 2
+        (
+            (r[:, None] * np.cos(a / 4)).astype(int) * np.array([-1, 1, 1, -1]),
+            (r[:, None] * np.sin(a / 4)).astype(int) * np.array([-1, -1, 1, 1]),
+        ),
+        2,
     )
     angles = rng.uniform(0, 2 * math.pi, (n, 4))
     angles[kind == dl.SHAPES.index("triangle"), 3] = 7  # sorted last, then drawn twice
@@ -45,7 +52,9 @@ def _corners(kind: np.ndarray, r: np.ndarray, centre: np.ndarray, rng: np.random
     angles[kind == dl.SHAPES.index("triangle"), 3] = angles[kind == dl.SHAPES.index("triangle"), 2]
     inscribed = r[:, None, None] * np.stack((np.cos(angles), np.sin(angles)), 2)
     which = kind[:, None, None]
-    corners = np.select([which == 1, which == 2, which == 3, which >= 4], [corners, turned, sides, inscribed], 0)
+    corners = np.select(
+        [which == 1, which == 2, which == 3, which >= 4], [corners, turned, sides, inscribed], 0
+    )
     return (corners + centre[:, None]).astype(np.int32)
 
 
@@ -53,9 +62,18 @@ def opencv_leaves(shape: str, size: int, rng: np.random.Generator) -> np.ndarray
     """One dead-leaves picture, uint8 (size, size, 3): parameters of 200 leaves at a time, then a loop over OpenCV's fills."""
     canvas = np.zeros((size, size, 3), np.uint8)
     for _ in range(dl.MAX_LEAVES // COVER_EVERY):
-        kind = rng.integers(0, 6, COVER_EVERY) if shape == "mixed" else np.full(COVER_EVERY, dl.SHAPES.index(shape))
-        r = np.maximum((RADII[np.searchsorted(CUMULATIVE, rng.random(COVER_EVERY))] * size).astype(int), 1)
-        centre, colour = rng.integers(0, size, (COVER_EVERY, 2)), rng.integers(0, 255, (COVER_EVERY, 3)).tolist()
+        kind = (
+            rng.integers(0, 6, COVER_EVERY)
+            if shape == "mixed"
+            else np.full(COVER_EVERY, dl.SHAPES.index(shape))
+        )
+        r = np.maximum(
+            (RADII[np.searchsorted(CUMULATIVE, rng.random(COVER_EVERY))] * size).astype(int), 1
+        )
+        centre, colour = (
+            rng.integers(0, size, (COVER_EVERY, 2)),
+            rng.integers(0, 255, (COVER_EVERY, 3)).tolist(),
+        )
         corners, where, radius = _corners(kind, r, centre, rng), centre.tolist(), r.tolist()
         for i, circle in enumerate((kind == 0).tolist()):
             if circle:
@@ -67,7 +85,9 @@ def opencv_leaves(shape: str, size: int, rng: np.random.Generator) -> np.ndarray
     return canvas
 
 
-def python_fractal(systems: np.ndarray, probabilities: np.ndarray, size: int, points: int, rng: np.random.Generator) -> np.ndarray:
+def python_fractal(
+    systems: np.ndarray, probabilities: np.ndarray, size: int, points: int, rng: np.random.Generator
+) -> np.ndarray:
     """One FractalDB patch picture, uint8 (size, size, 3): orbit and pastes in Python loops."""
     cumulative = probabilities.cumsum()
     x = y = 0.0
@@ -104,18 +124,35 @@ def _orbit(systems, cumulative, points, seed):
 
 @numba.njit(cache=False)
 def _count(orbit, size):
-    low0, low1, high0, high1 = orbit[:, 0].min(), orbit[:, 1].min(), orbit[:, 0].max(), orbit[:, 1].max()
+    low0, low1, high0, high1 = (
+        orbit[:, 0].min(),
+        orbit[:, 1].min(),
+        orbit[:, 0].max(),
+        orbit[:, 1].max(),
+    )
     image = np.zeros((size, size))
     for t in range(len(orbit)):
-        image[int((orbit[t, 0] - low0) * (size - 1) / (high0 - low0)), int((orbit[t, 1] - low1) * (size - 1) / (high1 - low1))] += 1
+        image[
+            int((orbit[t, 0] - low0) * (size - 1) / (high0 - low0)),
+            int((orbit[t, 1] - low1) * (size - 1) / (high1 - low1)),
+        ] += 1
     return image
 
 
-def numba_fractal(systems: np.ndarray, probabilities: np.ndarray, size: int, points: int, seed: int) -> np.ndarray:
+def numba_fractal(
+    systems: np.ndarray, probabilities: np.ndarray, size: int, points: int, seed: int
+) -> np.ndarray:
     """One sigma fractal on black, uint8 (size, size, 3): compiled orbit, count, colour by OpenCV."""
     image = _count(_orbit(systems, probabilities.cumsum(), points, seed), size)
     value = image / image.max()
-    hsv = np.stack(((255 * value).astype(np.uint8), np.full_like(value, 180, np.uint8), np.full_like(value, 200, np.uint8)), 2)
+    hsv = np.stack(
+        (
+            (255 * value).astype(np.uint8),
+            np.full_like(value, 180, np.uint8),
+            np.full_like(value, 200, np.uint8),
+        ),
+        2,
+    )
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * (value > 0)[..., None].astype(np.uint8)
 
 
@@ -123,7 +160,9 @@ def _matched(x: np.ndarray, cumulative: np.ndarray, edges: np.ndarray) -> np.nda
     """Values with another distribution: a piecewise linear map between the edges of equal bins."""
     counts, own = np.histogram(x, len(edges) - 1)
     counts = counts + 1e-8 * counts.mean()
-    return np.interp(x, own, np.interp(np.concatenate(([0], counts.cumsum())) / counts.sum(), cumulative, edges))
+    return np.interp(
+        x, own, np.interp(np.concatenate(([0], counts.cumsum())) / counts.sum(), cumulative, edges)
+    )
 
 
 def _band(band: np.ndarray, rows: int, random: np.random.Generator) -> tuple[np.ndarray, float]:
@@ -133,13 +172,22 @@ def _band(band: np.ndarray, rows: int, random: np.random.Generator) -> tuple[np.
     return np.concatenate(([0], h.cumsum())) / h.sum(), float(np.sqrt((h * x * x).sum() / h.sum()))
 
 
-def numpy_statistics(spectrum: bool, wavelets: bool, color: bool, size: int, random: np.random.Generator) -> np.ndarray:
+def numpy_statistics(
+    spectrum: bool, wavelets: bool, color: bool, size: int, random: np.random.Generator
+) -> np.ndarray:
     """One statistical picture, uint8 (size, size, 3): ten rounds, channel by channel, in NumPy; the pyramid by pyrtools."""
     n = 3 + int(20 * random.random())
     share = 0.001 + random.random(n)
-    palette = random.random((n, 3))[np.sort(random.choice(n, size * size, p=share / share.sum()))].reshape(size, size, 3) * 256
+    palette = (
+        random.random((n, 3))[
+            np.sort(random.choice(n, size * size, p=share / share.sum()))
+        ].reshape(size, size, 3)
+        * 256
+    )
     side = 1 + int(10 * random.random())
-    palette = np.stack([ndimage.uniform_filter(palette[..., c], side, mode="constant") for c in range(3)], 2) + 10 * random.random((size, size, 3))
+    palette = np.stack(
+        [ndimage.uniform_filter(palette[..., c], side, mode="constant") for c in range(3)], 2
+    ) + 10 * random.random((size, size, 3))
     pixels = 256 * (palette - palette.min()) / np.ptp(palette)
     mean = pixels.reshape(-1, 3).mean(0)
     axes = np.linalg.eigh(np.cov(pixels.reshape(-1, 3).T))[1][:, ::-1]
@@ -147,7 +195,13 @@ def numpy_statistics(spectrum: bool, wavelets: bool, color: bool, size: int, ran
     histograms = []
     for channel in channels.T:
         counts, edges = np.histogram(channel, 256)
-        histograms.append((np.concatenate(([0], (counts + 1e-8 * counts.mean()).cumsum())) / (counts.sum() + 2.56e-6 * counts.mean()), edges))
+        histograms.append(
+            (
+                np.concatenate(([0], (counts + 1e-8 * counts.mean()).cumsum()))
+                / (counts.sum() + 2.56e-6 * counts.mean()),
+                edges,
+            )
+        )
     s, d = random.uniform(0.5, 3.5), random.normal(0, 0.05)
     f = np.abs(np.fft.fftfreq(size))
     amplitude = 1 / (2.2e-16 + f ** (s + d) + f[:, None] ** (s - d))
@@ -167,7 +221,9 @@ def numpy_statistics(spectrum: bool, wavelets: bool, color: bool, size: int, ran
                 for name, band in pyr.pyr_coeffs.items():
                     if name != "residual_lowpass":
                         cumulative, sd = targets[c].setdefault(name, _band(band, size, random))
-                        y = _matched(band.ravel(), cumulative, np.linspace(-200.25, 200.25, 802)).reshape(band.shape)
+                        y = _matched(
+                            band.ravel(), cumulative, np.linspace(-200.25, 200.25, 802)
+                        ).reshape(band.shape)
                         pyr.pyr_coeffs[name] = (y - y.mean()) / y.std() * sd
                 x[c] = pyr.recon_pyr()
         if color:
@@ -189,7 +245,9 @@ def masked_textures(textures: np.ndarray, size: int, rng: np.random.Generator) -
     return out
 
 
-def full_stylegan(shared: sg.Network, keys: Tensor, net: Tensor, side: int, o: sg.StyleGANOptions) -> Tensor:
+def full_stylegan(
+    shared: sg.Network, keys: Tensor, net: Tensor, side: int, o: sg.StyleGANOptions
+) -> Tensor:
     """Random StyleGANs with tied kernels, all channels held: RGB maps (n, 3, side, side), one modulated convolution after the other, picture by picture."""
     convolutions, painters = sg.styles(shared, keys)
     noise = sg.shared_noise(keys, side) if o.noise == "envelope" else None
@@ -205,15 +263,24 @@ def full_stylegan(shared: sg.Network, keys: Tensor, net: Tensor, side: int, o: s
             modulated = modulated / (modulated.square().sum((1, 2, 3), keepdim=True) + 1e-8).sqrt()
             if layer.up:
                 x = functional.conv_transpose2d(x, modulated.transpose(0, 1), stride=2)
-                x = functional.conv2d(functional.pad(x, (1, 1, 1, 1)).transpose(0, 1), filter4[None, None]).transpose(0, 1)
+                x = functional.conv2d(
+                    functional.pad(x, (1, 1, 1, 1)).transpose(0, 1), filter4[None, None]
+                ).transpose(0, 1)
             else:
                 x = functional.conv2d(x, modulated, padding=1)
-            x = functional.relu(x + draw.noise[:, None] + draw.bias[0][None, :, None, None]) * math.sqrt(2)
+            x = functional.relu(
+                x + draw.noise[:, None] + draw.bias[0][None, :, None, None]
+            ) * math.sqrt(2)
             if not layer.up:
-                weight = rng.normal(rng.fold(keys[i], 10 + number // 2), (3, layer.outputs)) * painters[number // 2][i]
+                weight = (
+                    rng.normal(rng.fold(keys[i], 10 + number // 2), (3, layer.outputs))
+                    * painters[number // 2][i]
+                )
                 zeros = torch.zeros(1, 3, layer.side, layer.side)
                 zeros[..., ::2, ::2] = image
-                image = functional.conv2d(functional.pad(zeros, (2, 1, 2, 1)).transpose(0, 1), filter4[None, None]).transpose(0, 1)
+                image = functional.conv2d(
+                    functional.pad(zeros, (2, 1, 2, 1)).transpose(0, 1), filter4[None, None]
+                ).transpose(0, 1)
                 image = image + functional.conv2d(x, weight[:, :, None, None])
         pictures.append(image)
     return torch.cat(pictures)
@@ -241,5 +308,7 @@ def opencv_kmeans(three: np.ndarray) -> np.ndarray:
     start = (~nearer).astype(np.int32)[:, None]
     rounds = (cv2.TERM_CRITERIA_MAX_ITER, 3, 0.0)
     _, label, _ = cv2.kmeans(pixels, 2, start, rounds, 1, cv2.KMEANS_USE_INITIAL_LABELS)
-    mask = cv2.blur(cv2.blur((label == 0).reshape(three.shape[1:3]).astype(np.float32), (3, 3)), (3, 3))[..., None]
+    mask = cv2.blur(
+        cv2.blur((label == 0).reshape(three.shape[1:3]).astype(np.float32), (3, 3)), (3, 3)
+    )[..., None]
     return (mask * three[1] + (1 - mask) * three[2]).astype(np.uint8)

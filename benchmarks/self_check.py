@@ -17,7 +17,7 @@ def graph(device: str) -> str:
     """A tiny function, captured where graphs are, called twice."""
     import torch
 
-    from synthlearn.graph import Replayed
+    from synthlearn.core.graph import Replayed
 
     call = Replayed(lambda x: (2 * x,), tuple)
     found = [float(call(torch.full((4,), x, device=device))[0].sum()) for x in (1.0, 3.0)]
@@ -30,16 +30,21 @@ def views(device: str) -> str:
     """The views that training uses there against those of tensor operations."""
     import torch
 
-    from synthlearn import kernels, rng
-    from synthlearn.augment import Augmentation
+    from synthlearn.core import kernels, rng
+    from synthlearn.core.augment import Augmentation
 
-    pictures, keys = torch.randint(0, 256, (32, 3, 48, 48), dtype=torch.uint8, device=device), rng.key("check", torch.arange(32), device=device)
+    pictures, keys = (
+        torch.randint(0, 256, (32, 3, 48, 48), dtype=torch.uint8, device=device),
+        rng.key("check", torch.arange(32), device=device),
+    )
     augmentation = Augmentation(32, 0.2)
     kernel = kernels.available(torch.device(device))
     made = augmentation.by_kernel(pictures, keys) if kernel else augmentation(pictures, keys)
     far = (made - augmentation.by_tensors(pictures, keys, subsets=False)).abs()
     if float(far.mean()) > 1e-3:
-        raise ValueError(f"views differ by {float(far.mean()):.2g} on average, {float(far.max()):.2g} at most")
+        raise ValueError(
+            f"views differ by {float(far.mean()):.2g} on average, {float(far.max()):.2g} at most"
+        )
     return f"{'the kernel' if kernel else 'no kernel here: tensor operations'}, which differs by {float(far.max()):.1g} at most"
 
 
@@ -56,13 +61,19 @@ def step(device: str) -> str:
 def main() -> None:
     """Print a line per check."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--missing", action="store_true", help="only name the packages that are missing, in one line")
+    parser.add_argument(
+        "--missing",
+        action="store_true",
+        help="only name the packages that are missing, in one line",
+    )
     parser.add_argument("--device", default="cuda")
     args = parser.parse_args()
     if args.missing:
         print(*missing())
         return
-    checks: list[tuple[str, Callable[[], str]]] = [(check.__name__, partial(check, args.device)) for check in (graph, views, step)]
+    checks: list[tuple[str, Callable[[], str]]] = [
+        (check.__name__, partial(check, args.device)) for check in (graph, views, step)
+    ]
     for name, check in checks:
         try:
             print(f"self-check, {name}: {check()}", flush=True)

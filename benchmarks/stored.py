@@ -11,15 +11,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from synthlearn import stream
-from synthlearn.encoders import OUT, Encoder
-from synthlearn.image import MEAN, STD
+from synthlearn.core.image import MEAN, STD
+from synthlearn.data import stream
+from synthlearn.learn.encoders import OUT, Encoder
 
 
 def written(images: Tensor, folder: Path) -> None:
     """Write uint8 (n, 3, s, s) as PNG files, one a picture."""
     with ThreadPoolExecutor() as workers:
-        list(workers.map(lambda i: Image.fromarray(images[i].permute(1, 2, 0).numpy()).save(folder / f"{i}.png"), range(len(images))))
+        list(
+            workers.map(
+                lambda i: Image.fromarray(images[i].permute(1, 2, 0).numpy()).save(
+                    folder / f"{i}.png"
+                ),
+                range(len(images)),
+            )
+        )
 
 
 class Pictures(Dataset[Tensor]):
@@ -45,8 +52,16 @@ class Files(stream.Feed):
         steps = list(plan)
         batches = [step[2].tolist() for step in steps]
         pinned = self.device.type == "cuda"
-        ahead = 1 if self.workers else None  # of each worker: what lies ready when a clock starts is a gift
-        loader = DataLoader(self.pictures, batch_sampler=batches, num_workers=self.workers, pin_memory=pinned, prefetch_factor=ahead)
+        ahead = (
+            1 if self.workers else None
+        )  # of each worker: what lies ready when a clock starts is a gift
+        loader = DataLoader(
+            self.pictures,
+            batch_sampler=batches,
+            num_workers=self.workers,
+            pin_memory=pinned,
+            prefetch_factor=ahead,
+        )
         for step, pictures in zip(steps, loader, strict=True):
             yield step, pictures.to(self.device, non_blocking=True)
 
@@ -62,8 +77,17 @@ class TinyViT(Encoder):
         self.options = {"input_size": input_size}
         self.patches = nn.Conv2d(3, width, input_size // 8, input_size // 8)
         self.place = nn.Parameter(torch.zeros(64, width))
-        layers = [nn.TransformerEncoderLayer(width, heads, 4 * width, 0.0, functional.gelu, batch_first=True, norm_first=True) for _ in range(depth)]
-        self.layers, self.norm, self.head = nn.Sequential(*layers), nn.LayerNorm(width), nn.Linear(width, OUT)
+        layers = [
+            nn.TransformerEncoderLayer(
+                width, heads, 4 * width, 0.0, functional.gelu, batch_first=True, norm_first=True
+            )
+            for _ in range(depth)
+        ]
+        self.layers, self.norm, self.head = (
+            nn.Sequential(*layers),
+            nn.LayerNorm(width),
+            nn.Linear(width, OUT),
+        )
         self.embedding_size, self.output_size = width, OUT
 
     def embed(self, x: Tensor) -> Tensor:

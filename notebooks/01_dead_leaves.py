@@ -44,10 +44,13 @@ import torch
 
 KINDS = ("squares", "oriented", "mixed")
 leaves = {kind: sl.generator(f"dead_leaves-{kind}") for kind in KINDS}
-leaves["textures"] = sl.generator("dead_leaves-textures", textures=50 if p.name == "smoke" else 1000)
+leaves["textures"] = sl.generator(
+    "dead_leaves-textures", textures=50 if p.name == "smoke" else 1000
+)
 sheet = torch.cat([g.sample(range(8), size=96) for g in leaves.values()])
 sl.book.contact_sheet(
-    sheet, alt="Four rows of eight pictures of overlapping shapes: squares, turned squares, mixed shapes in flat colours, and textured turned squares."
+    sheet,
+    alt="Four rows of eight pictures of overlapping shapes: squares, turned squares, mixed shapes in flat colours, and textured turned squares.",
 )
 
 # %% [markdown]
@@ -58,13 +61,19 @@ sl.book.contact_sheet(
 # The picture below is one scene after 30, 100, 300 and 1,000 leaves, and when it is done.
 
 # %% tags=["hide-input"]
-from synthlearn import rng
+from synthlearn.core import rng
 from synthlearn.generators import dead_leaves as dl
 
 key = rng.key("dead_leaves", 0, torch.tensor([4]))
 _, painted = dl.cover(key, "mixed", 128)
-stages = {f"{n:,} leaves": dl.leaf_colours(key, dl.cover(key, "mixed", 128, n)[0])[0] for n in (30, 100, 300, 1000, int(painted))}
-sl.book.labelled(stages, alt="A dead-leaves picture being painted: bare ground in black shrinks until shapes cover everything.")
+stages = {
+    f"{n:,} leaves": dl.leaf_colours(key, dl.cover(key, "mixed", 128, n)[0])[0]
+    for n in (30, 100, 300, 1000, int(painted))
+}
+sl.book.labelled(
+    stages,
+    alt="A dead-leaves picture being painted: bare ground in black shrinks until shapes cover everything.",
+)
 
 # %% [markdown]
 # The exponent is what makes the sizes: move it, and the same scene has a few large leaves or nothing but small ones.
@@ -73,7 +82,9 @@ sl.book.labelled(stages, alt="A dead-leaves picture being painted: bare ground i
 from synthlearn.book import beyond
 
 alt = "One dead-leaves scene under rising exponents of its radii, from few large shapes to dust."
-sl.book.slider(beyond.exponents((1, 1.5, 2, 2.5, 3, 3.5, 4)), alt, "The law of the papers is r⁻³.", scale=2)
+sl.book.slider(
+    beyond.exponents((1, 1.5, 2, 2.5, 3, 3.5, 4)), alt, "The law of the papers is r⁻³.", scale=2
+)
 
 # %% [markdown]
 # Our painter never loops over leaves. A leaf is a set of row spans; for each pixel we need the *first* leaf that covers it (the

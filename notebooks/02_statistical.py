@@ -44,7 +44,10 @@ import torch
 
 KINDS = ("spectrum", "wmm", "spectrum_color", "spectrum_color_wmm")
 sheet = torch.cat([sl.generator(f"stat-{kind}").sample(range(8), size=96) for kind in KINDS])
-sl.book.contact_sheet(sheet, alt="Four rows of eight pictures: coloured clouds; fine grain; clouds in few colours; blotches with edges in few colours.")
+sl.book.contact_sheet(
+    sheet,
+    alt="Four rows of eight pictures: coloured clouds; fine grain; clouds in few colours; blotches with edges in few colours.",
+)
 
 # %% [markdown]
 # ## How it works
@@ -53,8 +56,10 @@ sl.book.contact_sheet(sheet, alt="Four rows of eight pictures: coloured clouds; 
 # (smooth): below, one noise under nine exponents, and the power that the pictures have at each frequency.
 
 # %% tags=["hide-input"]
-from synthlearn import metrics, pyramid, rng
+from synthlearn.core import rng
+from synthlearn.generators import pyramid
 from synthlearn.generators import statistical as st
+from synthlearn.measure import metrics
 
 size, key = 128, rng.key("chapter", torch.tensor([3]))
 noise = 256 * rng.uniform(key, (3, size, size))
@@ -63,18 +68,28 @@ for s in (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 3.5):
     slope = torch.tensor([s])
     shaped[s] = st.impose_spectrum(noise, st.amplitudes(slope, slope, size))[0, 0]
 panels = {f"s = {s}": sl.book.grey(x) for s, x in shaped.items()}
-sl.book.slider(panels, alt="One noise under rising spectral exponents, from grain to smooth clouds.", scale=2)
+sl.book.slider(
+    panels, alt="One noise under rising spectral exponents, from grain to smooth clouds.", scale=2
+)
 
 # %% tags=["hide-input"]
 figure, axis = sl.book.new(height=2.9)
 for s, x in ((s, shaped[s]) for s in (0.5, 1.0, 1.5, 2.5, 3.5)):
     k, power = metrics.radial_power(x[None, None].expand(1, 3, -1, -1))
     axis.loglog(k, power[0] / power[0, 0], label=f"s = {s}")
-    axis.annotate(f"s = {s}", (k[-1], power[0, -1] / power[0, 0]), xytext=(4, 0), textcoords="offset points", va="center")
+    axis.annotate(
+        f"s = {s}",
+        (k[-1], power[0, -1] / power[0, 0]),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va="center",
+    )
 axis.set_xlabel("frequency, cycles per picture")
 axis.set_ylabel("power")
 sl.book.svg(
-    figure, alt="Power against frequency on logarithmic axes: straight lines, steeper for larger exponents.", caption="Power falls as the frequency to the −2s."
+    figure,
+    alt="Power against frequency on logarithmic axes: straight lines, steeper for larger exponents.",
+    caption="Power falls as the frequency to the −2s.",
 )
 
 # %% [markdown]
@@ -99,8 +114,13 @@ names = {
 panels = {"noise": sl.book.grey(before[0, 0]), "with wavelet marginals": sl.book.grey(after[0, 0])}
 for name, pick in names.items():
     band = sl.book.grey(pick(bands["after"]).clamp(-60, 60))
-    panels[name] = band.repeat_interleave(size // band.shape[1], 1).repeat_interleave(size // band.shape[2], 2)
-sl.book.labelled(panels, alt="Noise, the picture with wavelet marginals, and four bands of it: sparse marks on grey.")
+    panels[name] = band.repeat_interleave(size // band.shape[1], 1).repeat_interleave(
+        size // band.shape[2], 2
+    )
+sl.book.labelled(
+    panels,
+    alt="Noise, the picture with wavelet marginals, and four bands of it: sparse marks on grey.",
+)
 
 # %% tags=["hide-input"]
 figure, axes = sl.book.new(4, width=9.2, height=2.3, sharey=True)
@@ -108,11 +128,20 @@ for axis, (name, pick) in zip(axes, names.items(), strict=True):
     for when, style in (("before", ":"), ("after", "-")):
         x = pick(bands[when]).flatten()
         counts, edges = torch.histogram(x / x.std(), 41, range=(-6.0, 6.0), density=True)
-        axis.semilogy((edges[:-1] + edges[1:]) / 2, counts.clamp_min(1e-4), style, label=when, color=sl.book.COLOURS["statistical"])
+        axis.semilogy(
+            (edges[:-1] + edges[1:]) / 2,
+            counts.clamp_min(1e-4),
+            style,
+            label=when,
+            color=sl.book.COLOURS["statistical"],
+        )
     axis.set_title(name, fontsize=10)
     axis.set_xlabel("value / standard deviation")
 axes[0].set_ylabel("density")
-sl.book.svg(figure, alt="Histograms of four bands: parabolas, that is Gaussians, before; peaks with heavy tails after.")
+sl.book.svg(
+    figure,
+    alt="Histograms of four bands: parabolas, that is Gaussians, before; peaks with heavy tails after.",
+)
 
 # %% [markdown]
 # **Colours.** A palette of 2 to 21 colours is drawn; its pixels define three uncorrelated colour axes, and each axis' histogram is imposed.

@@ -42,10 +42,16 @@ p = sl.book.parameters(globals())
 import torch
 
 KINDS = ("random", "highfreq", "sparse", "oriented")
-nets = {kind: sl.generator(f"stylegan-{kind}", **sl.study.row(f"stylegan-{kind}").options(p), images_per_network=1) for kind in KINDS}
+nets = {
+    kind: sl.generator(
+        f"stylegan-{kind}", **sl.study.row(f"stylegan-{kind}").options(p), images_per_network=1
+    )
+    for kind in KINDS
+}
 sheet = torch.cat([g.sample(range(8), size=96) for g in nets.values()])
 sl.book.contact_sheet(
-    sheet, alt="Four rows of eight abstract pictures: smooth blobs; blobs under grain; patches of texture; smooth shapes with streaks of edges."
+    sheet,
+    alt="Four rows of eight abstract pictures: smooth blobs; blobs under grain; patches of texture; smooth shapes with streaks of edges.",
 )
 
 # %% [markdown]
@@ -56,14 +62,16 @@ sl.book.contact_sheet(
 # edges, bars and spots: on the left the 40 of *high frequencies* and *sparse*, on the right the 40 of *oriented*.
 
 # %% tags=["hide-input"]
-from synthlearn import rng
+from synthlearn.core import rng
+from synthlearn.core.image import to_tiles
 from synthlearn.generators import stylegan as sg
-from synthlearn.image import to_tiles
 
 
 def tiles(kernels: torch.Tensor) -> torch.Tensor:
     x = (kernels / kernels.abs().amax((1, 2), keepdim=True) + 1) * 127.5
-    return to_tiles(x.byte()[:, None].expand(-1, 3, -1, -1).repeat_interleave(8, 2).repeat_interleave(8, 3), 8).permute(2, 0, 1)
+    return to_tiles(
+        x.byte()[:, None].expand(-1, 3, -1, -1).repeat_interleave(8, 2).repeat_interleave(8, 3), 8
+    ).permute(2, 0, 1)
 
 
 sl.book.labelled(
@@ -79,8 +87,13 @@ sl.book.labelled(
 key = rng.key("chapter", torch.arange(3))
 
 maps = {f"pink {i + 1}": sl.book.grey(x) for i, x in enumerate(sg.pink_noise(key, 128))}
-maps |= {f"with envelope {i + 1}": sl.book.grey(x) for i, x in enumerate(sg.enveloped_noise(key, 128))}
-sl.book.labelled(maps, alt="Three maps of pink noise, and three in which an envelope leaves the noise in some patches.")
+maps |= {
+    f"with envelope {i + 1}": sl.book.grey(x) for i, x in enumerate(sg.enveloped_noise(key, 128))
+}
+sl.book.labelled(
+    maps,
+    alt="Three maps of pink noise, and three in which an envelope leaves the noise in some patches.",
+)
 
 # %% [markdown]
 # With such kernels all channels of a layer are one map, seen through different signs and biases: ReLU(± M + noise + b). So a channel's
@@ -94,10 +107,19 @@ net = int(rng.key("stylegan-network", 0, 0))
 one = rng.key("stylegan", 0, torch.tensor([5]))
 grown = {}
 for side in (8, 16, 32, 64, 128, 256):
-    x = sg.tied_synthesis(sg.network(net, side, 1.0, False, "cpu"), one, torch.tensor(net), side, g.options)
+    x = sg.tied_synthesis(
+        sg.network(net, side, 1.0, False, "cpu"), one, torch.tensor(net), side, g.options
+    )
     x = sg.to_photographic(x, one)[0]
-    grown[f"{side} px"] = x.repeat_interleave(128 // side, 1).repeat_interleave(128 // side, 2) if side < 128 else x[:, :: side // 128, :: side // 128]
-sl.book.labelled(grown, alt="The same picture after each doubling of the resolution: blobs first, then edges and streaks, then fine detail.")
+    grown[f"{side} px"] = (
+        x.repeat_interleave(128 // side, 1).repeat_interleave(128 // side, 2)
+        if side < 128
+        else x[:, :: side // 128, :: side // 128]
+    )
+sl.book.labelled(
+    grown,
+    alt="The same picture after each doubling of the resolution: blobs first, then edges and streaks, then fine detail.",
+)
 
 # %% [markdown]
 # At last every colour channel is given a random mean and contrast, as photographs have them. Whether all of this follows the authors' code is

@@ -42,9 +42,16 @@ p = sl.book.parameters(globals())
 # %% tags=["hide-input"]
 import torch
 
-sets = [sl.generator("fractals-fractaldb"), sl.generator("fractals-fractaldb", mode="point"), sl.generator("fractals-sigma")]
+sets = [
+    sl.generator("fractals-fractaldb"),
+    sl.generator("fractals-fractaldb", mode="point"),
+    sl.generator("fractals-sigma"),
+]
 sheet = torch.cat([g.sample(range(8), size=96) for g in sets])
-sl.book.contact_sheet(sheet, alt="Eight grey stippled fractals on black, the same as solid shapes, and eight scenes of coloured fractals on cloudy grounds.")
+sl.book.contact_sheet(
+    sheet,
+    alt="Eight grey stippled fractals on black, the same as solid shapes, and eight scenes of coloured fractals on cloudy grounds.",
+)
 
 # %% [markdown]
 # ## How it works
@@ -53,7 +60,7 @@ sl.book.contact_sheet(sheet, alt="Eight grey stippled fractals on black, the sam
 # points, then the *patch* rendering, in which each point pastes a random 3×3 pattern over what is there.
 
 # %% tags=["hide-input"]
-from synthlearn import rng
+from synthlearn.core import rng
 from synthlearn.generators import fractaldb as fr
 
 systems, probabilities = fr.fractaldb_systems(fr.categories(9)[6:7], 0)
@@ -65,8 +72,13 @@ def drawn(points: int, mode: str) -> torch.Tensor:
     return (127 * (number >= 0).byte()).expand(3, -1, -1)
 
 
-stages = {f"{n:,} points": drawn(n, "point") for n in (100, 1000, 10_000, 100_000)} | {"patches": drawn(100_000, "patch")}
-sl.book.labelled(stages, alt="A fractal appearing point by point, then the same shape filled with a stipple of small patches.")
+stages = {f"{n:,} points": drawn(n, "point") for n in (100, 1000, 10_000, 100_000)} | {
+    "patches": drawn(100_000, "patch")
+}
+sl.book.labelled(
+    stages,
+    alt="A fractal appearing point by point, then the same shape filled with a stipple of small patches.",
+)
 
 # %% [markdown]
 # Every system is another shape:
@@ -85,10 +97,18 @@ sl.book.slider(beyond.systems(12), alt="Fractals of twelve categories, one at a 
 vectors = fr.weight_vectors(0.4)
 shown = {"as found": 0, "a × 0.2": 1, "b × 1.4": 7, "c × 0.6": 10, "e × 1.8": 20}
 pictures = {
-    label: (127 * (fr.draw_fractaldb(systems * vectors[k], probabilities, key, 0, 128, mode="point") >= 0).byte()).expand(3, -1, -1)
+    label: (
+        127
+        * (
+            fr.draw_fractaldb(systems * vectors[k], probabilities, key, 0, 128, mode="point") >= 0
+        ).byte()
+    ).expand(3, -1, -1)
     for label, k in shown.items()
 }
-sl.book.labelled(pictures, alt="One fractal category and four of its instances, from nearly equal to unrecognisable.")
+sl.book.labelled(
+    pictures,
+    alt="One fractal category and four of its instances, from nearly equal to unrecognisable.",
+)
 
 # %% [markdown]
 # Filling rates, acceptance and colours agree with the published code: [the page of laws](84_laws_fractals) has the table.

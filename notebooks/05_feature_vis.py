@@ -44,7 +44,8 @@ ROWS = [sl.study.row(f"feature_vis-{kind}") for kind in ("random", "dead_leaves"
 sources = [sl.study.source_of(row, p, 0) for row in ROWS]
 sheet = torch.cat([source.sample(range(8), size=48) for source in sources])
 sl.book.contact_sheet(
-    sheet.repeat_interleave(2, 2).repeat_interleave(2, 3), alt="Two rows of eight optimised pictures: mottled textures above; curved edges and spots below."
+    sheet.repeat_interleave(2, 2).repeat_interleave(2, 3),
+    alt="Two rows of eight optimised pictures: mottled textures above; curved edges and spots below.",
 )
 
 # %% [markdown]
@@ -56,7 +57,7 @@ sl.book.contact_sheet(
 # how much it excites its unit.
 
 # %% tags=["hide-input"]
-from synthlearn import rng
+from synthlearn.core import rng
 from synthlearn.generators import feature_vis as fv
 
 figure, axis = sl.book.new(height=2.6)
@@ -65,21 +66,38 @@ every = max(1, steps // 8)
 for source, row in zip(sources, ROWS, strict=True):
     o = source.options
     network, count = fv.units_of(o.encoder, o.width, 0, "cpu")
-    chosen, key = fv.unit_list(torch.tensor([2, 2]), count), rng.key("feature_vis", 0, torch.tensor([2, 2]))
+    chosen, key = (
+        fv.unit_list(torch.tensor([2, 2]), count),
+        rng.key("feature_vis", 0, torch.tensor([2, 2])),
+    )
     with torch.no_grad():
         stages = source.optimise(network, chosen, key, 64, steps, every)[:, 0]
-        excited = network(stages.float() / 255).gather(1, chosen[:1].expand(len(stages), -1)).mean(1)
+        excited = (
+            network(stages.float() / 255).gather(1, chosen[:1].expand(len(stages), -1)).mean(1)
+        )
     for i, x in enumerate(stages):
         panels.setdefault(f"step {min(i * every, steps)}", []).append(x)
-    axis.plot([min(i * every, steps) for i in range(len(stages))], excited / excited[-1], "o-", label=row.title)
+    axis.plot(
+        [min(i * every, steps) for i in range(len(stages))],
+        excited / excited[-1],
+        "o-",
+        label=row.title,
+    )
 axis.set_xlabel("step")
 axis.set_ylabel("activation, share of the last")
 axis.legend(frameon=False, labelcolor="linecolor")
 pairs = {label: torch.cat(stages, 2) for label, stages in panels.items()}
-sl.book.slider(pairs, alt="One picture per network over the steps: noise first, then marks that repeat, then strong structure.", scale=3)
+sl.book.slider(
+    pairs,
+    alt="One picture per network over the steps: noise first, then marks that repeat, then strong structure.",
+    scale=3,
+)
 
 # %% tags=["hide-input"]
-sl.book.svg(figure, alt="Activation of the unit over the steps of the optimisation, rising for both networks.")
+sl.book.svg(
+    figure,
+    alt="Activation of the unit over the steps of the optimisation, rising for both networks.",
+)
 
 # %% [markdown]
 # The paper looks into a ResNet-50 at 256 pixels, some 4 TFLOP per picture by arithmetic. That is here too, as

@@ -41,12 +41,18 @@ p = sl.book.parameters(globals())
 # %% tags=["hide-input"]
 import torch
 
-from synthlearn import datasets
-from synthlearn.image import resize
+from synthlearn.core.image import resize
+from synthlearn.data import datasets
 
-noise = [sl.generator(f"noise-{kind}").sample(range(8), size=48) for kind in ("uniform_color", "white", "perlin")]
+noise = [
+    sl.generator(f"noise-{kind}").sample(range(8), size=48)
+    for kind in ("uniform_color", "white", "perlin")
+]
 real = resize(datasets.RealImages(p.data).sample(range(8), size=48), 48)
-sl.book.contact_sheet(torch.cat((*noise, real)), alt=f"Rows of eight: single colours, white noise, coloured clouds, real images of {p.data}.")
+sl.book.contact_sheet(
+    torch.cat((*noise, real)),
+    alt=f"Rows of eight: single colours, white noise, coloured clouds, real images of {p.data}.",
+)
 
 # %% [markdown]
 # ## How the measurement works
@@ -63,10 +69,19 @@ plain = {name: mine for name, mine in found.items() if "." not in name}
 figure, axis = sl.book.new(height=2.6)
 for name, mine in plain.items():
     l2 = [sl.study.metric(r)["l2"] for r in mine]
-    axis.plot(l2, [name.replace("_", " ")] * len(l2), "o", color=sl.book.styles(plain)[name][0], markersize=9, alpha=0.7)
+    axis.plot(
+        l2,
+        [name.replace("_", " ")] * len(l2),
+        "o",
+        color=sl.book.styles(plain)[name][0],
+        markersize=9,
+        alpha=0.7,
+    )
 axis.set_xscale("log")
 axis.set_xlabel("chosen L2 strength (one mark per run)")
-sl.book.svg(figure, alt="The L2 strength that the held-out fifth of train chose for each baseline and run.")
+sl.book.svg(
+    figure, alt="The L2 strength that the held-out fifth of train chose for each baseline and run."
+)
 
 # %% [markdown]
 # ## Training

@@ -42,7 +42,9 @@ p = sl.book.parameters(globals())
 # %% tags=["hide-input"]
 found = sl.study.chapter("10_align_uniform", p)
 base = {"dead_leaves-mixed": sl.book.baseline(p, "dead_leaves-mixed")}
-sl.book.terms_figure({**base, **{name: mine for name, mine in found.items() if name.startswith("dead_leaves")}})
+sl.book.terms_figure(
+    {**base, **{name: mine for name, mine in found.items() if name.startswith("dead_leaves")}}
+)
 
 # %% [markdown]
 # ## What is varied

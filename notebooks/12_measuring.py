@@ -45,7 +45,7 @@ p = sl.book.parameters(globals())
 # %% tags=["hide-input"]
 import torch
 
-from synthlearn import tasks
+from synthlearn.measure import tasks
 
 sl.book.contact_sheet(
     torch.cat([tasks.rendered(name, "train", 16).images[:8] for name in tasks.RENDERED]),

@@ -41,7 +41,8 @@ p = sl.book.parameters(globals())
 # %% tags=["hide-input"]
 source = sl.study.row("mixture-four").source(p, 0)
 sl.book.contact_sheet(
-    source.sample(range(16), size=96), alt="Sixteen pictures of four kinds in random order: leaves, clouds with colours, smooth textures, fractal scenes."
+    source.sample(range(16), size=96),
+    alt="Sixteen pictures of four kinds in random order: leaves, clouds with colours, smooth textures, fractal scenes.",
 )
 
 # %% [markdown]
@@ -65,7 +66,10 @@ sl.book.training(found)
 sl.book.ablation_figure(found, p)
 
 # %% tags=["hide-input"]
-parts = {name: sl.book.baseline(p, name) for name in ("dead_leaves-mixed", "stat-spectrum_color", "stylegan-oriented", "fractals-sigma")}
+parts = {
+    name: sl.book.baseline(p, name)
+    for name in ("dead_leaves-mixed", "stat-spectrum_color", "stylegan-oriented", "fractals-sigma")
+}
 sl.book.ablation({**found, **parts}, p, against="mixture-four")
 
 # %% [markdown]

@@ -38,7 +38,14 @@ p = sl.book.parameters(globals())
 # pictures they come from.
 
 # %% tags=["hide-input"]
-NAMES = ("random", "noise-white", "dead_leaves-mixed", "fractals-sigma", "stat-spectrum_color", "real")
+NAMES = (
+    "random",
+    "noise-white",
+    "dead_leaves-mixed",
+    "fractals-sigma",
+    "stat-spectrum_color",
+    "real",
+)
 sl.book.first_layer({name: sl.book.baseline(p, name) for name in NAMES})
 
 # %% [markdown]

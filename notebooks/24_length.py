@@ -59,7 +59,9 @@ sl.book.length_table(found, p)
 # ## Training
 
 # %% tags=["hide-input"]
-longest = {name: mine for name, mine in found.items() if name.startswith(("dead_leaves-mixed", "real"))}
+longest = {
+    name: mine for name, mine in found.items() if name.startswith(("dead_leaves-mixed", "real"))
+}
 sl.book.training(longest or {"real": sl.book.baseline(p, "real")})
 
 # %% [markdown]

@@ -59,7 +59,13 @@ show.positives_sheet(p)
 
 # %% tags=["hide-input"]
 found = sl.study.chapter("31_stablerep", p)
-sl.book.training({name: mine for name, mine in found.items() if name in ("mosaic-named.stablerep", "mosaic-colour.stablerep", "mosaic-named.shuffled")})
+sl.book.training(
+    {
+        name: mine
+        for name, mine in found.items()
+        if name in ("mosaic-named.stablerep", "mosaic-colour.stablerep", "mosaic-named.shuffled")
+    }
+)
 
 # %% [markdown]
 # ## Result
@@ -90,7 +96,13 @@ show.captions_table(p)
 show.pairs(found, p, "mosaic-colour", "mosaic-learned")
 
 # %% tags=["hide-input"]
-TOLD = ("mosaic-named.shuffled", "mosaic-named.supcon", "mosaic-named.supervised", "real.supcon", "real.supervised")
+TOLD = (
+    "mosaic-named.shuffled",
+    "mosaic-named.supcon",
+    "mosaic-named.supervised",
+    "real.supcon",
+    "real.supervised",
+)
 sl.book.ablation(guidance.chosen(found, p, *MAIN[:2], *TOLD), p, against="mosaic-named")
 
 # %% [markdown]
@@ -109,7 +121,12 @@ sl.book.ablation(guidance.chosen(found, p, *WIDE), p, against="real.simclr_sharp
 # How many real images does the model need? StableRep on ten thousand of its pictures, whatever it was made of:
 
 # %% tags=["hide-input"]
-BEHIND = {500: "mosaic-named.of500", 2000: "mosaic-named.of2000", 10_000: "mosaic-named.stablerep", 50_000: "mosaic-wide.stablerep"}
+BEHIND = {
+    500: "mosaic-named.of500",
+    2000: "mosaic-named.of2000",
+    10_000: "mosaic-named.stablerep",
+    50_000: "mosaic-wide.stablerep",
+}
 guidance.along(found, p, "real images behind the model", {"StableRep": BEHIND})
 
 # %% [markdown]
@@ -119,7 +136,13 @@ guidance.along(found, p, "real images behind the model", {"StableRep": BEHIND})
 
 # %% tags=["hide-input"]
 SETTINGS = ("long", "stablerep_long", "stablerep_cold", "stablerep_warm", "stablerep_downsample")
-sl.book.ablation(guidance.chosen(found, p, "mosaic-named.stablerep", *(f"mosaic-named.{name}" for name in SETTINGS)), p, against="mosaic-named.stablerep")
+sl.book.ablation(
+    guidance.chosen(
+        found, p, "mosaic-named.stablerep", *(f"mosaic-named.{name}" for name in SETTINGS)
+    ),
+    p,
+    against="mosaic-named.stablerep",
+)
 
 # %% tags=["hide-input"]
 sl.book.ablation(guidance.chosen(found, p, "gaussian-named", "gaussian-named.stablerep"), p)
@@ -128,7 +151,11 @@ sl.book.ablation(guidance.chosen(found, p, "gaussian-named", "gaussian-named.sta
 # A small Vision Transformer with the paper's optimiser and three-layer head; its features are the class token's:
 
 # %% tags=["hide-input"]
-sl.book.ablation(guidance.chosen(found, p, "random.vit", "mosaic-named.vit", "mosaic-named.stablerep_vit"), p, against="mosaic-named.vit")
+sl.book.ablation(
+    guidance.chosen(found, p, "random.vit", "mosaic-named.vit", "mosaic-named.stablerep_vit"),
+    p,
+    against="mosaic-named.vit",
+)
 
 # %% [markdown]
 # ## Verdict

@@ -49,7 +49,12 @@ samples.guidance_slider(p)
 
 # %% tags=["hide-input"]
 SIMCLR = {1: "mosaic-named", 2: "mosaic-named.w2", 4: "mosaic-named.w4", 8: "mosaic-named.w8"}
-STABLEREP = {1: "mosaic-named.stablerep", 2: "mosaic-named.stablerep_w2", 4: "mosaic-named.stablerep_w4", 8: "mosaic-named.stablerep_w8"}
+STABLEREP = {
+    1: "mosaic-named.stablerep",
+    2: "mosaic-named.stablerep_w2",
+    4: "mosaic-named.stablerep_w4",
+    8: "mosaic-named.stablerep_w8",
+}
 show.along(found, p, "w", {"StableRep": STABLEREP, "SimCLR": SIMCLR})
 
 # %% tags=["hide-input"]

@@ -52,7 +52,15 @@ samples.words_table(p)
 # all arms; with fifty captions CLIP's usual batch, one picture of each, would be a tenth of the others' views.
 
 # %% tags=["hide-input"]
-arms = show.chosen(found, p, "mosaic-named.stablerep", "mosaic-named.clip", "mosaic-named.plus", "real.captioned", "real.clip")
+arms = show.chosen(
+    found,
+    p,
+    "mosaic-named.stablerep",
+    "mosaic-named.clip",
+    "mosaic-named.plus",
+    "real.captioned",
+    "real.clip",
+)
 sl.book.ablation_figure(arms, p)
 
 # %% tags=["hide-input"]
@@ -62,7 +70,11 @@ sl.book.ablation(arms, p, against="mosaic-named.stablerep")
 # ## Where captions do not name the class
 
 # %% tags=["hide-input"]
-sl.book.ablation(show.chosen(found, p, "mosaic-colour.stablerep", "mosaic-colour.plus"), p, against="mosaic-colour.stablerep")
+sl.book.ablation(
+    show.chosen(found, p, "mosaic-colour.stablerep", "mosaic-colour.plus"),
+    p,
+    against="mosaic-colour.stablerep",
+)
 
 # %% [markdown]
 # ## Verdict

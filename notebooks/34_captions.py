@@ -41,7 +41,11 @@ found = sl.study.chapter("34_captions", p)
 # %% tags=["hide-input"]
 LINES = {
     "StableRep+": {50: "mosaic-named.plus", 500: "mosaic-named.captions500_plus"},
-    "StableRep": {50: "mosaic-named.stablerep", 200: "mosaic-named.captions200", 500: "mosaic-named.captions500"},
+    "StableRep": {
+        50: "mosaic-named.stablerep",
+        200: "mosaic-named.captions200",
+        500: "mosaic-named.captions500",
+    },
     "SimCLR": {50: "mosaic-named", 500: "mosaic-named.captions500_simclr"},
 }
 show.along(found, p, "captions", LINES)
@@ -58,7 +62,11 @@ sl.book.ablation(show.chosen(found, p, *rows), p, against="mosaic-named.stablere
 # At 500 views in a batch, *m* pictures of each of 500/*m* captions, five hundred captions in all:
 
 # %% tags=["hide-input"]
-batch = {2: "mosaic-named.captions500_m2", 5: "mosaic-named.captions500_m5", 10: "mosaic-named.captions500"}
+batch = {
+    2: "mosaic-named.captions500_m2",
+    5: "mosaic-named.captions500_m5",
+    10: "mosaic-named.captions500",
+}
 show.along(found, p, "pictures of a caption in a batch, m", {"StableRep": batch})
 
 # %% [markdown]
@@ -77,7 +85,17 @@ sl.book.ablation(few, p, against="mosaic-named.stablerep")
 # ([the sum](95_scale)). Here:
 
 # %% tags=["hide-input"]
-show.costs(show.chosen(found, p, "mosaic-named", "mosaic-named.w2", "mosaic-named.w8", "mosaic-colour", "gaussian-named"))
+show.costs(
+    show.chosen(
+        found,
+        p,
+        "mosaic-named",
+        "mosaic-named.w2",
+        "mosaic-named.w8",
+        "mosaic-colour",
+        "gaussian-named",
+    )
+)
 
 # %% [markdown]
 # ## Mismatch and bias
@@ -87,7 +105,9 @@ show.costs(show.chosen(found, p, "mosaic-named", "mosaic-named.w2", "mosaic-name
 
 # %% tags=["hide-input"]
 measured = sl.study.measured("guidance", p)
-show.fidelity_table({name: mine for name, mine in measured.items() if name in ("mosaic-named", "gaussian-named")})
+show.fidelity_table(
+    {name: mine for name, mine in measured.items() if name in ("mosaic-named", "gaussian-named")}
+)
 
 # %% tags=["hide-input"]
 show.classes_figure(found, p, "mosaic-named", "real.simclr_sharp")

@@ -66,7 +66,9 @@ sl.book.slider(beyond.program_times(), "Ten programs", "Ten programs over time."
 
 # %% tags=["hide-input"]
 found = sl.study.chapter("41_programs", p)
-sl.book.training({name: mine for name, mine in found.items() if sl.study.row(name).profile(p).method == p.method})
+sl.book.training(
+    {name: mine for name, mine in found.items() if sl.study.row(name).profile(p).method == p.method}
+)
 
 # %% [markdown]
 # ## Result
@@ -89,7 +91,10 @@ sl.book.ablation_figure({**one, "programs": sl.book.baseline(p, "programs")}, p)
 
 # %% tags=["hide-input"]
 tuned = sl.study.measured("fine_tuning", p)
-sl.book.parts_table(tuned, "All layers fine-tuned on a few images per class: top-1 in per cent, and the chosen rate.")
+sl.book.parts_table(
+    tuned,
+    "All layers fine-tuned on a few images per class: top-1 in per cent, and the chosen rate.",
+)
 
 # %% [markdown]
 # ## Verdict

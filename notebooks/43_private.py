@@ -47,7 +47,9 @@ p = sl.book.parameters(globals())
 
 # %% tags=["hide-input"]
 private = sl.study.measured("private", p)
-sl.book.lines_figure(private, "ε", "Top-1 of a private linear classifier, mean over draws of the noise.")
+sl.book.lines_figure(
+    private, "ε", "Top-1 of a private linear classifier, mean over draws of the noise."
+)
 
 # %% tags=["hide-input"]
 rows = {name: sl.book.baseline(p, name) for name in private}

@@ -31,8 +31,9 @@ p = sl.book.parameters(globals())
 # %% tags=["hide-input"]
 import torch
 
-from synthlearn import metrics, rng
+from synthlearn.core import rng
 from synthlearn.generators import dead_leaves as dl
+from synthlearn.measure import metrics
 
 n, textures = (40, 50) if p.name == "smoke" else (240, 1000)
 laws, pictures, measured = sl.book.laws("dead_leaves"), {}, {}
@@ -41,7 +42,9 @@ for kind in ("squares", "oriented", "mixed"):
     pictures[kind] = g.sample(range(n), size=128, seed=1)
     leaves = dl.cover(rng.key("dead_leaves", 1, torch.arange(n)), g.options.shape, 128)[1]
     measured[kind] = sl.book.measure(laws[kind], pictures[kind], leaves=leaves)
-textured = sl.generator("dead_leaves-textures", textures=textures).sample(range(min(n, 120)), size=128)
+textured = sl.generator("dead_leaves-textures", textures=textures).sample(
+    range(min(n, 120)), size=128
+)
 measured["textures"] = sl.book.measure(laws["textures"], textured)
 sl.book.law_table(laws, measured)
 
@@ -54,8 +57,22 @@ sl.book.law_table(laws, measured)
 # Sizes: what is visible of the leaves, as areas of regions of one colour, pooled over pictures; and the law that radii are drawn by.
 
 # %% tags=["hide-input"]
-areas = {kind: torch.cat([torch.as_tensor(a) for a in metrics.regions(x)]).double() for kind, x in pictures.items()}
-found = {"radius": float((torch.bucketize(rng.uniform(rng.key("radius"), (1_000_000,)).double(), dl.radius_edges()) == 0).double().mean())}
+areas = {
+    kind: torch.cat([torch.as_tensor(a) for a in metrics.regions(x)]).double()
+    for kind, x in pictures.items()
+}
+found = {
+    "radius": float(
+        (
+            torch.bucketize(
+                rng.uniform(rng.key("radius"), (1_000_000,)).double(), dl.radius_edges()
+            )
+            == 0
+        )
+        .double()
+        .mean()
+    )
+}
 for kind, a in areas.items():
     found |= {
         f"{kind}_half": float(a.median()),

@@ -31,8 +31,15 @@ p = sl.book.parameters(globals())
 
 # %% tags=["hide-input"]
 laws, measured = sl.book.laws("statistical"), {}
-for kind, n in (("spectrum", 200), ("wmm", 120), ("spectrum_color", 200), ("spectrum_color_wmm", 120)):
-    pictures = sl.generator(f"stat-{kind}").sample(range(n // 10 if p.name == "smoke" else n), size=128, seed=1)
+for kind, n in (
+    ("spectrum", 200),
+    ("wmm", 120),
+    ("spectrum_color", 200),
+    ("spectrum_color_wmm", 120),
+):
+    pictures = sl.generator(f"stat-{kind}").sample(
+        range(n // 10 if p.name == "smoke" else n), size=128, seed=1
+    )
     measured[kind] = sl.book.measure(laws[kind], pictures)
 sl.book.law_table(laws, measured, "authors' law")
 
@@ -48,8 +55,10 @@ sl.book.law_table(laws, measured, "authors' law")
 # %% tags=["hide-input"]
 import torch
 
-from synthlearn import metrics, pyramid, rng
+from synthlearn.core import rng
+from synthlearn.generators import pyramid
 from synthlearn.generators import statistical as st
+from synthlearn.measure import metrics
 
 key = rng.key("laws", torch.arange(24))
 amplitude, s = st.spectrum(key, 128)

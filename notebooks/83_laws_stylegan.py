@@ -34,7 +34,9 @@ laws, measured = sl.book.laws("stylegan"), {}
 n = 8 if p.name == "smoke" else 64
 for kind in ("random", "highfreq", "sparse", "oriented"):
     options = sl.study.row(f"stylegan-{kind}").options(p)
-    pictures = sl.generator(f"stylegan-{kind}", **options, images_per_network=10 if n > 16 else 2).sample(range(n), size=256, seed=1)
+    pictures = sl.generator(
+        f"stylegan-{kind}", **options, images_per_network=10 if n > 16 else 2
+    ).sample(range(n), size=256, seed=1)
     measured[kind] = sl.book.measure(laws[kind], pictures)
 sl.book.law_table(laws, measured)
 
@@ -49,8 +51,9 @@ sl.book.law_table(laws, measured)
 # %% tags=["hide-input"]
 import torch
 
-from synthlearn import metrics, rng
+from synthlearn.core import rng
 from synthlearn.generators import stylegan as sg
+from synthlearn.measure import metrics
 
 key = rng.key("laws", torch.arange(48))
 pink = sg.pink_noise(key, 256)
@@ -60,7 +63,8 @@ kernels = sg.sign_kernels()
 found = {
     "pink": float((slope / alpha).median()),
     "kernels": len(kernels.flatten(1).unique(dim=0)),
-    "repeats": sum(bool((k == k[:1]).all()) for k in kernels[16:32]) / 16,  # rows all alike: vertical
+    "repeats": sum(bool((k == k[:1]).all()) for k in kernels[16:32])
+    / 16,  # rows all alike: vertical
 }
 sl.book.check_table(sl.book.laws("stylegan_exact"), found)
 

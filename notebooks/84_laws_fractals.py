@@ -27,7 +27,7 @@ p = sl.book.parameters(globals())
 # %% tags=["hide-input"]
 import torch
 
-from synthlearn import rng
+from synthlearn.core import rng
 from synthlearn.generators import fractaldb as fr
 from synthlearn.generators import sigma_fractals
 

@@ -32,11 +32,14 @@ p = sl.book.parameters(globals())
 # %% tags=["hide-input"]
 import torch
 
-from synthlearn import rng
+from synthlearn.core import rng
 from synthlearn.generators import feature_vis as fv
 
 n = 16 if p.name == "smoke" else 96
-sources = {kind: sl.study.source_of(sl.study.row(f"feature_vis-{kind}"), p, 0) for kind in ("random", "dead_leaves")}
+sources = {
+    kind: sl.study.source_of(sl.study.row(f"feature_vis-{kind}"), p, 0)
+    for kind in ("random", "dead_leaves")
+}
 pictures = {kind: source.sample(range(n), size=48) for kind, source in sources.items()}
 every = torch.cat(list(pictures.values()))
 climbed = []
@@ -45,7 +48,9 @@ for source in sources.values():
     index = torch.arange(8)
     chosen, keys = fv.unit_list(index, count), rng.key("feature_vis", 0, index)
     with torch.no_grad():
-        stages = source.optimise(network, chosen, keys, 48, source.options.steps, source.options.steps)
+        stages = source.optimise(
+            network, chosen, keys, 48, source.options.steps, source.options.steps
+        )
         excited = [network(stage.float() / 255).gather(1, chosen).sum(1) for stage in stages]
     climbed.append(excited[-1] > excited[0])
 pairs = fv.unit_list(torch.arange(2048, 105_000), 2048)
@@ -64,7 +69,12 @@ sl.book.check_table(sl.book.laws("feature_vis_exact"), found)
 
 # %% tags=["hide-input"]
 laws = sl.book.laws("feature_vis")
-sl.book.law_table(laws, {kind: sl.book.measure(laws[kind], x) for kind, x in pictures.items()}, "authors' published pictures", target=False)
+sl.book.law_table(
+    laws,
+    {kind: sl.book.measure(laws[kind], x) for kind, x in pictures.items()},
+    "authors' published pictures",
+    target=False,
+)
 
 # %% tags=["hide-input"]
 sl.book.provenance(p, {})

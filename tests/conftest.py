@@ -4,7 +4,9 @@ import os
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("SYNTHLEARN_RUNS", str(Path(tempfile.gettempdir()) / f"synthlearn-tests-{os.getpid()}"))
+os.environ.setdefault(
+    "SYNTHLEARN_RUNS", str(Path(tempfile.gettempdir()) / f"synthlearn-tests-{os.getpid()}")
+)
 
 import pytest
 import torch
@@ -22,14 +24,16 @@ def runs(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def committed(monkeypatch):
     """Committed records are read by tests, never made again: a stale one would take minutes, and change the checkout."""
-    from synthlearn import files
+    from synthlearn.core import files
     from synthlearn.study import records
 
     write, results = records.write, files.root() / "results"
 
     def guarded(path, record):
         if results in path.parents:
-            pytest.fail(f"a test makes a committed record again: {path.name} (stale? see make status)")
+            pytest.fail(
+                f"a test makes a committed record again: {path.name} (stale? see make status)"
+            )
         write(path, record)
 
     monkeypatch.setattr(records, "write", guarded)

@@ -13,11 +13,11 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from synthlearn import kernels, rng, view_kernel
-from synthlearn.augment import Augmentation, crop_windows, jitter, linear_jitter, resized_crop
-from synthlearn.errors import ParameterError
-from synthlearn.image import FROM_YIQ, MEAN, STD, YIQ, luma
-from synthlearn.vision import torchvision
+from synthlearn.core import kernels, rng, view_kernel
+from synthlearn.core.augment import Augmentation, crop_windows, jitter, linear_jitter, resized_crop
+from synthlearn.core.errors import ParameterError
+from synthlearn.core.image import FROM_YIQ, MEAN, STD, YIQ, luma
+from synthlearn.core.vision import torchvision
 
 functional = torchvision.transforms.functional
 
@@ -39,8 +39,14 @@ def test_crops_equal_pils_antialiased_resize_up_to_one_level(pictures):
     top, left, h, w = windows(24, 0.08)
     flip = torch.arange(24) % 2 == 1
     ours = resized_crop(pictures, top, left, h, w, flip, 32) * 255
-    for i, (t, le, hh, ww) in enumerate(zip(top.tolist(), left.tolist(), h.tolist(), w.tolist(), strict=True)):
-        pil = Image.fromarray(pictures[i].permute(1, 2, 0).numpy()).crop((le, t, le + ww, t + hh)).resize((32, 32), Image.Resampling.BILINEAR)
+    for i, (t, le, hh, ww) in enumerate(
+        zip(top.tolist(), left.tolist(), h.tolist(), w.tolist(), strict=True)
+    ):
+        pil = (
+            Image.fromarray(pictures[i].permute(1, 2, 0).numpy())
+            .crop((le, t, le + ww, t + hh))
+            .resize((32, 32), Image.Resampling.BILINEAR)
+        )
         theirs = torch.from_numpy(np.array(pil)).permute(2, 0, 1).float()
         theirs = theirs.flip(2) if flip[i] else theirs
         assert (ours[i] - theirs).abs().max() <= 1.01, i  # PIL rounds to bytes twice
@@ -51,28 +57,49 @@ def test_crop_windows_follow_torchvisions_law():
     assert int(top.min()) >= 0 and int((top + h).max()) <= 48 and int((left + w).max()) <= 48
     torch.manual_seed(0)
     image = torch.zeros(3, 48, 48)
-    theirs = np.array([torchvision.transforms.RandomResizedCrop.get_params(image, (0.2, 1), (3 / 4, 4 / 3)) for _ in range(20_000)])
+    theirs = np.array(
+        [
+            torchvision.transforms.RandomResizedCrop.get_params(image, (0.2, 1), (3 / 4, 4 / 3))
+            for _ in range(20_000)
+        ]
+    )
     for ours, reference in zip((top, left, h, w), theirs.T, strict=True):
-        assert stats.ks_2samp(ours.numpy(), reference).statistic < 1.95 * math.sqrt(2 / 20_000)  # p = 0.001
+        assert stats.ks_2samp(ours.numpy(), reference).statistic < 1.95 * math.sqrt(
+            2 / 20_000
+        )  # p = 0.001
 
 
 def test_each_jitter_step_equals_torchvision(pictures):
     x = pictures.float() / 255
     factors = torch.tensor([[1.3, 0.7, 1.4, 0.27]]).expand(24, 4)
-    steps = (functional.adjust_brightness, functional.adjust_contrast, functional.adjust_saturation, functional.adjust_hue)
+    steps = (
+        functional.adjust_brightness,
+        functional.adjust_contrast,
+        functional.adjust_saturation,
+        functional.adjust_hue,
+    )
     for operation, step in enumerate(steps):
         alone = torch.tensor([1.0, 1.0, 1.0, 0.0]).repeat(24, 1)
         alone[:, operation] = factors[:, operation]
         ours = jitter(x.clone(), alone, torch.arange(4).expand(24, 4))
         theirs = torch.stack([step(image, float(factors[0, operation])) for image in x])
-        assert torch.allclose(ours, theirs, atol=2e-3), step.__name__  # torchvision's luma has .2989, .587, .114: PIL's rounded to four digits
+        assert torch.allclose(ours, theirs, atol=2e-3), (
+            step.__name__
+        )  # torchvision's luma has .2989, .587, .114: PIL's rounded to four digits
 
 
 def test_jitter_applies_each_images_own_order(pictures):
     x = pictures.float() / 255
-    order = torch.stack([torch.randperm(4, generator=torch.Generator().manual_seed(i)) for i in range(24)])
+    order = torch.stack(
+        [torch.randperm(4, generator=torch.Generator().manual_seed(i)) for i in range(24)]
+    )
     factors = torch.tensor([[1.4, 0.6, 1.4, -0.3]]).expand(24, 4)
-    steps = (functional.adjust_brightness, functional.adjust_contrast, functional.adjust_saturation, functional.adjust_hue)
+    steps = (
+        functional.adjust_brightness,
+        functional.adjust_contrast,
+        functional.adjust_saturation,
+        functional.adjust_hue,
+    )
     ours = jitter(x.clone(), factors, order)
     for i in range(24):
         image = x[i]
@@ -83,7 +110,9 @@ def test_jitter_applies_each_images_own_order(pictures):
 
 def test_the_linear_variant_equals_the_exact_one_where_nothing_clamps(pictures):
     x = 0.4 + 0.2 * pictures.float() / 255
-    order = torch.stack([torch.randperm(4, generator=torch.Generator().manual_seed(i)) for i in range(24)])
+    order = torch.stack(
+        [torch.randperm(4, generator=torch.Generator().manual_seed(i)) for i in range(24)]
+    )
     factors = torch.tensor([[1.1, 0.8, 1.2, 0.0]]).expand(24, 4)
     grey = torch.arange(24) % 3 == 0
     exact = jitter(x.clone(), factors, order)
@@ -93,7 +122,10 @@ def test_the_linear_variant_equals_the_exact_one_where_nothing_clamps(pictures):
 
 def test_a_hue_shift_keeps_luma_in_the_linear_variant_and_value_in_the_exact_one(pictures):
     x = 0.3 + 0.4 * pictures.float() / 255
-    factors, order = torch.tensor([[1.0, 1.0, 1.0, 0.2]]).expand(24, 4), torch.arange(4).expand(24, 4)
+    factors, order = (
+        torch.tensor([[1.0, 1.0, 1.0, 0.2]]).expand(24, 4),
+        torch.arange(4).expand(24, 4),
+    )
     turned = linear_jitter(x, factors, order, torch.zeros(24, dtype=torch.bool))
     inside = (turned > 0).all(1) & (turned < 1).all(1)
     assert torch.allclose(luma(turned)[:, 0][inside], luma(x)[:, 0][inside], atol=2e-3)
@@ -113,7 +145,9 @@ def test_views_are_normalised_by_the_papers_constants(pictures):
     x = still(pictures, rng.key("views", torch.arange(24)))
     back = x * torch.tensor(STD).view(3, 1, 1) + torch.tensor(MEAN).view(3, 1, 1)
     whole = (back * 255 - pictures).abs().amax((1, 2, 3)) < 0.01
-    assert whole.float().mean() > 0.15  # scale 1 leaves the whole square when the ratio falls on it: ten tries fail, then the whole image
+    assert (
+        whole.float().mean() > 0.15
+    )  # scale 1 leaves the whole square when the ratio falls on it: ten tries fail, then the whole image
     assert x.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -126,7 +160,11 @@ def test_probabilities_of_flip_grey_and_jitter():
     assert abs(float((factors[:, 0] != 1).float().mean()) - 0.8) < 0.01
     assert abs(float(parameters.flip.float().mean()) - 0.5) < 0.012
     moved = factors[factors[:, 0] != 1]
-    assert float(moved[:, :3].min()) >= 0.6 and float(moved[:, :3].max()) <= 1.4 and float(moved[:, 3].abs().max()) <= 0.4
+    assert (
+        float(moved[:, :3].min()) >= 0.6
+        and float(moved[:, :3].max()) <= 1.4
+        and float(moved[:, 3].abs().max()) <= 0.4
+    )
     seen = (order * torch.tensor([64, 16, 4, 1])).sum(1).bincount()
     assert stats.chisquare(seen[seen > 0]).pvalue > 0.001 and int((seen > 0).sum()) == 24
 
@@ -141,16 +179,26 @@ def test_downsampled_views_are_blurred_for_the_stated_share(pictures):
     images = rng.integers(rng.key("noise"), 0, 256, (n, 3, 32, 32)).byte().view(n, 3, 32, 32)
     keys = rng.key("views", torch.arange(n))
     options = {"crop": 32, "scale_min": 1.0, "jitter_p": 0.0, "grey_p": 0.0, "flip_p": 0.0}
-    sharp, always, some = (Augmentation(**options, downsample_p=p)(images, keys).var((1, 2, 3)) for p in (0.0, 1.0, 0.3))
+    sharp, always, some = (
+        Augmentation(**options, downsample_p=p)(images, keys).var((1, 2, 3))
+        for p in (0.0, 1.0, 0.3)
+    )
     assert bool((always < 0.2 * sharp).all())  # white noise loses most of its power
     blurred = (some < 0.2 * sharp).double().mean()
     assert float(blurred) == pytest.approx(0.3, abs=0.07)
     quarter = (always < 0.04 * sharp).double().mean()
-    assert float(quarter) == pytest.approx(0.5, abs=0.08)  # equal odds of a half and a quarter of the side
-    assert "downsample_p" not in Augmentation(32).described() and Augmentation(32, downsample_p=0.1).described()["downsample_p"] == 0.1
+    assert float(quarter) == pytest.approx(
+        0.5, abs=0.08
+    )  # equal odds of a half and a quarter of the side
+    assert (
+        "downsample_p" not in Augmentation(32).described()
+        and Augmentation(32, downsample_p=0.1).described()["downsample_p"] == 0.1
+    )
 
 
-WAYS = [{"variant": variant, "downsample_p": p} for variant in ("exact", "linear") for p in (0.0, 0.5)]
+WAYS = [
+    {"variant": variant, "downsample_p": p} for variant in ("exact", "linear") for p in (0.0, 0.5)
+]
 
 
 @pytest.mark.parametrize("options", WAYS)

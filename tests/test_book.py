@@ -16,10 +16,12 @@ import papermill
 import pytest
 import torch
 
-from synthlearn import files, study
-from synthlearn.book import ablations, beyond, build, check, figures, pairs
+from synthlearn import study
+from synthlearn.book import ablations, beyond, figures
 from synthlearn.book import parameters as strict
-from synthlearn.errors import DataError, ParameterError
+from synthlearn.core import files
+from synthlearn.core.errors import DataError, ParameterError
+from synthlearn.site import build, check, pairs
 from synthlearn.study import inference, profiles, units
 
 ROOT = files.root()
@@ -39,7 +41,12 @@ def test_a_chapter_without_injection_has_the_profiles_values():
 
 
 def test_injected_values_replace_the_profiles():
-    assert strict(namespace('profile: str = "smoke"\nepochs: int | None = None\nepochs = 200\nhue = 0.1')).epochs == 200
+    assert (
+        strict(
+            namespace('profile: str = "smoke"\nepochs: int | None = None\nepochs = 200\nhue = 0.1')
+        ).epochs
+        == 200
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,17 +74,31 @@ def test_wrong_parameters_are_named(line, message, no_data):
 
 @pytest.mark.parametrize("declared", ["int | None", "int"])
 def test_none_is_the_profiles_value(declared):
-    assert strict(namespace(f'profile: str = "smoke"\nepochs: {declared} = None\nepochs = None')) == study.resolve("smoke")
+    assert strict(
+        namespace(f'profile: str = "smoke"\nepochs: {declared} = None\nepochs = None')
+    ) == study.resolve("smoke")
 
 
-def test_what_papermill_injected_is_read_from_its_cell_where_the_namespace_no_longer_tells(monkeypatch):
+def test_what_papermill_injected_is_read_from_its_cell_where_the_namespace_no_longer_tells(
+    monkeypatch,
+):
     from IPython.core.interactiveshell import InteractiveShell
 
     shell = InteractiveShell()
     monkeypatch.setattr(sys.modules["IPython"], "get_ipython", lambda: shell)
     first = 'profile: str = "smoke"\nepochs: int = None'
-    for injected, wrong in (("sl = 5", "'sl' (= 5)"), ("In = 3", "'In' (= 3)"), ("_ = 'x'", "'_' (= 'x')"), ("p = float('nan')", "'p' (= \"float('nan')\")")):
-        shell.history_manager.input_hist_parsed[:] = ["", first, f"# Parameters\n{injected}\n", "import synthlearn as sl"]
+    for injected, wrong in (
+        ("sl = 5", "'sl' (= 5)"),
+        ("In = 3", "'In' (= 3)"),
+        ("_ = 'x'", "'_' (= 'x')"),
+        ("p = float('nan')", "'p' (= \"float('nan')\")"),
+    ):
+        shell.history_manager.input_hist_parsed[:] = [
+            "",
+            first,
+            f"# Parameters\n{injected}\n",
+            "import synthlearn as sl",
+        ]
         with pytest.raises(ParameterError, match=re.escape(f"unknown parameter {wrong}")):
             strict({**namespace(first), "_i1": first, "In": [], "sl": sys})
     shell.history_manager.input_hist_parsed[:] = ["", first, "# Parameters\nepochs = 3\n"]
@@ -85,9 +106,17 @@ def test_what_papermill_injected_is_read_from_its_cell_where_the_namespace_no_lo
 
 
 def run_papermill(notebook, out, *arguments, cwd):
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
     return subprocess.run(
-        [Path(sys.executable).with_name("papermill"), notebook, out, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        [Path(sys.executable).with_name("papermill"), notebook, out, *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -97,9 +126,19 @@ def test_papermill_runs_a_chapter_from_anywhere_and_refuses_a_misspelt_parameter
     assert done.returncode == 0, done.stderr[-2000:]
     assert "unknown parameter" not in done.stderr
     refused = run_papermill(notebook, tmp_path / "bad.ipynb", "-p", "epoch", "200", cwd=tmp_path)
-    assert refused.returncode != 0 and "unknown parameter 'epoch' (= 200): did you mean 'epochs'?" in refused.stderr
-    outputs = [o for cell in nbformat.read(tmp_path / "bad.ipynb", 4).cells for o in cell.get("outputs", []) if o.output_type == "error"]
-    assert len(outputs) == 1 and len(outputs[0].traceback) == 1  # the message alone, in the first cells
+    assert (
+        refused.returncode != 0
+        and "unknown parameter 'epoch' (= 200): did you mean 'epochs'?" in refused.stderr
+    )
+    outputs = [
+        o
+        for cell in nbformat.read(tmp_path / "bad.ipynb", 4).cells
+        for o in cell.get("outputs", [])
+        if o.output_type == "error"
+    ]
+    assert (
+        len(outputs) == 1 and len(outputs[0].traceback) == 1
+    )  # the message alone, in the first cells
 
 
 def test_papermill_knows_every_parameter_that_a_chapter_declares(tmp_path):
@@ -110,7 +149,9 @@ def test_papermill_knows_every_parameter_that_a_chapter_declares(tmp_path):
         cells = jupytext.read(path).cells
         cell = next(c for c in cells if "parameters" in c.metadata.get("tags", []))
         declared = namespace(cell.source)["__annotations__"].keys()
-        assert "profile" in declared and papermill.inspect_notebook(path).keys() == declared, path.name
+        assert "profile" in declared and papermill.inspect_notebook(path).keys() == declared, (
+            path.name
+        )
 
 
 def test_pairs_hold_the_same_cells_and_no_outputs():
@@ -120,10 +161,16 @@ def test_pairs_hold_the_same_cells_and_no_outputs():
 def test_pairs_out_of_step_are_named(tmp_path):
     for suffix in (".py", ".ipynb"):
         shutil.copy(ROOT / "notebooks" / f"90_leaderboard{suffix}", tmp_path)
-    (tmp_path / "90_leaderboard.py").write_text((tmp_path / "90_leaderboard.py").read_text() + "\n# %%\n1 + 1\n")
+    (tmp_path / "90_leaderboard.py").write_text(
+        (tmp_path / "90_leaderboard.py").read_text() + "\n# %%\n1 + 1\n"
+    )
     (tmp_path / "alone.py").write_text("# %%\n1\n")
     found = pairs.problems(tmp_path)
-    assert len(found) == 2 and "differ in content" in found[0] and "alone: has no .ipynb pair" in found[1]
+    assert (
+        len(found) == 2
+        and "differ in content" in found[0]
+        and "alone: has no .ipynb pair" in found[1]
+    )
     pairs.sync(tmp_path)
     assert pairs.problems(tmp_path) == []
 
@@ -132,7 +179,9 @@ def test_chapters_hold_no_machinery():
     for path in NOTEBOOKS:
         for cell in jupytext.read(path).cells:
             if cell.cell_type == "code":
-                assert not re.search(r"backward|optimi[sz]er|open\(|\.to_csv|torch\.save", cell.source), path.name
+                assert not re.search(
+                    r"backward|optimi[sz]er|open\(|\.to_csv|torch\.save", cell.source
+                ), path.name
                 assert len(cell.source.splitlines()) <= 30, (path.name, cell.source[:80])
 
 
@@ -147,7 +196,12 @@ def test_svg_figures_take_the_pages_colour_and_have_unique_ids():
         figure, axis = figures.new()
         axis.plot([0, 1], [0, 1])
         shown.append(figures.svg(figure, alt='a line from "zero"').content)
-    assert "currentColor" in shown[0] and figures.INK not in shown[0] and "black" not in shown[0] and "#000" not in shown[0]
+    assert (
+        "currentColor" in shown[0]
+        and figures.INK not in shown[0]
+        and "black" not in shown[0]
+        and "#000" not in shown[0]
+    )
     assert 'aria-label="a line from &quot;zero&quot;"' in shown[0]
     ids = [set(re.findall(r'\bid="([^"]+)"', text)) for text in shown]
     assert not ids[0] & ids[1]
@@ -155,12 +209,14 @@ def test_svg_figures_take_the_pages_colour_and_have_unique_ids():
 
 def test_the_accuracy_figure_draws_all_text_in_the_pages_colour():
     row = {"label": "a", "family": "real", "mean": 0.5, "low": 0.4, "high": 0.6}
-    shown = figures.accuracies([{**row, "published": 30.0}, {**row, "published": None}], 0.45, 0.1, "two rows").content
+    shown = figures.accuracies(
+        [{**row, "published": 30.0}, {**row, "published": None}], 0.45, 0.1, "two rows"
+    ).content
     assert "#000000" not in shown and "fill: black" not in shown
 
 
 def test_contact_sheets_hold_the_pictures():
-    from synthlearn.image import to_tiles
+    from synthlearn.core.image import to_tiles
 
     x = torch.arange(3 * 3 * 4 * 4, dtype=torch.uint8).view(3, 3, 4, 4)
     sheet = to_tiles(x, 2)
@@ -175,13 +231,26 @@ def test_pictures_stay_within_the_committed_size():
 
 def executed(name, *, failed=False):
     """A small executed chapter with a picture, a stderr line and papermill's metadata."""
-    picture = figures.contact_sheet(torch.full((2, 3, 8, 8), 7, dtype=torch.uint8), alt="two grey squares")
+    picture = figures.contact_sheet(
+        torch.full((2, 3, 8, 8), 7, dtype=torch.uint8), alt="two grey squares"
+    )
     bundle = picture._repr_mimebundle_()
-    cell = nbformat.v4.new_code_cell("show()", execution_count=1, metadata={"papermill": {"duration": 1}, "tags": ["hide-input"]})
-    cell.outputs = [nbformat.v4.new_output("stream", name="stderr", text="training: 100%"), nbformat.v4.new_output("display_data", data=bundle)]
+    cell = nbformat.v4.new_code_cell(
+        "show()", execution_count=1, metadata={"papermill": {"duration": 1}, "tags": ["hide-input"]}
+    )
+    cell.outputs = [
+        nbformat.v4.new_output("stream", name="stderr", text="training: 100%"),
+        nbformat.v4.new_output("display_data", data=bundle),
+    ]
     if failed:
-        cell.outputs.append(nbformat.v4.new_output("error", ename="ParameterError", evalue="epochs = 0", traceback=[]))
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# {name}\n\nSee {{cite:p}}`wang2020`."), cell])
+        cell.outputs.append(
+            nbformat.v4.new_output(
+                "error", ename="ParameterError", evalue="epochs = 0", traceback=[]
+            )
+        )
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell(f"# {name}\n\nSee {{cite:p}}`wang2020`."), cell]
+    )
     language = {"name": "python", "pygments_lexer": "ipython3"}
     notebook.metadata = {
         "kernelspec": {"name": "python3", "display_name": "Python 3"},
@@ -222,7 +291,12 @@ def test_a_book_of_three_chapters_has_its_pictures_and_no_broken_link(small_book
     assert "notebooks/a.html" in index.read_text()  # the first page, by a redirect
     assert check.problems(html) == []
     if check.browser():
-        assert check.look(html, [f"notebooks/{n}.html" for n in "abc"], "references", tmp_path / "shots") == []
+        assert (
+            check.look(
+                html, [f"notebooks/{n}.html" for n in "abc"], "references", tmp_path / "shots"
+            )
+            == []
+        )
         assert len(list((tmp_path / "shots").glob("*.png"))) == 9
 
 
@@ -231,12 +305,17 @@ def test_a_book_of_three_chapters_has_its_pictures_and_no_broken_link(small_book
     [
         ('<a href="b.html">b</a>', "a.html: broken link b.html"),
         ('<a href="#there">t</a>', "a.html: no such place #there"),
-        ('<img src="data:image/png;base64,AA" alt=" ">', "a.html: a picture without alternative text"),
+        (
+            '<img src="data:image/png;base64,AA" alt=" ">',
+            "a.html: a picture without alternative text",
+        ),
         ('<svg role="img" aria-label=""></svg>', "a.html: a picture without alternative text"),
     ],
 )
 def test_the_check_names_what_is_wrong_with_a_page(body, complaint, tmp_path):
-    (tmp_path / "a.html").write_text(f"<html><body id='here'><a href='#here'>x</a>{body}</body></html>")
+    (tmp_path / "a.html").write_text(
+        f"<html><body id='here'><a href='#here'>x</a>{body}</body></html>"
+    )
     assert len(found := check.problems(tmp_path)) == 1 and found[0].startswith(complaint)
 
 
@@ -251,25 +330,48 @@ def test_the_check_bounds_the_site_and_needs_one(tmp_path, monkeypatch):
 @pytest.mark.skipif(check.browser() is None, reason="no Chromium here")
 def test_the_check_sees_what_only_a_browser_can(tmp_path):
     wide = "<div style='width:2000px'>x</div><img src='data:image/png;base64,AA' alt='no picture'><script>nothing()</script>"
-    (tmp_path / "a.html").write_text(f"<html><body>{wide}<div class='slider'><figure></figure><figure></figure></div></body></html>")
+    (tmp_path / "a.html").write_text(
+        f"<html><body>{wide}<div class='slider'><figure></figure><figure></figure></div></body></html>"
+    )
     found = "\n".join(check.look(tmp_path, ["a.html"]))
-    assert "1 pictures do not load" in found and "pixels wider than the window" in found and "script: nothing is not defined" in found
+    assert (
+        "1 pictures do not load" in found
+        and "pixels wider than the window" in found
+        and "script: nothing is not defined" in found
+    )
     assert "1 sliders show no single picture" in found
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="no Node.js here")
 def test_tables_sort_numbers_with_separators_by_value():
-    cells = ["992", "4,946", "1,234,567", "47.5 [45.9, 49.0]", "−0.4", "+1.2", "mosaic", "12, of 30"]
-    page, source = "document = {addEventListener() {}};", (ROOT / "book/_static/sort.js").read_text()
+    cells = [
+        "992",
+        "4,946",
+        "1,234,567",
+        "47.5 [45.9, 49.0]",
+        "−0.4",
+        "+1.2",
+        "mosaic",
+        "12, of 30",
+    ]
+    page, source = (
+        "document = {addEventListener() {}};",
+        (ROOT / "book/_static/sort.js").read_text(),
+    )
     script = f"{page}{source};console.log(JSON.stringify({json.dumps(cells)}.map(number)))"
-    found = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True).stdout
+    found = subprocess.run(
+        ["node", "-e", script], capture_output=True, text=True, check=True
+    ).stdout
     assert json.loads(found) == [992, 4946, 1234567, 47.5, -0.4, 1.2, None, 12]
 
 
 def test_a_failed_a_missing_and_an_unrun_chapter_do_not_enter_the_book(small_book, tmp_path):
     path = small_book / "pages" / "b.ipynb"
     nbformat.write(executed("b", failed=True), path)
-    with pytest.raises(DataError, match=r"b.ipynb: cell 1 failed with ParameterError: epochs = 0; a failed chapter does not enter the book"):
+    with pytest.raises(
+        DataError,
+        match=r"b.ipynb: cell 1 failed with ParameterError: epochs = 0; a failed chapter does not enter the book",
+    ):
         build.build(small_book / "pages", tmp_path / "out")
     unrun = executed("b")
     unrun.cells[1].execution_count = None
@@ -294,7 +396,9 @@ def page(name, commit="0123456789"):
     """An executed chapter that says at which commit it was made."""
     notebook = executed(name)
     line = f"profile cpu · data digits · page made at commit {commit} · this page 1 s"
-    notebook.cells[1].outputs.append(nbformat.v4.new_output("display_data", data={"text/plain": line}))
+    notebook.cells[1].outputs.append(
+        nbformat.v4.new_output("display_data", data={"text/plain": line})
+    )
     return notebook
 
 
@@ -313,7 +417,11 @@ def finished(small_book, monkeypatch):
 def test_publishing_copies_clean_pages_of_a_bounded_size(finished, small_book, monkeypatch):
     assert len(build.publish("smoke")) == 3
     text = (small_book / "results" / "pages" / "a.ipynb").read_text()
-    assert "papermill" not in text and "stderr" not in text and json.loads(text)["cells"][1]["metadata"] == {"tags": ["hide-input"]}
+    assert (
+        "papermill" not in text
+        and "stderr" not in text
+        and json.loads(text)["cells"][1]["metadata"] == {"tags": ["hide-input"]}
+    )
     monkeypatch.setattr(build, "PAGE_LIMIT", 100)
     with pytest.raises(DataError, match=r"chapter a: its page has .* bytes, allowed are 100"):
         build.publish("smoke")
@@ -327,23 +435,39 @@ def test_publishing_copies_clean_pages_of_a_bounded_size(finished, small_book, m
         (("unknown",) * 3, "unknown: a, b, c"),
     ],
 )
-def test_pages_of_several_commits_or_of_a_changed_checkout_are_not_published(commits, told, finished, small_book):
+def test_pages_of_several_commits_or_of_a_changed_checkout_are_not_published(
+    commits, told, finished, small_book
+):
     for name, commit in zip("abc", commits, strict=True):
         nbformat.write(page(name, commit), finished / f"{name}.ipynb")
-    with pytest.raises(DataError, match=f"at one commit .* they are of {told}; commit, run make pages PROFILE=smoke, publish again"):
+    with pytest.raises(
+        DataError,
+        match=f"at one commit .* they are of {told}; commit, run make pages PROFILE=smoke, publish again",
+    ):
         build.publish("smoke")
     assert not (small_book / "results" / "pages").exists()
 
 
 def test_a_stale_record_stops_publishing_and_a_missing_one_is_named(finished, monkeypatch, capsys):
     states = {("noise-white", 0): "fresh", ("real", 0): "missing", ("real", 1): "missing"}
-    rows = [SimpleNamespace(name=name, profile=lambda profile: SimpleNamespace(seeds=2)) for name in ("noise-white", "real")]
+    rows = [
+        SimpleNamespace(name=name, profile=lambda profile: SimpleNamespace(seeds=2))
+        for name in ("noise-white", "real")
+    ]
     monkeypatch.setattr(build, "wanted", lambda profile: rows)
-    monkeypatch.setattr(build.run, "state", lambda row, profile, seed: states.get((row.name, seed), "fresh"))
+    monkeypatch.setattr(
+        build.run, "state", lambda row, profile, seed: states.get((row.name, seed), "fresh")
+    )
     assert len(build.publish("smoke")) == 3
-    assert capsys.readouterr().out == "2 planned runs have no record yet; the pages show those that are there: real (0, 1)\n"
+    assert (
+        capsys.readouterr().out
+        == "2 planned runs have no record yet; the pages show those that are there: real (0, 1)\n"
+    )
     states["noise-white", 0] = "stale"
-    with pytest.raises(DataError, match=r"cannot publish: 1 records are stale \(noise-white \(0\)\); run make study PROFILE=smoke, or make verify"):
+    with pytest.raises(
+        DataError,
+        match=r"cannot publish: 1 records are stale \(noise-white \(0\)\); run make study PROFILE=smoke, or make verify",
+    ):
         build.publish("smoke")
 
 
@@ -356,7 +480,10 @@ def test_results_and_verdicts_are_computed_from_records(runs):
     from synthlearn import book
 
     p = study.resolve("smoke", n_images=32, epochs=1, batch_size=16, width=1 / 16, per_class=20)
-    found = {"noise-white": [study.record(study.row("noise-white"), p, 0)], "random": book.baseline(p)}
+    found = {
+        "noise-white": [study.record(study.row("noise-white"), p, 0)],
+        "random": book.baseline(p),
+    }
     top1 = found["noise-white"][0]["results"]["fc6_linear"]["top1"]
     shown = book.results(found, p).content
     assert f"{100 * top1:.1f}" in shown and "◇ 21.1" in shown and "gain over random" in shown
@@ -375,7 +502,10 @@ def test_a_table_has_a_cell_for_every_heading():
     profile = profiles.defaults("cpu")
     head, *lines = re.findall(r"<tr>(.*?)</tr>", costs(found, profile).content)
     pictures = re.findall(r"<th[^>]*>(.*?)</th>", head).index("pictures, min")
-    seconds = {name: sum(r["cost"].get("pool_seconds", 0) for r in mine) / len(mine) for name, mine in found.items()}
+    seconds = {
+        name: sum(r["cost"].get("pool_seconds", 0) for r in mine) / len(mine)
+        for name, mine in found.items()
+    }
     for line, (name, mean) in zip(lines, seconds.items(), strict=True):
         cell = re.findall(r"<td>(.*?)</td>", line)[pictures]
         assert cell == (f"{mean / 60:.1f}" if "pool_seconds" in found[name][0]["cost"] else "–")
@@ -391,22 +521,46 @@ def test_a_caption_says_over_what_its_intervals_are_and_of_how_many_encoders():
             ("layers", inference.committed("cpu")["real"][0]["spec"]["data"], {"random": [0.3], "real": [0.5]}),
         )
     )  # fmt: skip
-    assert "over test images, which say nothing of how far encoders lie apart; one encoder of each row." in ablations.parts_table(one, "Top-1.").alt
+    assert (
+        "over test images, which say nothing of how far encoders lie apart; one encoder of each row."
+        in ablations.parts_table(one, "Top-1.").alt
+    )
     shown = ablations.parts_table(two, "Top-1.")
-    assert "over encoders and test images, 1 to 2 encoders of each row, but raw pixels, which have none." in shown.alt
-    assert "real images, one encoder" in shown.content and "random encoder, one" not in shown.content and "raw pixels, one" not in shown.content
-    assert "over test images and the spread of encoders that the main probe has; one encoder of each row." in ablations.parts_table(borrowed, "Top-1.").alt
+    assert (
+        "over encoders and test images, 1 to 2 encoders of each row, but raw pixels, which have none."
+        in shown.alt
+    )
+    assert (
+        "real images, one encoder" in shown.content
+        and "random encoder, one" not in shown.content
+        and "raw pixels, one" not in shown.content
+    )
+    assert (
+        "over test images and the spread of encoders that the main probe has; one encoder of each row."
+        in ablations.parts_table(borrowed, "Top-1.").alt
+    )
 
 
 def test_a_private_tables_interval_is_over_encoders_and_settings_stand_apart():
     part = {"top1": 0.4, "low": 0.39, "high": 0.41, "n": 500, "steps": 30, "rate": 16.0, "tried": 6}
     runs = inference.committed("cpu")
     measured = {
-        name: [{"row": name, "profile": "cpu", "spec": {}, "results": {"1": {**part, "each": [mean - 0.001, mean + 0.001]}}} for mean in means]
+        name: [
+            {
+                "row": name,
+                "profile": "cpu",
+                "spec": {},
+                "results": {"1": {**part, "each": [mean - 0.001, mean + 0.001]}},
+            }
+            for mean in means
+        ]
         for name, means in {"random": (0.3, 0.34), "real": (0.4, 0.44)}.items()
     }
     shown = beyond.private_table(measured, {name: runs[name] for name in measured}).content
     e = units.part(measured, "1").estimate("real")
     numbers, settings = shown.split("<details>")
-    assert f"42.0 <small>[{100 * e.low:.1f}, {100 * e.high:.1f}]</small>" in numbers and e.high - e.low > 0.1  # the draws alone: 0.002
+    assert (
+        f"42.0 <small>[{100 * e.low:.1f}, {100 * e.high:.1f}]</small>" in numbers
+        and e.high - e.low > 0.1
+    )  # the draws alone: 0.002
     assert "rate" not in numbers and "30 steps, rate 16; 30 steps, rate 16" in settings

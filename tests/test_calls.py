@@ -11,17 +11,31 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from synthlearn import distributed, files
 from synthlearn.__main__ import main, parser
 from synthlearn.book import parameters as strict
-from synthlearn.errors import SynthlearnError
+from synthlearn.core import distributed, files
+from synthlearn.core.errors import SynthlearnError
 
 LONG = "a" * 300
 WORDS = ("", " ", "a\0b", LONG, "x/" + "y/" * 3000)
 NUMBERS = ("", " ", "x", "nan", "inf", "1e999", "-1e999", "9" * 5000, "[]", "true", "1,5", "0x1p3")
 WHOLE = (*NUMBERS, "1.5", "1e3", "1_0", "٣", str(2**63), str(-(2**63) - 1))
 COUNTS = (*WHOLE, "-1", "-9")
-DEVICES = (*WORDS, "meta", "cpu:5", "cuda:", "cuda:-1", "cuda:x", "cuda:99", "hpu", "privateuseone", "CUDA", "mps", "None", "cuda:" + "9" * 30)
+DEVICES = (
+    *WORDS,
+    "meta",
+    "cpu:5",
+    "cuda:",
+    "cuda:-1",
+    "cuda:x",
+    "cuda:99",
+    "hpu",
+    "privateuseone",
+    "CUDA",
+    "mps",
+    "None",
+    "cuda:" + "9" * 30,
+)
 OPTIONS = ("", "x", "=1", "x=", "x= ", 'x=""', "name=1", "self=1", "_=1", "__class__=1", "x y=1", "x=NaN", "x=-Infinity", "x=1e999", "x=" + "9" * 400,
            "x=" + "[" * 3000, 'x={"a": 1, "a": 2}', "x=" + LONG, "nothing=1")  # fmt: skip
 SETS = (*OPTIONS, "epochs=many", "epochs=0", "epochs=1.5", "epochs=true", "epochs=null", "epochs=[1]", "epochs={}", "n_images=-4", "batch_size=1", "lr=NaN",
@@ -95,7 +109,11 @@ def calls():
         yield [*needed, "too", "much"]
         for place, word in enumerate(needed[1:], 1):
             if word.startswith("--"):
-                yield [*needed, word, needed[place + 1]] if place + 1 < len(needed) else [*needed, word, word]
+                yield (
+                    [*needed, word, needed[place + 1]]
+                    if place + 1 < len(needed)
+                    else [*needed, word, word]
+                )
 
 
 @pytest.fixture
@@ -128,8 +146,13 @@ def test_malformed_calls_are_refused_in_one_line_and_write_nothing(capsys, scrat
     assert number > 500
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(argument=st.sampled_from(("--option", "--n", "--size", "--seed", "--format", "--device")), text=st.text(max_size=30))
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+@given(
+    argument=st.sampled_from(("--option", "--n", "--size", "--seed", "--format", "--device")),
+    text=st.text(max_size=30),
+)
 def test_no_text_makes_a_trace(capsys, scratch, argument, text):
     if argument in ("--n", "--size", "--seed"):
         text += "."
@@ -173,11 +196,22 @@ def commands():
 
 def test_every_command_and_argument_is_tried():
     tried = {(needed[0], word) for needed, wrong in COMMANDS.items() for word in (*needed, *wrong)}
-    shared = {"--profile", "--row", "--chapter", "--seed", "--device", "--what"}  # of run, measure, status and verify
+    shared = {
+        "--profile",
+        "--row",
+        "--chapter",
+        "--seed",
+        "--device",
+        "--what",
+    }  # of run, measure, status and verify
     for name, p in commands().items():
         for action in p._actions:
             for flag in {*action.option_strings} - {"-h", "--help", "--debug"}:
-                assert (name, flag) in tried or (flag in shared and ("status", flag) in tried) or (name, flag) == ("pretrain", "--force")
+                assert (
+                    (name, flag) in tried
+                    or (flag in shared and ("status", flag) in tried)
+                    or (name, flag) == ("pretrain", "--force")
+                )
 
 
 @pytest.mark.parametrize(
@@ -185,17 +219,27 @@ def test_every_command_and_argument_is_tried():
     [
         (KeyboardInterrupt(), 130, "interrupted; the same command goes on"),
         (MemoryError(), 1, "not enough memory"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), 1, "not enough memory"),
+        (
+            RuntimeError(
+                "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+            ),
+            1,
+            "not enough memory",
+        ),
         (RecursionError(), 1, "nested too deeply"),
         (OSError(28, "No space left on device", "a/b"), 1, "a/b: No space left on device"),
-        (ZeroDivisionError("a\nb\n  c"), 1, "internal error: ZeroDivisionError: a b c; --debug shows the trace"),
+        (
+            ZeroDivisionError("a\nb\n  c"),
+            1,
+            "internal error: ZeroDivisionError: a b c; --debug shows the trace",
+        ),
     ],
 )
 def test_whatever_breaks_is_one_line(capsys, scratch, monkeypatch, raised, code, line):
     def break_down(*_):
         raise raised
 
-    monkeypatch.setattr("synthlearn.export.write", break_down)
+    monkeypatch.setattr("synthlearn.data.export.write", break_down)
     arguments = ["generate", *GENERATOR, "--out", "o"]
     got, (first, *rest) = main(arguments), capsys.readouterr().err.splitlines()
     assert got == code and first.startswith("device: cpu (") and len(rest) == 1 and line in rest[0]
@@ -207,7 +251,7 @@ def test_sigterm_interrupts_and_is_as_it_was_afterwards(capsys, scratch, monkeyp
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(5)
 
-    monkeypatch.setattr("synthlearn.export.write", wait)
+    monkeypatch.setattr("synthlearn.data.export.write", wait)
     before = signal.getsignal(signal.SIGTERM)
     assert main(["generate", *GENERATOR, "--out", "o"]) == 130
     assert "interrupted" in capsys.readouterr().err and signal.getsignal(signal.SIGTERM) is before
@@ -215,7 +259,19 @@ def test_sigterm_interrupts_and_is_as_it_was_afterwards(capsys, scratch, monkeyp
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_generate_leaves_whole_files_alone(scratch, sent):
-    command = [sys.executable, "-m", "synthlearn", "generate", *GENERATOR, "--size", "32", "--n", "1000000", "--out", "o"]
+    command = [
+        sys.executable,
+        "-m",
+        "synthlearn",
+        "generate",
+        *GENERATOR,
+        "--size",
+        "32",
+        "--n",
+        "1000000",
+        "--out",
+        "o",
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True,
                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as process:  # fmt: skip
         for _ in range(600):
@@ -224,10 +280,14 @@ def test_an_interrupted_generate_leaves_whole_files_alone(scratch, sent):
             time.sleep(0.05)
         process.send_signal(sent)
         err = process.communicate(timeout=60)[1]
-    assert process.returncode == 130 and err.rstrip().endswith("synthlearn: interrupted; the same command goes on")
+    assert process.returncode == 130 and err.rstrip().endswith(
+        "synthlearn: interrupted; the same command goes on"
+    )
     assert "Traceback" not in err
     for folder in [path for path in scratch.rglob("*") if path.is_dir()]:
-        files.sweep(folder)  # a signal can fall into the making of a temporary file: the next process sweeps
+        files.sweep(
+            folder
+        )  # a signal can fall into the making of a temporary file: the next process sweeps
     assert not [path for path in scratch.rglob(".*") if path.is_file()]
 
 
@@ -237,14 +297,22 @@ def test_a_closed_pipe_ends_quietly():
     assert done.stdout == "collage\n" and done.stderr == ""
 
 
-@pytest.mark.parametrize("argument", ["--option", "--n", "--size", "--seed", "--format", "--device"])
+@pytest.mark.parametrize(
+    "argument", ["--option", "--n", "--size", "--seed", "--format", "--device"]
+)
 def test_dashes_are_no_value(capsys, scratch, argument):
     assert refused(capsys, ["generate", *GENERATOR, "--out", "o", f"{argument}=--"])[0] == 2
     assert refused(capsys, ["verify", "--against=--"])[0] == 2
 
 
 def test_messages_go_nowhere_else_where_standard_error_is_closed():
-    done = subprocess.run(f"{sys.executable} -m synthlearn generate 2>&-", shell=True, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        f"{sys.executable} -m synthlearn generate 2>&-",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 2 and done.stdout == ""
 
 
@@ -264,12 +332,22 @@ def test_a_working_directory_that_is_gone_is_one_line(capsys, scratch):
     (scratch / "gone").mkdir()
     os.chdir(scratch / "gone")
     (scratch / "gone").rmdir()
-    line = refused(capsys, ["memory", "build", "--encoder", "random", "--images", "x", "--memory", "m"])[1]
+    line = refused(
+        capsys, ["memory", "build", "--encoder", "random", "--images", "x", "--memory", "m"]
+    )[1]
     assert line == "synthlearn: the working directory: No such file or directory"
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("list",), ("generate", *GENERATOR, "--size", "16", "--n", "1", "--out", "o")])
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("list",), ("generate", *GENERATOR, "--size", "16", "--n", "1", "--out", "o")],
+)
 def test_a_terminal_that_knows_ascii_alone_is_enough(scratch, arguments):
     environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0"}
-    done = subprocess.run([sys.executable, "-m", "synthlearn", *arguments], env=environment, capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "synthlearn", *arguments],
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr

@@ -7,9 +7,10 @@ import re
 import numpy as np
 import pytest
 
-from synthlearn import book, files, stats, study
+from synthlearn import book, study
 from synthlearn.book.chapter import claim_table
-from synthlearn.errors import DataError, ParameterError
+from synthlearn.core import files, stats
+from synthlearn.core.errors import DataError, ParameterError
 from synthlearn.study import claims, inference, records, rules
 from synthlearn.study.rules import Evidence, Known
 
@@ -44,26 +45,49 @@ SPEC = {
 def world(monkeypatch):
     """Made-up runs have a known spread."""
     real = inference.spread
-    monkeypatch.setattr(inference, "spread", lambda record, name=inference.MAIN: SPREAD if record["profile"] == "made" else real(record, name))
+    monkeypatch.setattr(
+        inference,
+        "spread",
+        lambda record, name=inference.MAIN: (
+            SPREAD if record["profile"] == "made" else real(record, name)
+        ),
+    )
 
 
 def run(row, seed, right, cost=None):
     """A run of which the first ``right`` test images are right, by every measurement."""
     measured = {"top1": right / N, "n": N, "correct": records.pack(np.arange(N) < right)}
-    spec = {"seed": seed, "kind": "generator", "data": {"test_sha256": "t"}, "method": {"name": "align_uniform"}}
-    return {"row": row, "profile": "made", "spec": spec, "results": {"fc6_linear": measured, "fc6_linear_bn": measured}, "cost": cost or {}}
+    spec = {
+        "seed": seed,
+        "kind": "generator",
+        "data": {"test_sha256": "t"},
+        "method": {"name": "align_uniform"},
+    }
+    return {
+        "row": row,
+        "profile": "made",
+        "spec": spec,
+        "results": {"fc6_linear": measured, "fc6_linear_bn": measured},
+        "cost": cost or {},
+    }
 
 
 def table(accuracies, runs=3):
     """Runs of rows with these accuracies, a tenth of a point apart."""
-    return {name: [run(name, s, round(N * a) + 2 * (s - 1)) for s in range(runs)] for name, a in accuracies.items()}
+    return {
+        name: [run(name, s, round(N * a) + 2 * (s - 1)) for s in range(runs)]
+        for name, a in accuracies.items()
+    }
 
 
 def measured(what, values, encoders=2, **more):
     """A further measurement: row → part → fields, of so many encoders, half a point apart."""
 
     def part(fields, s):
-        return {k: v + 0.005 * s if k in ("top1", "gain", "tail", "head") else v for k, v in {"n": N, **more, **fields}.items()}
+        return {
+            k: v + 0.005 * s if k in ("top1", "gain", "tail", "head") else v
+            for k, v in {"n": N, **more, **fields}.items()
+        }
 
     return {what: {row: [{"row": row, "profile": "made", "spec": {"seed": s, "what": what, "data": {"test_sha256": "t"}},
                           "results": {name: part(fields, s) for name, fields in parts.items()}} for s in range(encoders)]
@@ -73,7 +97,19 @@ def measured(what, values, encoders=2, **more):
 def verdict(rule, asked, known):
     """What one rule alone says of a table."""
     found = rules.RULES[rule](known, asked)
-    return claims.judge([{"id": "x", "text": "", "source": "", "paper": "book", "chapters": [], "rules": [(rule, asked)]}], [("made", found)])[0].verdict
+    return claims.judge(
+        [
+            {
+                "id": "x",
+                "text": "",
+                "source": "",
+                "paper": "book",
+                "chapters": [],
+                "rules": [(rule, asked)],
+            }
+        ],
+        [("made", found)],
+    )[0].verdict
 
 
 def levels(pairs):
@@ -86,7 +122,11 @@ def levels(pairs):
     return {name: 0.2 + 0.08 * k for name, k in level.items()}
 
 
-COMPARED = [claim for claim in CLAIMS.values() if claim["rules"] and all(name == "compare" for name, _ in claim["rules"])]
+COMPARED = [
+    claim
+    for claim in CLAIMS.values()
+    if claim["rules"] and all(name == "compare" for name, _ in claim["rules"])
+]
 
 
 @pytest.mark.parametrize("claim", COMPARED, ids=[claim["id"] for claim in COMPARED])
@@ -97,21 +137,32 @@ def test_every_claim_of_comparisons_can_be_supported_contradicted_and_undecided(
     good = levels(pairs + controls)
     bad = {name: 1 - accuracy for name, accuracy in good.items()}
     if all(">=" in pair for pair in pairs):
-        bad = {name: 0.3 + 0.1 * i for i, name in enumerate(good)} if claim["id"] != "mixtures" else {n: 0.3 if n == "mixture-four" else 0.5 for n in good}
+        bad = (
+            {name: 0.3 + 0.1 * i for i, name in enumerate(good)}
+            if claim["id"] != "mixtures"
+            else {n: 0.3 if n == "mixture-four" else 0.5 for n in good}
+        )
     for control in controls:  # holds in every world
         a, b = (side.strip() for side in control.split(">"))
         bad[a], bad[b] = 0.95, max(0.3, min(bad.values()) - 0.1)
     equal = dict.fromkeys(good, 0.4) | ({"real.moco": 0.6} if controls else {})
 
-    runs = 40 if any(">=" in pair for pair in pairs) else 3  # to tell that two rows are alike takes more
+    runs = (
+        40 if any(">=" in pair for pair in pairs) else 3
+    )  # to tell that two rows are alike takes more
 
     def says(accuracies):
-        return claims.judge([claim], [("made", claims.evidence(claim, Known(table(accuracies, runs))))])[0].verdict
+        return claims.judge(
+            [claim], [("made", claims.evidence(claim, Known(table(accuracies, runs))))]
+        )[0].verdict
 
     assert says(good) == "supported"
     assert says(bad) == "contradicted"
     assert says(equal) == ("supported" if all(">=" in pair for pair in pairs) else "undecided")
-    assert claims.judge([claim], [("made", claims.evidence(claim, Known()))])[0].verdict == "not tested"
+    assert (
+        claims.judge([claim], [("made", claims.evidence(claim, Known()))])[0].verdict
+        == "not tested"
+    )
 
 
 SETS = [f"set{i}" for i in range(15)]
@@ -122,7 +173,13 @@ OTHER = [[1, "v1"], [2, "v2"], [4, "v4"]]
 
 
 def properties(**values):
-    return measured("properties", {name: {k: {"value": float(v[i])} for k, v in values.items()} for i, name in enumerate(SETS)})
+    return measured(
+        "properties",
+        {
+            name: {k: {"value": float(v[i])} for k, v in values.items()}
+            for i, name in enumerate(SETS)
+        },
+    )
 
 
 def tasks(noise, real=(0.6, 0.6, 0.6)):
@@ -132,16 +189,38 @@ def tasks(noise, real=(0.6, 0.6, 0.6)):
 
 
 def memories(noise):
-    return measured("memory", {row: {"10": {"top1": 0.1}, "1000": {"top1": a}} for row, a in (("random", 0.3), ("noise", noise), ("real", 0.5))})
+    return measured(
+        "memory",
+        {
+            row: {"10": {"top1": 0.1}, "1000": {"top1": a}}
+            for row, a in (("random", 0.3), ("noise", noise), ("real", 0.5))
+        },
+    )
 
 
 def budgets(low, high):
-    return measured("private", {"noise": {"1": {"top1": 0.4 + low}, "8": {"top1": 0.5 + high}}, "random": {"1": {"top1": 0.4}, "8": {"top1": 0.5}}})
+    return measured(
+        "private",
+        {
+            "noise": {"1": {"top1": 0.4 + low}, "8": {"top1": 0.5 + high}},
+            "random": {"1": {"top1": 0.4}, "8": {"top1": 0.5}},
+        },
+    )
 
 
 def arms(tail, head):
-    others = {"repeated": (0.2, 0.5), "varied": (0.25, 0.5), "balanced": (0.5, 0.4), "as it is": (0.1, 0.6), "mosaics": (tail, head)}
-    return measured("long_tail", {"row": {name: {"tail": t, "head": h} for name, (t, h) in others.items()}}, encoders=3)
+    others = {
+        "repeated": (0.2, 0.5),
+        "varied": (0.25, 0.5),
+        "balanced": (0.5, 0.4),
+        "as it is": (0.1, 0.6),
+        "mosaics": (tail, head),
+    }
+    return measured(
+        "long_tail",
+        {"row": {name: {"tail": t, "head": h} for name, (t, h) in others.items()}},
+        encoders=3,
+    )
 
 
 def guided(agreement, variety=(3, 2, 1)):
@@ -150,7 +229,17 @@ def guided(agreement, variety=(3, 2, 1)):
 
 
 def seconds(ratio):
-    return {"row": [run("row", s, 900, {"pool_seconds": 100.0 * ratio * (1 + 0.1 * s), "train_seconds": 100.0}) for s in range(4)]}
+    return {
+        "row": [
+            run(
+                "row",
+                s,
+                900,
+                {"pool_seconds": 100.0 * ratio * (1 + 0.1 * s), "train_seconds": 100.0},
+            )
+            for s in range(4)
+        ]
+    }
 
 
 SHARE = {"best_of": ["a", "b"], "floor": "random", "ceiling": "real", "most": 0.5}
@@ -191,16 +280,29 @@ def test_every_rule_is_tried_above():
 
 def test_the_best_of_a_grid_lies_above_the_place_of_the_least_property_or_not():
     asked = {"least": "frechet", "upper": GRID}
-    for accuracies, said in (((0.3, 0.4, 0.5), "supported"), ((0.5, 0.4, 0.3), "contradicted"), ((0.4,) * 3, "undecided")):
-        known = Known(table(dict(zip(("w1", "w2", "w4"), accuracies, strict=True))), guided((0.5, 0.5, 0.5)))
-        assert verdict("best_along", asked, known) in (said, "undecided" if said == "contradicted" else said)  # w = 1 is the grid's end: never below it
+    for accuracies, said in (
+        ((0.3, 0.4, 0.5), "supported"),
+        ((0.5, 0.4, 0.3), "contradicted"),
+        ((0.4,) * 3, "undecided"),
+    ):
+        known = Known(
+            table(dict(zip(("w1", "w2", "w4"), accuracies, strict=True))), guided((0.5, 0.5, 0.5))
+        )
+        assert verdict("best_along", asked, known) in (
+            said,
+            "undecided" if said == "contradicted" else said,
+        )  # w = 1 is the grid's end: never below it
 
 
 def test_guidance_that_breaks_the_samples_leaves_its_claims_untested():
     claim = {"id": "x", "text": "", "source": "", "paper": "stablerep", "chapters": [],
              "rules": [("guidance_holds", ["w1", "w2"]), ("compare", {"pairs": ["w1 > w4"], "under": (inference.MAIN,), "control": False})]}  # fmt: skip
     accuracies = table({"w1": 0.5, "w2": 0.5, "w4": 0.3})
-    for agreement, said in (((0.5, 0.6, 0.7), "supported"), ((0.5, 0.3, 0.2), "not tested"), ((0.5, 0.51, 0.5), "not tested")):
+    for agreement, said in (
+        ((0.5, 0.6, 0.7), "supported"),
+        ((0.5, 0.3, 0.2), "not tested"),
+        ((0.5, 0.51, 0.5), "not tested"),
+    ):
         known = Known(accuracies, guided(agreement))
         assert claims.judge([claim], [("made", claims.evidence(claim, known))])[0].verdict == said
 
@@ -231,10 +333,20 @@ def test_holm_goes_over_the_claims_of_a_paper_and_not_over_its_comparisons():
     many = [(claim(f"n{i}", "noise"), [Evidence("", 0.5, 1)] * 10) for i in range(9)]
     one = (claim("a", "noise"), [Evidence("", 0.004, 1)])
     other = (claim("b", "stablerep"), [Evidence("", 0.04, 1)])
-    judged = {c.id: c.verdict for c in claims.judge(*zip(*[(c, ("made", e)) for c, e in (*many, one, other)], strict=True))}
-    assert judged["a"] == "supported" and judged["b"] == "supported"  # 0.004 < 0.05 / 10; alone in its paper 0.04 < 0.05
+    judged = {
+        c.id: c.verdict
+        for c in claims.judge(
+            *zip(*[(c, ("made", e)) for c, e in (*many, one, other)], strict=True)
+        )
+    }
+    assert (
+        judged["a"] == "supported" and judged["b"] == "supported"
+    )  # 0.004 < 0.05 / 10; alone in its paper 0.04 < 0.05
     nine = [(c, e) for c, e in many] + [(claim("a", "noise"), [Evidence("", 0.006, 1)])]
-    assert {c.id: c.verdict for c in claims.judge(*zip(*[(c, ("made", e)) for c, e in nine], strict=True))}["a"] == "undecided"
+    assert {
+        c.id: c.verdict
+        for c in claims.judge(*zip(*[(c, ("made", e)) for c, e in nine], strict=True))
+    }["a"] == "undecided"
 
 
 def test_chance_is_called_a_finding_in_at_most_one_study_of_twenty_per_paper():
@@ -242,11 +354,21 @@ def test_chance_is_called_a_finding_in_at_most_one_study_of_twenty_per_paper():
     number, draws, rng = inference.committed("cpu"), 2000, np.random.default_rng(0)
     told = [claim for claim in claims.read() if claim["rules"]]
     names = sorted(
-        {side.strip() for c in told for rule, asked in c["rules"] if rule == "compare" for pair in asked["pairs"] for side in re.split(">=|>", pair)}
+        {
+            side.strip()
+            for c in told
+            for rule, asked in c["rules"]
+            if rule == "compare"
+            for pair in asked["pairs"]
+            for side in re.split(">=|>", pair)
+        }
     )
     runs = {name: len(number.get(name, "123")) for name in names}
     df, sd, image_sd = 120, 0.0104, 0.003
-    values = {name: rng.normal(0, sd / runs[name] ** 0.5, draws) + rng.normal(0, image_sd, draws) for name in names}
+    values = {
+        name: rng.normal(0, sd / runs[name] ** 0.5, draws) + rng.normal(0, image_sd, draws)
+        for name in names
+    }
     pooled = sd * (rng.chisquare(df, draws) / df) ** 0.5
     wrong = {paper: np.zeros(draws, bool) for paper in claims.PAPERS}
     evidence = []
@@ -257,22 +379,39 @@ def test_chance_is_called_a_finding_in_at_most_one_study_of_twenty_per_paper():
                 continue
             if rule != "compare":  # whatever it asks: under chance p is uniform
                 pro = rng.uniform(size=draws)
-                mine.append((np.where(pro < 0.5, 2 * pro, 1.0), np.where(pro >= 0.5, 2 * (1 - pro), 1.0)))
+                mine.append(
+                    (np.where(pro < 0.5, 2 * pro, 1.0), np.where(pro >= 0.5, 2 * (1 - pro), 1.0))
+                )
                 continue
             for pair in () if asked["control"] else asked["pairs"]:
                 a, b = (side.strip() for side in re.split(">=|>", pair))
                 bound = -stats.MARGIN if ">=" in pair else 0.0
-                apart, error = values[a] - values[b] - bound, (pooled**2 * (1 / runs[a] + 1 / runs[b]) + 2 * image_sd**2) ** 0.5
+                apart, error = (
+                    values[a] - values[b] - bound,
+                    (pooled**2 * (1 / runs[a] + 1 / runs[b]) + 2 * image_sd**2) ** 0.5,
+                )
                 t = apart / error
                 p = stats.distributions.t.sf(t, df)
                 mine.append((np.minimum(1, 2 * p), np.minimum(1, 2 * (1 - p))))
         evidence.append(mine)
     for i in range(draws):
-        found = [("made", [Evidence("", float(pro[i]), float(con[i])) for pro, con in mine]) for mine in evidence]
+        found = [
+            ("made", [Evidence("", float(pro[i]), float(con[i])) for pro, con in mine])
+            for mine in evidence
+        ]
         for claim in claims.judge(told, found):
-            pairs = [pair for rule, asked in CLAIMS[claim.id]["rules"] if rule == "compare" for pair in asked["pairs"]]
-            true = bool(pairs) and all(">=" in pair for pair in pairs)  # "at least as good", which equal rows are
-            wrong[claim.paper][i] |= claim.verdict == "contradicted" or (claim.verdict == "supported" and not true)
+            pairs = [
+                pair
+                for rule, asked in CLAIMS[claim.id]["rules"]
+                if rule == "compare"
+                for pair in asked["pairs"]
+            ]
+            true = bool(pairs) and all(
+                ">=" in pair for pair in pairs
+            )  # "at least as good", which equal rows are
+            wrong[claim.paper][i] |= claim.verdict == "contradicted" or (
+                claim.verdict == "supported" and not true
+            )
     rates = {paper: float(each.mean()) for paper, each in wrong.items()}
     assert max(rates.values()) < 0.05 + 3 * (0.05 * 0.95 / draws) ** 0.5, rates
     assert min(rates.values()) > 0.0  # the simulation can find something
@@ -289,46 +428,76 @@ def test_every_claim_of_the_specification_has_a_rule_or_a_reason():
 
 def shown(page):
     """Claim's text → verdict, of a table of claims."""
-    lines = re.findall(r"<tr><td>(.*?)<br>.*?<b class='[a-z-]+'>. ([a-z ]+)</b>", page.content, re.DOTALL)
+    lines = re.findall(
+        r"<tr><td>(.*?)<br>.*?<b class='[a-z-]+'>. ([a-z ]+)</b>", page.content, re.DOTALL
+    )
     return {html.unescape(text): verdict for text, verdict in lines}
 
 
 def test_a_claim_has_one_verdict_in_the_whole_book():
     every = {claim.text: claim.verdict for claim in claims.verdicts()}
-    pages = {"overview": shown(book.claim_overview())} | {paper: shown(book.claim_pages(paper)) for paper in claims.PAPERS}
+    pages = {"overview": shown(book.claim_overview())} | {
+        paper: shown(book.claim_pages(paper)) for paper in claims.PAPERS
+    }
     notebooks = [path.read_text() for path in (files.root() / "notebooks").glob("*.py")]
-    told = {match for text in notebooks for match in re.findall(r'book\.verdicts\("([^"]+)"\)', text)}
+    told = {
+        match for text in notebooks for match in re.findall(r'book\.verdicts\("([^"]+)"\)', text)
+    }
     pages |= {chapter: shown(book.verdicts(chapter)) for chapter in told}
     assert len(told) > 15 and pages["overview"] == every
     assert set(itertools.chain(*(pages[paper] for paper in claims.PAPERS))) == set(every)
     for name, found in pages.items():
         assert found and found.items() <= every.items(), name
-    of = {chapter for claim in claims.verdicts() for chapter in claim.chapters if chapter not in ("91_claims", "24_length")}
+    of = {
+        chapter
+        for claim in claims.verdicts()
+        for chapter in claim.chapters
+        if chapter not in ("91_claims", "24_length")
+    }
     assert of <= told, "a claim names a chapter that shows no verdicts"
 
 
 def test_a_chapter_says_which_part_of_a_claim_it_shows():
-    (line,) = (line for line in book.verdicts("01_dead_leaves").content.split("<tr>") if "more than no training" in line)
-    assert "this page: 4 of its 15 comparisons" in line and line.index("squares") < line.index("the others") < line.index("spectrum")
+    (line,) = (
+        line
+        for line in book.verdicts("01_dead_leaves").content.split("<tr>")
+        if "more than no training" in line
+    )
+    assert "this page: 4 of its 15 comparisons" in line and line.index("squares") < line.index(
+        "the others"
+    ) < line.index("spectrum")
 
 
 def test_an_undecided_claim_says_what_would_settle_it():
     for claim in claims.verdicts():
         cell = claim_table([claim]).content
-        assert ("would settle it" in cell or "would not settle it" in cell) == (claim.verdict == "undecided"), claim.id
+        assert ("would settle it" in cell or "would not settle it" in cell) == (
+            claim.verdict == "undecided"
+        ), claim.id
         if claim.needed:
             assert claim.needed > 1 and f"{claim.needed:,} runs of each row" in cell
 
 
 def test_runs_that_would_settle_a_claim_do():
     asked = {"pairs": ["a > b"], "under": (inference.MAIN,), "control": False}
-    claim = {"id": "x", "text": "", "source": "", "paper": "book", "chapters": [], "rules": [("compare", asked)]}
+    claim = {
+        "id": "x",
+        "text": "",
+        "source": "",
+        "paper": "book",
+        "chapters": [],
+        "rules": [("compare", asked)],
+    }
 
     def judged(runs):
-        return claims.judge([claim], [("made", claims.evidence(claim, Known(table({"a": 0.415, "b": 0.4}, runs))))])[0]
+        return claims.judge(
+            [claim], [("made", claims.evidence(claim, Known(table({"a": 0.415, "b": 0.4}, runs))))]
+        )[0]
 
     few = judged(2)
-    assert few.verdict == "undecided" and judged(few.needed).verdict == "supported"  # of the same difference: power is over its draws
+    assert (
+        few.verdict == "undecided" and judged(few.needed).verdict == "supported"
+    )  # of the same difference: power is over its draws
 
 
 @pytest.mark.parametrize(
@@ -368,7 +537,9 @@ def without(known, kind, name):
     if kind == "runs":
         return Known({row: runs for row, runs in known.runs.items() if row != name}, known.measured)
     rows = {
-        row: [{**r, "results": {k: v for k, v in r["results"].items() if k != name}} for r in mine] for row, mine in known.measured[kind].items() if row != name
+        row: [{**r, "results": {k: v for k, v in r["results"].items() if k != name}} for r in mine]
+        for row, mine in known.measured[kind].items()
+        if row != name
     }
     return Known(known.runs, {kind: rows})
 
@@ -382,13 +553,24 @@ def without(known, kind, name):
 )  # fmt: skip
 def test_a_rule_of_which_a_part_is_not_recorded_is_not_tested(rule, kind, name):
     asked, good, *_ = WORLDS[rule]
-    assert verdict(rule, asked, good) == "supported" and verdict(rule, asked, without(good, kind, name)) == "not tested"
+    assert (
+        verdict(rule, asked, good) == "supported"
+        and verdict(rule, asked, without(good, kind, name)) == "not tested"
+    )
 
 
 def test_a_way_that_leads_nowhere_leaves_a_share_of_it_untested():
     for ceiling in (0.3, 0.2):
-        assert verdict("share", SHARE, Known(table({"random": 0.3, "real": ceiling, "a": 0.25, "b": 0.25}))) == "not tested"
-    turned = measured("memory", {row: {"1000": {"top1": a}} for row, a in (("random", 0.4), ("noise", 0.4), ("real", 0.3))})
+        assert (
+            verdict(
+                "share", SHARE, Known(table({"random": 0.3, "real": ceiling, "a": 0.25, "b": 0.25}))
+            )
+            == "not tested"
+        )
+    turned = measured(
+        "memory",
+        {row: {"1000": {"top1": a}} for row, a in (("random", 0.4), ("noise", 0.4), ("real", 0.3))},
+    )
     assert verdict("memory", MEMORY, Known({}, turned)) == "not tested"
 
 
@@ -405,7 +587,9 @@ def test_controls_are_not_the_runs_of_a_claim_and_halves_are_those_of_their_row(
 
 def test_runs_do_not_settle_what_the_test_images_leave_open():
     e = stats.of_units(0.01, 2.0, 5e-5, stats.Spread(1e-8, 20), 2, N)
-    assert rules._unit("", e, ()).needs(0.05) is None and rules._unit("", stats.of_units(0.05, 2.0, 5e-5, SPREAD, 2, N), ()).needs(0.05)
+    assert rules._unit("", e, ()).needs(0.05) is None and rules._unit(
+        "", stats.of_units(0.05, 2.0, 5e-5, SPREAD, 2, N), ()
+    ).needs(0.05)
 
 
 def test_rows_that_differ_by_luck_with_the_images_alone_do_not_differ():
@@ -415,6 +599,10 @@ def test_rows_that_differ_by_luck_with_the_images_alone_do_not_differ():
     known = Known(table(dict.fromkeys("abc", 0.5), 100))
     for name, runs in known.runs.items():
         for r in runs:
-            r["results"]["fc6_linear"] = {"top1": float(right[name].mean()), "n": N, "correct": records.pack(right[name])}
+            r["results"]["fc6_linear"] = {
+                "top1": float(right[name].mean()),
+                "n": N,
+                "correct": records.pack(right[name]),
+            }
     (e,) = rules.RULES["range"](known, ["a", "b", "c"])
     assert e.pro > 0.05

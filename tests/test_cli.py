@@ -13,10 +13,12 @@ import torch
 from PIL import Image
 
 import synthlearn as sl
-from synthlearn import arguments, catalogue, distributed, encoders, files, progress, train
 from synthlearn.__main__ import main, parser
-from synthlearn.errors import DataError
+from synthlearn.commands import arguments, catalogue
+from synthlearn.core import distributed, files, progress
+from synthlearn.core.errors import DataError
 from synthlearn.generators.base import default_options
+from synthlearn.learn import encoders, train
 from synthlearn.study import measurements, profiles, records
 
 
@@ -28,7 +30,11 @@ def call(capsys, *arguments):
 
 def test_list_shows_names_options_and_defaults(capsys):
     code, out, _ = call(capsys, "list")
-    assert code == 0 and all(name in out for name in sl.generators.names()) and "categories = 1000" in out
+    assert (
+        code == 0
+        and all(name in out for name in sl.generators.names())
+        and "categories = 1000" in out
+    )
 
 
 def test_list_tells_what_each_option_may_be_and_how_required_ones_are_written(capsys):
@@ -37,18 +43,29 @@ def test_list_tells_what_each_option_may_be_and_how_required_ones_are_written(ca
     assert "MISSING" not in out and "shape = 'mixed'   (circle | square |" in out
     for name in sl.generators.names():
         for option in default_options(name):
-            assert re.search(rf"^      {option} (=|\(required\))", out, re.MULTILINE), (name, option)
+            assert re.search(rf"^      {option} (=|\(required\))", out, re.MULTILINE), (
+                name,
+                option,
+            )
 
 
 def test_profiles_teaches_every_field_method_option_and_encoder(capsys):
     code, out, _ = call(capsys, "profiles")
-    assert code == 0 and catalogue.MEANING.keys() == profiles.FIELDS.keys() and catalogue.ENCODERS.keys() == {*encoders.TRAINABLE}
+    assert (
+        code == 0
+        and catalogue.MEANING.keys() == profiles.FIELDS.keys()
+        and catalogue.ENCODERS.keys() == {*encoders.TRAINABLE}
+    )
     for field in profiles.FIELDS:
         line = re.search(rf"^    {field} +(.+)$", out, re.MULTILINE)[1]
-        assert re.split(" {2,}", line)[:4] == [str(getattr(profiles.defaults(name), field)) for name in profiles.NAMES]
-    for name, method in sl.methods.METHODS.items():
+        assert re.split(" {2,}", line)[:4] == [
+            str(getattr(profiles.defaults(name), field)) for name in profiles.NAMES
+        ]
+    for name, method in methods.METHODS.items():
         part = out.split(f"\n  {name}\n")[1].split("\n\n")[0]
-        assert all(f"      {option.name} = " in part for option in dataclasses.fields(method.Options))
+        assert all(
+            f"      {option.name} = " in part for option in dataclasses.fields(method.Options)
+        )
 
 
 def helps():
@@ -60,8 +77,17 @@ def helps():
 def test_help_says_defaults_where_there_are_any_and_points_to_what_teaches():
     found = helps()
     for name, text in found.items():
-        assert "default: None" not in text and "default: []" not in text and "default: False" not in text and "SUPPRESS" not in text, name
-    assert "(default: 128)" in found["generate"] and "python -m synthlearn profiles" in found["pretrain"] and "torchrun" in found[""]
+        assert (
+            "default: None" not in text
+            and "default: []" not in text
+            and "default: False" not in text
+            and "SUPPRESS" not in text
+        ), name
+    assert (
+        "(default: 128)" in found["generate"]
+        and "python -m synthlearn profiles" in found["pretrain"]
+        and "torchrun" in found[""]
+    )
 
 
 def test_the_examples_of_the_help_are_calls():
@@ -72,7 +98,15 @@ def test_the_examples_of_the_help_are_calls():
 
 
 def test_generate_writes_an_image_folder_that_a_second_call_completes(capsys, tmp_path):
-    arguments = ("generate", "--generator", "noise-white", "--size", "16", "--out", str(tmp_path / "o"))
+    arguments = (
+        "generate",
+        "--generator",
+        "noise-white",
+        "--size",
+        "16",
+        "--out",
+        str(tmp_path / "o"),
+    )
     assert call(capsys, *arguments, "--n", "3")[0] == 0
     files = sorted((tmp_path / "o" / "train" / "noise-white").iterdir())
     stamp = files[0].stat().st_mtime_ns
@@ -85,15 +119,61 @@ def test_generate_writes_an_image_folder_that_a_second_call_completes(capsys, tm
 
 def test_generate_writes_shards_that_webdataset_reads(capsys, tmp_path):
     webdataset = pytest.importorskip("webdataset")
-    assert call(capsys, "generate", "--generator", "noise-white", "--n", "4", "--size", "16", "--out", str(tmp_path / "o"), "--format", "webdataset")[0] == 0
-    samples = list(webdataset.WebDataset(str(tmp_path / "o" / "shard-00000.tar"), shardshuffle=False).decode("rgb8"))
+    assert (
+        call(
+            capsys,
+            "generate",
+            "--generator",
+            "noise-white",
+            "--n",
+            "4",
+            "--size",
+            "16",
+            "--out",
+            str(tmp_path / "o"),
+            "--format",
+            "webdataset",
+        )[0]
+        == 0
+    )
+    samples = list(
+        webdataset.WebDataset(str(tmp_path / "o" / "shard-00000.tar"), shardshuffle=False).decode(
+            "rgb8"
+        )
+    )
     assert [s["__key__"] for s in samples] == [f"{i:08d}" for i in range(4)]
-    assert np.array_equal(samples[2]["png"].transpose(2, 0, 1), sl.generator("noise-white").sample([2], 16)[0].numpy())
+    assert np.array_equal(
+        samples[2]["png"].transpose(2, 0, 1), sl.generator("noise-white").sample([2], 16)[0].numpy()
+    )
 
 
 def test_generate_does_not_mix_sets(capsys, tmp_path):
-    call(capsys, "generate", "--generator", "noise-white", "--n", "1", "--size", "16", "--out", str(tmp_path / "o"))
-    code, _, err = call(capsys, "generate", "--generator", "noise-white", "--n", "1", "--size", "16", "--seed", "1", "--out", str(tmp_path / "o"))
+    call(
+        capsys,
+        "generate",
+        "--generator",
+        "noise-white",
+        "--n",
+        "1",
+        "--size",
+        "16",
+        "--out",
+        str(tmp_path / "o"),
+    )
+    code, _, err = call(
+        capsys,
+        "generate",
+        "--generator",
+        "noise-white",
+        "--n",
+        "1",
+        "--size",
+        "16",
+        "--seed",
+        "1",
+        "--out",
+        str(tmp_path / "o"),
+    )
     assert code == 2 and "holds another set" in err
 
 
@@ -102,8 +182,12 @@ def test_a_seed_that_no_row_has_is_named(capsys):
     assert code == 2 and "--seed 7: these rows have seeds 0 to 0 in the profile smoke" in err
 
 
-def test_verify_tells_what_was_asked_and_counts_and_fails_when_a_bit_differs(capsys, runs, monkeypatch, tmp_path):
-    monkeypatch.setattr("synthlearn.study.records._confirmations", lambda: tmp_path / "confirmed.json")
+def test_verify_tells_what_was_asked_and_counts_and_fails_when_a_bit_differs(
+    capsys, runs, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(
+        "synthlearn.study.records._confirmations", lambda: tmp_path / "confirmed.json"
+    )
     arguments = ("verify", "--profile", "smoke", "--row", "mean_colours")
     code, out, _ = call(capsys, *arguments)
     assert code == 0 and out.startswith("Nothing to compare")
@@ -121,41 +205,104 @@ def test_verify_tells_what_was_asked_and_counts_and_fails_when_a_bit_differs(cap
 
 
 def test_searching_says_where_the_winner_stands(capsys, monkeypatch):
-    rungs = [[(1, np.array([[True, True]])), (0, np.array([[True, False]]))], [(1, np.array([[True, True]]))]]
+    rungs = [
+        [(1, np.array([[True, True]])), (0, np.array([[True, False]]))],
+        [(1, np.array([[True, True]]))],
+    ]
     monkeypatch.setattr("synthlearn.study.search.search_all", lambda found, profile, jobs: rungs)
     code, out, _ = call(capsys, "search", "--profile", "smoke")
-    assert code == 0 and out.splitlines()[0].startswith("rung 1, point 1: 100.0 %  (shape ") and "point 1 is chosen in 100 % of draws" in out
+    assert (
+        code == 0
+        and out.splitlines()[0].startswith("rung 1, point 1: 100.0 %  (shape ")
+        and "point 1 is chosen in 100 % of draws" in out
+    )
 
 
 def test_pretrain_then_probe_prints_one_json_object(capsys, tmp_path, runs):
     out = tmp_path / "e.safetensors"
     code, text, _ = call(
-        capsys, "pretrain", "--generator", "noise-white", "--set", "epochs=1", "--set", "n_images=32", "--set", "batch_size=16", "--out", str(out)
+        capsys,
+        "pretrain",
+        "--generator",
+        "noise-white",
+        "--set",
+        "epochs=1",
+        "--set",
+        "n_images=32",
+        "--set",
+        "batch_size=16",
+        "--out",
+        str(out),
     )
-    assert code == 0 and "loss" in text and [path.name for path in tmp_path.iterdir() if path.is_file()] == ["e.safetensors"]
-    code, text, _ = call(capsys, "probe", "--encoder", str(out), "--data", "digits", "--per-class", "20")
+    assert (
+        code == 0
+        and "loss" in text
+        and [path.name for path in tmp_path.iterdir() if path.is_file()] == ["e.safetensors"]
+    )
+    code, text, _ = call(
+        capsys, "probe", "--encoder", str(out), "--data", "digits", "--per-class", "20"
+    )
     found = json.loads(text)
-    assert code == 0 and found["low"] <= found["top1"] <= found["high"] and found["n"] == 797 and found["metric"] == "fc6_linear"
+    assert (
+        code == 0
+        and found["low"] <= found["top1"] <= found["high"]
+        and found["n"] == 797
+        and found["metric"] == "fc6_linear"
+    )
 
 
-TINY = ("--generator", "noise-white", "--set", "epochs=1", "--set", "n_images=16", "--set", "batch_size=16")
+TINY = (
+    "--generator",
+    "noise-white",
+    "--set",
+    "epochs=1",
+    "--set",
+    "n_images=16",
+    "--set",
+    "batch_size=16",
+)
 
 
 def test_an_encoder_that_is_there_is_replaced_only_by_force(capsys, tmp_path, runs):
     out = tmp_path / "e.safetensors"
     out.write_text("mine")
     code, _, err = call(capsys, "pretrain", *TINY, "--out", str(out))
-    assert code == 2 and "is there already; choose another name, or replace it with --force" in err and out.read_text() == "mine"
-    assert call(capsys, "pretrain", *TINY, "--out", str(out), "--force")[0] == 0 and encoders.load(str(out))
+    assert (
+        code == 2
+        and "is there already; choose another name, or replace it with --force" in err
+        and out.read_text() == "mine"
+    )
+    assert call(capsys, "pretrain", *TINY, "--out", str(out), "--force")[0] == 0 and encoders.load(
+        str(out)
+    )
 
 
 def test_training_asks_for_no_data_of_the_probe_and_keeps_its_name(capsys, tmp_path, runs, no_data):
     out = tmp_path / "e.safetensors"
-    assert call(capsys, "pretrain", *TINY, "--profile", "paper", "--set", "device=cpu", "--set", "width=0.125", "--set", "crop=32", "--out", str(out))[0] == 0
+    assert (
+        call(
+            capsys,
+            "pretrain",
+            *TINY,
+            "--profile",
+            "paper",
+            "--set",
+            "device=cpu",
+            "--set",
+            "width=0.125",
+            "--set",
+            "crop=32",
+            "--out",
+            str(out),
+        )[0]
+        == 0
+    )
     assert files.load_tensors(out)[1]["training"]["profile"]["data"] == "imagenet-100"
 
 
-def test_a_checkpoint_is_named_after_the_whole_file_and_stays_until_the_encoder_is_there(capsys, tmp_path, runs, monkeypatch):
+def test_a_checkpoint_is_named_after_the_whole_file_and_stays_until_the_encoder_is_there(
+    capsys, tmp_path, runs, monkeypatch
+):
     def full(path, *_):
         raise DataError(f"cannot write {path}: No space left on device; free some space")
 
@@ -163,15 +310,20 @@ def test_a_checkpoint_is_named_after_the_whole_file_and_stays_until_the_encoder_
         given[5].write_text("state")
         return train.Trained({"loss": [0.0]}, 0.0, 0)
 
-    monkeypatch.setattr("synthlearn.train.pretrain", trained)
-    monkeypatch.setattr("synthlearn.encoders.save", full)
+    monkeypatch.setattr("synthlearn.learn.train.pretrain", trained)
+    monkeypatch.setattr("synthlearn.learn.encoders.save", full)
     for name in ("enc.v1", "enc.v2"):
         assert call(capsys, "pretrain", *TINY, "--out", str(tmp_path / name))[0] == 1
-    assert sorted(path.name for path in tmp_path.glob("enc*")) == ["enc.v1.checkpoint", "enc.v2.checkpoint"]
+    assert sorted(path.name for path in tmp_path.glob("enc*")) == [
+        "enc.v1.checkpoint",
+        "enc.v2.checkpoint",
+    ]
 
 
-def test_a_target_that_cannot_be_written_is_refused_before_the_work(capsys, tmp_path, runs, monkeypatch):
-    monkeypatch.setattr("synthlearn.train.pretrain", lambda *_, **__: pytest.fail("trained"))
+def test_a_target_that_cannot_be_written_is_refused_before_the_work(
+    capsys, tmp_path, runs, monkeypatch
+):
+    monkeypatch.setattr("synthlearn.learn.train.pretrain", lambda *_, **__: pytest.fail("trained"))
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     for name in ("folder", "link"):
@@ -180,15 +332,31 @@ def test_a_target_that_cannot_be_written_is_refused_before_the_work(capsys, tmp_
 
 
 def test_a_setting_that_would_not_reach_the_row_is_refused(capsys, tmp_path, runs):
-    code, _, err = call(capsys, "pretrain", "--row", "dead_leaves-mixed.simclr", "--set", "method=moco", "--out", str(tmp_path / "e.safetensors"))
-    assert code == 2 and "--set method=moco: the row dead_leaves-mixed.simclr has method = simclr" in err
+    code, _, err = call(
+        capsys,
+        "pretrain",
+        "--row",
+        "dead_leaves-mixed.simclr",
+        "--set",
+        "method=moco",
+        "--out",
+        str(tmp_path / "e.safetensors"),
+    )
+    assert (
+        code == 2
+        and "--set method=moco: the row dead_leaves-mixed.simclr has method = simclr" in err
+    )
 
 
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
         ("SYNTHLEARN_ROOT", "nowhere", "SYNTHLEARN_ROOT = 'nowhere': no such folder"),
-        ("SYNTHLEARN_ROOT", "empty", "study.toml: no such file; call this in a checkout of the project, or name one by SYNTHLEARN_ROOT"),
+        (
+            "SYNTHLEARN_ROOT",
+            "empty",
+            "study.toml: no such file; call this in a checkout of the project, or name one by SYNTHLEARN_ROOT",
+        ),
         ("SYNTHLEARN_RUNS", "file", "SYNTHLEARN_RUNS: file is no folder"),
     ],
 )
@@ -204,25 +372,45 @@ def test_places_that_are_none_are_named(capsys, tmp_path, monkeypatch, variable,
 def test_processes_say_how_many_they_are_and_the_first_speaks_for_all(capsys, monkeypatch):
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     distributed.start()
-    assert capsys.readouterr().err == "1 process; on CPUs `accelerate launch` starts several only with MPI: use torchrun --nproc_per_node N\n"
+    assert (
+        capsys.readouterr().err
+        == "1 process; on CPUs `accelerate launch` starts several only with MPI: use torchrun --nproc_per_node N\n"
+    )
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
     assert progress.bar(3, "a").disable
     assert call(capsys, "run", "--profile", "big") == (1, "", "")
     monkeypatch.setattr("synthlearn.study.run.record", lambda *_: 1 / 0)
-    assert "process 1: internal error: ZeroDivisionError" in call(capsys, "run", "--profile", "smoke", "--row", "random")[2]
+    assert (
+        "process 1: internal error: ZeroDivisionError"
+        in call(capsys, "run", "--profile", "smoke", "--row", "random")[2]
+    )
 
 
 def test_properties_compare_a_set_with_real_images_and_real_images_with_themselves(capsys, runs):
     assert main(["properties", "--real", "digits", "--encoder", "random", "--n", "40"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["n"] == 40 and found["tap"] == "conv5" and found["properties"]["recall"]["value"] > 0.8
-    assert main(["properties", "--generator", "noise-white", "--encoder", "random", "--n", "40"]) == 0
+    assert (
+        found["n"] == 40
+        and found["tap"] == "conv5"
+        and found["properties"]["recall"]["value"] > 0.8
+    )
+    assert (
+        main(["properties", "--generator", "noise-white", "--encoder", "random", "--n", "40"]) == 0
+    )
     noise = json.loads(capsys.readouterr().out)
-    assert noise["properties"]["spectrum"]["value"] == pytest.approx(0, abs=0.3) and noise["properties"]["spectrum"]["real"] < -1
+    assert (
+        noise["properties"]["spectrum"]["value"] == pytest.approx(0, abs=0.3)
+        and noise["properties"]["spectrum"]["real"] < -1
+    )
     assert noise["properties"]["frechet"]["real"] == found["properties"]["frechet"]["real"]
-    assert main(["properties", "--generator", "noise-white", "--encoder", "random", "--n", "400"]) == 2
-    assert "--n 400: must lie between 12 and 398, half of the test images of digits" in capsys.readouterr().err
+    assert (
+        main(["properties", "--generator", "noise-white", "--encoder", "random", "--n", "400"]) == 2
+    )
+    assert (
+        "--n 400: must lie between 12 and 398, half of the test images of digits"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.fixture
@@ -233,16 +421,25 @@ def lying(tmp_path):
             where = tmp_path / "set" / split / f"class {c}"
             where.mkdir(parents=True)
             for i in range(n):
-                pixels = np.random.default_rng([c, i]).integers(60 * c, 60 * c + 9, (32, 32, 3)).astype(np.uint8)
+                pixels = (
+                    np.random.default_rng([c, i])
+                    .integers(60 * c, 60 * c + 9, (32, 32, 3))
+                    .astype(np.uint8)
+                )
                 pixels[:, :, c % 3] += 10
                 Image.fromarray(pixels).save(where / f"{i:02d}.png")
     return tmp_path / "set"
 
 
 @pytest.mark.parametrize("source", ["--real", "--folder"])
-def test_properties_of_a_set_that_lies_class_by_class_compare_all_of_its_classes(source, capsys, runs, lying):
+def test_properties_of_a_set_that_lies_class_by_class_compare_all_of_its_classes(
+    source, capsys, runs, lying
+):
     path = str(lying if source == "--real" else lying / "train")
-    assert main(["properties", source, path, "--data", str(lying), "--encoder", "random", "--n", "24"]) == 0
+    assert (
+        main(["properties", source, path, "--data", str(lying), "--encoder", "random", "--n", "24"])
+        == 0
+    )
     found = json.loads(capsys.readouterr().out)
     assert found["data"] == str(lying) and found["n"] == 24
     colours = found["properties"]["colour_kl"]
@@ -252,18 +449,37 @@ def test_properties_of_a_set_that_lies_class_by_class_compare_all_of_its_classes
 
 def test_properties_take_as_many_pictures_as_there_are(capsys, runs, lying):
     arguments = ("properties", "--encoder", "random", "--data", str(lying))
-    assert main([*arguments, "--generator", "noise-white"]) == 0 and json.loads(capsys.readouterr().out)["n"] == 32  # half of the test images
-    assert main([*arguments, "--folder", str(lying / "train" / "class 0")]) == 0 and json.loads(capsys.readouterr().out)["n"] == 12
-    for n, message in ((33, "must lie between 12 and 32, half of the test images"), (11, "must lie between 12 and 32"), (-1, "must be a whole number")):
-        assert main([*arguments, "--generator", "noise-white", "--n", str(n)]) == 2 and message in capsys.readouterr().err
+    assert (
+        main([*arguments, "--generator", "noise-white"]) == 0
+        and json.loads(capsys.readouterr().out)["n"] == 32
+    )  # half of the test images
+    assert (
+        main([*arguments, "--folder", str(lying / "train" / "class 0")]) == 0
+        and json.loads(capsys.readouterr().out)["n"] == 12
+    )
+    for n, message in (
+        (33, "must lie between 12 and 32, half of the test images"),
+        (11, "must lie between 12 and 32"),
+        (-1, "must be a whole number"),
+    ):
+        assert (
+            main([*arguments, "--generator", "noise-white", "--n", str(n)]) == 2
+            and message in capsys.readouterr().err
+        )
     assert main([*arguments, "--folder", str(lying / "train" / "class 0"), "--n", "13"]) == 2
     assert "between 12 and 12, the pictures of folder:class 0" in capsys.readouterr().err
     for path in (lying / "test").glob("*/1*.png"):
         path.unlink()
     for path in (lying / "test").glob("*/0[3-9].png"):
         path.unlink()
-    assert main([*arguments, "--generator", "noise-white"]) == 1 and "half of the test images of" in capsys.readouterr().err
-    assert main([*arguments, "--generator", "noise-white", "--set", "data=digits"]) == 2 and "give one of them" in capsys.readouterr().err
+    assert (
+        main([*arguments, "--generator", "noise-white"]) == 1
+        and "half of the test images of" in capsys.readouterr().err
+    )
+    assert (
+        main([*arguments, "--generator", "noise-white", "--set", "data=digits"]) == 2
+        and "give one of them" in capsys.readouterr().err
+    )
 
 
 def test_pretrain_takes_a_folder_and_a_probe_an_image_folder(capsys, tmp_path, runs):
@@ -271,43 +487,103 @@ def test_pretrain_takes_a_folder_and_a_probe_an_image_folder(capsys, tmp_path, r
         for c, generator in (("leaves", "dead_leaves-squares"), ("noise", "noise-white")):
             where = tmp_path / "set" / split / c
             where.mkdir(parents=True)
-            for i, picture in enumerate(sl.generator(generator).sample(range(8), 40, seed=len(split))):
+            for i, picture in enumerate(
+                sl.generator(generator).sample(range(8), 40, seed=len(split))
+            ):
                 Image.fromarray(picture.permute(1, 2, 0).numpy()).save(where / f"{i}.png")
     out = str(tmp_path / "e.safetensors")
     assert (
-        call(capsys, "pretrain", "--folder", str(tmp_path / "set"), "--set", "n_images=32", "--set", "batch_size=16", "--set", "epochs=1", "--out", out)[0] == 0
+        call(
+            capsys,
+            "pretrain",
+            "--folder",
+            str(tmp_path / "set"),
+            "--set",
+            "n_images=32",
+            "--set",
+            "batch_size=16",
+            "--set",
+            "epochs=1",
+            "--out",
+            out,
+        )[0]
+        == 0
     )
     code, text, _ = call(capsys, "probe", "--encoder", out, "--data", str(tmp_path / "set"))
-    assert code == 0 and json.loads(text)["top1"] > 0.6  # sixteen pictures to learn leaves from noise
+    assert (
+        code == 0 and json.loads(text)["top1"] > 0.6
+    )  # sixteen pictures to learn leaves from noise
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("generate", "--generator", "dead-leaves", "--out", "x"), 2, "synthlearn: unknown generator 'dead-leaves': did you mean"),
-        (("generate", "--generator", "noise-white", "--n", "0", "--out", "x"), 2, "--n '0': must be a whole number from 1 to 1,000,000,000"),
-        (("pretrain", "--generator", "noise-white", "--set", "epoch=5", "--out", "x"), 2, "unknown parameter 'epoch' (= 5): did you mean 'epochs'?"),
-        (("pretrain", "--generator", "noise-white", "--profile", "big", "--out", "x"), 2, "profile = 'big': must be one of smoke"),
-        (("probe", "--encoder", "nothing.safetensors", "--data", "digits"), 1, "nothing.safetensors: no such file"),
-        (("probe", "--encoder", "random", "--data", "imagenet"), 1, "data set 'imagenet' is not here"),
+        (
+            ("generate", "--generator", "dead-leaves", "--out", "x"),
+            2,
+            "synthlearn: unknown generator 'dead-leaves': did you mean",
+        ),
+        (
+            ("generate", "--generator", "noise-white", "--n", "0", "--out", "x"),
+            2,
+            "--n '0': must be a whole number from 1 to 1,000,000,000",
+        ),
+        (
+            ("pretrain", "--generator", "noise-white", "--set", "epoch=5", "--out", "x"),
+            2,
+            "unknown parameter 'epoch' (= 5): did you mean 'epochs'?",
+        ),
+        (
+            ("pretrain", "--generator", "noise-white", "--profile", "big", "--out", "x"),
+            2,
+            "profile = 'big': must be one of smoke",
+        ),
+        (
+            ("probe", "--encoder", "nothing.safetensors", "--data", "digits"),
+            1,
+            "nothing.safetensors: no such file",
+        ),
+        (
+            ("probe", "--encoder", "random", "--data", "imagenet"),
+            1,
+            "data set 'imagenet' is not here",
+        ),
         (("run", "--profile", "smoke", "--row", "leaves"), 2, "unknown row 'leaves'"),
-        (("status", "--profile", "smoke", "--chapter", "99_none"), 2, "--chapter 99_none: tells no row of this profile; chapters with rows: 01_dead_leaves"),
+        (
+            ("status", "--profile", "smoke", "--chapter", "99_none"),
+            2,
+            "--chapter 99_none: tells no row of this profile; chapters with rows: 01_dead_leaves",
+        ),
     ],
 )
-def test_errors_are_one_message_with_the_documented_status(capsys, no_data, arguments, code, message):
+def test_errors_are_one_message_with_the_documented_status(
+    capsys, no_data, arguments, code, message
+):
     got, _, err = call(capsys, *arguments)
     assert got == code and message in err and "Traceback" not in err and err.count("\n") == 1
 
 
 def test_usage_errors_exit_with_2():
-    for wrong in (["fly"], ["generate", "--generator", "noise-white", "--out", "x", "--option", "points"]):
-        assert subprocess.run([sys.executable, "-m", "synthlearn", *wrong], capture_output=True, check=False).returncode == 2
+    for wrong in (
+        ["fly"],
+        ["generate", "--generator", "noise-white", "--out", "x", "--option", "points"],
+    ):
+        assert (
+            subprocess.run(
+                [sys.executable, "-m", "synthlearn", *wrong], capture_output=True, check=False
+            ).returncode
+            == 2
+        )
 
 
 def test_status_counts_states(capsys, runs):
     code, out, _ = call(capsys, "status", "--profile", "smoke")
-    assert code == 0 and "missing  random seed 0" in out and "missing  layers of random seed 0" in out
-    planned = sum(len(measurements.planned(what, sl.study.resolve("smoke"))) for what in measurements.plans())
+    assert (
+        code == 0 and "missing  random seed 0" in out and "missing  layers of random seed 0" in out
+    )
+    planned = sum(
+        len(measurements.planned(what, sl.study.resolve("smoke"))) for what in measurements.plans()
+    )
     assert f"{len(sl.study.wanted(sl.study.resolve('smoke'))) + planned} missing" in out
 
 
@@ -315,20 +591,37 @@ def test_status_counts_states(capsys, runs):
     ("arguments", "message"),
     [
         (["--row", "random"], r"--row random: it trains nothing \(kind random\)"),
-        (["--row", "noise-white", "--option", "x=1"], "--row noise-white has its own, and --option and --method-option cannot change it"),
-        (["--generator", "noise-white", "--method-option", "tau=1"], "unknown option 'tau' of method 'align_uniform': allowed are alpha, t, uniform_weight"),
+        (
+            ["--row", "noise-white", "--option", "x=1"],
+            "--row noise-white has its own, and --option and --method-option cannot change it",
+        ),
+        (
+            ["--generator", "noise-white", "--method-option", "tau=1"],
+            "unknown option 'tau' of method 'align_uniform': allowed are alpha, t, uniform_weight",
+        ),
         (["--generator", "noise-white", "--set", "method=supcon"], "its pictures have no classes"),
     ],
 )
 def test_what_cannot_be_pretrained_is_named(arguments, message, capsys, runs, tmp_path):
-    code, _, error = call(capsys, "pretrain", *arguments, "--set", "n_images=16", "--out", str(tmp_path / "e.safetensors"))
+    code, _, error = call(
+        capsys,
+        "pretrain",
+        *arguments,
+        "--set",
+        "n_images=16",
+        "--out",
+        str(tmp_path / "e.safetensors"),
+    )
     assert code == 2 and re.search(message, error), error
     assert not (tmp_path / "e.safetensors").exists()
 
 
 def test_the_door_allows_what_the_library_does():
     """The command line has these bounds of its own, so that its help needs no torch."""
-    from synthlearn import __main__, arguments, encoders, image, options
+    from synthlearn import __main__
+    from synthlearn.commands import arguments
+    from synthlearn.core import image, options
+    from synthlearn.learn import encoders
 
     assert image.SIZES == __main__.SIZES and encoders.SIDES == __main__.INPUTS
     assert (options.LEAST, options.MOST) == arguments.SEEDS

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from synthlearn import stats
+from synthlearn.core import stats
 from synthlearn.study import comparison
 from synthlearn.study.comparison import Comparison
 
@@ -14,15 +14,25 @@ STEPS = (2, 4, 6)
 
 
 def run_apart(apart, spread, tests=10_000):
-    return comparison.runs({"fc6_linear": 0.5 + apart}, {"fc6_linear": 0.5}, {"fc6_linear": spread}, tests)
+    return comparison.runs(
+        {"fc6_linear": 0.5 + apart}, {"fc6_linear": 0.5}, {"fc6_linear": spread}, tests
+    )
 
 
-@pytest.mark.parametrize(("spread", "t"), [(stats.Spread(1e-4, 4), 2.7764), (stats.Spread(1e-4, 78), 1.9908)])
-def test_a_run_of_another_machine_may_lie_as_far_off_as_two_runs_of_a_row_do_and_no_farther(spread, t):
+@pytest.mark.parametrize(
+    ("spread", "t"), [(stats.Spread(1e-4, 4), 2.7764), (stats.Spread(1e-4, 78), 1.9908)]
+)
+def test_a_run_of_another_machine_may_lie_as_far_off_as_two_runs_of_a_row_do_and_no_farther(
+    spread, t
+):
     half = t * math.sqrt(2) * 0.01
     inside, outside = run_apart(0.99 * half, spread), run_apart(-1.01 * half, spread)
     assert inside.agrees and not outside.agrees and outside.p < 0.05 < inside.p
-    assert not inside.strict and f"(± {100 * half:.1f})" in inside.said and inside.asked == "within what two runs of a row differ by"
+    assert (
+        not inside.strict
+        and f"(± {100 * half:.1f})" in inside.said
+        and inside.asked == "within what two runs of a row differ by"
+    )
 
 
 def test_the_images_do_not_widen_what_two_runs_may_differ_by():
@@ -35,7 +45,12 @@ def test_two_runs_of_a_row_are_told_apart_in_one_case_of_twenty(df):
     numbers, draws = np.random.default_rng(df), 4000
     pooled = numbers.chisquare(df, draws) / df * 1e-4  # what so few runs make of a variance of 1e-4
     apart = numbers.normal(0, 0.01, (draws, 2)) @ [1, -1]
-    wrong = sum(not run_apart(a, stats.Spread(v, df)).agrees for a, v in zip(apart, pooled, strict=True)) / draws
+    wrong = (
+        sum(
+            not run_apart(a, stats.Spread(v, df)).agrees for a, v in zip(apart, pooled, strict=True)
+        )
+        / draws
+    )
     assert wrong == pytest.approx(0.05, abs=0.011)  # three standard errors
 
 
@@ -44,28 +59,51 @@ def test_a_run_of_several_measurements_is_one_comparison_of_the_same_size():
     spreads = {name: stats.Spread(1e-4, 50) for name in names}
     wrong = 0
     for _ in range(1000):
-        first, second = (dict(zip(names, 0.5 + numbers.normal(0, 0.01, 4), strict=True)) for _ in range(2))
+        first, second = (
+            dict(zip(names, 0.5 + numbers.normal(0, 0.01, 4), strict=True)) for _ in range(2)
+        )
         wrong += not comparison.runs(first, second, spreads, 10_000).agrees
     assert 0.02 < wrong / 1000 < 0.07
 
 
 def test_where_nothing_is_known_of_runs_the_images_are_asked_and_decide_nothing():
     near, far = run_apart(0.05, stats.Spread(), 300), run_apart(0.2, stats.Spread(), 300)
-    assert near.agrees and not far.agrees and far.word == "unclear" and (far.strict, far.p) == (False, None)
-    assert "two samples of 300 images" in far.asked and "decides nothing" in far.asked and not comparison.failed([far])
-    assert comparison.value("frechet", 1.04, 1.0, stats.Spread()).agrees and comparison.value("frechet", 1.06, 1.0, stats.Spread()).word == "unclear"
+    assert (
+        near.agrees
+        and not far.agrees
+        and far.word == "unclear"
+        and (far.strict, far.p) == (False, None)
+    )
+    assert (
+        "two samples of 300 images" in far.asked
+        and "decides nothing" in far.asked
+        and not comparison.failed([far])
+    )
+    assert (
+        comparison.value("frechet", 1.04, 1.0, stats.Spread()).agrees
+        and comparison.value("frechet", 1.06, 1.0, stats.Spread()).word == "unclear"
+    )
 
 
 def test_a_value_is_compared_in_its_own_unit():
     spread = stats.Spread(4.0, 10)
-    inside, outside = comparison.value("frechet", 105.0, 100.0, spread), comparison.value("frechet", 108.0, 100.0, spread)
+    inside, outside = (
+        comparison.value("frechet", 105.0, 100.0, spread),
+        comparison.value("frechet", 108.0, 100.0, spread),
+    )
     assert inside.agrees and not outside.agrees and outside.said == "frechet 108 for 100 (± 6.3)"
 
 
 def test_a_start_must_meet_the_first_point_and_may_part_later_but_not_beyond_the_bound():
     recorded = (-1.25, -1.46, -1.89)
     here = comparison.start((-1.2501, -1.465, -1.90), recorded, STEPS, POOL)
-    assert here.agrees and here.strict and here.asked.endswith("up to rounding (± 0.002), then no more than rounding grows to (± 0.03, ± 0.1)")
+    assert (
+        here.agrees
+        and here.strict
+        and here.asked.endswith(
+            "up to rounding (± 0.002), then no more than rounding grows to (± 0.03, ± 0.1)"
+        )
+    )
     for beyond in ((-1.253, -1.46, -1.89), (-1.25, -1.50, -1.89), (-1.25, -1.46, -1.70)):
         assert comparison.start(beyond, recorded, STEPS, POOL).word == "DIFFERS"
 
@@ -78,7 +116,11 @@ def test_a_start_must_meet_the_first_point_and_may_part_later_but_not_beyond_the
 def test_a_start_on_images_that_are_others_elsewhere_decides_nothing(source):
     assert comparison.follows({**POOL, "parts": [POOL]}) and not comparison.follows(source)
     found = comparison.start((-1.24, -1.46, -1.89), (-1.25, -1.46, -1.89), STEPS, source)
-    assert found.agrees and not found.strict and not comparison.failed([comparison.start((9.0,), (0.0,), (2,), source)])
+    assert (
+        found.agrees
+        and not found.strict
+        and not comparison.failed([comparison.start((9.0,), (0.0,), (2,), source)])
+    )
 
 
 def test_a_first_point_over_many_steps_decides_nothing():
@@ -112,13 +154,28 @@ def test_many_comparisons_fail_when_more_differ_than_chance_explains(found, fail
 
 def test_false_alarms_alone_seldom_make_many_comparisons_fail():
     numbers = np.random.default_rng(1)
-    assert np.mean([comparison.failed(chance(*numbers.uniform(size=20))) for _ in range(2000)]) < 0.03  # 1 % for their number, 1 % for the farthest
+    assert (
+        np.mean([comparison.failed(chance(*numbers.uniform(size=20))) for _ in range(2000)]) < 0.03
+    )  # 1 % for their number, 1 % for the farthest
 
 
 def test_the_summary_counts_what_was_asked_and_the_false_alarms_to_expect():
-    found = [Comparison(True, "", "", strict=True), *chance(*[0.5] * 19, 0.04), Comparison(False, "", "")]
+    found = [
+        Comparison(True, "", "", strict=True),
+        *chance(*[0.5] * 19, 0.04),
+        Comparison(False, "", ""),
+    ]
     told = comparison.summary(found)
-    assert told.startswith("22 comparisons: 20 agree, 2 do not.\nTo the bit or up to rounding: 1 of 1 agree.")
-    assert "19 of 20 agree; 1 or fewer false alarms are to be expected (5 %)" in told and "in 64 % of cases" in told
-    assert told.endswith("No more differs than rounding and chance explain.") and "Nothing to compare" in comparison.summary([])
-    assert comparison.summary(chance(0.001)).endswith("FAILED: more differs than rounding and chance explain.")
+    assert told.startswith(
+        "22 comparisons: 20 agree, 2 do not.\nTo the bit or up to rounding: 1 of 1 agree."
+    )
+    assert (
+        "19 of 20 agree; 1 or fewer false alarms are to be expected (5 %)" in told
+        and "in 64 % of cases" in told
+    )
+    assert told.endswith(
+        "No more differs than rounding and chance explain."
+    ) and "Nothing to compare" in comparison.summary([])
+    assert comparison.summary(chance(0.001)).endswith(
+        "FAILED: more differs than rounding and chance explain."
+    )

@@ -14,11 +14,14 @@ import pytest
 import torch
 from PIL import Image
 
-from synthlearn import datasets, files, stream
-from synthlearn.errors import DataError, ParameterError
-from synthlearn.image import resize
+from synthlearn.core import files
+from synthlearn.core.errors import DataError, ParameterError
+from synthlearn.core.image import resize
+from synthlearn.data import datasets, stream
 
-needs_data = pytest.mark.skipif(not os.environ.get("SYNTHLEARN_DATA"), reason="SYNTHLEARN_DATA is not set")
+needs_data = pytest.mark.skipif(
+    not os.environ.get("SYNTHLEARN_DATA"), reason="SYNTHLEARN_DATA is not set"
+)
 
 
 def png(colour, size=10):
@@ -50,10 +53,18 @@ def archive(tmp_path, monkeypatch, runs):
 
 def test_an_archive_is_read_as_stored_and_then_from_its_cache(archive, runs):
     first = datasets.load("toy", "train")
-    assert first.images.shape == (6, 3, 10, 10) and first.labels.tolist() == [0, 0, 0, 1, 1, 1] and first.classes == ("apple", "bear")
+    assert (
+        first.images.shape == (6, 3, 10, 10)
+        and first.labels.tolist() == [0, 0, 0, 1, 1, 1]
+        and first.classes == ("apple", "bear")
+    )
     assert first.images[4, :, 0, 0].tolist() == [40, 200, 7]
     again = datasets.load("toy", "train")
-    assert torch.equal(again.images, first.images) and again.sha256 == first.sha256 and len(list((runs / "data").iterdir())) == 1
+    assert (
+        torch.equal(again.images, first.images)
+        and again.sha256 == first.sha256
+        and len(list((runs / "data").iterdir())) == 1
+    )
 
 
 def test_a_damaged_cache_is_read_again_from_the_archive(archive, runs):
@@ -67,7 +78,9 @@ def test_a_damaged_archive_is_named(archive):
     content = bytearray(archive.read_bytes())
     content[100] ^= 1
     archive.write_bytes(bytes(content))
-    with pytest.raises(DataError, match=r"toy.tar.xz is damaged \(its SHA-256 is not the manifest's"):
+    with pytest.raises(
+        DataError, match=r"toy.tar.xz is damaged \(its SHA-256 is not the manifest's"
+    ):
         datasets.load("toy", "train")
 
 
@@ -75,7 +88,9 @@ def test_a_missing_archive_and_an_unknown_set_say_what_to_put_where(archive, mon
     archive.unlink()
     with pytest.raises(DataError, match=r"toy\.tar\.xz is missing; put the archive there"):
         datasets.load("toy", "train")
-    with pytest.raises(DataError, match=r"data set 'cifar11' is not here .*must be one of digits, cifar10"):
+    with pytest.raises(
+        DataError, match=r"data set 'cifar11' is not here .*must be one of digits, cifar10"
+    ):
         datasets.load("cifar11", "train")
     monkeypatch.delenv("SYNTHLEARN_DATA")
     with pytest.raises(DataError, match="SYNTHLEARN_DATA is not set"):
@@ -86,10 +101,17 @@ def test_a_missing_archive_and_an_unknown_set_say_what_to_put_where(archive, mon
 
 def test_digits_are_scikit_learns():
     train, test = datasets.load("digits", "train"), datasets.load("digits", "test")
-    assert (len(train), len(test)) == (1000, 797) and train.images.shape[1:] == (3, 8, 8) and int(train.images.max()) == 255
+    assert (
+        (len(train), len(test)) == (1000, 797)
+        and train.images.shape[1:] == (3, 8, 8)
+        and int(train.images.max()) == 255
+    )
     assert len(train.first(7)) == 70 and train.first(7).labels.bincount().tolist() == [7] * 10
     first = train.first(1)
-    assert all(torch.equal(first.images[i], train.images[int((train.labels == c).nonzero()[0])]) for i, c in enumerate(first.labels.tolist()))
+    assert all(
+        torch.equal(first.images[i], train.images[int((train.labels == c).nonzero()[0])])
+        for i, c in enumerate(first.labels.tolist())
+    )
 
 
 @needs_data
@@ -100,8 +122,10 @@ def test_cifar10_20k_has_the_manifests_pixels():
         assert len(found) == n and found.sha256 == entry["pixel_sha256"][split]
 
 
-def test_cifar10_20k_from_torchvisions_download_is_the_first_of_each_class(monkeypatch, no_data, runs):
-    from synthlearn import vision
+def test_cifar10_20k_from_torchvisions_download_is_the_first_of_each_class(
+    monkeypatch, no_data, runs
+):
+    from synthlearn.core import vision
 
     class Fake:
         def __init__(self, root, train, download):
@@ -113,7 +137,9 @@ def test_cifar10_20k_from_torchvisions_download_is_the_first_of_each_class(monke
     monkeypatch.setattr(vision.torchvision.datasets, "CIFAR10", Fake)
     found = datasets.load("cifar10-20k", "train")
     assert found.labels.bincount().tolist() == [2000] * 10
-    assert found.images[:, 0, 0, 0].tolist() == [i % 251 for i in range(20_000)]  # classes take turns: the first 20,000
+    assert found.images[:, 0, 0, 0].tolist() == [
+        i % 251 for i in range(20_000)
+    ]  # classes take turns: the first 20,000
 
 
 @pytest.fixture
@@ -128,8 +154,15 @@ def image_folder(tmp_path):
 
 
 def test_an_image_folder_with_val_is_a_set(image_folder):
-    train, test = datasets.load(str(image_folder), "train", 12), datasets.load(str(image_folder), "test", 12)
-    assert train.images.shape == (6, 3, 12, 12) and test.labels.tolist() == [0, 0, 0, 1, 1, 1] and train.classes == ("cat", "dog")
+    train, test = (
+        datasets.load(str(image_folder), "train", 12),
+        datasets.load(str(image_folder), "test", 12),
+    )
+    assert (
+        train.images.shape == (6, 3, 12, 12)
+        and test.labels.tolist() == [0, 0, 0, 1, 1, 1]
+        and train.classes == ("cat", "dog")
+    )
     assert int(train.images[0, 0].min()) == 250
 
 
@@ -154,7 +187,12 @@ def test_real_images_take_turns_by_class():
     source = datasets.RealImages("digits")
     train = datasets.load("digits", "train")
     x = source.sample(range(20), 48)
-    assert x.shape == (20, 3, 32, 32)  # scans of 8 px, enlarged to the least input; larger sets keep their side
+    assert x.shape == (
+        20,
+        3,
+        32,
+        32,
+    )  # scans of 8 px, enlarged to the least input; larger sets keep their side
     firsts = {picture.numpy().tobytes() for picture in resize(train.first(1).images, 32)}
     assert {p.numpy().tobytes() for p in x[:10]} == firsts
     with pytest.raises(DataError, match="holds 1000 training images, 1001 are asked for"):
@@ -222,7 +260,9 @@ def test_the_same_pictures_under_other_classes_are_another_set(coloured):
 
 def test_unknown_test_classes_and_a_class_alone_are_refused(coloured):
     (coloured / "test" / "ape").rename(coloured / "test" / "Ape")
-    with pytest.raises(DataError, match=r"class 'Ape' is none of the 3 classes of .*train: did you mean 'ape'"):
+    with pytest.raises(
+        DataError, match=r"class 'Ape' is none of the 3 classes of .*train: did you mean 'ape'"
+    ):
         datasets.both(str(coloured), 8)
     (coloured / "test" / "Ape").rename(coloured / "test" / "zebra")
     with pytest.raises(DataError, match="class 'zebra' is none of the 3 classes"):
@@ -287,7 +327,9 @@ def test_linked_folders_are_followed_and_loops_end(coloured, tmp_path):
     assert len(datasets.Folder(coloured / "train").files) == 14
 
 
-def test_directories_and_dangling_links_by_the_name_of_pictures_are_no_pictures(coloured, capsys, runs):
+def test_directories_and_dangling_links_by_the_name_of_pictures_are_no_pictures(
+    coloured, capsys, runs
+):
     (coloured / "train" / "ape" / "x.png").mkdir()
     (coloured / "train" / "ape" / "y.png").symlink_to("nowhere")
     (coloured / "train" / "ape" / "z.png").symlink_to("z.png")
@@ -300,7 +342,9 @@ def test_directories_and_dangling_links_by_the_name_of_pictures_are_no_pictures(
 LEVELS = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
 
-@pytest.mark.parametrize("mode", ["uint16 png", "uint16 x256 png", "uint16 tiff", "uint16 pgm", "float tiff"])
+@pytest.mark.parametrize(
+    "mode", ["uint16 png", "uint16 x256 png", "uint16 tiff", "uint16 pgm", "float tiff"]
+)
 def test_greys_of_more_than_eight_bits_are_read_by_their_range(mode, tmp_path):
     path = tmp_path / f"x.{mode.split()[-1]}"
     if mode == "uint16 pgm":
@@ -314,10 +358,20 @@ def test_greys_of_more_than_eight_bits_are_read_by_their_range(mode, tmp_path):
     assert all(np.array_equal(channel, LEVELS) for channel in found.numpy())
 
 
-@pytest.mark.parametrize("values", [np.float32(LEVELS), np.where(LEVELS == 3, np.nan, 0.5).astype(np.float32), LEVELS.astype(np.int32) * 4096])
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.float32(LEVELS),
+        np.where(LEVELS == 3, np.nan, 0.5).astype(np.float32),
+        LEVELS.astype(np.int32) * 4096,
+    ],
+)
 def test_greys_of_an_unknown_range_are_refused(values, tmp_path):
     Image.fromarray(values).save(tmp_path / "x.tiff")
-    with pytest.raises(DataError, match=r"x\.tiff: not a readable picture \(greys of 32 bits from .* save it with 8 or 16 bits"):
+    with pytest.raises(
+        DataError,
+        match=r"x\.tiff: not a readable picture \(greys of 32 bits from .* save it with 8 or 16 bits",
+    ):
         datasets.read_picture(tmp_path / "x.tiff", 16)
 
 
@@ -343,8 +397,12 @@ def test_pictures_are_turned_as_their_exif_data_say(kind, orientation, tmp_path)
     picture = Image.fromarray(np.stack((LEVELS, LEVELS.T, 255 - LEVELS), 2)).resize((64, 64))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    turned = {2: (0,), 3: (3,), 4: (1,), 5: (5,), 6: (4,), 7: (6,), 8: (2,)}.get(orientation, ())  # as Pillow numbers transpositions
-    picture.save(tmp_path / f"x.{kind}", exif=exif, **({"lossless": True} if kind == "webp" else {}))
+    turned = {2: (0,), 3: (3,), 4: (1,), 5: (5,), 6: (4,), 7: (6,), 8: (2,)}.get(
+        orientation, ()
+    )  # as Pillow numbers transpositions
+    picture.save(
+        tmp_path / f"x.{kind}", exif=exif, **({"lossless": True} if kind == "webp" else {})
+    )
     expected = picture
     for method in turned:
         expected = expected.transpose(Image.Transpose(method))
@@ -355,9 +413,15 @@ def test_pictures_are_turned_as_their_exif_data_say(kind, orientation, tmp_path)
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("inverted", [False, True])
-def test_greys_of_tiffs_are_turned_and_run_as_their_tags_say(dtype, orientation, inverted, tmp_path):
+def test_greys_of_tiffs_are_turned_and_run_as_their_tags_say(
+    dtype, orientation, inverted, tmp_path
+):
     grey = np.arange(16 * 24, dtype=np.uint8).reshape(16, 24)
-    levels = {np.uint8: grey, np.uint16: grey.astype(np.uint16) * 257, np.float32: (grey / 255).astype(np.float32)}[dtype]
+    levels = {
+        np.uint8: grey,
+        np.uint16: grey.astype(np.uint16) * 257,
+        np.float32: (grey / 255).astype(np.float32),
+    }[dtype]
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(levels).save(tmp_path / "x.tiff", exif=exif)
@@ -365,10 +429,14 @@ def test_greys_of_tiffs_are_turned_and_run_as_their_tags_say(dtype, orientation,
     black_is_zero = struct.pack("<HHIH", 262, 3, 1, 1)
     assert content.count(black_is_zero) == 1
     if inverted:
-        (tmp_path / "x.tiff").write_bytes(content.replace(black_is_zero, struct.pack("<HHIH", 262, 3, 1, 0)))
+        (tmp_path / "x.tiff").write_bytes(
+            content.replace(black_is_zero, struct.pack("<HHIH", 262, 3, 1, 0))
+        )
     picture = Image.fromarray(255 - grey if inverted else grey)
     picture.save(tmp_path / "x.png", exif=exif)
-    found, plain = (datasets.read_picture(tmp_path / name, 16).int() for name in ("x.tiff", "x.png"))
+    found, plain = (
+        datasets.read_picture(tmp_path / name, 16).int() for name in ("x.tiff", "x.png")
+    )
     assert int((found - plain).abs().max()) <= (1 if dtype is np.float32 else 0)
 
 
@@ -386,16 +454,24 @@ def test_what_is_transparent_lies_on_white(mode, tmp_path):
         grey[:8] = hidden
         alpha = np.where(np.arange(16)[:, None] < 8, 0, 255) * np.ones((1, 16), np.uint8)
         if mode == "grey of 16 bits":
-            Image.fromarray(grey.astype(np.uint16) * np.uint16(257)).save(path, transparency=hidden * 257)
+            Image.fromarray(grey.astype(np.uint16) * np.uint16(257)).save(
+                path, transparency=hidden * 257
+            )
         elif mode == "RGB key":
             Image.fromarray(np.repeat(grey[..., None], 3, 2)).save(path, transparency=(hidden,) * 3)
         elif mode == "P":
             Image.fromarray(grey).convert("P").save(path, transparency=hidden)
         else:
-            picture = Image.merge("LA", (Image.fromarray(grey), Image.fromarray(alpha.astype(np.uint8))))
+            picture = Image.merge(
+                "LA", (Image.fromarray(grey), Image.fromarray(alpha.astype(np.uint8)))
+            )
             picture.convert(mode).save(path)
         seen.append(datasets.read_picture(path, 16))
-    assert torch.equal(*seen) and int(seen[0][:, :8].min()) == 255 and int(seen[0][:, 8:].max()) == int(seen[0][:, 8:].min()) == 90
+    assert (
+        torch.equal(*seen)
+        and int(seen[0][:, :8].min()) == 255
+        and int(seen[0][:, 8:].max()) == int(seen[0][:, 8:].min()) == 90
+    )
 
 
 def test_a_set_is_called_by_a_name_or_a_folder(tmp_path, no_data):
@@ -403,7 +479,12 @@ def test_a_set_is_called_by_a_name_or_a_folder(tmp_path, no_data):
         for call in (datasets.locate, datasets.load):
             with pytest.raises(DataError, match=r"data set .* is not here"):
                 call(name)
-    for call in (datasets.locate, datasets.load, lambda name: datasets.RealImages(name).spec(), datasets.Folder):
+    for call in (
+        datasets.locate,
+        datasets.load,
+        lambda name: datasets.RealImages(name).spec(),
+        datasets.Folder,
+    ):
         with pytest.raises(ParameterError, match="= '': must be"):
             call("")
 
@@ -411,26 +492,40 @@ def test_a_set_is_called_by_a_name_or_a_folder(tmp_path, no_data):
 @pytest.mark.parametrize("index", [-1, 0.5, float("nan"), "1", None])
 @pytest.mark.parametrize("source", ["real", "folder", "folder set"])
 def test_indices_are_whole_and_not_negative(source, index, coloured):
-    source = {"real": datasets.RealImages("digits"), "folder": datasets.Folder(coloured), "folder set": datasets.RealImages(str(coloured))}[source]
+    source = {
+        "real": datasets.RealImages("digits"),
+        "folder": datasets.Folder(coloured),
+        "folder set": datasets.RealImages(str(coloured)),
+    }[source]
     with pytest.raises(ParameterError, match="must be a whole number, 0 or more"):
         source.sample([0, index], 8)
     if source.name.startswith("real"):
         with pytest.raises(ParameterError, match="must be a whole number, 0 or more"):
             source.labels([0, index])
-    assert torch.equal(source.sample(torch.tensor([1, 0]), 32), source.sample([np.int64(1), 0.0], 32))
+    assert torch.equal(
+        source.sample(torch.tensor([1, 0]), 32), source.sample([np.int64(1), 0.0], 32)
+    )
 
 
-def test_a_folders_pictures_are_read_once_however_many_parts_a_pool_has(coloured, runs, monkeypatch):
+def test_a_folders_pictures_are_read_once_however_many_parts_a_pool_has(
+    coloured, runs, monkeypatch
+):
     for i in range(20):
         paint(coloured / "train" / "ape" / f"x{i}.png", (i, 0, 0))
     read = []
-    monkeypatch.setattr(datasets, "read_picture", lambda path, size: read.append(path) or torch.zeros(3, size, size, dtype=torch.uint8))
+    monkeypatch.setattr(
+        datasets,
+        "read_picture",
+        lambda path, size: read.append(path) or torch.zeros(3, size, size, dtype=torch.uint8),
+    )
     monkeypatch.setattr(stream, "CHUNK", 4)
     for kind, path, n in (("real", coloured, 26), ("folder", coloured, 29)):
         read.clear()
         source = stream.source(kind, str(path))
         stream.pool(source, n, 8)
-        assert len(read) == n + 1 and len(set(read)) == n  # the first is read alone too: it says how large pictures are
+        assert (
+            len(read) == n + 1 and len(set(read)) == n
+        )  # the first is read alone too: it says how large pictures are
 
 
 def test_real_images_of_a_folder_are_those_of_the_set(coloured, runs):
@@ -447,11 +542,22 @@ def test_real_images_of_a_folder_are_those_of_the_set(coloured, runs):
 
 def test_a_sample_of_a_set_has_every_class_in_its_share():
     labels = torch.arange(4).repeat_interleave(25)
-    images = torch.arange(100, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 1, 1).contiguous()
+    images = (
+        torch.arange(100, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 1, 1).contiguous()
+    )
     lying = datasets.from_tensor("x", "test", images, labels, "abcd")
-    for order in (torch.arange(100), torch.arange(100).view(4, 25)[[2, 0, 3, 1]].flatten()):  # by class, in any order of classes
-        found = datasets.sample(datasets.from_tensor("x", "test", images[order], labels[order], "abcd"), 40)
-        assert found.labels[:20].bincount().tolist() == found.labels[20:].bincount().tolist() == [5] * 4
+    for order in (
+        torch.arange(100),
+        torch.arange(100).view(4, 25)[[2, 0, 3, 1]].flatten(),
+    ):  # by class, in any order of classes
+        found = datasets.sample(
+            datasets.from_tensor("x", "test", images[order], labels[order], "abcd"), 40
+        )
+        assert (
+            found.labels[:20].bincount().tolist()
+            == found.labels[20:].bincount().tolist()
+            == [5] * 4
+        )
         assert torch.equal(found.images[:, 0, 0, 0].long() // 25, found.labels)
     assert len(datasets.sample(lying, 1000)) == 100
     digits = datasets.load("digits", "test")
@@ -461,7 +567,9 @@ def test_a_sample_of_a_set_has_every_class_in_its_share():
 @pytest.mark.parametrize("classes", [1, 3, 40])
 def test_a_turn_counts_the_images_of_a_class_before(classes):
     labels = torch.from_numpy(np.random.default_rng(classes).integers(0, classes, 60))
-    assert datasets.turn(labels).tolist() == [int((labels[:i] == c).sum()) for i, c in enumerate(labels)]
+    assert datasets.turn(labels).tolist() == [
+        int((labels[:i] == c).sum()) for i, c in enumerate(labels)
+    ]
 
 
 def test_a_number_per_class_is_not_negative_and_may_be_any_size():
@@ -492,14 +600,28 @@ def test_a_cache_that_does_not_hold_is_made_again(archive, runs, damage):
     if damage == "older":  # no checksum, no identity
         import safetensors.torch
 
-        safetensors.torch.save_file({"images": first.images, "labels": first.labels}, cache, {"synthlearn": json.dumps({"classes": [], "sha256": "0"})})
+        safetensors.torch.save_file(
+            {"images": first.images, "labels": first.labels},
+            cache,
+            {"synthlearn": json.dumps({"classes": [], "sha256": "0"})},
+        )
     elif damage == "other":  # a whole file of another set
         datasets.load("toy", "test")
         shutil.copy(next(p for p in (runs / "data").iterdir() if p != cache), cache)
     else:
-        cache.write_bytes({"flip": whole[:-9] + bytes([whole[-9] ^ 4]) + whole[-8:], "cut": whole[:-9], "empty": b""}[damage])
+        cache.write_bytes(
+            {
+                "flip": whole[:-9] + bytes([whole[-9] ^ 4]) + whole[-8:],
+                "cut": whole[:-9],
+                "empty": b"",
+            }[damage]
+        )
     again = datasets.load("toy", "train")
-    assert torch.equal(again.images, first.images) and again.sha256 == first.sha256 and cache.read_bytes() == whole
+    assert (
+        torch.equal(again.images, first.images)
+        and again.sha256 == first.sha256
+        and cache.read_bytes() == whole
+    )
 
 
 TOY = {
@@ -537,11 +659,17 @@ TOY = {
     ],
 )
 def test_a_wrong_manifest_is_refused_in_one_line(content, message, tmp_path, monkeypatch, runs):
-    (tmp_path / "MANIFEST.json").write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    (tmp_path / "MANIFEST.json").write_bytes(
+        content if isinstance(content, bytes) else json.dumps(content).encode()
+    )
     monkeypatch.setenv("SYNTHLEARN_DATA", str(tmp_path))
     with pytest.raises(DataError) as caught:
         datasets.load("toy")
-    assert message in str(caught.value) and "\n" not in str(caught.value) and "MANIFEST.json" in str(caught.value)
+    assert (
+        message in str(caught.value)
+        and "\n" not in str(caught.value)
+        and "MANIFEST.json" in str(caught.value)
+    )
     datasets.locate("digits")  # needs no manifest
     assert len(datasets.load("digits")) == 1000
 
@@ -568,7 +696,10 @@ GOOD = [(f"train/{c}/{i}.png", png((i, 0, 0))) for c in "ab" for i in range(3)]
         ([("/train/a/0.png", png((0, 0, 0)))], "must be a file SPLIT/CLASS/FILE"),
         ([("train/a/x.png", None)], "must be a file SPLIT/CLASS/FILE"),
         ([("train/z/0.png", png((0, 0, 0)))], "'train/z/0.png': its class is not in the manifest"),
-        ([*GOOD[1:], ("train/b/9.png", png((0, 0, 0), 12))], "has 12 × 12 pixels, its manifest says 10 × 10"),
+        (
+            [*GOOD[1:], ("train/b/9.png", png((0, 0, 0), 12))],
+            "has 12 × 12 pixels, its manifest says 10 × 10",
+        ),
         ([*GOOD[1:], ("train/b/9.png", b"no picture")], "is not such an archive"),
         ([*GOOD[1:], ("train/b/9.png", png((0, 0, 0))[:45])], "is not such an archive"),
         (GOOD[1:], "holds 5 train images, its manifest says 6"),
@@ -602,7 +733,9 @@ def test_folders_in_a_tar_and_a_leading_dot_are_no_fault(tmp_path, monkeypatch, 
         (tmp_path / "in" / name).write_bytes(content)
     with tarfile.open(tmp_path / "toy.tar.xz", "w:xz") as tar:
         tar.add(tmp_path / "in", ".")
-    (tmp_path / "MANIFEST.json").write_text(json.dumps({"toy": {**TOY, "sha256": files.sha256(tmp_path / "toy.tar.xz")}}))
+    (tmp_path / "MANIFEST.json").write_text(
+        json.dumps({"toy": {**TOY, "sha256": files.sha256(tmp_path / "toy.tar.xz")}})
+    )
     monkeypatch.setenv("SYNTHLEARN_DATA", str(tmp_path))
     assert len(datasets.load("toy")) == 6
 
@@ -637,4 +770,6 @@ def test_wrong_pages_are_refused_in_one_line(labels, tiles, message, tmp_path, m
         archive.writestr("train/0.webp", page(tiles))
     if isinstance(labels, str):
         path.write_bytes(b"PK no zip")
-    check_refused(tmp_path, monkeypatch, {**TOY, "file": "toy.zip", "sha256": files.sha256(path)}, message)
+    check_refused(
+        tmp_path, monkeypatch, {**TOY, "file": "toy.zip", "sha256": files.sha256(path)}, message
+    )

@@ -8,13 +8,14 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from synthlearn import deadline, encoders, graph, norms, rng, train
-from synthlearn.augment import Augmentation
-from synthlearn.encoders import SmallAlexNet
-from synthlearn.errors import OutOfTime
-from synthlearn.losses import uniform, uniform_by_product
-from synthlearn.methods import METHODS
-from synthlearn.train import Optimisation, Training, pretrain
+from synthlearn.core import deadline, graph, rng
+from synthlearn.core.augment import Augmentation
+from synthlearn.core.errors import OutOfTime
+from synthlearn.learn import encoders, norms, train
+from synthlearn.learn.encoders import SmallAlexNet
+from synthlearn.learn.losses import uniform, uniform_by_product
+from synthlearn.learn.methods import METHODS
+from synthlearn.learn.train import Optimisation, Training, pretrain
 
 GPU = "meta"  # a torch built for CPUs alone cannot differentiate on a card that is not there; this device too has no values
 TEXTS = ("a red cat", "a blue cat", "a dog")
@@ -27,7 +28,9 @@ def pictures(n=24, size=40):
 
 
 def of(name, seed=0, encoder=None):
-    return METHODS[name](encoder or SmallAlexNet(1 / 16, 32, seed), OPTIONS.get(name, {}), 3, seed, TEXTS)
+    return METHODS[name](
+        encoder or SmallAlexNet(1 / 16, 32, seed), OPTIONS.get(name, {}), 3, seed, TEXTS
+    )
 
 
 def tensors(method):
@@ -36,28 +39,58 @@ def tensors(method):
 
 def run(name="align_uniform", seed=0, o=None, views=None, images=None, **options):
     method, images = of(name, seed), pictures() if images is None else images
-    trained = pretrain(images, method, views or Augmentation(32), o or Optimisation(2, 12), seed, labels=torch.arange(len(images)) % 3, **options)
+    trained = pretrain(
+        images,
+        method,
+        views or Augmentation(32),
+        o or Optimisation(2, 12),
+        seed,
+        labels=torch.arange(len(images)) % 3,
+        **options,
+    )
     return tensors(method), trained.curves
 
 
 # Fake tensors on a card that is not there: an operation whose shape depends on values, or that reads one back to the host, is an error.
-@pytest.mark.parametrize(("name", "optimiser", "variant"), [*((name, "sgd", "exact") for name in METHODS), ("clip", "adamw", "linear")])
-def test_a_step_on_a_gpu_has_known_shapes_and_reads_nothing_back(name, optimiser, variant, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "optimiser", "variant"),
+    [*((name, "sgd", "exact") for name in METHODS), ("clip", "adamw", "linear")],
+)
+def test_a_step_on_a_gpu_has_known_shapes_and_reads_nothing_back(
+    name, optimiser, variant, monkeypatch
+):
     method = of(name)
-    monkeypatch.setattr(nn.Module, "to", lambda self, *told, **more: self)  # modules cannot swap fake tensors
-    monkeypatch.setattr(torch, "autocast", lambda *told, **more: contextlib.nullcontext())  # nor does this device round
+    monkeypatch.setattr(
+        nn.Module, "to", lambda self, *told, **more: self
+    )  # modules cannot swap fake tensors
+    monkeypatch.setattr(
+        torch, "autocast", lambda *told, **more: contextlib.nullcontext()
+    )  # nor does this device round
     with FakeTensorMode():
 
         def fake(x):
             return torch.empty(x.shape, dtype=x.dtype, device=GPU)
 
         for module in method.modules():
-            module._parameters.update({k: nn.Parameter(fake(p), p.requires_grad) for k, p in module._parameters.items() if p is not None})
-            module._buffers.update({k: fake(b) for k, b in module._buffers.items() if b is not None})
+            module._parameters.update(
+                {
+                    k: nn.Parameter(fake(p), p.requires_grad)
+                    for k, p in module._parameters.items()
+                    if p is not None
+                }
+            )
+            module._buffers.update(
+                {k: fake(b) for k, b in module._buffers.items() if b is not None}
+            )
         views = Augmentation(32, downsample_p=0.05, variant=variant)
-        training = Training(method, views, Optimisation(1, 12, optimiser=optimiser), torch.device(GPU))
+        training = Training(
+            method, views, Optimisation(1, 12, optimiser=optimiser), torch.device(GPU)
+        )
         batch = torch.empty((12, 3, 40, 40), dtype=torch.uint8, device=GPU)
-        slots, labels = torch.empty(12, dtype=torch.int64, device=GPU), torch.empty(12, dtype=torch.int64, device=GPU)
+        slots, labels = (
+            torch.empty(12, dtype=torch.int64, device=GPU),
+            torch.empty(12, dtype=torch.int64, device=GPU),
+        )
         keys = torch.empty((), dtype=torch.int64, device=GPU)
         (found,) = training._update(batch, slots, keys, labels if method.labelled else None)
         assert found.shape == (len(training.terms),) and found.device.type == GPU
@@ -66,7 +99,12 @@ def test_a_step_on_a_gpu_has_known_shapes_and_reads_nothing_back(name, optimiser
 def test_values_that_a_step_would_read_are_seen_by_that_test():
     with FakeTensorMode():
         x = torch.empty(4, device=GPU)
-        for reads in (lambda: x[x > 0], lambda: torch.nonzero(x), lambda: float(x.sum()), lambda: bool(x.any())):
+        for reads in (
+            lambda: x[x > 0],
+            lambda: torch.nonzero(x),
+            lambda: float(x.sum()),
+            lambda: bool(x.any()),
+        ):
             with pytest.raises(Exception, match=r"nonzero|data-dependent|item|local_scalar|values"):
                 reads()
 
@@ -78,7 +116,14 @@ def both_ways(encoder, x, parts, counted):
         network = copy.deepcopy(encoder)
         out = way(network, x, parts, counted, network.forward)
         (out * rng.normal(rng.key("direction"), tuple(out.shape)).to(out.dtype)).sum().backward()
-        found.append((out, [p.grad for p in network.parameters()], list(network.buffers()), [type(m) for m in network.modules()]))
+        found.append(
+            (
+                out,
+                [p.grad for p in network.parameters()],
+                list(network.buffers()),
+                [type(m) for m in network.modules()],
+            )
+        )
     return found
 
 
@@ -86,11 +131,20 @@ def both_ways(encoder, x, parts, counted):
 @pytest.mark.parametrize("name", ["SmallAlexNet", "resnet18"])
 def test_parts_in_one_pass_are_the_parts_one_by_one(name, parts, counted):
     encoder = encoders.build(name, 1 / 16, 32, 0).double().train()
-    x = rng.normal(rng.key("x"), (8, 3, 32, 32)).double() * torch.arange(1, 9).view(-1, 1, 1, 1)  # parts of other statistics
-    (one, gradients, kept, kinds), (each, expected, statistics, before) = both_ways(encoder, x, parts, counted)
+    x = rng.normal(rng.key("x"), (8, 3, 32, 32)).double() * torch.arange(1, 9).view(
+        -1, 1, 1, 1
+    )  # parts of other statistics
+    (one, gradients, kept, kinds), (each, expected, statistics, before) = both_ways(
+        encoder, x, parts, counted
+    )
     assert torch.allclose(one, each, rtol=1e-9, atol=1e-12) and kinds == before
-    assert all(torch.allclose(a, b, rtol=1e-7, atol=1e-10) for a, b in zip(gradients, expected, strict=True))
-    assert all(torch.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in zip(kept, statistics, strict=True))
+    assert all(
+        torch.allclose(a, b, rtol=1e-7, atol=1e-10)
+        for a, b in zip(gradients, expected, strict=True)
+    )
+    assert all(
+        torch.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in zip(kept, statistics, strict=True)
+    )
     if parts > 1:
         whole = encoder(x)
         assert not torch.allclose(one, whole, atol=1e-6)  # statistics of all would be others
@@ -102,8 +156,13 @@ def test_statistics_in_one_pass_are_those_of_a_loop_by_hand():
     norms.in_one_pass(norm, x, 3, 2, lambda part: norm(part))
     mean, var = torch.zeros(3), torch.ones(3)
     for part in x.chunk(3)[:2]:
-        mean, var = 0.9 * mean + 0.1 * part.mean((0, 2, 3)), 0.9 * var + 0.1 * part.transpose(0, 1).flatten(1).var(1)
-    assert torch.allclose(norm.running_mean, mean, atol=1e-6) and torch.allclose(norm.running_var, var, atol=1e-6)
+        mean, var = (
+            0.9 * mean + 0.1 * part.mean((0, 2, 3)),
+            0.9 * var + 0.1 * part.transpose(0, 1).flatten(1).var(1),
+        )
+    assert torch.allclose(norm.running_mean, mean, atol=1e-6) and torch.allclose(
+        norm.running_var, var, atol=1e-6
+    )
     assert int(norm.num_batches_tracked) == 2
 
 
@@ -128,7 +187,10 @@ def as_on_a_gpu(monkeypatch):
     def capture(work):
         calls["captures"] += 1
         outputs = work()  # a capture runs nothing, so what this call changes is put back
-        return outputs, lambda: (calls.__setitem__("replays", calls["replays"] + 1), [o.copy_(n) for o, n in zip(outputs, work(), strict=True)])
+        return outputs, lambda: (
+            calls.__setitem__("replays", calls["replays"] + 1),
+            [o.copy_(n) for o, n in zip(outputs, work(), strict=True)],
+        )
 
     def unchanged(self, static, captured=graph.Replayed._captured):
         before = [x.clone() for x in self.state()]
@@ -139,13 +201,17 @@ def as_on_a_gpu(monkeypatch):
         return found
 
     monkeypatch.setattr(graph, "captures", lambda device: True)
-    monkeypatch.setattr(graph, "warm_up", lambda work, device: [work() for _ in range(graph.WARM_UP)])
+    monkeypatch.setattr(
+        graph, "warm_up", lambda work, device: [work() for _ in range(graph.WARM_UP)]
+    )
     monkeypatch.setattr(graph, "capture", capture)
     monkeypatch.setattr(graph.Replayed, "_captured", unchanged)
     monkeypatch.setattr(train, "_shared", lambda device: True)
     monkeypatch.setattr(train, "_last", [])
     # an optimiser that makes its state at the first step has none to put back
-    monkeypatch.setattr(Optimisation, "of", lambda self, ps, of=Optimisation.of: primed(self, of(self, ps)))
+    monkeypatch.setattr(
+        Optimisation, "of", lambda self, ps, of=Optimisation.of: primed(self, of(self, ps))
+    )
     return calls
 
 
@@ -156,9 +222,13 @@ def primed(o, optimiser):
     return optimiser
 
 
-@pytest.mark.parametrize(("name", "optimiser"), [*((name, "sgd") for name in METHODS), ("clip", "adamw")])
+@pytest.mark.parametrize(
+    ("name", "optimiser"), [*((name, "sgd") for name in METHODS), ("clip", "adamw")]
+)
 def test_a_replayed_run_is_the_plain_one_to_the_bit(name, optimiser, request):
-    o = Optimisation(2, 10 if name == "align_uniform" else 12, optimiser=optimiser, lr=0.01)  # 24 = 10 + 10 + 4: a graph for each size
+    o = Optimisation(
+        2, 10 if name == "align_uniform" else 12, optimiser=optimiser, lr=0.01
+    )  # 24 = 10 + 10 + 4: a graph for each size
     plain, curves = run(name, o=o)
     calls = request.getfixturevalue("as_on_a_gpu")
     found, again = run(name, o=o)
@@ -203,7 +273,10 @@ def test_a_capture_that_fails_is_said_and_the_run_goes_on(as_on_a_gpu, monkeypat
 def test_the_time_is_over_after_a_step_and_the_next_call_goes_on(tmp_path):
     whole, curves = run()
     for number in range(1, 4):
-        with deadline.within(0), pytest.raises(OutOfTime, match=rf"after {number} of 4 updates, which are kept"):
+        with (
+            deadline.within(0),
+            pytest.raises(OutOfTime, match=rf"after {number} of 4 updates, which are kept"),
+        ):
             run(checkpoint=tmp_path / "c", identity="x")
     found, again = run(checkpoint=tmp_path / "c", identity="x")
     assert curves == again and all(torch.equal(a, b) for a, b in zip(whole, found, strict=True))
@@ -221,9 +294,13 @@ def test_deadlines_nest():
 
 def test_the_views_of_a_gpu_train_as_those_of_a_cpu(monkeypatch):
     _, curves = run()
-    monkeypatch.setattr(Augmentation, "__call__", lambda self, *told: self.by_tensors(*told, subsets=False))
+    monkeypatch.setattr(
+        Augmentation, "__call__", lambda self, *told: self.by_tensors(*told, subsets=False)
+    )
     _, again = run()
-    assert all(a == pytest.approx(b, abs=2e-4) for a, b in zip(curves["loss"], again["loss"], strict=True))
+    assert all(
+        a == pytest.approx(b, abs=2e-4) for a, b in zip(curves["loss"], again["loss"], strict=True)
+    )
 
 
 def test_one_pass_trains_as_passes_one_by_one(monkeypatch):
@@ -233,7 +310,15 @@ def test_one_pass_trains_as_passes_one_by_one(monkeypatch):
         for way in (norms.part_by_part, norms.in_one_pass):
             monkeypatch.setattr(norms, "part_by_part", way)
             method = of(name)
-            found.append(pretrain(pictures(), method, Augmentation(32), Optimisation(1, 12), labels=torch.arange(24) % 3).curves["loss"])
+            found.append(
+                pretrain(
+                    pictures(),
+                    method,
+                    Augmentation(32),
+                    Optimisation(1, 12),
+                    labels=torch.arange(24) % 3,
+                ).curves["loss"]
+            )
         assert found[0] == pytest.approx(found[1], rel=1e-3), name
 
 
@@ -245,8 +330,15 @@ def test_a_fused_optimiser_with_its_rate_in_a_tensor_steps_as_the_plain_one(opti
     plain, fused = ([nn.Parameter(x.clone()) for x in start] for _ in range(2))
     one, rate = o.of(plain), torch.zeros(())
     settings = {"lr": rate, "weight_decay": 0.1, "fused": True}
-    decayed = [{"params": fused[:1]}, {"params": fused[1:], "weight_decay": 0.1 if optimiser == "sgd" else 0.0}]
-    other = torch.optim.SGD(decayed, momentum=train.MOMENTUM, **settings) if optimiser == "sgd" else torch.optim.AdamW(decayed, betas=train.BETAS, **settings)
+    decayed = [
+        {"params": fused[:1]},
+        {"params": fused[1:], "weight_decay": 0.1 if optimiser == "sgd" else 0.0},
+    ]
+    other = (
+        torch.optim.SGD(decayed, momentum=train.MOMENTUM, **settings)
+        if optimiser == "sgd"
+        else torch.optim.AdamW(decayed, betas=train.BETAS, **settings)
+    )
     primed(o, other)
     for step in range(3):
         for p, q in zip(plain, fused, strict=True):

@@ -15,12 +15,17 @@ import torch
 from PIL import Image
 
 import synthlearn as sl
-from synthlearn import datasets, encoders, files, memory, stream
 from synthlearn.__main__ import main
-from synthlearn.errors import CheckpointError
+from synthlearn.core import files
+from synthlearn.core.errors import CheckpointError
+from synthlearn.data import datasets, stream
 from synthlearn.generators import fractaldb
+from synthlearn.learn import encoders
+from synthlearn.measure import memory
 
-TINY = [word for field in ("n_images=32", "batch_size=16", "width=0.0625") for word in ("--set", field)]
+TINY = [
+    word for field in ("n_images=32", "batch_size=16", "width=0.0625") for word in ("--set", field)
+]
 FLIPS = 40
 
 
@@ -50,7 +55,11 @@ def finish(*processes):
 
 def content(folder):
     """Every file below a folder, but for those that hold times."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def pictures(folder, n=6, seed=0):
@@ -100,7 +109,10 @@ def test_damaged_categories_are_searched_again(runs):
 
 def test_a_damaged_memory_is_refused(tmp_path, capsys):
     pictures(tmp_path / "images")
-    assert main(["memory", "build", "--encoder", "random", "--images", "images", "--memory", "seen"]) == 0
+    assert (
+        main(["memory", "build", "--encoder", "random", "--images", "images", "--memory", "seen"])
+        == 0
+    )
     whole = memory.Memory.load(tmp_path / "seen")
     for path in sorted((tmp_path / "seen").iterdir()):
         good = path.read_bytes()
@@ -117,10 +129,24 @@ def test_a_damaged_memory_is_refused(tmp_path, capsys):
 
 @pytest.mark.parametrize("form", ["imagefolder", "webdataset"])
 def test_a_damaged_export_is_made_again(tmp_path, form, capsys):
-    words = ["generate", "--generator", "noise-white", "--n", "5", "--size", "16", "--out", "set", "--format", form]
+    words = [
+        "generate",
+        "--generator",
+        "noise-white",
+        "--n",
+        "5",
+        "--size",
+        "16",
+        "--out",
+        "set",
+        "--format",
+        form,
+    ]
     assert main(words) == 0
     whole = content(tmp_path / "set")
-    for path in sorted(path for path in (tmp_path / "set").rglob("*") if path.suffix in (".png", ".tar")):
+    for path in sorted(
+        path for path in (tmp_path / "set").rglob("*") if path.suffix in (".png", ".tar")
+    ):
         for changed in flipped(path, 6):
             path.write_bytes(changed)
             assert main(words) == 0
@@ -141,22 +167,55 @@ def test_a_damaged_cache_of_real_images_is_read_again(tmp_path, runs, monkeypatc
     for changed in flipped(path, FLIPS):
         path.write_bytes(changed)
         found = datasets._cached("x", "train", "v", lambda: made)
-        assert torch.equal(found.images, good.images) and torch.equal(found.labels, good.labels) and found.classes == good.classes
+        assert (
+            torch.equal(found.images, good.images)
+            and torch.equal(found.labels, good.labels)
+            and found.classes == good.classes
+        )
 
 
 def test_two_that_add_to_a_memory_lose_nothing(tmp_path):
-    assert finish(command("memory", "build", "--encoder", "random", "--images", pictures(tmp_path / "0"), "--memory", "seen")) == [0]
+    assert finish(
+        command(
+            "memory",
+            "build",
+            "--encoder",
+            "random",
+            "--images",
+            pictures(tmp_path / "0"),
+            "--memory",
+            "seen",
+        )
+    ) == [0]
     for i in (1, 2):
         pictures(tmp_path / str(i), seed=i)
-    adding = [command("memory", "add", "--encoder", "random", "--images", tmp_path / str(i), "--memory", "seen") for i in (1, 2)]
+    adding = [
+        command(
+            "memory",
+            "add",
+            "--encoder",
+            "random",
+            "--images",
+            tmp_path / str(i),
+            "--memory",
+            "seen",
+        )
+        for i in (1, 2)
+    ]
     assert finish(*adding) == [0, 0]
     assert len(memory.Memory.load(tmp_path / "seen")) == 36
-    assert {path.name.split("-")[0] for path in (tmp_path / "seen").iterdir()} == {"index.json", "vectors"}
+    assert {path.name.split("-")[0] for path in (tmp_path / "seen").iterdir()} == {
+        "index.json",
+        "vectors",
+    }
 
 
 def test_of_two_that_build_one_memory_one_is_refused(tmp_path):
     pictures(tmp_path / "images")
-    building = [command("memory", "build", "--encoder", "random", "--images", "images", "--memory", "seen") for _ in range(2)]
+    building = [
+        command("memory", "build", "--encoder", "random", "--images", "images", "--memory", "seen")
+        for _ in range(2)
+    ]
     assert sorted(finish(*building)) == [0, 2]
     assert len(memory.Memory.load(tmp_path / "seen")) == 12
 
@@ -164,7 +223,17 @@ def test_of_two_that_build_one_memory_one_is_refused(tmp_path):
 @pytest.mark.parametrize("seeds", [(0, 0), (0, 1)])
 @pytest.mark.parametrize("form", ["imagefolder", "webdataset"])
 def test_two_that_generate_into_one_folder_make_one_set(tmp_path, seeds, form):
-    words = ["generate", "--generator", "noise-white", "--n", "40", "--size", "32", "--format", form]
+    words = [
+        "generate",
+        "--generator",
+        "noise-white",
+        "--n",
+        "40",
+        "--size",
+        "32",
+        "--format",
+        form,
+    ]
     statuses = finish(*(command(*words, "--seed", seed, "--out", "set") for seed in seeds))
     assert 0 in statuses and set(statuses) <= ({0} if seeds == (0, 0) else {0, 1, 2})
     if seeds != (0, 0):
@@ -175,10 +244,40 @@ def test_two_that_generate_into_one_folder_make_one_set(tmp_path, seeds, form):
 
 
 KILLED = {
-    "generate": ["generate", "--generator", "noise-white", "--n", "300", "--size", "64", "--out", "made"],
-    "pretrain": ["pretrain", "--generator", "noise-white", *TINY, "--set", "epochs=4", "--out", "made/encoder.safetensors", "--force"],
+    "generate": [
+        "generate",
+        "--generator",
+        "noise-white",
+        "--n",
+        "300",
+        "--size",
+        "64",
+        "--out",
+        "made",
+    ],
+    "pretrain": [
+        "pretrain",
+        "--generator",
+        "noise-white",
+        *TINY,
+        "--set",
+        "epochs=4",
+        "--out",
+        "made/encoder.safetensors",
+        "--force",
+    ],
     "run": ["run", "--profile", "smoke", "--row", "random"],
-    "memory": ["memory", "build", "--encoder", "random", "--images", "images", "--memory", "made", "--force"],
+    "memory": [
+        "memory",
+        "build",
+        "--encoder",
+        "random",
+        "--images",
+        "images",
+        "--memory",
+        "made",
+        "--force",
+    ],
 }
 
 
@@ -209,5 +308,9 @@ def test_a_killed_command_goes_on_and_ends_as_one_that_was_not(name, tmp_path, r
         process.join()
     assert finish(command(*KILLED[name])) == [0]
     assert results(tmp_path, tmp_path / "others") == whole
-    left = [path.name for path in tmp_path.rglob("*") if files.TEMPORARY in path.name or path.name.endswith((".lock", ".checkpoint"))]
+    left = [
+        path.name
+        for path in tmp_path.rglob("*")
+        if files.TEMPORARY in path.name or path.name.endswith((".lock", ".checkpoint"))
+    ]
     assert not left

@@ -7,15 +7,18 @@ import pytest
 import torch
 
 import synthlearn as sl
-from synthlearn import encoders, files, graph, rng
-from synthlearn.errors import CheckpointError, ParameterError
+from synthlearn.core import files, graph, rng
+from synthlearn.core.errors import CheckpointError, ParameterError
 from synthlearn.generators import feature_vis as fv
+from synthlearn.learn import encoders
 
 
 @pytest.mark.parametrize("units", [2, 5, 9])
 def test_units_come_alone_then_in_pairs_in_lexical_order(units):
     want = [(u, u) for u in range(units)] + list(itertools.combinations(range(units), 2))
-    assert [tuple(pair) for pair in fv.unit_list(torch.arange(2 * len(want)), units).tolist()] == want * 2
+    assert [
+        tuple(pair) for pair in fv.unit_list(torch.arange(2 * len(want)), units).tolist()
+    ] == want * 2
 
 
 def test_pictures_are_a_fourier_series_in_decorrelated_colours():
@@ -55,7 +58,9 @@ def test_units_are_excited_and_steps_zero_is_the_start():
     stages = g.optimise(network, chosen, keys, 48, 24, 12)
     assert stages.shape == (3, 6, 3, 48, 48) and torch.equal(stages[-1], g.sample(index, 48))
     with torch.no_grad():
-        first, last = (network(x.float() / 255).gather(1, chosen).sum(1) for x in (stages[0], stages[-1]))
+        first, last = (
+            network(x.float() / 255).gather(1, chosen).sum(1) for x in (stages[0], stages[-1])
+        )
     assert bool((last > first).all())
     assert int(stages.amin((2, 3, 4)).max()) == 0 and int(stages.amax((2, 3, 4)).min()) == 255
 
@@ -73,7 +78,10 @@ def test_adam_climbs_as_torchs_does():
         (-network(moved).gather(1, chosen).sum() / 2).backward()
         adam.step()
     want = fv._stretch(fv.picture(z.detach(), t))
-    assert float((want.int() - g.optimise(network, chosen, keys, 32, 8).int()).abs().float().mean()) < 0.5
+    assert (
+        float((want.int() - g.optimise(network, chosen, keys, 32, 8).int()).abs().float().mean())
+        < 0.5
+    )
 
 
 def test_bfloat16_climbs_as_high():
@@ -92,7 +100,9 @@ def test_bfloat16_climbs_as_high():
 
 def test_the_host_reads_nothing_in_a_step():
     network = torch.nn.Conv2d(3, 4, 3, device="meta").requires_grad_(False)
-    keys = torch.zeros(2, dtype=torch.int64, device="meta")  # without values: to read one is an error
+    keys = torch.zeros(
+        2, dtype=torch.int64, device="meta"
+    )  # without values: to read one is an error
     chosen = torch.zeros(2, 2, dtype=torch.int64, device="meta")
     climb = fv.Climb(lambda x: network(x).mean((2, 3)), chosen, keys, 32, 5)
     before = climb.z
@@ -128,7 +138,10 @@ def test_a_step_sends_nothing_to_a_gpu(monkeypatch):
 def test_an_encoders_file_is_named_by_its_record_not_its_path(tmp_path):
     for name in ("a", "b"):
         encoders.save(tmp_path / name, encoders.SmallAlexNet(1 / 16, 32), {"record": "f" * 64})
-    specs = [sl.generator("feature_vis-dead_leaves", encoder=str(tmp_path / name)).spec() for name in ("a", "b")]
+    specs = [
+        sl.generator("feature_vis-dead_leaves", encoder=str(tmp_path / name)).spec()
+        for name in ("a", "b")
+    ]
     assert specs[0] == specs[1] and specs[0]["options"]["encoder"] == "f" * 64
 
 
@@ -138,14 +151,18 @@ def test_an_encoders_file_that_is_written_anew_is_read_anew(tmp_path):
     for time, seed in ((1, 0), (2, 1)):
         encoders.save(path, encoders.SmallAlexNet(1 / 16, 64, seed), {})
         os.utime(path, ns=(time, time))
-        found.append(sl.generator("feature_vis-dead_leaves", encoder=str(path), steps=1).sample([0], 32))
+        found.append(
+            sl.generator("feature_vis-dead_leaves", encoder=str(path), steps=1).sample([0], 32)
+        )
     assert not torch.equal(*found)
 
 
 @pytest.mark.parametrize("encoder", ["", "no/such/file", ".", "x" * 5000, "a\0b"])
 def test_an_encoder_that_is_no_file_is_refused_in_one_line(encoder):
     maker = sl.generator("feature_vis-dead_leaves", encoder=encoder, steps=1)
-    with pytest.raises(ParameterError, match=r"option encoder = .*: no such file; give an encoder's file") as caught:
+    with pytest.raises(
+        ParameterError, match=r"option encoder = .*: no such file; give an encoder's file"
+    ) as caught:
         maker.sample([0], 32)
     assert len(str(caught.value)) < 500 and maker.spec()["options"]["encoder"] == encoder
 
@@ -165,7 +182,10 @@ def test_files_that_hold_no_encoder_are_refused_by_name(tmp_path):
 
 def test_a_released_encoder_is_looked_into_and_named_by_its_content(tmp_path):
     torch.save(encoders.SmallAlexNet(1 / 16, 64).state_dict(), tmp_path / "e.pth")
-    ours, theirs = (sl.generator("feature_vis-dead_leaves", encoder=str(tmp_path / n), steps=1) for n in ("e", "e.pth"))
+    ours, theirs = (
+        sl.generator("feature_vis-dead_leaves", encoder=str(tmp_path / n), steps=1)
+        for n in ("e", "e.pth")
+    )
     encoders.save(tmp_path / "e", encoders.SmallAlexNet(1 / 16, 64), {})
     assert torch.equal(ours.sample([0], 32), theirs.sample([0], 32))
     assert theirs.spec()["options"]["encoder"] == files.sha256(tmp_path / "e.pth")
@@ -178,7 +198,9 @@ def test_pictures_of_a_network_that_overflows_are_an_error(tmp_path):
             weight.fill_(1e30)
     encoders.save(tmp_path / "e", e, {})
     with pytest.raises(CheckpointError, match="activations or their gradient are NaN or infinite"):
-        sl.generator("feature_vis-dead_leaves", encoder=str(tmp_path / "e"), steps=2).sample([0], 32)
+        sl.generator("feature_vis-dead_leaves", encoder=str(tmp_path / "e"), steps=2).sample(
+            [0], 32
+        )
 
 
 def test_resnet_has_2048_units_and_the_usual_spread():
@@ -192,4 +214,8 @@ def test_resnet_has_2048_units_and_the_usual_spread():
 def test_a_chunk_on_a_gpu_is_what_fills_it(monkeypatch):
     monkeypatch.setattr("synthlearn.generators.base.working_memory", lambda device: 16 << 30)
     g = sl.generator("feature_vis-random")
-    assert [g.chunk(side, "cuda") for side in (64, 128, 256)] == [4 * fv.FULL, fv.FULL, fv.FULL // 4]
+    assert [g.chunk(side, "cuda") for side in (64, 128, 256)] == [
+        4 * fv.FULL,
+        fv.FULL,
+        fv.FULL // 4,
+    ]

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from synthlearn import augment, datasets, fidelity, long_tail, rng
-from synthlearn.errors import DataError, ParameterError
+from synthlearn.core import augment, rng
+from synthlearn.core.errors import DataError, ParameterError
+from synthlearn.data import datasets
+from synthlearn.measure import fidelity, long_tail
 
 
 def test_variety_is_the_mean_distance_within_captions():
@@ -36,7 +38,9 @@ def test_a_judge_of_nothing_is_refused():
     labels = torch.arange(20) % 2
     x = rng.normal(rng.key("x"), (20, 3))
     for bad, of in ((x * torch.nan, labels), (x, torch.zeros(20).long())):
-        with pytest.raises(DataError, match=r"NaN or infinity|all 20 training images are of class 0"):
+        with pytest.raises(
+            DataError, match=r"NaN or infinity|all 20 training images are of class 0"
+        ):
             fidelity.Judge(bad, of, 2)
 
 
@@ -52,25 +56,58 @@ def test_parts_follow_the_seeds_order():
     labels = torch.arange(1000) % 10
     order = rng.permutation(rng.key("long tail", 4), 10)
     correct = torch.isin(labels, order[7:])
-    assert long_tail.by_part(correct, labels, 4) == {"head": (0, 300), "middle": (0, 400), "tail": (300, 300)}
-    assert any(not torch.equal(order, rng.permutation(rng.key("long tail", s), 10)) for s in range(3))
+    assert long_tail.by_part(correct, labels, 4) == {
+        "head": (0, 300),
+        "middle": (0, 400),
+        "tail": (300, 300),
+    }
+    assert any(
+        not torch.equal(order, rng.permutation(rng.key("long tail", s), 10)) for s in range(3)
+    )
 
 
 def test_every_way_to_fill_up_rare_classes_is_measured():
     images, test = datasets.load("digits").first(30), datasets.load("digits", "test")
     read = lambda x: x.flatten(1).float() / 255  # noqa: E731
-    found = long_tail.arms(read, images, test, 30, augment.Augmentation(8, 0.9, jitter_p=0.0, grey_p=0.0, flip_p=0.0), seed=1)
-    assert list(found) == ["as it is", "repeated", "varied", "mosaics", "mosaics of all", "balanced"]
+    found = long_tail.arms(
+        read,
+        images,
+        test,
+        30,
+        augment.Augmentation(8, 0.9, jitter_p=0.0, grey_p=0.0, flip_p=0.0),
+        seed=1,
+    )
+    assert list(found) == [
+        "as it is",
+        "repeated",
+        "varied",
+        "mosaics",
+        "mosaics of all",
+        "balanced",
+    ]
     assert all(c.shape == test.labels.shape and c.dtype == torch.bool for c in found.values())
     tail = {name: long_tail.by_part(c, test.labels, 1)["tail"][0] for name, c in found.items()}
     assert tail["balanced"] > tail["as it is"] and tail["repeated"] > tail["as it is"]
-    again = long_tail.arms(read, images, test, 30, augment.Augmentation(8, 0.9, jitter_p=0.0, grey_p=0.0, flip_p=0.0), seed=1)
+    again = long_tail.arms(
+        read,
+        images,
+        test,
+        30,
+        augment.Augmentation(8, 0.9, jitter_p=0.0, grey_p=0.0, flip_p=0.0),
+        seed=1,
+    )
     assert all(torch.equal(found[k], again[k]) for k in found)
 
 
 def test_mosaics_of_one_image_are_that_image():
     images = rng.integers(rng.key("one"), 0, 256, (1, 3, 8, 8)).byte().view(1, 3, 8, 8)
     made = long_tail.mosaics(images, 30, rng.key("some"), "cpu")
-    assert made.shape == (30, 3, 8, 8) and len(long_tail.mosaics(images, 0, rng.key("some"), "cpu")) == 0
-    nearest = torch.minimum((made.int() - images.int()).abs().amax((1, 2, 3)), (made.int() - images.flip(3).int()).abs().amax((1, 2, 3)))
+    assert (
+        made.shape == (30, 3, 8, 8)
+        and len(long_tail.mosaics(images, 0, rng.key("some"), "cpu")) == 0
+    )
+    nearest = torch.minimum(
+        (made.int() - images.int()).abs().amax((1, 2, 3)),
+        (made.int() - images.flip(3).int()).abs().amax((1, 2, 3)),
+    )
     assert float((nearest <= 1).double().mean()) > 0.5  # or parts of its mirror image

@@ -11,8 +11,8 @@ import time
 import pytest
 import torch
 
-from synthlearn import files
-from synthlearn.errors import CheckpointError, DataError, ParameterError
+from synthlearn.core import files
+from synthlearn.core.errors import CheckpointError, DataError, ParameterError
 
 ROWS, SIDE = 6, 4
 
@@ -146,7 +146,11 @@ def test_only_files_are_replaced(tmp_path, kind):
     else:
         path = tmp_path / ("x" * 300 if kind == "long" else "a\0b")
     before = sorted(tmp_path.iterdir())
-    for write in (files.check_target, lambda p: files.write_text(p, "other"), lambda p: files.save_tensors(p, {"w": torch.zeros(1)}, {})):
+    for write in (
+        files.check_target,
+        lambda p: files.write_text(p, "other"),
+        lambda p: files.save_tensors(p, {"w": torch.zeros(1)}, {}),
+    ):
         with pytest.raises(DataError, match="cannot write"):
             write(path)
     assert sorted(tmp_path.iterdir()) == before and aside.read_text() == "mine"
@@ -162,7 +166,9 @@ with files.atomic(Path({str(tmp_path / "a")!r})) as temporary:
     print("writing", flush=True)
     time.sleep(60)
 """
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout.readline() == "writing\n"
         left = list(tmp_path.iterdir())
         assert len(left) == 1
@@ -198,7 +204,11 @@ def test_two_writers_lose_nothing_and_leave_no_lock(tmp_path):
 
 def test_a_lock_that_is_taken_can_be_refused_instead_of_waited_for(tmp_path):
     path = tmp_path / "index.json"
-    with files.locked(path), pytest.raises(DataError, match="another process is writing there"), files.locked(path, wait=False):
+    with (
+        files.locked(path),
+        pytest.raises(DataError, match="another process is writing there"),
+        files.locked(path, wait=False),
+    ):
         pass
     with files.locked(path, wait=False):
         pass
@@ -216,7 +226,9 @@ def test_json_that_is_no_object_is_one_line(tmp_path, content):
     assert "\n" not in str(error.value) and str(path) in str(error.value)
 
 
-def test_empty_variables_are_as_if_they_were_not_set_and_wrong_ones_are_named(monkeypatch, tmp_path):
+def test_empty_variables_are_as_if_they_were_not_set_and_wrong_ones_are_named(
+    monkeypatch, tmp_path
+):
     monkeypatch.delenv("SYNTHLEARN_ROOT", raising=False)
     monkeypatch.delenv("SYNTHLEARN_RUNS", raising=False)
     usual = files.root(), files.runs()

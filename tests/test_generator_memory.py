@@ -8,8 +8,8 @@ from torch._subclasses import fake_tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import synthlearn as sl
-from synthlearn import pyramid, rng
-from synthlearn.generators import base, sigma_fractals, statistical
+from synthlearn.core import rng
+from synthlearn.generators import base, pyramid, sigma_fractals, statistical
 
 # A torch built for CPUs alone cannot index tensors on a GPU that is not there; this device has no
 # values, either.

@@ -14,11 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import synthlearn as sl
-from synthlearn import files, metrics, rng
-from synthlearn.errors import ParameterError
+from synthlearn.core import files, rng
+from synthlearn.core.errors import ParameterError
 from synthlearn.generators import base, smooth_noise, statistical
+from synthlearn.measure import metrics
 
-NAMES = [name for name in sl.generators.names() if name != "text2image"]  # needs a model: test_text2image_generator.py
+NAMES = [
+    name for name in sl.generators.names() if name != "text2image"
+]  # needs a model: test_text2image_generator.py
 SMALL = {"encoder": "small", "width": 1 / 32, "steps": 2}
 # The contract is the same for fractals of fewer points, narrower networks, fewer textures and steps.
 LIGHT = {
@@ -39,7 +42,10 @@ def test_every_set_of_the_paper_is_there_and_the_baselines():
         "stylegan": ("random", "highfreq", "sparse", "oriented"), "feature_vis": ("random", "dead_leaves"), "fractals": ("fractaldb", "sigma"),
         "noise": ("white", "uniform_color", "perlin"),
     }  # fmt: skip
-    assert {f"{family}-{kind}" for family, kinds in paper.items() for kind in kinds} | {"mixture", "mixed"} <= set(NAMES)
+    assert {f"{family}-{kind}" for family, kinds in paper.items() for kind in kinds} | {
+        "mixture",
+        "mixed",
+    } <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -73,7 +79,9 @@ def test_pictures_depend_on_index_and_seed(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_chunks_do_not_change_pictures(name, monkeypatch):
-    monkeypatch.setattr(statistical, "ROUNDS", 2)  # the contract is the same, and it is five times as fast
+    monkeypatch.setattr(
+        statistical, "ROUNDS", 2
+    )  # the contract is the same, and it is five times as fast
     g = light(name)
     whole = g.sample(range(7), 32)
     monkeypatch.setattr(type(g), "chunk", lambda self, canvas, device: 2)
@@ -116,7 +124,10 @@ def test_another_packages_generator_must_paint_what_the_contract_says(monkeypatc
     g = sl.generator("noise-white")
     for wrong in (torch.zeros(2, 1, 16, 16, dtype=torch.uint8), torch.zeros(2, 3, 16, 16)):
         monkeypatch.setattr(type(g), "paint", lambda *_, wrong=wrong: wrong)
-        with pytest.raises(ParameterError, match=r"generator 'noise-white': paints torch\..* must give uint8 \(2, 3, 16, 16\)"):
+        with pytest.raises(
+            ParameterError,
+            match=r"generator 'noise-white': paints torch\..* must give uint8 \(2, 3, 16, 16\)",
+        ):
             g.sample([0, 1], 16)
 
 
@@ -125,18 +136,28 @@ def test_another_packages_generator_must_paint_what_the_contract_says(monkeypatc
 def test_gpu_gives_the_same_pictures_up_to_rounding_or_the_same_laws(name):
     n = 32
     a, b = light(name).sample(range(n), 64), light(name).sample(range(n), 64, device="cuda").cpu()
-    if name.startswith(("feature_vis", "stylegan", "stat")):  # rounding grows with every step, layer or round: of these the laws agree
+    if name.startswith(
+        ("feature_vis", "stylegan", "stat")
+    ):  # rounding grows with every step, layer or round: of these the laws agree
         for law in ("deviation", "mean_step", "neighbour_correlation"):
             mine, theirs = metrics.LAWS[law](a), metrics.LAWS[law](b)
-            assert abs(float(mine.median() - theirs.median())) <= metrics.tolerance(mine.quantile(torch.tensor([0.25, 0.5, 0.75]).double()).tolist(), n, n), law
+            assert abs(float(mine.median() - theirs.median())) <= metrics.tolerance(
+                mine.quantile(torch.tensor([0.25, 0.5, 0.75]).double()).tolist(), n, n
+            ), law
     else:
-        assert float((a.int() - b.int()).abs().float().mean()) < 0.5  # an orbit's last bits move single points to the next pixel
+        assert (
+            float((a.int() - b.int()).abs().float().mean()) < 0.5
+        )  # an orbit's last bits move single points to the next pixel
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_spec_names_everything_that_decides_a_picture(name):
     g = light(name)
-    assert {"generator": name, "options": dataclasses.asdict(g.options), "revision": g.revision}.items() <= g.spec().items()
+    assert {
+        "generator": name,
+        "options": dataclasses.asdict(g.options),
+        "revision": g.revision,
+    }.items() <= g.spec().items()
     assert json.loads(json.dumps(g.spec())) == g.spec()
     for field in dataclasses.fields(g.options):
         with pytest.raises(dataclasses.FrozenInstanceError):
@@ -146,37 +167,90 @@ def test_spec_names_everything_that_decides_a_picture(name):
 def test_a_mixture_takes_its_parts_pictures_by_weight():
     parts = {"noise-white": 1, "noise-uniform_color": 3}
     g = sl.generator("mixture", parts=parts)
-    x, own = g.sample(range(400), 16), {name: sl.generator(name).sample(range(400), 16) for name in parts}
+    x, own = (
+        g.sample(range(400), 16),
+        {name: sl.generator(name).sample(range(400), 16) for name in parts},
+    )
     flat = torch.stack([(x == pictures).flatten(1).all(1) for pictures in own.values()])
-    assert bool((flat.sum(0) == 1).all()) and float(flat[1].float().mean()) == pytest.approx(0.75, abs=0.07)
+    assert bool((flat.sum(0) == 1).all()) and float(flat[1].float().mean()) == pytest.approx(
+        0.75, abs=0.07
+    )
 
 
 def test_perlin_noise_vanishes_on_its_lattice_and_is_smooth():
     size, cells = 256, 4
     x = smooth_noise.gradient_noise(rng.key("perlin", torch.arange(3)), 1, cells, size)[:, 0]
     near = torch.arange(1, cells) * size // cells  # half a pixel from a lattice line
-    assert float(x[:, near][:, :, near].abs().max()) < 0.05 < float(x.std()) and float(x.diff(dim=2).abs().max()) < 4 * cells / size
+    assert (
+        float(x[:, near][:, :, near].abs().max()) < 0.05 < float(x.std())
+        and float(x.diff(dim=2).abs().max()) < 4 * cells / size
+    )
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: sl.generator("dead-leaves"), r"unknown generator 'dead-leaves': did you mean 'dead_leaves-"),
-        (lambda: sl.generator("dead_leaves-mixed", colour=1), r"unknown option 'colour' of generator 'dead_leaves-mixed': allowed are shape, law"),
-        (lambda: sl.generator("dead_leaves-mixed", shape="hexagon"), r"option shape = 'hexagon': must be one of 'circle'"),
-        (lambda: sl.generator("fractals-sigma", points="many"), r"option points = 'many': must be a whole number from 16 to 50,000,000"),
-        (lambda: sl.generator("fractals-sigma", points=3), r"option points = 3: must be a whole number from 16"),
+        (
+            lambda: sl.generator("dead-leaves"),
+            r"unknown generator 'dead-leaves': did you mean 'dead_leaves-",
+        ),
+        (
+            lambda: sl.generator("dead_leaves-mixed", colour=1),
+            r"unknown option 'colour' of generator 'dead_leaves-mixed': allowed are shape, law",
+        ),
+        (
+            lambda: sl.generator("dead_leaves-mixed", shape="hexagon"),
+            r"option shape = 'hexagon': must be one of 'circle'",
+        ),
+        (
+            lambda: sl.generator("fractals-sigma", points="many"),
+            r"option points = 'many': must be a whole number from 16 to 50,000,000",
+        ),
+        (
+            lambda: sl.generator("fractals-sigma", points=3),
+            r"option points = 3: must be a whole number from 16",
+        ),
         (lambda: sl.generator("mixture"), r"generator 'mixture' needs the option 'parts'"),
-        (lambda: sl.generator("mixture", parts={}), r"option parts = \{\}: name at least one generator"),
-        (lambda: sl.generator("mixture", parts={"noise-white": 0}), r"option parts\['noise-white'\] = 0: must be a number from 1e-06"),
-        (lambda: sl.generator("mixture", parts={"noise-whit": 1}), r"unknown generator 'noise-whit': did you mean 'noise-white'"),
-        (lambda: sl.generator("stylegan-random", noise="pink"), r'kernels = "free": such networks have neither noise nor biases'),
-        (lambda: sl.generator("feature_vis-dead_leaves"), r"generator 'feature_vis-dead_leaves' needs the option 'encoder'"),
-        (lambda: sl.generator("feature_vis-random", encoder="nofile").sample([0], 32), r"option encoder = 'nofile': no such file; give an encoder's file"),
-        (lambda: sl.generator("noise-white").sample([0], size=4), r"size = 4: must be a whole number from 8 to 1,024"),
-        (lambda: sl.generator("noise-white").sample([-1]), r"index = -1: must be a whole number from 0"),
-        (lambda: sl.generator("noise-white").sample([0], device="cuda:77"), r"device = 'cuda:77': not on this machine; present: cpu"),
-        (lambda: sl.generator("noise-white").sample([0], device="gpu"), r"device = 'gpu': not on this machine"),
+        (
+            lambda: sl.generator("mixture", parts={}),
+            r"option parts = \{\}: name at least one generator",
+        ),
+        (
+            lambda: sl.generator("mixture", parts={"noise-white": 0}),
+            r"option parts\['noise-white'\] = 0: must be a number from 1e-06",
+        ),
+        (
+            lambda: sl.generator("mixture", parts={"noise-whit": 1}),
+            r"unknown generator 'noise-whit': did you mean 'noise-white'",
+        ),
+        (
+            lambda: sl.generator("stylegan-random", noise="pink"),
+            r'kernels = "free": such networks have neither noise nor biases',
+        ),
+        (
+            lambda: sl.generator("feature_vis-dead_leaves"),
+            r"generator 'feature_vis-dead_leaves' needs the option 'encoder'",
+        ),
+        (
+            lambda: sl.generator("feature_vis-random", encoder="nofile").sample([0], 32),
+            r"option encoder = 'nofile': no such file; give an encoder's file",
+        ),
+        (
+            lambda: sl.generator("noise-white").sample([0], size=4),
+            r"size = 4: must be a whole number from 8 to 1,024",
+        ),
+        (
+            lambda: sl.generator("noise-white").sample([-1]),
+            r"index = -1: must be a whole number from 0",
+        ),
+        (
+            lambda: sl.generator("noise-white").sample([0], device="cuda:77"),
+            r"device = 'cuda:77': not on this machine; present: cpu",
+        ),
+        (
+            lambda: sl.generator("noise-white").sample([0], device="gpu"),
+            r"device = 'gpu': not on this machine",
+        ),
     ],
 )
 def test_bad_input_gets_one_error_that_says_what_is_allowed(call, message):
@@ -198,28 +272,67 @@ WRONG_INDEX = [1.5, True, -1, 2**63, 10**400, "1", None, math.nan, torch.tensor(
 
 @pytest.mark.parametrize("index", WRONG_INDEX)
 def test_an_index_is_a_whole_number_of_64_bits(index):
-    for call in (lambda: sl.generator("noise-white").sample([index], 16), lambda: sl.generator("noise-white").sample([0], 16, seed=index)):
-        with pytest.raises(ParameterError, match=r"(index|seed) = .*: must be a whole number from 0 to 2\^63 - 1"):
+    for call in (
+        lambda: sl.generator("noise-white").sample([index], 16),
+        lambda: sl.generator("noise-white").sample([0], 16, seed=index),
+    ):
+        with pytest.raises(
+            ParameterError, match=r"(index|seed) = .*: must be a whole number from 0 to 2\^63 - 1"
+        ):
             call()
 
 
 def test_a_tensor_of_indices_is_one_row_of_whole_numbers():
     white = sl.generator("noise-white")
-    for wrong in (torch.rand(2), torch.ones(2, dtype=torch.bool), torch.zeros(1, 1, dtype=torch.int64), torch.tensor(1), torch.tensor([-1]), 3):
+    for wrong in (
+        torch.rand(2),
+        torch.ones(2, dtype=torch.bool),
+        torch.zeros(1, 1, dtype=torch.int64),
+        torch.tensor(1),
+        torch.tensor([-1]),
+        3,
+    ):
         with pytest.raises(ParameterError, match="ind"):
             white.sample(wrong, 16)
-    for good in (np.array([1, 2]), (1, 2), range(1, 3), torch.tensor([1, 2], dtype=torch.int32), [np.int64(1), torch.tensor(2)]):
-        assert torch.equal(white.sample(good, 16, seed=np.int64(3)), white.sample([1, 2], 16, seed=3))
+    for good in (
+        np.array([1, 2]),
+        (1, 2),
+        range(1, 3),
+        torch.tensor([1, 2], dtype=torch.int32),
+        [np.int64(1), torch.tensor(2)],
+    ):
+        assert torch.equal(
+            white.sample(good, 16, seed=np.int64(3)), white.sample([1, 2], 16, seed=3)
+        )
     assert white.sample([2**63 - 1], 16, seed=2**63 - 1).shape == (1, 3, 16, 16)
 
 
-@pytest.mark.parametrize(("name", "options"), [("mixed", LIGHT["mixed"]), ("collage", {"rule": "convex"})])
+@pytest.mark.parametrize(
+    ("name", "options"), [("mixed", LIGHT["mixed"]), ("collage", {"rule": "convex"})]
+)
 def test_parts_of_a_picture_stay_within_64_bits(name, options):
-    with pytest.raises(ParameterError, match=r"index = 9223372036854775807: must be a whole number from 0 to"):
+    with pytest.raises(
+        ParameterError, match=r"index = 9223372036854775807: must be a whole number from 0 to"
+    ):
         sl.generator(name, **options).sample([2**63 - 1], 16)
 
 
-@pytest.mark.parametrize("device", ["meta", "hpu", "privateuseone", "cpu:5", "cuda:-1", "cuda:", "cuda:99999999999999999999", "", "CPU", None, 0])
+@pytest.mark.parametrize(
+    "device",
+    [
+        "meta",
+        "hpu",
+        "privateuseone",
+        "cpu:5",
+        "cuda:-1",
+        "cuda:",
+        "cuda:99999999999999999999",
+        "",
+        "CPU",
+        None,
+        0,
+    ],
+)
 def test_devices_are_cpu_and_cards_that_are_here(device):
     with pytest.raises(ParameterError, match=r"device = .*: not on this machine; present: cpu"):
         sl.generator("noise-white").sample([0], 16, device=device)
@@ -238,9 +351,26 @@ def test_sizes_are_whole_numbers_of_pixels(size):
 def test_no_option_asks_for_endless_work(name):
     kinds = sl.generators.generator_class(name).Options
     for field in dataclasses.fields(kinds):
-        if field.type in (int, float) and not field.name.endswith("seed"):  # any seed is as much work
-            for value in (10**25, 10**15, -(10**15), 1e300, math.nan, math.inf, True, "1", None, [1], 10**5000):
-                with pytest.raises(ParameterError, match=rf"^option {field.name} = .{{1,80}}: must be a(?: whole)? number from [^\n]{{1,60}}$"):
+        if field.type in (int, float) and not field.name.endswith(
+            "seed"
+        ):  # any seed is as much work
+            for value in (
+                10**25,
+                10**15,
+                -(10**15),
+                1e300,
+                math.nan,
+                math.inf,
+                True,
+                "1",
+                None,
+                [1],
+                10**5000,
+            ):
+                with pytest.raises(
+                    ParameterError,
+                    match=rf"^option {field.name} = .{{1,80}}: must be a(?: whole)? number from [^\n]{{1,60}}$",
+                ):
                     sl.generator(name, **{**LIGHT.get(name, {}), field.name: value})
 
 
@@ -264,11 +394,17 @@ def test_the_largest_and_least_that_are_allowed_give_pictures(name, options):
 
 
 def test_options_that_contradict_each_other_are_refused():
-    with pytest.raises(ParameterError, match=r"bias_low = 0.3, bias_high = 0.2: bias_low must be at most bias_high"):
+    with pytest.raises(
+        ParameterError, match=r"bias_low = 0.3, bias_high = 0.2: bias_low must be at most bias_high"
+    ):
         sl.generator("stylegan-sparse", bias_low=0.3)
-    with pytest.raises(ParameterError, match=r"cells = 1000, octaves = 4: make 8,000 cells .* at most 4,096"):
+    with pytest.raises(
+        ParameterError, match=r"cells = 1000, octaves = 4: make 8,000 cells .* at most 4,096"
+    ):
         sl.generator("noise-perlin", cells=1000)
-    with pytest.raises(ParameterError, match=r"option textures = 10000: take 29 GiB at 1024 pixels"):
+    with pytest.raises(
+        ParameterError, match=r"option textures = 10000: take 29 GiB at 1024 pixels"
+    ):
         sl.generator("dead_leaves-textures").sample([0], 1024)
     with pytest.raises(ParameterError, match=r"option parts: 101 names, must be at most 100"):
         sl.generator("mixed", parts=["noise-white"] * 101)
@@ -276,7 +412,10 @@ def test_options_that_contradict_each_other_are_refused():
 
 def test_an_option_may_have_any_name_and_is_then_unknown():
     for option in ("name", "self", "cls", "options", "kind", "", "a b"):
-        with pytest.raises(ParameterError, match=rf"unknown option '{option}' of generator 'noise-perlin': allowed are cells, octaves"):
+        with pytest.raises(
+            ParameterError,
+            match=rf"unknown option '{option}' of generator 'noise-perlin': allowed are cells, octaves",
+        ):
             sl.generator("noise-perlin", **{option: 1})
 
 
@@ -284,20 +423,36 @@ def test_a_name_belongs_to_one_class_and_defaults_to_its_options():
     class Other(base.Generator):
         """Another."""
 
-    with pytest.raises(ParameterError, match=r"generator name 'noise-white': taken by synthlearn.generators.noise; choose another"):
+    with pytest.raises(
+        ParameterError,
+        match=r"generator name 'noise-white': taken by synthlearn.generators.noise; choose another",
+    ):
         base.register("noise-white")(Other)
-    with pytest.raises(ParameterError, match=r"generator 'other': registered with a default for 'colour', which is no option of it"):
+    with pytest.raises(
+        ParameterError,
+        match=r"generator 'other': registered with a default for 'colour', which is no option of it",
+    ):
         base.register("other", colour=1)(Other)
     assert "other" not in sl.generators.names()
 
 
 def test_names_are_looked_for_once(monkeypatch):
     sl.generators.names()
-    monkeypatch.setattr(base.importlib.metadata, "entry_points", lambda **_: pytest.fail("searched again"))
+    monkeypatch.setattr(
+        base.importlib.metadata, "entry_points", lambda **_: pytest.fail("searched again")
+    )
     assert "noise-white" in sl.generators.names()
 
 
-@pytest.mark.parametrize("broken", ["raise ValueError('two\\nlines')", "import nowhere_to_be_found", "def (", "raise SystemExit(3)"])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "raise ValueError('two\\nlines')",
+        "import nowhere_to_be_found",
+        "def (",
+        "raise SystemExit(3)",
+    ],
+)
 def test_a_broken_plugin_is_named_in_one_line_and_the_others_work(tmp_path, broken):
     (tmp_path / "broken_plugin.py").write_text(broken)
     (tmp_path / "good_plugin.py").write_text(
@@ -306,14 +461,28 @@ def test_a_broken_plugin_is_named_in_one_line_and_the_others_work(tmp_path, brok
     )
     for name in ("broken_plugin", "good_plugin"):
         (tmp_path / f"{name}-1.dist-info").mkdir()
-        (tmp_path / f"{name}-1.dist-info" / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
-        (tmp_path / f"{name}-1.dist-info" / "entry_points.txt").write_text(f"[synthlearn.generators]\n{name} = {name}\n")
+        (tmp_path / f"{name}-1.dist-info" / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n"
+        )
+        (tmp_path / f"{name}-1.dist-info" / "entry_points.txt").write_text(
+            f"[synthlearn.generators]\n{name} = {name}\n"
+        )
     code = "import synthlearn as sl; print(sl.generator('good').sample([0], 8).shape, len(sl.generators.names()))"
     path = os.pathsep.join((str(tmp_path), str(files.root() / "lib")))
-    done = subprocess.run([sys.executable, "-P", "-c", code], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0 and done.stdout.startswith("torch.Size([1, 3, 8, 8])"), done.stderr
     warned = done.stderr.splitlines()
-    assert len(warned) == 1 and warned[0].startswith("warning: generators of the entry point 'broken_plugin'") and "all others work" in warned[0]
+    assert (
+        len(warned) == 1
+        and warned[0].startswith("warning: generators of the entry point 'broken_plugin'")
+        and "all others work" in warned[0]
+    )
 
 
 def test_no_index_gives_an_empty_batch():
@@ -327,13 +496,23 @@ class Foreign(base.Generator):
         return self.paints()
 
 
-@pytest.mark.parametrize("name", [5, None, "", "../x", "a b", "<script>", "n" * 101, ".hidden", "a\nb"])
+@pytest.mark.parametrize(
+    "name", [5, None, "", "../x", "a b", "<script>", "n" * 101, ".hidden", "a\nb"]
+)
 def test_a_name_that_no_file_could_have_is_no_generators(name):
     with pytest.raises(ParameterError, match="generator name"):
         base.register(name)(Foreign)
 
 
-@pytest.mark.parametrize("cls", [5, int, type("NoOptions", (Foreign,), {"Options": int}), type("NoWork", (Foreign,), {"work_bytes": 0})])
+@pytest.mark.parametrize(
+    "cls",
+    [
+        5,
+        int,
+        type("NoOptions", (Foreign,), {"Options": int}),
+        type("NoWork", (Foreign,), {"work_bytes": 0}),
+    ],
+)
 def test_what_is_no_generator_is_not_registered(cls):
     with pytest.raises(ParameterError, match="must be a subclass of Generator"):
         base.register("foreign")(cls)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from scipy import stats as distributions
 
-from synthlearn import files, stats
-from synthlearn.errors import DataError
-from synthlearn.methods import METHODS
+from synthlearn.core import files, stats
+from synthlearn.core.errors import DataError
+from synthlearn.learn.methods import METHODS
 from synthlearn.study import inference, records
 from synthlearn.study.rows import KINDS, TRAINED
 
@@ -26,15 +26,44 @@ class Study:
     def __init__(self, root):
         self.root, self.rng = root, np.random.default_rng(0)
 
-    def add(self, row, seed=0, right=None, method="align_uniform", kind="generator", test="a", profile="cpu", where="records", **more):
+    def add(
+        self,
+        row,
+        seed=0,
+        right=None,
+        method="align_uniform",
+        kind="generator",
+        test="a",
+        profile="cpu",
+        where="records",
+        **more,
+    ):
         right = self.rng.random(N) < 0.5 if right is None else np.asarray(right)
         device = {"records": "cpu", "twins": "cuda"}[where]
-        spec = {"kind": kind, "seed": seed, "row": row, "data": {"test_sha256": test}, "numerics": {"device": device}}
+        spec = {
+            "kind": kind,
+            "seed": seed,
+            "row": row,
+            "data": {"test_sha256": test},
+            "numerics": {"device": device},
+        }
         if kind in TRAINED:
             spec["method"] = {"name": method}
-        measured = {name: {"correct": records.pack(r), "n": len(r), "top1": float(np.mean(r))} for name, r in {"fc6_linear": right, **more}.items()}
+        measured = {
+            name: {"correct": records.pack(r), "n": len(r), "top1": float(np.mean(r))}
+            for name, r in {"fc6_linear": right, **more}.items()
+        }
         path = self.root / "results" / where / profile / f"{row}-s{seed}.json"
-        records.write(path, {"id": files.digest(spec), "row": row, "profile": profile, "spec": spec, "results": measured})
+        records.write(
+            path,
+            {
+                "id": files.digest(spec),
+                "row": row,
+                "profile": profile,
+                "spec": spec,
+                "results": measured,
+            },
+        )
         return records.read(path)
 
 
@@ -48,7 +77,9 @@ def study(tmp_path, monkeypatch):
 
 
 def test_every_method_and_every_untrained_kind_has_a_family():
-    assert inference.FAMILIES.keys() == METHODS.keys() and inference.UNTRAINED.keys() == set(KINDS) - set(TRAINED)
+    assert inference.FAMILIES.keys() == METHODS.keys() and inference.UNTRAINED.keys() == set(
+        KINDS
+    ) - set(TRAINED)
     assert not set(inference.FAMILIES.values()) & set(inference.UNTRAINED.values())
 
 
@@ -61,14 +92,22 @@ def test_a_method_without_a_family_and_white_noise_are_families_of_their_own(stu
 
 
 def test_the_spread_is_pooled_within_a_family_and_not_across(study):
-    for row, method in (("a", "align_uniform"), ("b", "align_uniform"), ("c", "simclr"), ("d", "moco"), ("e", "supervised")):
+    for row, method in (
+        ("a", "align_uniform"),
+        ("b", "align_uniform"),
+        ("c", "simclr"),
+        ("d", "moco"),
+        ("e", "supervised"),
+    ):
         for seed in range(2 if row == "e" else 3):
             study.add(row, seed, method=method)
     found = inference.committed("cpu")
     top1 = {row: [r["results"]["fc6_linear"]["top1"] for r in runs] for row, runs in found.items()}
     for rows in ("ab", "cd", "e"):
         s = inference.spread(found[rows[0]][0])
-        assert s == inference.spread(found[rows[-1]][-1]) and s.variance == pytest.approx(np.mean([np.var(top1[row], ddof=1) for row in rows]))
+        assert s == inference.spread(found[rows[-1]][-1]) and s.variance == pytest.approx(
+            np.mean([np.var(top1[row], ddof=1) for row in rows])
+        )
         assert s.df == sum(len(top1[row]) - 1 for row in rows)
     assert inference.spread(study.add("alone", kind="random")) == stats.Spread()
 
@@ -81,25 +120,39 @@ def test_a_twin_is_a_further_run_of_its_row(study):
     assert inference.committed("cpu") == {"a": [first, other]}
     twin = study.add("a", 1, where="twins")
     found = inference.committed("cpu")
-    assert found == {"a": [first, other, twin]} and inference.estimate(found["a"]).runs == 3 and inference.spread(first).df == 2
+    assert (
+        found == {"a": [first, other, twin]}
+        and inference.estimate(found["a"]).runs == 3
+        and inference.spread(first).df == 2
+    )
     assert inference.committed("gpu") == {}
 
 
 def test_the_committed_runs_are_all_files_of_records_and_twins():
     counted = defaultdict(int)
-    for path in itertools.chain(*((files.root() / "results" / kind / "cpu").glob("*.json") for kind in ("records", "twins"))):
+    for path in itertools.chain(
+        *((files.root() / "results" / kind / "cpu").glob("*.json") for kind in ("records", "twins"))
+    ):
         counted[path.stem.rpartition("-s")[0]] += 1
     found = inference.committed("cpu")
-    assert {row: len(runs) for row, runs in found.items()} == counted and sum(counted.values()) > 300
-    assert all(len({r["id"] for r in runs}) == len(runs) for runs in found.values())  # a twin is another spec: none is counted twice
+    assert {row: len(runs) for row, runs in found.items()} == counted and sum(
+        counted.values()
+    ) > 300
+    assert all(
+        len({r["id"] for r in runs}) == len(runs) for runs in found.values()
+    )  # a twin is another spec: none is counted twice
 
 
 def test_a_new_record_counts_at_once(study):
     """Within one process too, as when a chapter makes its rows: added or taken away, a record or a twin."""
     first = study.add("a", 0, np.arange(N) < 100)
-    assert inference.spread(first) == stats.Spread() and inference.estimate([first]).over == "images"
+    assert (
+        inference.spread(first) == stats.Spread() and inference.estimate([first]).over == "images"
+    )
     study.add("a", 1, np.arange(N) < 110)
-    assert inference.spread(first).df == 1 and inference.spread(first).variance == pytest.approx(0.05**2 / 2)
+    assert inference.spread(first).df == 1 and inference.spread(first).variance == pytest.approx(
+        0.05**2 / 2
+    )
     study.add("a", 1, np.arange(N) < 110, where="twins")
     assert inference.spread(first).df == 2
     (study.root / "results" / "twins" / "cpu" / "a-s1.json").unlink()
@@ -136,16 +189,25 @@ def test_rows_on_other_test_images_are_not_compared_nor_averaged(study):
 def test_runs_on_other_test_images_say_nothing_of_the_spread(study):
     """Of fewer images, or harder ones, runs lie further apart."""
     for seed in range(3):
-        mine, far = study.add("a", seed), study.add("far", seed, test="b", right=np.arange(N) < 40 * seed)
-    assert inference.spread(mine).df == 2 == inference.spread(far).df and inference.spread(far).variance == pytest.approx(0.2**2)
+        mine, far = (
+            study.add("a", seed),
+            study.add("far", seed, test="b", right=np.arange(N) < 40 * seed),
+        )
+    assert inference.spread(mine).df == 2 == inference.spread(far).df and inference.spread(
+        far
+    ).variance == pytest.approx(0.2**2)
     assert inference.spread(study.add("other", test="c")) == stats.Spread()
 
 
 def test_a_measurement_that_only_some_runs_have_is_pooled_over_those(study):
     knn = [np.arange(N) < 60, np.arange(N) < 80]
     found = [study.add("a", seed, fc6_knn=knn[seed]) for seed in range(2)] + [study.add("a", 2)]
-    assert inference.spread(found[0], "fc6_knn") == stats.Spread(pytest.approx(0.1**2 / 2), 1, pytest.approx(0.3 * 0.6 / ((0.3 * 0.7 + 0.4 * 0.6) / 2)))
-    assert inference.spread(found[0]).df == 2 and inference.estimate(found[:2], "fc6_knn").mean == pytest.approx(0.35)
+    assert inference.spread(found[0], "fc6_knn") == stats.Spread(
+        pytest.approx(0.1**2 / 2), 1, pytest.approx(0.3 * 0.6 / ((0.3 * 0.7 + 0.4 * 0.6) / 2))
+    )
+    assert inference.spread(found[0]).df == 2 and inference.estimate(
+        found[:2], "fc6_knn"
+    ).mean == pytest.approx(0.35)
 
 
 def test_rows_that_are_all_right_or_all_wrong_have_estimates_too(study):
@@ -169,16 +231,24 @@ def test_the_best_of_equal_rows_does_not_look_better_than_they_are():
     """Twelve rows of four runs of sd 1 and truth 0, 1,000 times: the halves' mean is unbiased (standard error 0.02), the best row's own is 0.8 too high."""
     rng, fair, naive = np.random.default_rng(1), [], []
     for draw in rng.normal(size=(1000, 12, 4)):
-        rows = {f"row{i}": [{"results": {"fc6_linear": {"top1": x}}} for x in runs] for i, runs in enumerate(draw)}
+        rows = {
+            f"row{i}": [{"results": {"fc6_linear": {"top1": x}}} for x in runs]
+            for i, runs in enumerate(draw)
+        }
         parts, chosen = inference.best(rows)
-        fair.append(sum(w * np.mean([inference.metric(r)["top1"] for r in runs]) for w, runs in parts))
+        fair.append(
+            sum(w * np.mean([inference.metric(r)["top1"] for r in runs]) for w, runs in parts)
+        )
         naive.append(draw.mean(1).max())
         assert set(chosen) <= rows.keys() and sum(w for w, _ in parts) == 1
     assert np.mean(fair) == pytest.approx(0, abs=0.07) and np.mean(naive) > 0.7
 
 
 def test_the_best_is_found_where_it_is_clear_and_single_runs_are_left_out():
-    rows = {name: [{"results": {"fc6_linear": {"top1": x}}} for x in runs] for name, runs in {"a": [0.1, 0.2], "b": [0.8, 0.7, 0.9], "c": [0.99]}.items()}
+    rows = {
+        name: [{"results": {"fc6_linear": {"top1": x}}} for x in runs]
+        for name, runs in {"a": [0.1, 0.2], "b": [0.8, 0.7, 0.9], "c": [0.99]}.items()
+    }
     parts, chosen = inference.best(rows)
     assert chosen == ("b",) and [len(runs) for _, runs in parts] == [1, 2]
 
@@ -202,11 +272,17 @@ class Again:
         self.n, within, shares = 10_000, defaultdict(list), defaultdict(list)
         for runs in self.rows.values():
             tops = [self.top1(r) for r in runs]
-            within[self.family(runs[0])].append((sum((x - sum(tops) / len(tops)) ** 2 for x in tops), len(tops) - 1))
+            within[self.family(runs[0])].append(
+                (sum((x - sum(tops) / len(tops)) ** 2 for x in tops), len(tops) - 1)
+            )
             if len(runs) > 1:
-                shares[self.family(runs[0])].append(self.common(runs) / (sum(x * (1 - x) for x in tops) / len(tops)))
+                shares[self.family(runs[0])].append(
+                    self.common(runs) / (sum(x * (1 - x) for x in tops) / len(tops))
+                )
         self.df = {name: sum(df for _, df in each) for name, each in within.items()}
-        self.variance = {name: sum(ss for ss, _ in each) / self.df[name] for name, each in within.items()}
+        self.variance = {
+            name: sum(ss for ss, _ in each) / self.df[name] for name, each in within.items()
+        }
         self.shared = {name: sum(each) / len(each) for name, each in shares.items()}
 
     @staticmethod
@@ -216,21 +292,38 @@ class Again:
             return "pixels"
         if record["spec"].get("source", {}).get("generator") == "noise-white":
             return "white noise"
-        return {"simclr": "views", "moco": "views", "supcon": "many", "stablerep": "many", "stablerep_plus": "many", "clip": "many"}.get(method, method or kind)
+        return {
+            "simclr": "views",
+            "moco": "views",
+            "supcon": "many",
+            "stablerep": "many",
+            "stablerep_plus": "many",
+            "clip": "many",
+        }.get(method, method or kind)
 
     @staticmethod
     def main(record):
-        return next(record["results"][name] for name in ("fc6_linear", "pooled_linear", "linear") if name in record["results"])
+        return next(
+            record["results"][name]
+            for name in ("fc6_linear", "pooled_linear", "linear")
+            if name in record["results"]
+        )
 
     def top1(self, record):
         return bits(self.main(record)).bit_count() / self.n
 
     def covariance(self, r, s):
-        return (bits(self.main(r)) & bits(self.main(s))).bit_count() / self.n - self.top1(r) * self.top1(s)
+        return (bits(self.main(r)) & bits(self.main(s))).bit_count() / self.n - self.top1(
+            r
+        ) * self.top1(s)
 
     def common(self, runs):
         pairs = [self.covariance(r, s) for r in runs for s in runs if r is not s]
-        return sum(pairs) / len(pairs) if pairs else self.shared[self.family(runs[0])] * self.covariance(runs[0], runs[0])
+        return (
+            sum(pairs) / len(pairs)
+            if pairs
+            else self.shared[self.family(runs[0])] * self.covariance(runs[0], runs[0])
+        )
 
     def mean(self, runs):
         return sum(self.top1(r) for r in runs) / len(runs)
@@ -239,24 +332,42 @@ class Again:
         """of_runs: [(variance, df)] by family. Satterthwaite over those; images by Cochran's quantile, at 0.005 exactly."""
         runs, total = sum(v for v, _ in of_runs), sum(v for v, _ in of_runs) + images
         df = runs**2 / sum(v**2 / k for v, k in of_runs)
-        wanted = (runs * distributions.t.isf(0.0025, df) + images * distributions.norm.isf(0.0025)) / total
-        low, high = df, 1e9  # by halving: the degrees of freedom at which Student's quantile is the wanted one
+        wanted = (
+            runs * distributions.t.isf(0.0025, df) + images * distributions.norm.isf(0.0025)
+        ) / total
+        low, high = (
+            df,
+            1e9,
+        )  # by halving: the degrees of freedom at which Student's quantile is the wanted one
         while high / low > 1 + 1e-12:
             middle = math.sqrt(low * high)
-            low, high = (middle, high) if distributions.t.isf(0.0025, middle) > wanted else (low, middle)
+            low, high = (
+                (middle, high) if distributions.t.isf(0.0025, middle) > wanted else (low, middle)
+            )
         half = distributions.t.isf(0.025, low) * math.sqrt(total)
         return value, value - half, value + half
 
     def estimate(self, runs):
         which = self.family(runs[0])
-        return self.interval(self.mean(runs), [(self.variance[which] / len(runs), self.df[which])], self.common(runs) / self.n)
+        return self.interval(
+            self.mean(runs),
+            [(self.variance[which] / len(runs), self.df[which])],
+            self.common(runs) / self.n,
+        )
 
     def difference(self, a, b):
         one, two = self.family(a[0]), self.family(b[0])
         across = sum(self.covariance(r, s) for r in a for s in b) / (len(a) * len(b))
         images = max(0, self.common(a) + self.common(b) - 2 * across) / self.n
-        each = [(self.variance[one] / len(a), self.df[one]), (self.variance[two] / len(b), self.df[two])]
-        return self.interval(self.mean(a) - self.mean(b), [(each[0][0] + each[1][0], self.df[one])] if one == two else each, images)
+        each = [
+            (self.variance[one] / len(a), self.df[one]),
+            (self.variance[two] / len(b), self.df[two]),
+        ]
+        return self.interval(
+            self.mean(a) - self.mean(b),
+            [(each[0][0] + each[1][0], self.df[one])] if one == two else each,
+            images,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -272,24 +383,37 @@ PAIRS = (("dead_leaves-mixed", "dead_leaves-textures"), ("noise-white", "random"
 
 def test_every_record_counts_its_right_images_rightly(again):
     for runs in again.rows.values():
-        assert all(m["top1"] == pytest.approx(bits(m).bit_count() / m["n"], abs=1e-12) for r in runs for m in r["results"].values() if "correct" in m)
+        assert all(
+            m["top1"] == pytest.approx(bits(m).bit_count() / m["n"], abs=1e-12)
+            for r in runs
+            for m in r["results"].values()
+            if "correct" in m
+        )
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_means_and_intervals_are_those_of_plain_loops(again, row):
     e = inference.estimate(inference.committed("cpu")[row])
-    assert (e.mean, e.low, e.high) == pytest.approx(again.estimate(again.rows[row]), abs=1e-6) and e.runs == len(again.rows[row])
+    assert (e.mean, e.low, e.high) == pytest.approx(
+        again.estimate(again.rows[row]), abs=1e-6
+    ) and e.runs == len(again.rows[row])
 
 
 @pytest.mark.parametrize(("a", "b"), PAIRS)
 def test_differences_are_those_of_plain_loops(again, a, b):
     found = inference.committed("cpu")
     e = inference.difference(found[a], found[b])
-    assert (e.mean, e.low, e.high) == pytest.approx(again.difference(again.rows[a], again.rows[b]), abs=1e-6)
+    assert (e.mean, e.low, e.high) == pytest.approx(
+        again.difference(again.rows[a], again.rows[b]), abs=1e-6
+    )
 
 
 def test_a_row_of_one_run_takes_its_familys_share_of_the_images(again):
     row = "dead_leaves-mixed"
     found = inference.committed("cpu")[row][:1]
     e = inference.estimate(found)
-    assert (e.mean, e.low, e.high) == pytest.approx(again.estimate(again.rows[row][:1]), abs=1e-6) and e.runs == 1 and e.over == "runs and images"
+    assert (
+        (e.mean, e.low, e.high) == pytest.approx(again.estimate(again.rows[row][:1]), abs=1e-6)
+        and e.runs == 1
+        and e.over == "runs and images"
+    )

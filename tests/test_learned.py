@@ -10,14 +10,26 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from synthlearn import checkpoint, datasets, deadline, files, graph, rng
-from synthlearn.errors import CheckpointError, OutOfTime, ParameterError, TrainingDiverged
+from synthlearn.core import deadline, files, graph, rng
+from synthlearn.core.errors import CheckpointError, OutOfTime, ParameterError, TrainingDiverged
+from synthlearn.data import datasets
+from synthlearn.learn import checkpoint
 from synthlearn.text2image import Learned, flow, gaussian, learned, noise_levels, norm, unet
 from synthlearn.text2image.learned import LearnedOptions
 from synthlearn.text2image.sampling import guided
 from synthlearn.text2image.unet import UNet
 
-TINY = {"data": "digits", "per_class": 20, "number": 10, "base": 8, "levels": 2, "blocks": 1, "updates": 6, "batch": 8, "steps": 4}
+TINY = {
+    "data": "digits",
+    "per_class": 20,
+    "number": 10,
+    "base": 8,
+    "levels": 2,
+    "blocks": 1,
+    "updates": 6,
+    "batch": 8,
+    "steps": 4,
+}
 TEXTS = tuple(f"a digit {k}" for k in range(10))
 
 
@@ -56,13 +68,18 @@ class Two(torch.nn.Module):
         self.told, self.free = Exact(0.1, told), Exact(0.1, free)
 
     def forward(self, x, t, captions):
-        return torch.where((captions < 0).view(-1, 1, 1, 1), self.free(x, t, captions), self.told(x, t, captions))
+        return torch.where(
+            (captions < 0).view(-1, 1, 1, 1), self.free(x, t, captions), self.told(x, t, captions)
+        )
 
 
 @pytest.mark.parametrize("w", [0.0, 1.0, 2.0])
 def test_guidance_in_one_batch_equals_two_calls(w):
     x, captions, network = rng.normal(rng.key("x"), (5, 3, 8, 8)), torch.arange(5), Two(0.5, 1.0)
-    told, free = flow.denoiser(network, captions), flow.denoiser(network, torch.full_like(captions, -1))
+    told, free = (
+        flow.denoiser(network, captions),
+        flow.denoiser(network, torch.full_like(captions, -1)),
+    )
     expected = guided(told, free, w)(x, 0.8)
     assert torch.allclose(flow.together(network, captions, w)(x, 0.8), expected, atol=1e-6)
     assert not torch.allclose(guided(told, free, w + 1)(x, 0.8), expected, atol=1e-3)
@@ -75,8 +92,15 @@ def test_samples_have_the_variance_of_their_law_within_5_percent(s, w):
     free = 1.2 * s
     sampler = flow.Sampler(Two(s, free), w != 1, "fp32")
     n, steps = 2000, LearnedOptions().steps
-    x = sampler(rng.normal(rng.key("noise"), (n, 3, 4, 4)), torch.zeros(n, dtype=torch.int64), noise_levels(steps, *learned.NOISE), w)
-    assert float(x.var()) == pytest.approx(float(gaussian.guided_variance(torch.tensor(s**2), torch.tensor(free**2), w)), rel=0.05)
+    x = sampler(
+        rng.normal(rng.key("noise"), (n, 3, 4, 4)),
+        torch.zeros(n, dtype=torch.int64),
+        noise_levels(steps, *learned.NOISE),
+        w,
+    )
+    assert float(x.var()) == pytest.approx(
+        float(gaussian.guided_variance(torch.tensor(s**2), torch.tensor(free**2), w)), rel=0.05
+    )
     assert float(x.mean()) == pytest.approx(0.1, abs=0.02)
 
 
@@ -85,7 +109,9 @@ def test_the_loss_of_the_exact_velocity_is_its_conditional_variance():
     x = m + s * rng.normal(rng.key("clean"), (n, 1, 4, 4))
     keys = rng.key("keys", torch.arange(n))
     t = rng.normal(rng.fold(keys, 0)).sigmoid().double()
-    expected = float((s**2 / ((1 - t) ** 2 * s**2 + t**2)).mean())  # var(ε − x₀ | x_t) of a Gaussian
+    expected = float(
+        (s**2 / ((1 - t) ** 2 * s**2 + t**2)).mean()
+    )  # var(ε − x₀ | x_t) of a Gaussian
     captions = torch.zeros(n, dtype=torch.int64)
     assert float(flow.loss(Exact(m, s), x, captions, keys)) == pytest.approx(expected, rel=0.02)
     worse = float(flow.loss(Exact(m + 0.3, s), x, captions, keys))
@@ -100,7 +126,12 @@ def test_captions_are_withheld_from_a_tenth():
             seen.append(captions)
             return x
 
-    flow.loss(Watch(), torch.zeros(5000, 1, 2, 2), torch.full((5000,), 7), rng.key("some", torch.arange(5000)))
+    flow.loss(
+        Watch(),
+        torch.zeros(5000, 1, 2, 2),
+        torch.full((5000,), 7),
+        rng.key("some", torch.arange(5000)),
+    )
     assert set(seen[0].unique().tolist()) == {-1, 7}
     assert float((seen[0] < 0).double().mean()) == pytest.approx(0.1, abs=0.015)
 
@@ -108,7 +139,11 @@ def test_captions_are_withheld_from_a_tenth():
 @pytest.mark.parametrize(("side", "levels"), [(8, 1), (8, 3), (32, 2)])
 def test_the_network_keeps_the_shape_and_starts_at_zero_velocity(side, levels):
     network = UNet(TEXTS, side, 8, levels, 1).eval()
-    x, t, captions = rng.normal(rng.key("x"), (3, 3, side, side)), torch.tensor([0.1, 0.5, 0.9]), torch.tensor([0, 4, -1])
+    x, t, captions = (
+        rng.normal(rng.key("x"), (3, 3, side, side)),
+        torch.tensor([0.1, 0.5, 0.9]),
+        torch.tensor([0, 4, -1]),
+    )
     out = network(x, t, captions)
     assert out.shape == x.shape and bool((out == 0).all())  # the last convolution starts at 0
     with torch.no_grad():
@@ -123,7 +158,11 @@ def test_the_network_keeps_the_shape_and_starts_at_zero_velocity(side, levels):
 
 def test_the_rate_climbs_stays_and_falls_to_nothing():
     o = flow.Recipe(updates=1000, lr=1.0)
-    assert flow.rate(0, o) == pytest.approx(0.01) and flow.rate(99, o) == pytest.approx(1) and flow.rate(650, o) == pytest.approx(1)
+    assert (
+        flow.rate(0, o) == pytest.approx(0.01)
+        and flow.rate(99, o) == pytest.approx(1)
+        and flow.rate(650, o) == pytest.approx(1)
+    )
     assert flow.rate(850, o) == pytest.approx(0.5) and flow.rate(999, o) == pytest.approx(1 / 300)
 
 
@@ -155,13 +194,19 @@ def graphs(monkeypatch):
         return outputs, replay
 
     monkeypatch.setattr(graph, "captures", lambda device: True)
-    monkeypatch.setattr(graph, "warm_up", lambda work, device: [work() for _ in range(graph.WARM_UP)])
+    monkeypatch.setattr(
+        graph, "warm_up", lambda work, device: [work() for _ in range(graph.WARM_UP)]
+    )
     monkeypatch.setattr(graph, "capture", capture)
     return captured
 
 
-def test_training_goes_on_to_the_same_bits_when_time_is_over_or_it_is_killed(runs, digits, monkeypatch):
-    monkeypatch.setattr(flow, "POINTS", 3)  # a point of the curve is the mean of two updates, perhaps of two calls
+def test_training_goes_on_to_the_same_bits_when_time_is_over_or_it_is_killed(
+    runs, digits, monkeypatch
+):
+    monkeypatch.setattr(
+        flow, "POINTS", 3
+    )  # a point of the curve is the mean of two updates, perhaps of two calls
     whole, header = train(runs / "a.safetensors", digits)
     assert len(header["loss"]) == 3 and header["pictures"] == 48 and not list(runs.glob("*.part.*"))
     for done in range(1, 6):  # a call that has no time makes an update
@@ -197,10 +242,17 @@ def test_training_and_sampling_by_graphs_equal_the_plain_ones(runs, digits, grap
     assert len(graphs) == 3  # one for each call
     monkeypatch.setattr(graph, "captures", lambda device: False)
     plain, expected = train(runs / "c.safetensors", digits)
-    assert all(torch.equal(plain[k], replayed[k]) and torch.equal(plain[k], again[k]) for k in plain) and header["loss"] == expected["loss"]
+    assert (
+        all(torch.equal(plain[k], replayed[k]) and torch.equal(plain[k], again[k]) for k in plain)
+        and header["loss"] == expected["loss"]
+    )
 
     network = flow.load(runs / "c.safetensors")[0]
-    noise, captions, levels = rng.normal(rng.key("x"), (5, 3, 8, 8)), torch.arange(5), noise_levels(4, 20.0, 0.02)
+    noise, captions, levels = (
+        rng.normal(rng.key("x"), (5, 3, 8, 8)),
+        torch.arange(5),
+        noise_levels(4, 20.0, 0.02),
+    )
     for w in (1.0, 2.0):
         expected = flow.Sampler(network, w != 1, "fp32")(noise, captions, levels, w)
         monkeypatch.setattr(graph, "captures", lambda device: True)
@@ -214,16 +266,25 @@ def test_training_and_sampling_by_graphs_equal_the_plain_ones(runs, digits, grap
 
 def small(device="cpu", precision="fp32"):
     o = flow.Recipe(base=32, levels=3, blocks=1, batch=8, precision=precision)
-    network = UNet(TEXTS, 32, o.base, o.levels, o.blocks).to(device, memory_format=torch.channels_last)
-    images, captions = torch.zeros(30, 3, 32, 32, dtype=torch.uint8, device=device), torch.zeros(30, dtype=torch.int64, device=device)
+    network = UNet(TEXTS, 32, o.base, o.levels, o.blocks).to(
+        device, memory_format=torch.channels_last
+    )
+    images, captions = (
+        torch.zeros(30, 3, 32, 32, dtype=torch.uint8, device=device),
+        torch.zeros(30, dtype=torch.int64, device=device),
+    )
     return flow.Training(network, images, captions, o)
 
 
 def test_an_update_and_a_step_of_the_sampler_read_nothing_back(monkeypatch):
     """Tensors that have shapes and no data go a GPU's way: to read one, or to make a shape depend on one, is an error."""
-    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())  # there is none for such tensors
+    monkeypatch.setattr(
+        torch, "autocast", lambda *_, **__: contextlib.nullcontext()
+    )  # there is none for such tensors
     training, one = small("meta"), torch.ones((), device="meta")
-    monkeypatch.setattr(training.optimiser, "step", lambda: None)  # torch's fused Adam knows no such tensors; its rate and its counter are tensors
+    monkeypatch.setattr(
+        training.optimiser, "step", lambda: None
+    )  # torch's fused Adam knows no such tensors; its rate and its counter are tensors
     (total,) = training.update(one.long(), one, one)
     assert total.shape == () and {x.device.type for x in training.changed()} == {"meta"}
     with pytest.raises(RuntimeError):
@@ -231,7 +292,10 @@ def test_an_update_and_a_step_of_the_sampler_read_nothing_back(monkeypatch):
     network = training.network.eval()
     for two in (False, True):
         sampler = flow.Sampler(network, two, "fp32")
-        x, captions = torch.zeros(4, 3, 32, 32, device="meta"), torch.zeros(4, dtype=torch.int64, device="meta")
+        x, captions = (
+            torch.zeros(4, 3, 32, 32, device="meta"),
+            torch.zeros(4, dtype=torch.int64, device="meta"),
+        )
         (out,) = sampler.step(True, x, captions, one.double(), one.double(), one)
         assert out.shape == (4, 3, 32, 32) and out.dtype == torch.float32
 
@@ -246,10 +310,20 @@ class Layouts(TorchDispatchMode):
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         out = function(*args, **(kwargs or {}))
         for x in out if isinstance(out, tuple | list) else (out,):
-            if isinstance(x, torch.Tensor) and x.numel() >= 8 * 32 * 8 * 8 and x.ndim >= 4 and x.shape[1] != 3:
+            if (
+                isinstance(x, torch.Tensor)
+                and x.numel() >= 8 * 32 * 8 * 8
+                and x.ndim >= 4
+                and x.shape[1] != 3
+            ):
                 self.seen += 1
-                view = any(word in str(function) for word in ("view", "slice", "unbind", "transpose", "permute"))
-                if "clone" in str(function) or not (view or x.ndim > 4 or x.is_contiguous(memory_format=torch.channels_last)):
+                view = any(
+                    word in str(function)
+                    for word in ("view", "slice", "unbind", "transpose", "permute")
+                )
+                if "clone" in str(function) or not (
+                    view or x.ndim > 4 or x.is_contiguous(memory_format=torch.channels_last)
+                ):
                     self.other.append(f"{function} {tuple(x.shape)} {x.stride()}")
         return out
 
@@ -257,7 +331,9 @@ class Layouts(TorchDispatchMode):
 def test_pictures_stay_channels_last_through_an_update_as_on_a_gpu(monkeypatch):
     monkeypatch.setattr(unet, "native", lambda device: False)
     training, one = small(precision="bf16"), torch.ones(())
-    training.update(one.long(), one, one)  # gives closed branches weights, so that all have gradients
+    training.update(
+        one.long(), one, one
+    )  # gives closed branches weights, so that all have gradients
     with Layouts() as layouts:
         training.update(one.long(), one, one)
     assert layouts.seen > 200 and layouts.other == []
@@ -266,28 +342,49 @@ def test_pictures_stay_channels_last_through_an_update_as_on_a_gpu(monkeypatch):
 def test_the_network_is_the_same_by_either_norm(monkeypatch):
     training, one = small(), torch.ones(())
     training.update(one.long(), one, one * 1e-2)
-    arguments = rng.normal(rng.key("x"), (3, 3, 32, 32)), torch.tensor([0.1, 0.5, 0.9]), torch.tensor([0, 4, -1])
+    arguments = (
+        rng.normal(rng.key("x"), (3, 3, 32, 32)),
+        torch.tensor([0.1, 0.5, 0.9]),
+        torch.tensor([0, 4, -1]),
+    )
     network = training.network.eval()
     with torch.no_grad():
         expected = network(*arguments)
         monkeypatch.setattr(unet, "native", lambda device: False)
-        assert torch.allclose(network(*arguments), expected, atol=1e-4 * float(expected.abs().max())) and float(expected.abs().max()) > 0.1
+        assert (
+            torch.allclose(network(*arguments), expected, atol=1e-4 * float(expected.abs().max()))
+            and float(expected.abs().max()) > 0.1
+        )
 
 
 @pytest.mark.parametrize(("channels", "groups", "side"), [(12, 4, 6), (64, 32, 12), (5, 1, 1)])
 @pytest.mark.parametrize("rows", [1, 3])  # one weight for all pictures, or one for each
 @pytest.mark.parametrize("silu", [False, True])
-def test_the_norm_equals_torchs_in_values_and_gradients_and_keeps_the_memory_format(channels, groups, side, rows, silu):
+def test_the_norm_equals_torchs_in_values_and_gradients_and_keeps_the_memory_format(
+    channels, groups, side, rows, silu
+):
     last = {"memory_format": torch.channels_last}
-    x = (2 * rng.normal(rng.key("x"), (3, channels, side, side)) + 3).contiguous(**last).requires_grad_()
-    weight, bias = (rng.normal(rng.key(name), (rows, channels)).requires_grad_() for name in ("weight", "bias"))
+    x = (
+        (2 * rng.normal(rng.key("x"), (3, channels, side, side)) + 3)
+        .contiguous(**last)
+        .requires_grad_()
+    )
+    weight, bias = (
+        rng.normal(rng.key(name), (rows, channels)).requires_grad_() for name in ("weight", "bias")
+    )
     gradient = rng.normal(rng.key("gradient"), tuple(x.shape)).contiguous(**last)
     found = norm.group_norm(x, weight, bias, groups, silu)
-    expected = torch.nn.functional.group_norm(x.double(), groups) * weight[:, :, None, None] + bias[:, :, None, None]
+    expected = (
+        torch.nn.functional.group_norm(x.double(), groups) * weight[:, :, None, None]
+        + bias[:, :, None, None]
+    )
     expected = torch.nn.functional.silu(expected) if silu else expected
     assert torch.allclose(found.double(), expected, atol=2e-5) and found.is_contiguous(**last)
     inputs = (x, weight, bias)
-    found_gradients, gradients = torch.autograd.grad(found, inputs, gradient), torch.autograd.grad(expected, inputs, gradient.double())
+    found_gradients, gradients = (
+        torch.autograd.grad(found, inputs, gradient),
+        torch.autograd.grad(expected, inputs, gradient.double()),
+    )
     for a, b in zip(found_gradients, gradients, strict=True):
         assert torch.allclose(a, b, atol=1e-5 * max(1.0, float(b.abs().max())))
     assert found_gradients[0].is_contiguous(**last)
@@ -299,7 +396,12 @@ def test_the_kernels_equal_torchs_norm_in_tritons_interpreter():
     pytest.importorskip("triton")
     said = "from synthlearn.text2image import norm; import pytest, sys, torch; assert norm.available(torch.device('cpu')); "
     said += f"sys.exit(pytest.main(['-n0', '-p', 'no:cacheprovider', {__file__!r}, '-k', 'test_the_norm_equals_torchs']))"
-    done = subprocess.run([sys.executable, "-c", said], env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", said],
+        env={**os.environ, "TRITON_INTERPRET": "1"},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0 and "12 passed" in done.stdout, done.stdout + done.stderr
 
 
@@ -311,21 +413,36 @@ def test_the_kernels_compile_for_a_gpu_that_is_not_there(channels):
 
     constants = {"SILU": True, **norm.tiles(channels, 32, 1024)}
     for kernel in (norm._forward, norm._backward):
-        scalars = dict.fromkeys(("places", "channels", "stride", "groups"), "i32") | {"eps": "fp32"} | dict.fromkeys(constants, "constexpr")
+        scalars = (
+            dict.fromkeys(("places", "channels", "stride", "groups"), "i32")
+            | {"eps": "fp32"}
+            | dict.fromkeys(constants, "constexpr")
+        )
         pictures = dict.fromkeys(("x", "out", "gradient", "to_x"), "*bf16")
-        signature = {name: scalars.get(name, pictures.get(name, "*fp32")) for name in kernel.arg_names}
-        made = triton.compile(ASTSource(kernel, signature, constants), GPUTarget("cuda", 90, 32), {"num_warps": norm.WARPS})
+        signature = {
+            name: scalars.get(name, pictures.get(name, "*fp32")) for name in kernel.arg_names
+        }
+        made = triton.compile(
+            ASTSource(kernel, signature, constants),
+            GPUTarget("cuda", 90, 32),
+            {"num_warps": norm.WARPS},
+        )
         assert len(made.asm["cubin"]) > 0
 
 
 def test_averaged_weights_follow_the_closed_form_of_their_recursion(digits):
     training = flow.Training(UNet(TEXTS, 8, 8, 1, 1), digits.images, digits.labels, RECIPE)
     name = "leave.1.weight"
-    seen, shares = [training.state[name].clone()], [flow.forgotten(step, RECIPE) for step in range(4)]
+    seen, shares = (
+        [training.state[name].clone()],
+        [flow.forgotten(step, RECIPE) for step in range(4)],
+    )
     for step, share in enumerate(shares):
         training.update(torch.tensor(step), torch.tensor(1e-2), torch.tensor(share))
         seen.append(training.state[name].clone())
-    weight = [math.prod(1 - s for s in shares)] + [s * math.prod(1 - later for later in shares[i + 1 :]) for i, s in enumerate(shares)]
+    weight = [math.prod(1 - s for s in shares)] + [
+        s * math.prod(1 - later for later in shares[i + 1 :]) for i, s in enumerate(shares)
+    ]
     expected = sum(w * x for w, x in zip(weight, seen, strict=True))
     assert sum(weight) == pytest.approx(1) and not torch.allclose(seen[-1], expected, atol=1e-4)
     assert torch.allclose(training.averaged[name], expected, atol=1e-7)
@@ -334,26 +451,41 @@ def test_averaged_weights_follow_the_closed_form_of_their_recursion(digits):
 
 def test_a_rate_that_is_too_high_is_named(runs, digits):
     with pytest.raises(TrainingDiverged, match="lower lr"):
-        flow.train(runs / "a.safetensors", digits.images, digits.labels, TEXTS, flow.Recipe(8, 1, 1, 30, 8, 1e6), "x")
+        flow.train(
+            runs / "a.safetensors",
+            digits.images,
+            digits.labels,
+            TEXTS,
+            flow.Recipe(8, 1, 1, 30, 8, 1e6),
+            "x",
+        )
     assert not list(runs.glob("*.safetensors"))
 
 
 def test_samples_do_not_depend_on_their_batch_and_follow_seed_caption_and_number(runs):
     source = Learned(**TINY, w=2.0)
     whole = source.sample(range(24), 32)
-    assert whole.shape == (24, 3, 32, 32) and whole.dtype == torch.uint8 and len(source.sample([], 32)) == 0
+    assert (
+        whole.shape == (24, 3, 32, 32)
+        and whole.dtype == torch.uint8
+        and len(source.sample([], 32)) == 0
+    )
     again = source.sample([17, 3], 32).int()
     assert int((again - whole[[17, 3]].int()).abs().max()) <= 1
     assert source.labels(range(24)).tolist() == [i % 10 for i in range(24)]
     assert not torch.equal(source.sample([3], 32, seed=1)[0], whole[3])
     assert not torch.equal(whole[3], whole[13])  # another sample of the caption
     free = Learned(**TINY, w=0.0)
-    assert free.identity() == source.identity() and free.spec() != source.spec()  # one model, sampled in two ways
+    assert (
+        free.identity() == source.identity() and free.spec() != source.spec()
+    )  # one model, sampled in two ways
     assert Learned(**{**TINY, "updates": 7}).identity() != source.identity()
     assert len(list((runs / "models").glob("*.safetensors"))) == 1
 
 
-def test_the_ratio_of_variances_is_1_for_the_real_law_and_falls_with_the_contrast(runs, monkeypatch):
+def test_the_ratio_of_variances_is_1_for_the_real_law_and_falls_with_the_contrast(
+    runs, monkeypatch
+):
     source = Learned(**{**TINY, "per_class": 60})
     images, captions = source.real()
 
@@ -376,7 +508,10 @@ def test_batches_that_graphs_fill_up_give_the_same_pictures(runs, graphs, monkey
     learned._sampler.cache_clear()
     graphs.clear()
     filled = source.sample(range(21), 32)
-    assert int((source.sample(range(9), 32).int() - filled[:9].int()).abs().max()) <= 1 and len(graphs) == 4  # of 32 and of 16: a step and the last one
+    assert (
+        int((source.sample(range(9), 32).int() - filled[:9].int()).abs().max()) <= 1
+        and len(graphs) == 4
+    )  # of 32 and of 16: a step and the last one
     source.sample(range(25), 32)
     assert len(graphs) == 4
     monkeypatch.setattr(graph, "captures", lambda device: False)

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
-from synthlearn import rng
-from synthlearn.errors import ParameterError
-from synthlearn.losses import align, uniform, uniform_limit
-from synthlearn.methods import AlignUniform
+from synthlearn.core import rng
+from synthlearn.core.errors import ParameterError
+from synthlearn.learn.losses import align, uniform, uniform_limit
+from synthlearn.learn.methods import AlignUniform
 
 
 def unit(seed, n, d):
@@ -19,11 +19,20 @@ def unit(seed, n, d):
 
 
 @settings(deadline=None, max_examples=20)
-@given(n=st.integers(2, 9), d=st.integers(2, 6), seed=st.integers(0, 99), alpha=st.sampled_from([1.0, 2.0, 3.0]), t=st.sampled_from([0.5, 2.0, 4.0]))
+@given(
+    n=st.integers(2, 9),
+    d=st.integers(2, 6),
+    seed=st.integers(0, 99),
+    alpha=st.sampled_from([1.0, 2.0, 3.0]),
+    t=st.sampled_from([0.5, 2.0, 4.0]),
+)
 def test_losses_equal_loops_over_pairs(n, d, seed, alpha, t):
     x, y = unit(seed, n, d), unit(seed + 1000, n, d)
     a = sum(math.dist(x[i], y[i]) ** alpha for i in range(n)) / n
-    u = math.log(sum(math.exp(-t * math.dist(x[i], x[j]) ** 2) for i in range(n) for j in range(i + 1, n)) / (n * (n - 1) / 2))
+    u = math.log(
+        sum(math.exp(-t * math.dist(x[i], x[j]) ** 2) for i in range(n) for j in range(i + 1, n))
+        / (n * (n - 1) / 2)
+    )
     assert float(align(x, y, alpha)) == pytest.approx(a, rel=1e-4, abs=1e-6)
     assert float(uniform(x, t)) == pytest.approx(u, rel=1e-4, abs=1e-6)
 
@@ -49,7 +58,9 @@ def test_uniform_of_a_simplex_is_its_closed_form(d):
 
 def test_uniform_of_random_points_is_its_limit():
     values = torch.stack([uniform(unit(s, 256, 128)) for s in range(20)])
-    assert float(values.mean()) == pytest.approx(-3.9375, abs=0.002)  # log 0F1(; d/2; t²) − 2t; spread 0.002 at n = 256
+    assert float(values.mean()) == pytest.approx(
+        -3.9375, abs=0.002
+    )  # log 0F1(; d/2; t²) − 2t; spread 0.002 at n = 256
 
 
 @settings(deadline=None, max_examples=20)
@@ -72,13 +83,17 @@ def test_gradients_are_finite_where_views_coincide():
 
 def test_the_method_weighs_both_terms_one():
     x, y = unit(1, 8, 4), unit(2, 8, 4)
-    assert float(AlignUniform(torch.nn.Identity()).loss([x, y])[0]) == pytest.approx(float(align(x, y) + (uniform(x) + uniform(y)) / 2))
+    assert float(AlignUniform(torch.nn.Identity()).loss([x, y])[0]) == pytest.approx(
+        float(align(x, y) + (uniform(x) + uniform(y)) / 2)
+    )
 
 
 def test_bad_shapes_are_named():
     with pytest.raises(ParameterError, match=r"views of shapes \(3, 2\) and \(4, 2\)"):
         align(torch.zeros(3, 2), torch.zeros(4, 2))
-    with pytest.raises(ParameterError, match=r"features of shape \(1, 2\): must be \(n, d\) with n ≥ 2"):
+    with pytest.raises(
+        ParameterError, match=r"features of shape \(1, 2\): must be \(n, d\) with n ≥ 2"
+    ):
         uniform(torch.zeros(1, 2))
 
 

@@ -9,7 +9,8 @@ import sys
 import pytest
 import torch
 
-from synthlearn import machine, study
+from synthlearn import study
+from synthlearn.core import machine
 
 ARM = "processor\t: 0\nFeatures\t: fp asimd evtstrm sve\nCPU implementer\t: 0x41\nCPU part\t: 0xd40\n\nprocessor\t: 1\nCPU part\t: 0xd41\n"
 
@@ -27,11 +28,24 @@ def fresh(monkeypatch):
 
 def test_a_fingerprint_repeats_and_survives_a_file():
     first = machine.fingerprint("cpu")
-    assert machine.same({"machine": json.loads(json.dumps(first))}, "cpu") and machine.fingerprint("cpu") is first  # computed once
-    assert first["arithmetic"] == machine.arithmetic("cpu") and {"torch", "numpy", "scipy", "scikit-learn"} <= first["libraries"].keys()
+    assert (
+        machine.same({"machine": json.loads(json.dumps(first))}, "cpu")
+        and machine.fingerprint("cpu") is first
+    )  # computed once
+    assert (
+        first["arithmetic"] == machine.arithmetic("cpu")
+        and {"torch", "numpy", "scipy", "scikit-learn"} <= first["libraries"].keys()
+    )
 
 
-@pytest.mark.parametrize(("part", "other"), [("arithmetic", "0" * 64), ("libraries", {"torch": "2.12.0+cpu"}), ("processor", {"vendor_id": "AuthenticAMD"})])
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [
+        ("arithmetic", "0" * 64),
+        ("libraries", {"torch": "2.12.0+cpu"}),
+        ("processor", {"vendor_id": "AuthenticAMD"}),
+    ],
+)
 def test_other_bits_another_library_or_another_processor_is_another_machine(fresh, part, other):
     recorded = {"machine": machine.fingerprint("cpu")}
     machine._fingerprint.cache_clear()
@@ -40,7 +54,9 @@ def test_other_bits_another_library_or_another_processor_is_another_machine(fres
 
 
 def test_a_record_without_a_fingerprint_is_of_another_machine_and_so_is_one_of_a_gpu():
-    assert not machine.same({"device": machine.device_name("cpu"), "torch": torch.__version__}, "cpu")
+    assert not machine.same(
+        {"device": machine.device_name("cpu"), "torch": torch.__version__}, "cpu"
+    )
     assert not machine.same({"machine": machine.fingerprint("cpu")}, "cuda:0")
 
 
@@ -58,15 +74,24 @@ def test_threads_have_fingerprints_of_their_own():
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the library's switch is of x86")
 def test_fewer_instructions_give_other_bits():
     environment = os.environ | {"ONEDNN_MAX_CPU_ISA": "SSE41", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", "from synthlearn import machine; print(machine.arithmetic('cpu'))"]
-    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip() != machine.arithmetic("cpu")
+    command = [
+        sys.executable,
+        "-c",
+        "from synthlearn import machine; print(machine.arithmetic('cpu'))",
+    ]
+    assert subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True
+    ).stdout.strip() != machine.arithmetic("cpu")
 
 
 def test_a_processor_is_told_by_its_kind_and_instructions(fresh, tmp_path):
     (tmp_path / "cpuinfo").write_text(ARM)
     fresh.setattr(machine, "CPUINFO", tmp_path / "cpuinfo")
     found = machine.processor("cpu")
-    assert (found["CPU part"], found["instructions"]) == ("0xd40", "asimd sve") and "vendor_id" not in found
+    assert (found["CPU part"], found["instructions"]) == (
+        "0xd40",
+        "asimd sve",
+    ) and "vendor_id" not in found
     fresh.setattr(machine, "CPUINFO", tmp_path / "no such file")
     machine._cpuinfo.cache_clear()
     assert machine.processor("cpu")["machine"] and machine.device_name("cpu")

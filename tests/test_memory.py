@@ -11,8 +11,10 @@ import torch
 from PIL import Image
 
 from synthlearn import __main__ as command
-from synthlearn import encoders, files, memory
-from synthlearn.errors import CheckpointError, DataError, ParameterError
+from synthlearn.core import files
+from synthlearn.core.errors import CheckpointError, DataError, ParameterError
+from synthlearn.learn import encoders
+from synthlearn.measure import memory
 
 MADE = {"encoder": "none", "layer": "fc6"}
 
@@ -20,7 +22,11 @@ MADE = {"encoder": "none", "layer": "fc6"}
 def entries(n, d=16, seed=0):
     x = torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
     classes = [f"class {i % 4}" for i in range(n)]
-    return [f"{c}/{i}.png" for i, c in enumerate(classes)], classes, torch.nn.functional.normalize(x)
+    return (
+        [f"{c}/{i}.png" for i, c in enumerate(classes)],
+        classes,
+        torch.nn.functional.normalize(x),
+    )
 
 
 def filled(names, classes, embeddings):
@@ -36,7 +42,12 @@ def test_influential_entries_are_those_whose_removal_changes_a_decision():
     naive = set()
     for i in range(60):
         others = [j for j in range(60) if j != i]
-        if filled([names[j] for j in others], [classes[j] for j in others], x[others]).classify(asked, 5) != usual:
+        if (
+            filled([names[j] for j in others], [classes[j] for j in others], x[others]).classify(
+                asked, 5
+            )
+            != usual
+        ):
             naive.add(names[i])
     assert held.influential(asked, 5) == naive and 0 < len(naive) < 40
 
@@ -48,8 +59,13 @@ def state(folder):
 def test_neighbours_and_votes_follow_a_naive_loop():
     names, classes, x = entries(200)
     held, asked = filled(names, classes, x), entries(7, seed=1)[2]
-    for query, found, decided in zip(asked, held.query(asked, 5), held.classify(asked, 5), strict=True):
-        cosines = sorted(((float(query @ e), name, c) for e, name, c in zip(x, names, classes, strict=True)), reverse=True)[:5]
+    for query, found, decided in zip(
+        asked, held.query(asked, 5), held.classify(asked, 5), strict=True
+    ):
+        cosines = sorted(
+            ((float(query @ e), name, c) for e, name, c in zip(x, names, classes, strict=True)),
+            reverse=True,
+        )[:5]
         assert [name for name, _, _ in found] == [name for _, name, _ in cosines]
         votes = {}
         for cosine, _, c in cosines:
@@ -57,9 +73,13 @@ def test_neighbours_and_votes_follow_a_naive_loop():
         assert decided == max(votes, key=votes.get)
 
 
-@pytest.mark.parametrize(("n", "k"), [(1, 1), (64, 64), (65, 1), (700, 20), (700, 700), (1000, 999)])
+@pytest.mark.parametrize(
+    ("n", "k"), [(1, 1), (64, 64), (65, 1), (700, 20), (700, 700), (1000, 999)]
+)
 def test_the_kth_largest_is_that_of_a_full_sort(n, k):
-    x = torch.randint(0, 50, (6, n), generator=torch.Generator().manual_seed(n)).float() - 60  # many equal ones, none above 0
+    x = (
+        torch.randint(0, 50, (6, n), generator=torch.Generator().manual_seed(n)).float() - 60
+    )  # many equal ones, none above 0
     assert torch.equal(memory._kth_largest(x, k)[:, 0], x.sort(1, descending=True).values[:, k - 1])
 
 
@@ -107,7 +127,9 @@ def test_what_was_removed_can_be_added_again(tmp_path):
 
 def test_an_embedding_does_not_depend_on_its_company():
     encoder = encoders.load("random")
-    images = torch.randint(0, 256, (150, 3, 35, 35), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images = torch.randint(
+        0, 256, (150, 3, 35, 35), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     together = memory.embed(encoder, images, "fc6")
     order = torch.randperm(150, generator=torch.Generator().manual_seed(1))
     assert torch.equal(memory.embed(encoder, images[order], "fc6"), together[order])
@@ -119,11 +141,20 @@ def test_wrong_entries_change_nothing():
     names, classes, x = entries(8)
     held = filled(names, classes, x)
     for call, message in (
-        (lambda: held.add(names[:1], classes[:1], x[:1]), r"class 0/0.png: is in the memory already"),
+        (
+            lambda: held.add(names[:1], classes[:1], x[:1]),
+            r"class 0/0.png: is in the memory already",
+        ),
         (lambda: held.add(["a", "a"], ["a", "a"], x[:2]), "a: is in the memory already"),
-        (lambda: held.add(["a"], ["a"], x[:2]), r"1 names, 1 classes, embeddings \(2, 16\): must agree"),
+        (
+            lambda: held.add(["a"], ["a"], x[:2]),
+            r"1 names, 1 classes, embeddings \(2, 16\): must agree",
+        ),
         (lambda: held.remove([names[0], "nobody"]), "nobody: not in the memory of 8 entries"),
-        (lambda: held.remove_class("class 9"), "class 'class 9': not in the memory; classes: class 0, class 1"),
+        (
+            lambda: held.remove_class("class 9"),
+            "class 'class 9': not in the memory; classes: class 0, class 1",
+        ),
         (lambda: memory.Memory(MADE, 16).query(x[:1]), "the memory is empty: add images first"),
     ):
         with pytest.raises(ParameterError, match=message):
@@ -136,8 +167,22 @@ def test_damaged_and_foreign_folders_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="no memory there; make one with"):
         memory.Memory.load(tmp_path / "nothing")
     index = json.loads((tmp_path / "held" / "index.json").read_text())
-    wrong = [{"schema": 9}, {"names": []}, {"vectors": "../x"}, {"names": 3}, {"names": [index["names"][0]] * 8}, {"classes": [1] * 8}, {"vectors": 3}]
-    for change in (*wrong, {"made_by": []}, {"made_by": {}}, {"made_by": {"encoder": 3, "layer": "fc6"}}, {"made_by": {"encoder": "x", "layer": None}}):
+    wrong = [
+        {"schema": 9},
+        {"names": []},
+        {"vectors": "../x"},
+        {"names": 3},
+        {"names": [index["names"][0]] * 8},
+        {"classes": [1] * 8},
+        {"vectors": 3},
+    ]
+    for change in (
+        *wrong,
+        {"made_by": []},
+        {"made_by": {}},
+        {"made_by": {"encoder": 3, "layer": "fc6"}},
+        {"made_by": {"encoder": "x", "layer": None}},
+    ):
         (tmp_path / "held" / "index.json").write_text(json.dumps({**index, **change}))
         with pytest.raises(CheckpointError, match="not the index of a memory"):
             memory.Memory.load(tmp_path / "held")
@@ -145,14 +190,20 @@ def test_damaged_and_foreign_folders_are_refused(tmp_path):
         (tmp_path / "held" / "index.json").write_bytes(content)
         with pytest.raises(CheckpointError, match=r"index\.json: .*; build it again"):
             memory.Memory.load(tmp_path / "held")
-    for change in ({"names": ["x", *index["names"][1:]]}, {"classes": ["x", *index["classes"][1:]]}, {"made_by": {"encoder": "y", "layer": "fc6"}}):
+    for change in (
+        {"names": ["x", *index["names"][1:]]},
+        {"classes": ["x", *index["classes"][1:]]},
+        {"made_by": {"encoder": "y", "layer": "fc6"}},
+    ):
         (tmp_path / "held" / "index.json").write_text(json.dumps({**index, **change}))
         with pytest.raises(CheckpointError, match="damaged, its names and classes are not those"):
             memory.Memory.load(tmp_path / "held")
     (tmp_path / "held" / "index.json").write_text(json.dumps({**index, "id": "0"}))
     with pytest.raises(CheckpointError, match="do not belong together"):
         memory.Memory.load(tmp_path / "held")
-    files.save_tensors(tmp_path / "held" / index["vectors"], {"a": torch.zeros(1)}, {"kind": "pool"})
+    files.save_tensors(
+        tmp_path / "held" / index["vectors"], {"a": torch.zeros(1)}, {"kind": "pool"}
+    )
     (tmp_path / "held" / "index.json").write_text(json.dumps(index))
     with pytest.raises(CheckpointError, match="do not belong together"):
         memory.Memory.load(tmp_path / "held")
@@ -198,29 +249,64 @@ def test_the_command_builds_adds_removes_and_asks(tmp_path, capsys):
     def call(action, *arguments):
         return command.main(["memory", action, "--memory", held, *map(str, arguments)])
 
-    assert call("build", *encoder, "--images", tmp_path / "first") == 0 and "6 images of 2 classes" in capsys.readouterr().out
+    assert (
+        call("build", *encoder, "--images", tmp_path / "first") == 0
+        and "6 images of 2 classes" in capsys.readouterr().out
+    )
     before = state(tmp_path / "memory")
-    assert call("add", *encoder, "--images", tmp_path / "second") == 0 and "9 images of 3 classes" in capsys.readouterr().out
-    assert call("query", *encoder, "--image", tmp_path / "second" / "c" / "0.png", "--neighbours", 3) == 0
+    assert (
+        call("add", *encoder, "--images", tmp_path / "second") == 0
+        and "9 images of 3 classes" in capsys.readouterr().out
+    )
+    assert (
+        call("query", *encoder, "--image", tmp_path / "second" / "c" / "0.png", "--neighbours", 3)
+        == 0
+    )
     answer = json.loads(capsys.readouterr().out)
     assert answer["class"] == "c" and answer["neighbours"][0] == ["c/0.png", 1.0]
-    assert call("query", *encoder, "--images", tmp_path / "second", "--image", tmp_path / "first" / "a" / "1.png", "--neighbours", 1) == 0
+    assert (
+        call(
+            "query",
+            *encoder,
+            "--images",
+            tmp_path / "second",
+            "--image",
+            tmp_path / "first" / "a" / "1.png",
+            "--neighbours",
+            1,
+        )
+        == 0
+    )
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [a["class"] for a in answers] == ["a", "c", "c", "c"] and answers[3]["neighbours"] == [["c/2.png", 1.0]]
+    assert [a["class"] for a in answers] == ["a", "c", "c", "c"] and answers[3]["neighbours"] == [
+        ["c/2.png", 1.0]
+    ]
     assert call("remove", "--class", "c") == 0
     assert state(tmp_path / "memory") == before
     (tmp_path / "second" / "c" / "bad.png").write_bytes(b"no picture")
     capsys.readouterr()
     for arguments, status, message in (
         (("add", *encoder, "--images", tmp_path / "second"), 1, "bad.png: not a readable picture"),
-        (("add", *encoder, "--images", tmp_path / "none"), 1, "none: no such folder; pictures must lie in class folders"),
-        (("build", *encoder, "--images", tmp_path / "first"), 2, "memory: holds a memory already; add to it with `memory add`"),
+        (
+            ("add", *encoder, "--images", tmp_path / "none"),
+            1,
+            "none: no such folder; pictures must lie in class folders",
+        ),
+        (
+            ("build", *encoder, "--images", tmp_path / "first"),
+            2,
+            "memory: holds a memory already; add to it with `memory add`",
+        ),
         (("add", "--images", tmp_path / "first"), 2, "memory add: needs --encoder"),
         (("query", *encoder), 2, "memory query: needs --image or --images"),
         (("query", *encoder, "--images", tmp_path / "none"), 1, "no pictures there"),
         (("remove",), 2, "memory remove: needs --class or --name"),
         (("remove", "--name", "a/9.png"), 2, "a/9.png: not in the memory of 6 entries"),
-        (("query", *encoder, "--image", tmp_path / "first/a/0.png", "--neighbours", 0), 2, "--neighbours '0': must be a whole number from 1"),
+        (
+            ("query", *encoder, "--image", tmp_path / "first/a/0.png", "--neighbours", 0),
+            2,
+            "--neighbours '0': must be a whole number from 1",
+        ),
     ):
         assert call(*arguments) == status
         assert message in capsys.readouterr().err
@@ -228,7 +314,16 @@ def test_the_command_builds_adds_removes_and_asks(tmp_path, capsys):
     assert call("build", *encoder, "--images", tmp_path / "first", "--force") == 0
     assert state(tmp_path / "memory") == before
     encoders.save(tmp_path / "other.safetensors", encoders.build("SmallAlexNet", 1 / 8, 32, 1), {})
-    assert call("query", "--encoder", tmp_path / "other.safetensors", "--image", tmp_path / "first/a/0.png") == 2
+    assert (
+        call(
+            "query",
+            "--encoder",
+            tmp_path / "other.safetensors",
+            "--image",
+            tmp_path / "first/a/0.png",
+        )
+        == 2
+    )
     assert "not the one that" in capsys.readouterr().err
     shutil.rmtree(tmp_path / "memory")
     for arguments in (
@@ -237,7 +332,10 @@ def test_the_command_builds_adds_removes_and_asks(tmp_path, capsys):
         ("remove", "--class", "c"),
     ):
         assert call(*arguments) == 1 and "no memory there" in capsys.readouterr().err
-    assert call("build", *encoder, "--images", tmp_path / "second") == 1 and "bad.png" in capsys.readouterr().err
+    assert (
+        call("build", *encoder, "--images", tmp_path / "second") == 1
+        and "bad.png" in capsys.readouterr().err
+    )
     assert not (tmp_path / "memory").exists()
 
 
@@ -265,7 +363,10 @@ def test_writers_at_once_lose_nothing_and_a_reader_sees_whole_states(tmp_path):
     assert sorted(memory.Memory.load(tmp_path).names) == sorted(names)
     assert seen == sorted(seen) and all(size % 8 == 0 for size in seen)
     filled(names, classes, x).save(tmp_path / "fresh")
-    assert state(tmp_path / "fresh").items() <= {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}.items()
+    assert (
+        state(tmp_path / "fresh").items()
+        <= {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}.items()
+    )
     assert len([p for p in tmp_path.iterdir() if p.is_file()]) == 2  # neither old vectors nor locks
 
 
@@ -276,7 +377,10 @@ def test_an_error_while_changing_leaves_the_memory(tmp_path):
     filled(names, classes, x).save(tmp_path)
     before = state(tmp_path)
     assert len(before) == 3
-    with pytest.raises(ParameterError, match="nobody: not in the memory"), memory.changing(tmp_path) as held:
+    with (
+        pytest.raises(ParameterError, match="nobody: not in the memory"),
+        memory.changing(tmp_path) as held,
+    ):
         held.remove([names[0]])
         held.remove(["nobody"])
     assert state(tmp_path) == before
@@ -300,7 +404,9 @@ def test_no_flipped_bit_of_a_memory_is_used(file, tmp_path):
         except CheckpointError as error:
             assert "\n" not in str(error)
         else:  # white space of JSON, at most
-            assert found.names == sorted(names) and found.query(x[:1]) == filled(names, classes, x).query(x[:1])
+            assert found.names == sorted(names) and found.query(x[:1]) == filled(
+                names, classes, x
+            ).query(x[:1])
             assert found.made_by == MADE
 
 
@@ -320,7 +426,9 @@ def test_a_timm_encoder_is_known_by_its_weights(tmp_path, monkeypatch):
     assert memory.maker(encoder, "timm:x@a.pth") != made
     assert memory.maker(encoder, "timm:x") != memory.maker(encoder, "timm:y")
     (tmp_path / "e.safetensors").write_bytes(b"1")
-    assert memory.maker(encoder, str(tmp_path / "e.safetensors"))["encoder"] == files.sha256(tmp_path / "e.safetensors")
+    assert memory.maker(encoder, str(tmp_path / "e.safetensors"))["encoder"] == files.sha256(
+        tmp_path / "e.safetensors"
+    )
 
 
 def test_nested_pictures_belong_to_their_class_and_hidden_folders_to_none(tmp_path):
@@ -330,7 +438,11 @@ def test_nested_pictures_belong_to_their_class_and_hidden_folders_to_none(tmp_pa
     (tmp_path / "empty").mkdir()
     encoder = encoders.load("random")
     names, classes, x = memory.read_folder(tmp_path, encoder, memory.maker(encoder, "random"))
-    assert names == ["a/1.png", "a/deep/1.JPG", "b/2.png"] and classes == ["a", "a", "b"] and len(x) == 3
+    assert (
+        names == ["a/1.png", "a/deep/1.JPG", "b/2.png"]
+        and classes == ["a", "a", "b"]
+        and len(x) == 3
+    )
     (tmp_path / "b" / "2.png").rename(tmp_path / "b" / b"\xe9.png".decode(errors="surrogateescape"))
     with pytest.raises(DataError, match="is not UTF-8; rename it"):
         memory.read_folder(tmp_path, encoder, memory.maker(encoder, "random"))

@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from synthlearn import generator as make_generator
-from synthlearn import methods, rng, stream, train
-from synthlearn.augment import Augmentation
-from synthlearn.encoders import SmallAlexNet
-from synthlearn.errors import ParameterError
-from synthlearn.losses import info_nce, multi_positive, nt_xent, sup_con
-from synthlearn.methods import CLIP, METHODS, MoCo, StableRep, StableRepPlus, Supervised
+from synthlearn.core import rng
+from synthlearn.core.augment import Augmentation
+from synthlearn.core.errors import ParameterError
+from synthlearn.data import stream
+from synthlearn.learn import methods, train
+from synthlearn.learn.encoders import SmallAlexNet
+from synthlearn.learn.losses import info_nce, multi_positive, nt_xent, sup_con
+from synthlearn.learn.methods import CLIP, METHODS, MoCo, StableRep, StableRepPlus, Supervised
 
 
 def unit(seed, n, d=8):
@@ -44,7 +46,9 @@ def test_nt_xent_has_its_closed_forms():
     assert float(nt_xent(same, same)) == pytest.approx(math.log(9), rel=1e-5)
     assert float(nt_xent(unit(1, 5), unit(2, 5), 1e6)) == pytest.approx(math.log(9), rel=1e-4)
     e = torch.eye(5)
-    assert float(nt_xent(e, e, 0.3)) == pytest.approx(math.log(1 + 8 * math.exp(-1 / 0.3)), rel=1e-4)
+    assert float(nt_xent(e, e, 0.3)) == pytest.approx(
+        math.log(1 + 8 * math.exp(-1 / 0.3)), rel=1e-4
+    )
     assert float(nt_xent(e[:1], e[:1])) == pytest.approx(0, abs=1e-6)
     assert float(nt_xent(e, e.roll(1, 0))) > float(nt_xent(e, e))
 
@@ -57,39 +61,73 @@ def test_sup_con_equals_loops_and_out_is_at_least_in(seed, temperature):
     for i in range(7):
         positives = [a for a in range(7) if a != i and labels[a] == labels[i]]
         if positives:
-            s = {a: math.exp(float(z[i].double() @ z[a].double()) / temperature) for a in range(7) if a != i}
+            s = {
+                a: math.exp(float(z[i].double() @ z[a].double()) / temperature)
+                for a in range(7)
+                if a != i
+            }
             outs.append(-sum(math.log(s[p] / sum(s.values())) for p in positives) / len(positives))
             ins.append(-math.log(sum(s[p] for p in positives) / len(positives) / sum(s.values())))
-    out, inside = float(sup_con(z, labels, temperature)), float(sup_con(z, labels, temperature, "in"))
-    assert out == pytest.approx(sum(outs) / len(outs), rel=1e-3) and inside == pytest.approx(sum(ins) / len(ins), rel=1e-3, abs=1e-5)
+    out, inside = (
+        float(sup_con(z, labels, temperature)),
+        float(sup_con(z, labels, temperature, "in")),
+    )
+    assert out == pytest.approx(sum(outs) / len(outs), rel=1e-3) and inside == pytest.approx(
+        sum(ins) / len(ins), rel=1e-3, abs=1e-5
+    )
     assert out >= inside - 1e-5
 
 
 def test_sup_con_has_its_closed_forms():
     x, y = unit(1, 4), unit(2, 4)
-    assert float(sup_con(torch.cat((x, y)), torch.arange(4).repeat(2), 0.2)) == pytest.approx(float(nt_xent(x, y, 0.2)), rel=1e-5)
+    assert float(sup_con(torch.cat((x, y)), torch.arange(4).repeat(2), 0.2)) == pytest.approx(
+        float(nt_xent(x, y, 0.2)), rel=1e-5
+    )
     same = unit(3, 1).repeat(6, 1)
-    assert float(sup_con(same, torch.zeros(6, dtype=torch.int64))) == pytest.approx(math.log(5), rel=1e-5)
+    assert float(sup_con(same, torch.zeros(6, dtype=torch.int64))) == pytest.approx(
+        math.log(5), rel=1e-5
+    )
     classes, c = torch.arange(2).repeat_interleave(3), math.cos(1.0)
     points = torch.tensor([[1.0, 0.0], [c, math.sin(1.0)]])[classes]
-    for mean in ("out", "in"):  # r = 3 rows of each class on a point, N = 6: log((r − 1) + (N − r)·e^{(c − 1)/τ})
-        assert float(sup_con(points, classes, 0.5, mean)) == pytest.approx(math.log(2 + 3 * math.exp((c - 1) / 0.5)), rel=1e-5)
-    assert float(sup_con(points, 1 - classes, 0.5)) == pytest.approx(float(sup_con(points, classes, 0.5)))
+    for mean in (
+        "out",
+        "in",
+    ):  # r = 3 rows of each class on a point, N = 6: log((r − 1) + (N − r)·e^{(c − 1)/τ})
+        assert float(sup_con(points, classes, 0.5, mean)) == pytest.approx(
+            math.log(2 + 3 * math.exp((c - 1) / 0.5)), rel=1e-5
+        )
+    assert float(sup_con(points, 1 - classes, 0.5)) == pytest.approx(
+        float(sup_con(points, classes, 0.5))
+    )
     alone = torch.cat((points, unit(5, 1, 2)))
-    kept = sup_con(alone, torch.tensor([0, 0, 0, 1, 1, 1, 2]), 0.5)  # a row without a positive is an other one for the rest, not an anchor
+    kept = sup_con(
+        alone, torch.tensor([0, 0, 0, 1, 1, 1, 2]), 0.5
+    )  # a row without a positive is an other one for the rest, not an anchor
     assert float(kept) > float(sup_con(points, classes, 0.5))
 
 
 def test_info_nce_has_its_closed_forms():
     q, zero = unit(0, 3), torch.zeros(5, 8)
     assert float(info_nce(torch.zeros(3, 8), torch.zeros(3, 8), zero)) == pytest.approx(math.log(6))
-    assert float(info_nce(q, q, zero, 0.2)) == pytest.approx(math.log(1 + 5 * math.exp(-1 / 0.2)), rel=1e-4)
+    assert float(info_nce(q, q, zero, 0.2)) == pytest.approx(
+        math.log(1 + 5 * math.exp(-1 / 0.2)), rel=1e-4
+    )
     k, queue = unit(1, 3), unit(2, 5)
-    loop = [math.log(sum(math.exp(float(q[i] @ v) / 0.2) for v in (k[i], *queue))) - float(q[i] @ k[i]) / 0.2 for i in range(3)]
+    loop = [
+        math.log(sum(math.exp(float(q[i] @ v) / 0.2) for v in (k[i], *queue)))
+        - float(q[i] @ k[i]) / 0.2
+        for i in range(3)
+    ]
     assert float(info_nce(q, k, queue)) == pytest.approx(sum(loop) / 3, rel=1e-4)
 
 
-@pytest.mark.parametrize("loss", [lambda x, y: nt_xent(x, y), lambda x, y: sup_con(torch.cat((x, y)), torch.tensor([0, 1, 0, 2]).repeat(2))])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda x, y: nt_xent(x, y),
+        lambda x, y: sup_con(torch.cat((x, y)), torch.tensor([0, 1, 0, 2]).repeat(2)),
+    ],
+)
 def test_losses_do_not_see_rotations_order_of_views_or_of_images(loss):
     x, y = unit(1, 4), unit(2, 4)
     turn = torch.linalg.qr(rng.normal(rng.key("turn"), (8, 8)))[0]
@@ -127,10 +165,16 @@ def test_mocos_queue_holds_the_newest_keys_in_order():
         moco.after([q, k])
         assert not torch.equal(moco.queue, before)
         written.append(k)
-    assert torch.equal(moco.queue[:16], torch.cat(written)) and torch.equal(moco.queue[16:], start[16:])
+    assert torch.equal(moco.queue[:16], torch.cat(written)) and torch.equal(
+        moco.queue[16:], start[16:]
+    )
     q, k = moco.outputs(views(8, 2))
     moco.after([q, k])
-    assert torch.equal(moco.queue[16:], k[:4]) and torch.equal(moco.queue[:4], k[4:]) and torch.equal(moco.queue[4:16], torch.cat(written)[4:])
+    assert (
+        torch.equal(moco.queue[16:], k[:4])
+        and torch.equal(moco.queue[:4], k[4:])
+        and torch.equal(moco.queue[4:16], torch.cat(written)[4:])
+    )
 
 
 def test_mocos_key_encoder_follows_and_gets_no_gradient():
@@ -153,18 +197,22 @@ def test_supervised_head_starts_at_log_classes_and_learns_a_separable_set():
     with torch.no_grad():
         method.head.weight.zero_()
     value, parts = method.loss(method.outputs(views()[:8]), torch.arange(8) % 5)
-    assert float(value.detach()) == pytest.approx(math.log(5), rel=1e-5) and set(parts) == {"accuracy"}
+    assert float(value.detach()) == pytest.approx(math.log(5), rel=1e-5) and set(parts) == {
+        "accuracy"
+    }
     colours = torch.tensor([[255, 0, 0], [0, 0, 255]], dtype=torch.uint8)
     images = colours[torch.arange(32) % 2][:, :, None, None].expand(-1, -1, 32, 32).contiguous()
     method = Supervised(small(), {}, 2)
     plain = Augmentation(32, 0.5, jitter_p=0.0, grey_p=0.0)
-    curves = train.pretrain(images, method, plain, train.Optimisation(10, 16, 0.5), labels=torch.arange(32) % 2).curves
+    curves = train.pretrain(
+        images, method, plain, train.Optimisation(10, 16, 0.5), labels=torch.arange(32) % 2
+    ).curves
     assert curves["accuracy"][-1] == 1 and curves["loss"][-1] < 0.3
 
 
 @pytest.mark.parametrize("name", list(METHODS))
 def test_every_method_goes_on_where_it_was(name, tmp_path, monkeypatch):
-    monkeypatch.setattr("synthlearn.checkpoint.SECONDS", 0.0)
+    monkeypatch.setattr("synthlearn.learn.checkpoint.SECONDS", 0.0)
     source = make_generator("fractals-fractaldb", categories=3, points=200)
     images, labels = source.sample(range(24), 32), stream.labels(source, 24)
 
@@ -173,9 +221,24 @@ def test_every_method_goes_on_where_it_was(name, tmp_path, monkeypatch):
             if step == stop:
                 raise KeyboardInterrupt
 
-        options = {"moco": {"queue": 16, "group": 4}, **{key: {"images_per_caption": 2} for key in ("stablerep", "stablerep_plus", "clip")}}
-        method = METHODS[name](small(), options.get(name, {}), 3, texts=("a red cat", "a blue cat", "a dog"))
-        train.pretrain(images, method, Augmentation(32), train.Optimisation(2, 8), 0, checkpoint, "x", interrupt, labels=labels)
+        options = {
+            "moco": {"queue": 16, "group": 4},
+            **{key: {"images_per_caption": 2} for key in ("stablerep", "stablerep_plus", "clip")},
+        }
+        method = METHODS[name](
+            small(), options.get(name, {}), 3, texts=("a red cat", "a blue cat", "a dog")
+        )
+        train.pretrain(
+            images,
+            method,
+            Augmentation(32),
+            train.Optimisation(2, 8),
+            0,
+            checkpoint,
+            "x",
+            interrupt,
+            labels=labels,
+        )
         return method.state_dict()
 
     whole = run()
@@ -195,18 +258,33 @@ def test_batches_of_captions_deal_every_image_out_once_an_epoch():
         assert len(batches) == 6 and all(len(batch) == 8 for batch in batches)
         for batch in batches:
             groups = captions[batch].view(4, 2)
-            assert bool((groups == groups[0]).all()) and groups[0, 0] != groups[0, 1]  # one image of each caption in each of the m parts
+            assert (
+                bool((groups == groups[0]).all()) and groups[0, 0] != groups[0, 1]
+            )  # one image of each caption in each of the m parts
             assert len(batch.unique()) == 8
         seen = torch.cat(list(batches))
         assert len(seen.unique()) == len(seen) == 48  # a caption of each round, four images, waits
     assert not torch.equal(order.batches(0)[0], order.batches(1)[0])
-    assert torch.equal(order.batches(0)[0], train.CaptionOrder(captions, 4, train.Optimisation(2, 9), 0, torch.device("cpu")).batches(0)[0])
-    whole = train.CaptionOrder(torch.arange(40) % 4, 5, train.Optimisation(1, 20), 1, torch.device("cpu"))
+    assert torch.equal(
+        order.batches(0)[0],
+        train.CaptionOrder(captions, 4, train.Optimisation(2, 9), 0, torch.device("cpu")).batches(
+            0
+        )[0],
+    )
+    whole = train.CaptionOrder(
+        torch.arange(40) % 4, 5, train.Optimisation(1, 20), 1, torch.device("cpu")
+    )
     assert len(torch.cat(list(whole.batches(0))).unique()) == 40
-    with pytest.raises(ParameterError, match="6 images per caption: a caption has 5; lower images_per_caption"):
-        train.CaptionOrder(torch.arange(10) % 2, 6, train.Optimisation(1, 20), 0, torch.device("cpu"))
+    with pytest.raises(
+        ParameterError, match="6 images per caption: a caption has 5; lower images_per_caption"
+    ):
+        train.CaptionOrder(
+            torch.arange(10) % 2, 6, train.Optimisation(1, 20), 0, torch.device("cpu")
+        )
     with pytest.raises(ParameterError, match="batch_size = 7: holds 1 captions of 5 images each"):
-        train.CaptionOrder(torch.arange(10) % 2, 5, train.Optimisation(1, 7), 0, torch.device("cpu"))
+        train.CaptionOrder(
+            torch.arange(10) % 2, 5, train.Optimisation(1, 7), 0, torch.device("cpu")
+        )
 
 
 def test_stablerep_runs_one_image_of_each_caption_at_a_time():
@@ -214,7 +292,9 @@ def test_stablerep_runs_one_image_of_each_caption_at_a_time():
     method.encoder.forward = lambda x: seen.append(x) or functional.normalize(x.mean((2, 3)), dim=1)
     batch = rng.normal(rng.key("batch"), (12, 3, 32, 32))
     (z,) = method.outputs(batch)
-    assert [len(x) for x in seen] == [4, 4, 4] and torch.equal(torch.cat(seen), batch) and len(z) == 12
+    assert (
+        [len(x) for x in seen] == [4, 4, 4] and torch.equal(torch.cat(seen), batch) and len(z) == 12
+    )
     value, parts = method.loss([z], torch.arange(4).repeat(3))
     assert float(value) == pytest.approx(float(multi_positive(z, torch.arange(4).repeat(3), 0.1)))
     assert float(parts["above_floor"]) > 0
@@ -225,33 +305,53 @@ def test_stablerep_runs_one_image_of_each_caption_at_a_time():
 def test_stablerep_plus_is_stablerep_and_clip():
     texts, labels = ("a red cat", "a blue cat", "a dog", "a bird"), torch.arange(4).repeat(3)
     plus = StableRepPlus(small().train(), {"images_per_caption": 3}, 4, texts=texts)
-    clip, plain = CLIP(small().train(), {"images_per_caption": 3}, 4, texts=texts), StableRep(small().train(), {"images_per_caption": 3}, 4)
+    clip, plain = (
+        CLIP(small().train(), {"images_per_caption": 3}, 4, texts=texts),
+        StableRep(small().train(), {"images_per_caption": 3}, 4),
+    )
     batch = rng.normal(rng.key("batch"), (12, 3, 32, 32))
     both, parts = plus.loss(plus.outputs(batch), labels)
     text, _ = clip.loss(clip.outputs(batch), labels)
     images, _ = plain.loss(plain.outputs(batch), labels)
-    assert float(both.detach()) == pytest.approx(float(text.detach()) + float(images.detach()), rel=1e-5)
+    assert float(both.detach()) == pytest.approx(
+        float(text.detach()) + float(images.detach()), rel=1e-5
+    )
     assert float(parts["text"]) == pytest.approx(float(text.detach()), rel=1e-5)
     norms = [plain.encoder.conv[0][1].running_mean, plus.encoder.conv[0][1].running_mean]
-    assert torch.equal(*norms)  # both run on one image of each caption at a time, and the first alone is remembered
+    assert torch.equal(
+        *norms
+    )  # both run on one image of each caption at a time, and the first alone is remembered
     both.backward()
-    assert all(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in (plus.log_scale, plus.to_text.weight, plus.tower.out.weight))
+    assert all(
+        p.grad is not None and bool(p.grad.abs().sum() > 0)
+        for p in (plus.log_scale, plus.to_text.weight, plus.tower.out.weight)
+    )
     with torch.no_grad():
         plus.log_scale.fill_(9.0)
         largest = plus.text_loss(rng.normal(rng.key("u"), (12, 128)), labels)
         plus.log_scale.fill_(math.log(100))
-        assert float(largest) == pytest.approx(float(plus.text_loss(rng.normal(rng.key("u"), (12, 128)), labels)), rel=1e-5)
+        assert float(largest) == pytest.approx(
+            float(plus.text_loss(rng.normal(rng.key("u"), (12, 128)), labels)), rel=1e-5
+        )
     with pytest.raises(ParameterError, match="reads captions"):
         CLIP(small(), {}, 4)
-    CLIP(small(), {"images_per_caption": 1}, 4, texts=texts)  # one image of a caption is enough for a text
+    CLIP(
+        small(), {"images_per_caption": 1}, 4, texts=texts
+    )  # one image of a caption is enough for a text
 
 
 def test_methods_and_options_that_do_not_exist_are_named():
-    with pytest.raises(ParameterError, match=r"method = 'byol': must be one of align_uniform, simclr"):
+    with pytest.raises(
+        ParameterError, match=r"method = 'byol': must be one of align_uniform, simclr"
+    ):
         methods.spec("byol", {})
-    with pytest.raises(ParameterError, match=r"unknown option 'tau' of method 'simclr': allowed are temperature"):
+    with pytest.raises(
+        ParameterError, match=r"unknown option 'tau' of method 'simclr': allowed are temperature"
+    ):
         methods.spec("simclr", {"tau": 0.1})
-    with pytest.raises(ParameterError, match=r"option temperature = -1: must be a number from 0.001 to 100"):
+    with pytest.raises(
+        ParameterError, match=r"option temperature = -1: must be a number from 0.001 to 100"
+    ):
         methods.spec("simclr", {"temperature": -1})
     with pytest.raises(ParameterError, match="its pictures have no classes"):
         stream.labels(make_generator("noise-white"), 4)
@@ -268,7 +368,10 @@ HUGE = (10**25, 10**400, 1e300, math.nan, math.inf, -math.inf, True, "1", None, 
 def test_options_are_finite_bounded_and_typed(name):
     for option in (field.name for field in fields(METHODS[name].Options)):
         for value in (-1, *HUGE):
-            with pytest.raises(ParameterError, match=rf"^option {option} = .{{1,80}}: must be a (whole )?number from [^\n]*$"):
+            with pytest.raises(
+                ParameterError,
+                match=rf"^option {option} = .{{1,80}}: must be a (whole )?number from [^\n]*$",
+            ):
                 methods.spec(name, {option: value})
             with pytest.raises(ParameterError, match=f"^option {option} = "):
                 METHODS[name](small(), {option: value}, 3, texts=("a b", "a c"))
@@ -278,7 +381,17 @@ def test_options_are_finite_bounded_and_typed(name):
 
 
 @pytest.mark.parametrize(
-    "options", [{"queue": 0}, {"queue": 10.5}, {"group": 0}, {"group": 0.5}, {"group": 1}, {"momentum": 2}, {"temperature": 0}, {"temperature": 1e-9}]
+    "options",
+    [
+        {"queue": 0},
+        {"queue": 10.5},
+        {"group": 0},
+        {"group": 0.5},
+        {"group": 1},
+        {"momentum": 2},
+        {"temperature": 0},
+        {"temperature": 1e-9},
+    ],
 )
 def test_a_queue_that_cannot_be_is_refused(options):
     (option,) = options
@@ -287,15 +400,19 @@ def test_a_queue_that_cannot_be_is_refused(options):
 
 
 def test_whole_numbers_serve_as_numbers():
-    assert methods.spec("simclr", {"temperature": 1}) == methods.spec("simclr", {"temperature": 1.0}) == {"name": "simclr", "temperature": 1.0}
+    assert (
+        methods.spec("simclr", {"temperature": 1})
+        == methods.spec("simclr", {"temperature": 1.0})
+        == {"name": "simclr", "temperature": 1.0}
+    )
 
 
 WORKER = """
 import sys, torch
 from torch import distributed as dist
 from synthlearn import distributed, methods, rng, train
-from synthlearn.augment import Augmentation
-from synthlearn.encoders import SmallAlexNet
+from synthlearn.core.augment import Augmentation
+from synthlearn.learn.encoders import SmallAlexNet
 torch.set_num_threads(1)
 distributed.start()
 images = rng.integers(rng.key("images"), 0, 256, (16, 3, 40, 40)).byte()
@@ -321,12 +438,33 @@ def test_two_processes_give_the_losses_and_gradients_of_one(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_addr", "127.0.0.1", "--master_port", port]
-    subprocess.run([*launch, tmp_path / "worker.py", two], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, timeout=200)
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node",
+        "2",
+        "--master_addr",
+        "127.0.0.1",
+        "--master_port",
+        port,
+    ]
+    subprocess.run(
+        [*launch, tmp_path / "worker.py", two],
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        timeout=200,
+    )
     a, b = (torch.load(path, weights_only=True) for path in (one, two))
     assert (int(a.pop("processes")), int(b.pop("processes"))) == (1, 2) and a.keys() == b.keys()
     for key, value in a.items():
-        assert torch.allclose(value.float(), b[key].float(), rtol=1e-3, atol=1e-3 * float(value.float().abs().max()) + 1e-7), key
+        assert torch.allclose(
+            value.float(),
+            b[key].float(),
+            rtol=1e-3,
+            atol=1e-3 * float(value.float().abs().max()) + 1e-7,
+        ), key
 
 
 def test_batch_statistics_stay_per_view():
@@ -338,4 +476,6 @@ def test_batch_statistics_stay_per_view():
     moved = encoder.conv[0][1].running_mean - running
     encoder.conv[0][1].running_mean.copy_(running)
     method.outputs(torch.cat((x, x)))
-    assert torch.equal(encoder.conv[0][1].running_mean - running, moved)  # the second view leaves no trace
+    assert torch.equal(
+        encoder.conv[0][1].running_mean - running, moved
+    )  # the second view leaves no trace

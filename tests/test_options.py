@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthlearn import options
-from synthlearn.errors import ParameterError
+from synthlearn.core import options
+from synthlearn.core.errors import ParameterError
 from synthlearn.generators import base
 
 
@@ -45,7 +45,7 @@ def built(**given):
 
 
 def test_generators_methods_and_captions_share_one_base():
-    from synthlearn.methods import METHODS
+    from synthlearn.learn.methods import METHODS
     from synthlearn.text2image import SOURCES
 
     kinds = [base.generator_class(name).Options for name in base.names()]
@@ -111,15 +111,24 @@ def test_whole_numbers_serve_as_numbers_and_become_such():
 @pytest.mark.parametrize("option", ["self", "kind", "owner", "given", "", "pert"])
 def test_unknown_and_missing_options_are_named(option):
     known = "name, whole, part, on, colour, free, names, weights, numbers, depth"
-    with pytest.raises(ParameterError, match=f"^unknown option '{option}' of a thing: allowed are {known}$"):
+    with pytest.raises(
+        ParameterError, match=f"^unknown option '{option}' of a thing: allowed are {known}$"
+    ):
         built(**{option: 1})
     with pytest.raises(ParameterError, match=r"^a thing needs the option 'name'$"):
         options.build(More, "a thing", {})
 
 
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**400),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.just(10**400),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 

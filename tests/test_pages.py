@@ -10,12 +10,16 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from synthlearn import book, files, study
-from synthlearn.book import beyond, build, figures, scale
-from synthlearn.errors import DataError
+from synthlearn import book, study
+from synthlearn.book import beyond, figures, scale
+from synthlearn.core import files
+from synthlearn.core.errors import DataError
+from synthlearn.site import build
 from synthlearn.study import claims, inference, records
 
-leaderboard = importlib.import_module("synthlearn.book.leaderboard")  # the package has a function of this name
+leaderboard = importlib.import_module(
+    "synthlearn.book.leaderboard"
+)  # the package has a function of this name
 STUDY = study.resolve("cpu")
 FOUND = book.stored(STUDY)
 
@@ -24,34 +28,57 @@ def test_every_record_has_a_line_a_file_and_its_row_an_anchor():
     shown = book.record_table(FOUND, STUDY).content
     for kind in ("records", "twins"):
         linked = re.findall(rf"href='\.\./_static/{kind}/cpu/([^']+)'", shown)
-        assert sorted(linked) == sorted(path.name for path in (files.root() / "results" / kind / "cpu").glob("*.json"))
+        assert sorted(linked) == sorted(
+            path.name for path in (files.root() / "results" / kind / "cpu").glob("*.json")
+        )
     assert set(re.findall(r"<span id='([^']+)'>", shown)) == set(FOUND)
-    measured = set(re.findall(r"href='\.\./_static/measurements/cpu/([^']+)'", book.measurement_table(STUDY).content))
+    measured = set(
+        re.findall(
+            r"href='\.\./_static/measurements/cpu/([^']+)'", book.measurement_table(STUDY).content
+        )
+    )
     assert measured == {
-        str(path.relative_to(files.root() / "results/measurements/cpu")) for path in (files.root() / "results/measurements/cpu").rglob("*.json")
+        str(path.relative_to(files.root() / "results/measurements/cpu"))
+        for path in (files.root() / "results/measurements/cpu").rglob("*.json")
     }
 
 
 def test_numbers_link_to_committed_records_only():
     chapter = importlib.import_module("synthlearn.book.chapter")
-    assert chapter.recorded("50.0", "real", STUDY) == "<a class='number' href='94_records.html#real'>50.0</a>"
+    assert (
+        chapter.recorded("50.0", "real", STUDY)
+        == "<a class='number' href='94_records.html#real'>50.0</a>"
+    )
     assert chapter.recorded("50.0", "real", study.resolve("smoke")) == "50.0"
-    assert "94_records.html#mosaic-named'" in book.ablation({"mosaic-named": FOUND["mosaic-named"]}, STUDY).content
+    assert (
+        "94_records.html#mosaic-named'"
+        in book.ablation({"mosaic-named": FOUND["mosaic-named"]}, STUDY).content
+    )
 
 
 def test_the_answer_says_what_the_records_say():
     said = book.answer(FOUND, STUDY).alt
-    noise = {name: mine for name, mine in book.one_protocol(FOUND, STUDY).items() if study.row(name).kind == "generator"}
+    noise = {
+        name: mine
+        for name, mine in book.one_protocol(FOUND, STUDY).items()
+        if study.row(name).kind == "generator"
+    }
     halves, chosen = inference.best(noise)
     assert all(study.row(name).title in said for name in chosen)
     top = sum(w * inference.estimate(runs).mean for w, runs in halves)
     floor, real = (leaderboard.estimate(FOUND[name]).mean for name in ("random", "real"))
-    assert f"the best of {len(noise)} sets of noise {100 * top:.1f} [" in said and f"real images {100 * real:.1f} %" in said
+    assert (
+        f"the best of {len(noise)} sets of noise {100 * top:.1f} [" in said
+        and f"real images {100 * real:.1f} %" in said
+    )
     assert f"{100 * (top - floor) / (real - floor):.0f} % [" in said
     judged = [claim.verdict for claim in claims.verdicts()]
     assert f"Of {len(judged)} claims: {judged.count('supported')} supported" in said
     several = inference.difference(FOUND["mosaic-named.stablerep"], FOUND["mosaic-named"])
-    assert f"{100 * several.mean:+.1f} [{100 * several.low:+.1f}, {100 * several.high:+.1f}] points more than two views" in said
+    assert (
+        f"{100 * several.mean:+.1f} [{100 * several.low:+.1f}, {100 * several.high:+.1f}] points more than two views"
+        in said
+    )
     assert "no committed records yet" in book.answer({}, STUDY).content
 
 
@@ -59,7 +86,12 @@ def test_protocols_tell_apart_what_must_not_be_compared():
     of = {name: leaderboard.protocol(mine, STUDY) for name, mine in FOUND.items()}
     assert of["real"] == of["dead_leaves-mixed"] == "alignment + uniformity, 400 updates"
     assert of["feature_vis-random"] == "alignment + uniformity, 400 updates on 2,000 images"
-    assert of["mosaic-named"] == "SimCLR, 400 updates" != of["mosaic-named.long"] == "SimCLR, 1,200 updates"
+    assert (
+        of["mosaic-named"]
+        == "SimCLR, 400 updates"
+        != of["mosaic-named.long"]
+        == "SimCLR, 1,200 updates"
+    )
     assert of["mosaic-named.vit"] == "SimCLR, vit, 400 updates" and of["random"] == "no training"
     assert "<th scope='col' data-filter>protocol</th>" in book.leaderboard(FOUND, STUDY).content
 
@@ -69,23 +101,40 @@ def test_the_leaderboards_updates_are_those_of_the_records_curves():
     assert trained
     for name, mine in trained.items():
         ends = {r["curves"]["step"][-1] for r in mine}
-        assert len(ends) == 1 and f", {ends.pop():,} updates" in leaderboard.protocol(mine, STUDY), name
+        assert len(ends) == 1 and f", {ends.pop():,} updates" in leaderboard.protocol(
+            mine, STUDY
+        ), name
 
 
 def test_a_row_of_one_run_is_marked_and_has_an_interval_of_the_same_kind():
     chapter = importlib.import_module("synthlearn.book.chapter")
     alone = {"real": FOUND["real"][:1]}
-    assert "<td>one run</td>" in book.results(alone, STUDY).content and "real images (one run)" in book.accuracy_figure(alone, STUDY).content
+    assert (
+        "<td>one run</td>" in book.results(alone, STUDY).content
+        and "real images (one run)" in book.accuracy_figure(alone, STUDY).content
+    )
     assert "95 % interval: runs and images" in book.results(alone, STUDY).content
     lone, many = (chapter.estimate(runs) for runs in (alone["real"], FOUND["real"]))
-    assert lone.over == many.over == "runs and images" and lone.high - lone.low > many.high - many.low
+    assert (
+        lone.over == many.over == "runs and images" and lone.high - lone.low > many.high - many.low
+    )
 
 
 @pytest.mark.parametrize(
     ("n", "batch", "method", "told"),
     [
-        (10_000, 256, {}, "An epoch of 10,000 images ends with a batch of 16 instead of 256, with batch statistics of its own: hence the comb."),
-        (2_000, 256, {}, "An epoch of 2,000 images ends with a batch of 208 instead of 256, with batch statistics of its own: it hardly shows."),
+        (
+            10_000,
+            256,
+            {},
+            "An epoch of 10,000 images ends with a batch of 16 instead of 256, with batch statistics of its own: hence the comb.",
+        ),
+        (
+            2_000,
+            256,
+            {},
+            "An epoch of 2,000 images ends with a batch of 208 instead of 256, with batch statistics of its own: it hardly shows.",
+        ),
         (10_000, 250, {}, ""),
         (10_000, 499, {"images_per_caption": 10}, ""),  # batches of captions are all alike
         (64, 256, {}, ""),
@@ -99,7 +148,9 @@ def test_the_comb_of_curves_is_explained_by_the_last_batch(n, batch, method, tol
 
 def longer(name, updates):
     """Runs of a row as if they had trained for longer."""
-    return [{**r, "row": f"{name}.u{updates}", "curves": {"step": [updates]}} for r in FOUND[name][:2]]
+    return [
+        {**r, "row": f"{name}.u{updates}", "curves": {"step": [updates]}} for r in FOUND[name][:2]
+    ]
 
 
 def test_length_is_told_by_the_updates_of_records_and_beside_the_papers_shares():
@@ -107,14 +158,22 @@ def test_length_is_told_by_the_updates_of_records_and_beside_the_papers_shares()
     figure, shown = book.length_figure(found, STUDY), book.length_table(found, STUDY).content
     leaves = 100 * leaderboard.estimate(FOUND["dead_leaves-mixed"]).mean
     assert f"dead leaves, mixed: 400 updates {leaves:.1f} %, 1,200 updates" in figure.alt
-    assert "No run yet:" in figure.content and "white noise, 4,000 updates" in figure.content and "real images, 1,200 updates;" not in figure.content
+    assert (
+        "No run yet:" in figure.content
+        and "white noise, 4,000 updates" in figure.content
+        and "real images, 1,200 updates;" not in figure.content
+    )
     lines = [re.findall(r"<td>(.*?)</td>", line) for line in re.findall(r"<tr>(.*?)</tr>", shown)]
     told = {(line[0], line[1]): line for line in lines if line}
     real, floor = (leaderboard.estimate(FOUND[name]).mean for name in ("real", "random"))
-    assert told["dead leaves, mixed", "400"][4].startswith(f"{(leaves - 100 * floor) / (real - floor):.0f} % <small>[")
+    assert told["dead leaves, mixed", "400"][4].startswith(
+        f"{(leaves - 100 * floor) / (real - floor):.0f} % <small>["
+    )
     assert told["real images", "1,200"][3:5] == ["–", "–"]
     paper = {line[0]: line for line in lines if line and "the paper" in line[0]}
-    assert [line[1] for line in paper.values()] == ["27,400"] * 2  # 137 batches of 105,000 images, 200 times
+    assert [line[1] for line in paper.values()] == [
+        "27,400"
+    ] * 2  # 137 batches of 105,000 images, 200 times
     assert {share for line in paper.values() for share in [line[4]]} == {"at most 53 %", "66 %"}
 
 
@@ -124,33 +183,68 @@ def test_every_generator_has_a_tile_and_a_sheet(monkeypatch):
     monkeypatch.setattr(leaderboard.run, "source_of", lambda *a: source())
     monkeypatch.setattr(leaderboard, "generator", lambda *a: source())
     shown = book.gallery(FOUND, study.resolve("smoke")).content
-    tiles, sheets = re.findall(r"<a href='#(set-[^']+)'>", shown), re.findall(r"<figure class='synthlearn' id='(set-[^']+)'>", shown)
-    assert tiles == sheets and {"set-dead_leaves-mixed", "set-mixed-kml", "set-mixture-four"} <= set(tiles)
+    tiles, sheets = (
+        re.findall(r"<a href='#(set-[^']+)'>", shown),
+        re.findall(r"<figure class='synthlearn' id='(set-[^']+)'>", shown),
+    )
+    assert tiles == sheets and {
+        "set-dead_leaves-mixed",
+        "set-mixed-kml",
+        "set-mixture-four",
+    } <= set(tiles)
 
 
 def test_sliders_hold_every_picture_with_its_label():
-    shown = figures.slider({"a": torch.zeros(3, 4, 4, dtype=torch.uint8), "b": torch.ones(3, 4, 4, dtype=torch.uint8)}, "two", scale=2).content
-    assert shown.count("<img") == 2 and 'alt="two (b)"' in shown and 'class="panels slider"' in shown
-    assert len(beyond.exponents((2, 3), 32)) == 2 and beyond.systems(2, 32)["system 1"].shape == (3, 32, 32)
+    shown = figures.slider(
+        {"a": torch.zeros(3, 4, 4, dtype=torch.uint8), "b": torch.ones(3, 4, 4, dtype=torch.uint8)},
+        "two",
+        scale=2,
+    ).content
+    assert (
+        shown.count("<img") == 2 and 'alt="two (b)"' in shown and 'class="panels slider"' in shown
+    )
+    assert len(beyond.exponents((2, 3), 32)) == 2 and beyond.systems(2, 32)["system 1"].shape == (
+        3,
+        32,
+        32,
+    )
 
 
 def test_counts_of_operations_are_the_known_ones(monkeypatch):
-    assert scale.forward_flop("resnet50", 224) == pytest.approx(2 * 4.09e9, rel=0.01)  # torchvision's multiply-adds
+    assert scale.forward_flop("resnet50", 224) == pytest.approx(
+        2 * 4.09e9, rel=0.01
+    )  # torchvision's multiply-adds
     assert scale.forward_flop("SmallAlexNet", 64) == pytest.approx(1.64e9, rel=0.01)
     # both layers keep their input alone: bytes can be counted by hand
-    monkeypatch.setattr(scale, "network", lambda name, size: torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.Linear(8, 5)))
+    monkeypatch.setattr(
+        scale,
+        "network",
+        lambda name, size: torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.Linear(8, 5)),
+    )
     assert scale.kept_bytes.__wrapped__("tiny", 8) == 4 * (3 * 8 * 8 + 4 * 8 * 8)
 
 
 def test_hours_follow_from_operations():
     shown = scale.training_table().content
     run = scale.RUNS[1]
-    hours = run.images * run.times * run.passes * scale.forward_flop(run.encoder, run.input_size) / (scale.MATMUL * scale.SHARES[1]) / 3600
+    hours = (
+        run.images
+        * run.times
+        * run.passes
+        * scale.forward_flop(run.encoder, run.input_size)
+        / (scale.MATMUL * scale.SHARES[1])
+        / 3600
+    )
     assert f"{hours:,.3g}" in shown
     cost = re.findall(r"<td>(.*?)</td>", scale.diffusion_table().content)
     assert cost[1] == "22,222"  # 100 million pictures at 0.8 s
-    trained = 9 * 3 * 1e8 * scale.forward_flop("vit_b_16", 224) / (scale.A100 * scale.SHARES[1]) / 3600
-    assert (cost[2], cost[3]) == (f"{trained:,.0f}", f"{1e8 * 0.8 / 3600 / trained:.0f}")  # hours of the same card
+    trained = (
+        9 * 3 * 1e8 * scale.forward_flop("vit_b_16", 224) / (scale.A100 * scale.SHARES[1]) / 3600
+    )
+    assert (cost[2], cost[3]) == (
+        f"{trained:,.0f}",
+        f"{1e8 * 0.8 / 3600 / trained:.0f}",
+    )  # hours of the same card
 
 
 HOSTILE = [
@@ -179,7 +273,9 @@ def test_a_table_obeys_no_tag_but_its_own(text):
 @pytest.mark.parametrize("text", ["'><script>alert(1)</script>", "<img src=x onerror=alert(1)>"])
 def test_records_benchmarks_and_rows_cannot_write_into_a_page(text, monkeypatch):
     real = FOUND["real"][0]
-    provenance = real["provenance"] | dict.fromkeys(("device", "date", "code", "python", "torch"), text)
+    provenance = real["provenance"] | dict.fromkeys(
+        ("device", "date", "code", "python", "torch"), text
+    )
     found = {text: [real | {"row": text, "provenance": provenance}]}
     row = dataclasses.replace(study.row("real"), name=text, title=text, chapter=text)
     for module in (leaderboard, importlib.import_module("synthlearn.book.record_list")):
@@ -201,7 +297,9 @@ def test_records_benchmarks_and_rows_cannot_write_into_a_page(text, monkeypatch)
         "way": "files",
     }
     machine |= {"engine": [engine, {"what": text, "value": None, "error": text}]}
-    machine |= {"engine_from": dict.fromkeys(("device", "torch", "date", "commit"), text) | {"kind": "cuda"}}
+    machine |= {
+        "engine_from": dict.fromkeys(("device", "torch", "date", "commit"), text) | {"kind": "cuda"}
+    }
     monkeypatch.setattr(leaderboard, "measurements", lambda: [machine])
     shown = [
         book.record_table(found, STUDY),
@@ -218,7 +316,12 @@ def test_records_benchmarks_and_rows_cannot_write_into_a_page(text, monkeypatch)
         assert "<script" not in figure.content and "<img" not in figure.content
 
 
-PAGE = {"cells": [{"cell_type": "markdown", "source": ["# A"]}, {"cell_type": "markdown", "source": ["b"]}]}
+PAGE = {
+    "cells": [
+        {"cell_type": "markdown", "source": ["# A"]},
+        {"cell_type": "markdown", "source": ["b"]},
+    ]
+}
 
 
 def configure(folder, monkeypatch, text):
@@ -227,7 +330,11 @@ def configure(folder, monkeypatch, text):
 
 
 def test_pages_open_in_colab_at_a_release_with_a_hidden_first_cell(tmp_path, monkeypatch):
-    configure(tmp_path, monkeypatch, "repository:\n  url: https://github.com/somebody/book/\n  branch: v1.2\n")
+    configure(
+        tmp_path,
+        monkeypatch,
+        "repository:\n  url: https://github.com/somebody/book/\n  branch: v1.2\n",
+    )
     cells = build.for_colab(PAGE, "04_fractals")["cells"]
     assert [cell["cell_type"] for cell in cells] == ["markdown", "code", "markdown", "markdown"]
     assert cells[1]["metadata"] == {"tags": ["remove-cell"]}
@@ -241,7 +348,11 @@ def test_pages_open_in_colab_at_a_release_with_a_hidden_first_cell(tmp_path, mon
 def test_a_second_run_of_the_colab_cell_does_not_clone_again(tmp_path, monkeypatch):
     from IPython.core.inputtransformer2 import TransformerManager
 
-    configure(tmp_path, monkeypatch, "repository:\n  url: https://github.com/somebody/book\n  branch: v1.2\n")
+    configure(
+        tmp_path,
+        monkeypatch,
+        "repository:\n  url: https://github.com/somebody/book\n  branch: v1.2\n",
+    )
     cell = "".join(build.for_colab(PAGE, "a")["cells"][1]["source"])
     cell = cell.replace("/content/project", str(tmp_path / "project"))
     called, moved = [], []
@@ -290,7 +401,9 @@ def test_no_committed_page_fetches_from_an_address_that_is_not_the_owners():
     if not build.repository()[0]:
         for path in (files.root() / "results" / "pages").glob("*.ipynb"):
             text = path.read_text(encoding="utf-8")
-            assert not [name for name in (*build.COLAB, "git clone", "colab.research") if name in text], path.name
+            assert not [
+                name for name in (*build.COLAB, "git clone", "colab.research") if name in text
+            ], path.name
 
 
 def test_committed_records_are_what_they_say():

@@ -7,14 +7,18 @@ import torch
 from scipy.stats import norm
 from torch.nn.functional import cross_entropy
 
-from synthlearn import private
-from synthlearn.errors import ParameterError
+from synthlearn.core.errors import ParameterError
+from synthlearn.measure import private
 
 
 def examples(n=40, d=12, classes=4):
     g = torch.Generator().manual_seed(0)
     x, public = torch.randn(n, d, generator=g), torch.randn(100, d, generator=g)
-    return private.prepared(x, public), torch.arange(n) % classes, torch.randn(d + 1, classes, generator=g)
+    return (
+        private.prepared(x, public),
+        torch.arange(n) % classes,
+        torch.randn(d + 1, classes, generator=g),
+    )
 
 
 def test_the_sum_is_of_each_examples_own_gradient_clipped():
@@ -35,7 +39,9 @@ def test_no_image_moves_the_sum_by_more_than_the_clipping_norm():
     whole = private.clipped_sum(x, labels, 50 * weight)
     for i in range(len(x)):
         others = torch.arange(len(x)) != i
-        assert float((whole - private.clipped_sum(x[others], labels[others], 50 * weight)).norm()) <= private.CLIP * (1 + 1e-4)
+        assert float(
+            (whole - private.clipped_sum(x[others], labels[others], 50 * weight)).norm()
+        ) <= private.CLIP * (1 + 1e-4)
 
 
 def test_features_are_prepared_each_by_itself():
@@ -50,10 +56,14 @@ def test_features_are_prepared_each_by_itself():
 
 def exact_delta(epsilon, sigma):
     """Of one Gaussian mechanism (Balle and Wang 2018)."""
-    return norm.cdf(0.5 / sigma - epsilon * sigma) - math.exp(epsilon) * norm.cdf(-0.5 / sigma - epsilon * sigma)
+    return norm.cdf(0.5 / sigma - epsilon * sigma) - math.exp(epsilon) * norm.cdf(
+        -0.5 / sigma - epsilon * sigma
+    )
 
 
-@pytest.mark.parametrize(("epsilon", "steps"), [(0.1, 1), (0.3, 10), (1.0, 30), (8.0, 100), (50.0, 1)])
+@pytest.mark.parametrize(
+    ("epsilon", "steps"), [(0.1, 1), (0.3, 10), (1.0, 30), (8.0, 100), (50.0, 1)]
+)
 def test_the_noise_keeps_to_the_exact_law_of_gaussian_steps(epsilon, steps):
     """Full-batch steps are one Gaussian mechanism of a noise that is √steps smaller; the accountant must promise no more, and waste little."""
     sigma = private.noise_multiplier(epsilon, steps)
@@ -63,8 +73,21 @@ def test_the_noise_keeps_to_the_exact_law_of_gaussian_steps(epsilon, steps):
 
 def test_the_records_noises_are_kept_to_the_bit():
     """Of ε = 1, 2, 4, 8 with 30 and 100 steps: what results/measurements holds was made with them."""
-    found = [private.noise_multiplier(epsilon, steps) for epsilon in (1.0, 2.0, 4.0, 8.0) for steps in private.STEPS]
-    assert found == [20.625, 37.65625, 10.9716796875, 20.029296875, 5.93505859375, 10.83740234375, 3.29132080078125, 6.0089111328125]
+    found = [
+        private.noise_multiplier(epsilon, steps)
+        for epsilon in (1.0, 2.0, 4.0, 8.0)
+        for steps in private.STEPS
+    ]
+    assert found == [
+        20.625,
+        37.65625,
+        10.9716796875,
+        20.029296875,
+        5.93505859375,
+        10.83740234375,
+        3.29132080078125,
+        6.0089111328125,
+    ]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -88,12 +111,20 @@ def test_less_privacy_learns_more_and_the_draw_is_counted():
     assert scores[0] >= scores[1] > scores[2] and scores[0] > 0.7
     assert torch.equal(weights[3.0], private.fit(x, labels, 3, setting, 3.0, 0))
     assert not torch.equal(weights[3.0], private.fit(x, labels, 3, setting, 3.0, 1))
-    assert private.chosen((x, labels), (x, labels), 3, 8.0, 1.0, [private.Setting(30, 1e-9), setting]) == setting
+    assert (
+        private.chosen((x, labels), (x, labels), 3, 8.0, 1.0, [private.Setting(30, 1e-9), setting])
+        == setting
+    )
 
 
-@pytest.mark.parametrize("epsilon", [0.0, -1.0, math.nan, math.inf, 0.01, 1000, 10**400, True, "1", None])
+@pytest.mark.parametrize(
+    "epsilon", [0.0, -1.0, math.nan, math.inf, 0.01, 1000, 10**400, True, "1", None]
+)
 def test_a_budget_that_is_none_or_that_the_accountant_cannot_do_is_refused(epsilon):
-    with pytest.raises(ParameterError, match=r"epsilon \(1 is strong privacy, 8 is weak\) = .*: must be a number from 0.1 to 100"):
+    with pytest.raises(
+        ParameterError,
+        match=r"epsilon \(1 is strong privacy, 8 is weak\) = .*: must be a number from 0.1 to 100",
+    ):
         private.noise_multiplier(epsilon, 10)
 
 

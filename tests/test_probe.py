@@ -8,10 +8,11 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from synthlearn import probe, rng, transfer
-from synthlearn.datasets import load
-from synthlearn.encoders import SmallAlexNet
-from synthlearn.errors import CheckpointError, DataError, ParameterError
+from synthlearn.core import rng
+from synthlearn.core.errors import CheckpointError, DataError, ParameterError
+from synthlearn.data.datasets import load
+from synthlearn.learn.encoders import SmallAlexNet
+from synthlearn.measure import probe, transfer
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,11 @@ def test_fit_equals_scikit_learns_optimum(toy, l2):
     solution = problem.fit(l2)
     z = problem.standardise(x).double().numpy()
     reference = LogisticRegression(C=1 / (l2 * len(x)), tol=1e-8, max_iter=5000).fit(z, y.numpy())
-    assert np.allclose((problem.axes @ solution[0]).T, reference.coef_, atol=2e-2 * np.abs(reference.coef_).max() + 2e-3)
+    assert np.allclose(
+        (problem.axes @ solution[0]).T,
+        reference.coef_,
+        atol=2e-2 * np.abs(reference.coef_).max() + 2e-3,
+    )
     theirs = reference.predict(problem.standardise(test).double().numpy())
     assert (problem.predict(test, solution).numpy() == theirs).mean() > 0.997
 
@@ -198,7 +203,13 @@ def test_accuracy_is_invariant_under_scale_shift_and_order_of_dimensions(toy):
 
 def test_renaming_labels_changes_nothing(toy):
     x, y, test, truth = toy
-    assert abs(probe.linear(x, 3 - y, test, 3 - truth, 4).top1 - probe.linear(x, y, test, truth, 4).top1) <= 0.004  # another held-out fifth
+    assert (
+        abs(
+            probe.linear(x, 3 - y, test, 3 - truth, 4).top1
+            - probe.linear(x, y, test, truth, 4).top1
+        )
+        <= 0.004
+    )  # another held-out fifth
 
 
 def test_constant_features_give_the_majority_class_and_separable_ones_everything():
@@ -216,7 +227,9 @@ def test_noise_features_give_chance():
 
 def test_two_runs_are_equal_to_the_bit(toy):
     x, y, test, truth = toy
-    assert torch.equal(probe.linear(x, y, test, truth, 4).correct, probe.linear(x, y, test, truth, 4).correct)
+    assert torch.equal(
+        probe.linear(x, y, test, truth, 4).correct, probe.linear(x, y, test, truth, 4).correct
+    )
 
 
 def test_test_images_choose_nothing(toy):
@@ -247,7 +260,10 @@ def test_neighbours_equal_a_loop():
 def test_features_do_not_depend_on_the_order_of_extraction():
     encoder, images = SmallAlexNet(0.125, 32), load("digits", "test").images[:60]
     order = torch.randperm(60)
-    a, b = probe.features(encoder, images, ("fc6",))["fc6"], probe.features(encoder, images[order], ("fc6",))["fc6"]
+    a, b = (
+        probe.features(encoder, images, ("fc6",))["fc6"],
+        probe.features(encoder, images[order], ("fc6",))["fc6"],
+    )
     assert torch.allclose(a[order], b, atol=1e-5)
 
 
@@ -257,7 +273,9 @@ def test_reestimated_statistics_are_the_images_own():
     x = next(iter(probe.batches(encoder, images)))
     response = encoder.conv[0][0](x)
     assert torch.allclose(fresh.conv[0][1].running_mean, response.mean((0, 2, 3)), atol=1e-4)
-    assert float(encoder.conv[0][1].running_mean.abs().max()) == 0  # the encoder itself is left alone
+    assert (
+        float(encoder.conv[0][1].running_mean.abs().max()) == 0
+    )  # the encoder itself is left alone
 
 
 def test_reestimated_statistics_are_torchs_plain_average_over_batches():
@@ -294,7 +312,9 @@ def test_features_that_are_not_finite_name_their_layer():
     encoder, images = SmallAlexNet(1 / 16, 32), load("digits", "test").images[:6]
     encoder.fc6[0].weight.data[0, 0] = torch.inf
     assert probe.features(encoder, images, ("conv5",))["conv5"].shape == (6, 12)
-    with pytest.raises(CheckpointError, match="features of the encoder's layer 'fc6' are NaN or infinite"):
+    with pytest.raises(
+        CheckpointError, match="features of the encoder's layer 'fc6' are NaN or infinite"
+    ):
         probe.features(encoder, images, ("conv5", "fc6"))
 
 
@@ -308,11 +328,19 @@ def test_features_that_are_not_finite_name_their_layer():
         ({"train_labels": torch.arange(6)}, "label 2 of 2 classes: must be from 0 to 1"),
         ({"test_labels": torch.arange(4)}, "label 2 of 2 classes"),
         ({"test_labels": -torch.ones(4).long()}, "label -1 of 2 classes"),
-        ({"test": torch.zeros(0, 2), "test_labels": torch.zeros(0).long()}, "0 for 0: must agree, with at least 2 for training and 1 for testing"),
+        (
+            {"test": torch.zeros(0, 2), "test_labels": torch.zeros(0).long()},
+            "0 for 0: must agree, with at least 2 for training and 1 for testing",
+        ),
     ],
 )
 def test_what_cannot_be_measured_is_no_number(measure, changes, message):
-    good = {"train": torch.eye(2).repeat(3, 1), "train_labels": torch.arange(6) % 2, "test": torch.eye(2).repeat(2, 1), "test_labels": torch.arange(4) % 2}
+    good = {
+        "train": torch.eye(2).repeat(3, 1),
+        "train_labels": torch.arange(6) % 2,
+        "test": torch.eye(2).repeat(2, 1),
+        "test_labels": torch.arange(4) % 2,
+    }
     assert measure(**good, classes=2).top1 == 1.0
     with pytest.raises(DataError, match=message):
         measure(**{**good, **changes}, classes=2)
@@ -322,7 +350,10 @@ def test_no_neighbour_is_refused_and_too_many_are_all():
     x, y = torch.eye(2).repeat(3, 1), torch.arange(6) % 2
     with pytest.raises(ParameterError, match="k = 0: must be at least 1"):
         probe.neighbours(x, y, x, y, 2, k=0)
-    assert torch.equal(probe.neighbours(x, y, x, y, 2, k=10**6).correct, probe.neighbours(x, y, x, y, 2, k=6).correct)
+    assert torch.equal(
+        probe.neighbours(x, y, x, y, 2, k=10**6).correct,
+        probe.neighbours(x, y, x, y, 2, k=6).correct,
+    )
 
 
 def test_one_example_of_each_class_chooses_no_l2_and_the_measurement_says_so(toy):
@@ -337,4 +368,6 @@ def test_one_example_of_each_class_chooses_no_l2_and_the_measurement_says_so(toy
 
 def test_sizes_that_disagree_are_named():
     with pytest.raises(DataError, match="10 features for 9 labels, 4 for 4: must agree"):
-        probe.linear(torch.zeros(10, 2), torch.zeros(9).long(), torch.zeros(4, 2), torch.zeros(4).long(), 2)
+        probe.linear(
+            torch.zeros(10, 2), torch.zeros(9).long(), torch.zeros(4, 2), torch.zeros(4).long(), 2
+        )

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import synthlearn as sl
-from synthlearn import rng
-from synthlearn.errors import ParameterError
+from synthlearn.core import rng
+from synthlearn.core.errors import ParameterError
 from synthlearn.generators import programs as pr
 
 KEYS = rng.key("program", 0, torch.arange(48))
@@ -30,7 +30,15 @@ def test_a_picture_does_not_depend_on_how_many_programs_there_are():
 def test_the_interpreter_gives_what_one_picture_at_a_time_gives():
     time = torch.linspace(0.1, 10, len(KEYS))
     together = pr.render(KEYS, time, 64, KEYS)
-    assert torch.equal(torch.cat([pr.render(KEYS[i : i + 1], time[i : i + 1], 64, KEYS[i : i + 1]) for i in range(len(KEYS))]), together)
+    assert torch.equal(
+        torch.cat(
+            [
+                pr.render(KEYS[i : i + 1], time[i : i + 1], 64, KEYS[i : i + 1])
+                for i in range(len(KEYS))
+            ]
+        ),
+        together,
+    )
 
 
 def test_small_changes_of_a_programs_numbers_leave_the_program(monkeypatch):
@@ -48,7 +56,11 @@ def test_small_changes_of_a_programs_numbers_leave_the_program(monkeypatch):
 
                 return run
 
-            monkeypatch.setattr(pr, table, tuple(spy(operation, code) for code, operation in enumerate(getattr(pr, table))))
+            monkeypatch.setattr(
+                pr,
+                table,
+                tuple(spy(operation, code) for code, operation in enumerate(getattr(pr, table))),
+            )
             found.append(planes)
         return found
 
@@ -65,14 +77,26 @@ def test_small_changes_of_a_programs_numbers_leave_the_program(monkeypatch):
 def test_pictures_change_with_time_without_jumps():
     steps = [1e-4, 1e-3, 1e-2, 1.0]
     start = pr.render(KEYS, torch.full((len(KEYS),), 3.0), 48).float()
-    moved = [float((pr.render(KEYS, torch.full((len(KEYS),), 3.0 + dt), 48).float() - start).abs().mean()) for dt in steps]
+    moved = [
+        float(
+            (pr.render(KEYS, torch.full((len(KEYS),), 3.0 + dt), 48).float() - start).abs().mean()
+        )
+        for dt in steps
+    ]
     assert moved == sorted(moved) and moved[0] < 0.3 and moved[-1] > 5
 
 
 def test_larger_pictures_show_the_same_scene():
-    small, large = (pr.render(KEYS, torch.full((len(KEYS),), 3.0), size).float() for size in (64, 256))
+    small, large = (
+        pr.render(KEYS, torch.full((len(KEYS),), 3.0), size).float() for size in (64, 256)
+    )
     coarse = torch.nn.functional.avg_pool2d(large, 4)
-    agree = torch.stack([torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1] for a, b in zip(small, coarse, strict=True)])
+    agree = torch.stack(
+        [
+            torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1]
+            for a, b in zip(small, coarse, strict=True)
+        ]
+    )
     assert float(agree.median()) > 0.9
 
 
@@ -83,19 +107,34 @@ def test_flat_programs_are_drawn_again_until_one_varies(monkeypatch):
     assert 0 < len(flat) < 60  # the rule is needed, and seldom
     g = sl.generator("programs", programs=300)
     draws = g._kept(flat, 0)
-    assert bool((draws > 0).all()) and bool(pr.varied(rng.fold(rng.key("program", 0, flat), draws)).all())
+    assert bool((draws > 0).all()) and bool(
+        pr.varied(rng.fold(rng.key("program", 0, flat), draws)).all()
+    )
     for t in pr.TIMES:
-        x = pr.render(rng.fold(rng.key("program", 0, flat), draws), torch.full(draws.shape, t), pr.PREVIEW).float().mean(1)
+        x = (
+            pr.render(
+                rng.fold(rng.key("program", 0, flat), draws), torch.full(draws.shape, t), pr.PREVIEW
+            )
+            .float()
+            .mean(1)
+        )
         assert float(x.flatten(1).std(1).min()) >= least
-    monkeypatch.setattr(pr, "LEAST", 1e9)  # nothing is good enough: the last draw is taken, not an endless loop
-    assert sl.generator("programs", programs=2)._kept(torch.arange(2), 1).tolist() == [pr.TRIES - 1] * 2
+    monkeypatch.setattr(
+        pr, "LEAST", 1e9
+    )  # nothing is good enough: the last draw is taken, not an endless loop
+    assert (
+        sl.generator("programs", programs=2)._kept(torch.arange(2), 1).tolist()
+        == [pr.TRIES - 1] * 2
+    )
 
 
 @pytest.mark.parametrize("operation", range(len(pr.WARP)))
 def test_warps_and_fields_stay_finite_everywhere(operation):
     place = torch.linspace(-16, 16, 33)
     x, y = place.expand(6, 33, 33), place[:, None].expand(6, 33, 33)
-    table = 2 * torch.rand(6, 2, pr.LATTICE, pr.LATTICE, generator=torch.Generator().manual_seed(0)) - 1
+    table = (
+        2 * torch.rand(6, 2, pr.LATTICE, pr.LATTICE, generator=torch.Generator().manual_seed(0)) - 1
+    )
     for u in (0.0, 0.5, 1 - 2**-24):
         numbers, t = [torch.full((6, 1, 1), u)] * 5, torch.full((6, 1, 1), 10.0)
         warped = pr.WARP[operation]((x, y), numbers, t, table)
@@ -112,5 +151,7 @@ def test_noise_has_its_tables_values_at_the_lattice_and_repeats():
 
 
 def test_no_programs_are_refused():
-    with pytest.raises(ParameterError, match="option programs = 0: must be a whole number from 1 to"):
+    with pytest.raises(
+        ParameterError, match="option programs = 0: must be a whole number from 1 to"
+    ):
         sl.generator("programs", programs=0)

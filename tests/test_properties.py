@@ -10,9 +10,10 @@ import torch
 from hypothesis import given, settings, strategies
 from scipy import linalg
 
-from synthlearn import inception, metrics, rng
-from synthlearn import properties as pr
-from synthlearn.errors import CheckpointError, DataError, ParameterError
+from synthlearn.core import rng
+from synthlearn.core.errors import CheckpointError, DataError, ParameterError
+from synthlearn.measure import inception, metrics
+from synthlearn.measure import properties as pr
 from synthlearn.study import measurements
 
 
@@ -24,11 +25,17 @@ def test_frechet_is_zero_for_itself_and_has_its_closed_forms():
     x = normal(0, 400, 6)
     assert abs(pr.frechet(x, x)) < 1e-8 * float(x.var(0).sum())
     a, b = normal(1, 500, 1), 2 * normal(2, 500, 1) + 3
-    assert pr.frechet(a, b) == pytest.approx(float((a.mean() - b.mean()) ** 2 + (a.std() - b.std()) ** 2))
+    assert pr.frechet(a, b) == pytest.approx(
+        float((a.mean() - b.mean()) ** 2 + (a.std() - b.std()) ** 2)
+    )
     y = x * torch.tensor([1.0, 2, 3, 1, 1, 5])
     (m1, c1), (m2, c2) = pr.moments(x), pr.moments(y)
-    reference = float((m1 - m2).square().sum()) + np.trace(c1 + c2 - 2 * linalg.sqrtm((c1 @ c2).numpy()).real)
-    assert pr.frechet(x, y) == pytest.approx(reference, rel=1e-6) and pr.frechet(y, x) == pytest.approx(reference, rel=1e-6)
+    reference = float((m1 - m2).square().sum()) + np.trace(
+        c1 + c2 - 2 * linalg.sqrtm((c1 @ c2).numpy()).real
+    )
+    assert pr.frechet(x, y) == pytest.approx(reference, rel=1e-6) and pr.frechet(
+        y, x
+    ) == pytest.approx(reference, rel=1e-6)
     turn = torch.linalg.qr(normal(3, 6, 6))[0]
     assert pr.frechet(3 * x @ turn + 1, 3 * y @ turn + 1) == pytest.approx(9 * reference, rel=1e-6)
 
@@ -42,12 +49,23 @@ def test_frechet_of_two_samples_of_one_law_is_its_bias():
 def test_neighbourhoods_equal_loops():
     real, fake, k = normal(0, 30, 3), normal(1, 25, 3) + 0.5, 4
     distance = lambda a, b: float((a - b).norm())  # noqa: E731
-    radius = [sorted(distance(r, s) for j, s in enumerate(real) if j != i)[k - 1] for i, r in enumerate(real)]
-    other = [sorted(distance(f, g) for j, g in enumerate(fake) if j != i)[k - 1] for i, f in enumerate(fake)]
+    radius = [
+        sorted(distance(r, s) for j, s in enumerate(real) if j != i)[k - 1]
+        for i, r in enumerate(real)
+    ]
+    other = [
+        sorted(distance(f, g) for j, g in enumerate(fake) if j != i)[k - 1]
+        for i, f in enumerate(fake)
+    ]
     inside = np.array([[distance(r, f) < radius[i] for f in fake] for i, r in enumerate(real)])
     inverse = np.array([[distance(r, f) < other[j] for j, f in enumerate(fake)] for r in real])
     found = pr.neighbourhoods(real, fake, k)
-    expected = {"precision": inside.any(0).mean(), "recall": inverse.any(1).mean(), "density": inside.sum(0).mean() / k, "coverage": inside.any(1).mean()}
+    expected = {
+        "precision": inside.any(0).mean(),
+        "recall": inverse.any(1).mean(),
+        "density": inside.sum(0).mean() / k,
+        "coverage": inside.any(1).mean(),
+    }
     assert found == pytest.approx(expected)
 
 
@@ -59,7 +77,9 @@ def test_neighbourhoods_of_equal_of_one_law_and_of_far_sets():
     n = 1000
     found = pr.neighbourhoods(normal(1, n, 16), normal(2, n, 16))
     law = 1 - math.prod((n - j) / (2 * n - j) for j in range(1, 6))
-    assert found["coverage"] == pytest.approx(law, abs=0.03) and found["density"] == pytest.approx(0.97, abs=0.1)
+    assert found["coverage"] == pytest.approx(law, abs=0.03) and found["density"] == pytest.approx(
+        0.97, abs=0.1
+    )
     with pytest.raises(ParameterError, match="must be more than k = 5"):
         pr.neighbourhoods(x[:5], x)
 
@@ -67,11 +87,17 @@ def test_neighbourhoods_of_equal_of_one_law_and_of_far_sets():
 def test_log_volume_and_rank_follow_scale_and_dimension():
     x = normal(0, 300, 5)
     assert pr.log_volume(3 * x, 0) - pr.log_volume(x, 0) == pytest.approx(5 * math.log(3))
-    wide = torch.cat((x, 7 * torch.linalg.qr(torch.cat((x - x.mean(0), normal(1, 300, 1)), 1))[0][:, 5:]), 1)  # an uncorrelated sixth axis
-    assert pr.log_volume(wide, 0) - pr.log_volume(x, 0) == pytest.approx(0.5 * math.log(float(wide[:, 5].var())), abs=0.02)
+    wide = torch.cat(
+        (x, 7 * torch.linalg.qr(torch.cat((x - x.mean(0), normal(1, 300, 1)), 1))[0][:, 5:]), 1
+    )  # an uncorrelated sixth axis
+    assert pr.log_volume(wide, 0) - pr.log_volume(x, 0) == pytest.approx(
+        0.5 * math.log(float(wide[:, 5].var())), abs=0.02
+    )
     assert pr.log_volume(x[:1].expand(300, 5), 1e-3) == pytest.approx(2.5 * math.log(1e-3))
     white = torch.linalg.qr(x - x.mean(0))[0]
-    assert pr.effective_rank(white) == pytest.approx(5, rel=1e-3) and pr.effective_rank(x[:, :1].expand(300, 5)) == pytest.approx(1)
+    assert pr.effective_rank(white) == pytest.approx(5, rel=1e-3) and pr.effective_rank(
+        x[:, :1].expand(300, 5)
+    ) == pytest.approx(1)
 
 
 @settings(deadline=None, max_examples=200)
@@ -89,12 +115,17 @@ def test_a_record_of_six_decimals_agrees_with_what_is_made_again():
     assert measurements._digits_of(old, again) == old != again
     assert measurements._digits_of(again, again) == again
     other = {**again, "value": pr.rounded("x", 0.0123476)}
-    assert measurements._digits_of(old, other) != old and measurements._digits_of(again, other) != again
+    assert (
+        measurements._digits_of(old, other) != old
+        and measurements._digits_of(again, other) != again
+    )
 
 
 def test_values_that_are_not_finite_are_no_properties():
     for value in (math.nan, math.inf, -math.inf):
-        with pytest.raises(DataError, match=r"coverage = -?(nan|inf): the images or their features do not vary"):
+        with pytest.raises(
+            DataError, match=r"coverage = -?(nan|inf): the images or their features do not vary"
+        ):
             pr.rounded("coverage", value)
 
 
@@ -103,13 +134,20 @@ def test_properties_keep_their_digits_at_any_scale_of_the_features():
     x, y = normal(0, 100, 6), normal(1, 100, 6) + 0.2
     whole = pr.frechet(x, y)
     for scale in (1e-2, 1e-5, 1e-8):
-        assert pr.rounded("frechet", pr.frechet(scale * x, scale * y)) == pytest.approx(scale**2 * whole, rel=1e-5)
+        assert pr.rounded("frechet", pr.frechet(scale * x, scale * y)) == pytest.approx(
+            scale**2 * whole, rel=1e-5
+        )
 
 
 def test_properties_of_sets_smaller_than_the_dimension_and_of_constant_ones_are_finite():
     few, many, flat = normal(0, 12, 60), normal(1, 12, 60), torch.ones(12, 60).double()
     for x, y in ((few, many), (few, flat), (flat, flat)):
-        found = [pr.frechet(x, y), *pr.neighbourhoods(x, y).values(), pr.effective_rank(y), *pr.coherence(x, y)]
+        found = [
+            pr.frechet(x, y),
+            *pr.neighbourhoods(x, y).values(),
+            pr.effective_rank(y),
+            *pr.coherence(x, y),
+        ]
         assert all(math.isfinite(v) for v in found) and found[0] >= 0
     assert pr.effective_rank(flat) == 1
     for call in (lambda: pr.frechet(few[:1], many), lambda: pr.coherence(few[:1], many[:1])):
@@ -122,20 +160,31 @@ def test_a_slope_needs_two_frequencies():
     for side in (22, 23, 24):
         assert bool(metrics.spectrum_slope(x[..., :side, :side]).isfinite().all())
     for side in (8, 20, 21):
-        with pytest.raises(ParameterError, match=f"pictures of {side} px: a slope of the spectrum needs at least 22"):
+        with pytest.raises(
+            ParameterError,
+            match=f"pictures of {side} px: a slope of the spectrum needs at least 22",
+        ):
             metrics.spectrum_slope(x[..., :side, :side])
 
 
 def test_lab_knows_white_grey_and_red():
-    colours = torch.tensor([[255, 255, 255], [0, 0, 0], [119, 119, 119], [255, 0, 0]], dtype=torch.uint8)[:, :, None, None]
-    expected = torch.tensor([[100, 0, 0], [0, 0, 0], [50.03, 0, 0], [53.24, 80.09, 67.20]], dtype=torch.float64)
+    colours = torch.tensor(
+        [[255, 255, 255], [0, 0, 0], [119, 119, 119], [255, 0, 0]], dtype=torch.uint8
+    )[:, :, None, None]
+    expected = torch.tensor(
+        [[100, 0, 0], [0, 0, 0], [50.03, 0, 0], [53.24, 80.09, 67.20]], dtype=torch.float64
+    )
     assert torch.allclose(pr.lab(colours)[:, :, 0, 0], expected, atol=0.02)
 
 
 def test_colour_divergence_is_symmetric_zero_for_equal_and_blind_to_place():
     x = rng.integers(rng.key("x"), 0, 256, (3, 3, 16, 16)).byte()
     p, q = pr.colour_histogram(x), pr.colour_histogram(x // 2)
-    assert pr.symmetric_kl(p, p) == 0 and pr.symmetric_kl(p, q) == pytest.approx(pr.symmetric_kl(q, p)) and pr.symmetric_kl(p, q) > 0
+    assert (
+        pr.symmetric_kl(p, p) == 0
+        and pr.symmetric_kl(p, q) == pytest.approx(pr.symmetric_kl(q, p))
+        and pr.symmetric_kl(p, q) > 0
+    )
     assert np.array_equal(p, pr.colour_histogram(x.flip(3))) and p.sum() == pytest.approx(1)
 
 
@@ -147,7 +196,7 @@ def test_coherence_is_one_for_equal_views_and_zero_for_strangers():
 
 
 def test_inception_reads_torchvisions_file_and_runs_no_code_of_it(tmp_path):
-    importlib.import_module("synthlearn.vision")
+    importlib.import_module("synthlearn.core.vision")
     from torchvision.models import inception_v3
 
     theirs = inception_v3(weights=None, init_weights=False).eval()
@@ -156,14 +205,18 @@ def test_inception_reads_torchvisions_file_and_runs_no_code_of_it(tmp_path):
     x = torch.rand(2, 3, 299, 299)
     with torch.no_grad():
         theirs.fc = torch.nn.Identity()
-        assert torch.equal(ours.features(x)["pooled"], theirs(x)) and ours.features(x)["pooled"].shape == (2, 2048)
+        assert torch.equal(ours.features(x)["pooled"], theirs(x)) and ours.features(x)[
+            "pooled"
+        ].shape == (2, 2048)
     state = theirs.state_dict()
     state.pop("Conv2d_1a_3x3.conv.weight")
     torch.save(state, tmp_path / "short.pth")
     with pytest.raises(CheckpointError, match=r"Conv2d_1a_3x3\.conv\.weight' is missing"):
         inception.Inception(tmp_path / "short.pth")
     torch.save({"x": pathlib.PurePosixPath("/")}, tmp_path / "objects.pth")
-    with pytest.raises(ParameterError, match="encoder inception: names no file; give inception:FILE"):
+    with pytest.raises(
+        ParameterError, match="encoder inception: names no file; give inception:FILE"
+    ):
         inception.Inception(pathlib.Path())
     torch.save([1, 2], tmp_path / "list.pth")
     (tmp_path / "empty.pth").touch()

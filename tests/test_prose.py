@@ -5,7 +5,8 @@ import re
 import jupytext
 import pytest
 
-from synthlearn import files, study
+from synthlearn import study
+from synthlearn.core import files
 from synthlearn.study import profiles
 
 ROOT = files.root()
@@ -25,7 +26,9 @@ RESULT = re.compile(
     """
 )
 # A verdict in words; whether a set teaches more than another is for the claims to say.
-VERDICT = re.compile(r"\b(?:beats?|wins|outperforms?|is (?:no )?better than|teach(?:es)? more than)\b")
+VERDICT = re.compile(
+    r"\b(?:beats?|wins|outperforms?|is (?:no )?better than|teach(?:es)? more than)\b"
+)
 SOURCE = re.compile(r"\{cite|\bpapers?\b|\bauthors?\b|\bpublished\b")
 # Page → phrases that hold such a number or word and are none of our results: "paper", the words of a source, which must be named in the same paragraph;
 # "constant", of a method or of the statistics; "size", of data, pictures or versions; "question".
@@ -34,7 +37,9 @@ ALLOWED = {
     "02_statistical": {"drawn from 0.5 (rough) to 3.5 (smooth)": "constant"},
     "03_stylegan": {"α from 0.5 to 1.5": "constant"},
     "04_fractals": {"by 0.2, 0.6, 1.4 or 1.8": "constant"},
-    "07_baselines": {"(hue 0.1 instead of the noise paper's 0.4, on 80 % of the views)": "constant"},
+    "07_baselines": {
+        "(hue 0.1 instead of the noise paper's 0.4, on 80 % of the views)": "constant"
+    },
     "10_align_uniform": {"temperature 0.5": "constant"},
     "11_moco": {"momentum 0.999": "constant", "the momentum is 0.99": "constant"},
     "21_mixtures": {"might teach more than as many": "question"},
@@ -65,7 +70,11 @@ ALLOWED = {
 
 def paragraphs(path):
     """A page's paragraphs of prose, one line each; a notebook's from its markdown cells; without code and targets of links."""
-    text = "\n\n".join(c.source for c in jupytext.read(path).cells if c.cell_type == "markdown") if path.suffix == ".py" else path.read_text(encoding="utf-8")
+    text = (
+        "\n\n".join(c.source for c in jupytext.read(path).cells if c.cell_type == "markdown")
+        if path.suffix == ".py"
+        else path.read_text(encoding="utf-8")
+    )
     for pattern, put in ((r"```.*?```", ""), (r"`[^`]*`", "code"), (r"\]\([^)\s]*\)", "]")):
         text = re.sub(pattern, put, text, flags=re.DOTALL)
     return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text)]
@@ -79,7 +88,11 @@ def typed(page, parts):
             if phrase in part and (kind != "paper" or SOURCE.search(part)):
                 part = part.replace(phrase, "…")
         found += [part[max(0, m.start() - 40) : m.end() + 20] for m in RESULT.finditer(part)]
-        found += [sentence for sentence in re.split(r"(?<=[.?!])\s+", part) if VERDICT.search(sentence) and "?" not in sentence and not SOURCE.search(sentence)]
+        found += [
+            sentence
+            for sentence in re.split(r"(?<=[.?!])\s+", part)
+            if VERDICT.search(sentence) and "?" not in sentence and not SOURCE.search(sentence)
+        ]
     return found
 
 
@@ -92,8 +105,12 @@ def test_every_exception_is_there_and_is_one():
     for page, phrases in ALLOWED.items():
         whole = paragraphs(PAGES[page])
         for phrase in phrases:
-            assert any(phrase in part for part in whole), f"{page}: no such phrase any more: {phrase!r}"
-            assert RESULT.search(phrase) or VERDICT.search(phrase), f"{page}: needs no exception: {phrase!r}"
+            assert any(phrase in part for part in whole), (
+                f"{page}: no such phrase any more: {phrase!r}"
+            )
+            assert RESULT.search(phrase) or VERDICT.search(phrase), (
+                f"{page}: needs no exception: {phrase!r}"
+            )
 
 
 @pytest.mark.parametrize(
@@ -114,7 +131,10 @@ def test_every_exception_is_there_and_is_one():
     ],
 )
 def test_a_typed_result_is_found_in_any_chapter(sentence):
-    assert typed("01_dead_leaves", [*paragraphs(PAGES["01_dead_leaves"]), f"Some words. {sentence} More words."])
+    assert typed(
+        "01_dead_leaves",
+        [*paragraphs(PAGES["01_dead_leaves"]), f"Some words. {sentence} More words."],
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,7 +158,11 @@ def test_a_papers_number_needs_its_source_in_the_paragraph():
 
 
 def test_the_table_of_settings_is_the_profiles():
-    lines = [[cell.strip() for cell in line.strip("| ").split("|")] for line in (ROOT / "book" / "method.md").read_text().splitlines() if line.startswith("|")]
+    lines = [
+        [cell.strip() for cell in line.strip("| ").split("|")]
+        for line in (ROOT / "book" / "method.md").read_text().splitlines()
+        if line.startswith("|")
+    ]
     names, told = [name for name in lines[0] if name], {line[0]: line[1:] for line in lines[1:]}
     assert names == list(profiles.NAMES)
     for i, p in enumerate(map(profiles.defaults, names)):
@@ -154,6 +178,11 @@ def test_feature_visualisations_are_said_to_have_the_pool_that_they_have():
     own = study.row("feature_vis-random").profile(p)
     last = own.n_images % own.batch_size, p.n_images % p.batch_size
     said = (ROOT / "book" / "deviations.md").read_text()
-    assert f"{own.n_images:,} pictures in *cpu*, {own.epochs} epochs, where the other sets have {p.n_images:,} and {p.epochs}" in said
+    assert (
+        f"{own.n_images:,} pictures in *cpu*, {own.epochs} epochs, where the other sets have {p.n_images:,} and {p.epochs}"
+        in said
+    )
     assert f"a last batch of {last[0]} instead of {last[1]}" in said
-    assert own.epochs * own.optimisation().steps_per_epoch(own.n_images) == p.epochs * p.optimisation().steps_per_epoch(p.n_images)
+    assert own.epochs * own.optimisation().steps_per_epoch(
+        own.n_images
+    ) == p.epochs * p.optimisation().steps_per_epoch(p.n_images)

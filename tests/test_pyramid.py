@@ -5,7 +5,8 @@ import pytest
 import torch
 from pyrtools.pyramids import SteerablePyramidSpace
 
-from synthlearn import pyramid, rng
+from synthlearn.core import rng
+from synthlearn.generators import pyramid
 
 BORDERS = {"reflect": "reflect1", "circular": "circular"}
 
@@ -17,7 +18,9 @@ def test_pyramid_and_reconstruction_equal_pyrtools(borders, side, scales):
     high, bands, low = pyramid.analyse(x, scales, borders)
     again = pyramid.synthesise(high, bands, low, borders)
     for i in range(2):
-        theirs = SteerablePyramidSpace(x[i].double().numpy(), order=3, height=scales, edge_type=BORDERS[borders])
+        theirs = SteerablePyramidSpace(
+            x[i].double().numpy(), order=3, height=scales, edge_type=BORDERS[borders]
+        )
         assert np.allclose(high[i], theirs.pyr_coeffs["residual_highpass"], atol=1e-5)
         assert np.allclose(low[i], theirs.pyr_coeffs["residual_lowpass"], atol=1e-4)
         for k in range(scales):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from synthlearn import files
 from synthlearn.__main__ import EXAMPLES
+from synthlearn.core import files
 
 ROOT = files.root()
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,14 +41,18 @@ def lines(text):
 
 
 def call(command, where):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SYNTHLEARN")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("SYNTHLEARN")
+    }
     environment |= {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}",
         "PYTHONPATH": str(ROOT / "lib"),
         "SYNTHLEARN_RUNS": str(where / "runs"),
         "OMP_NUM_THREADS": "1",
     }
-    done = subprocess.run(["bash", "-ec", command], cwd=where, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        ["bash", "-ec", command], cwd=where, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout + done.stderr
 
@@ -88,7 +92,7 @@ assert torch.equal(Leaves().__getitems__([7, 3])[1], leaves.sample([3], 64)[0] /
 assert first.shape == second.shape == (8, 3, 48, 48) and not (first == second).all((1, 2, 3)).any()
 assert features.shape == (8, 512)
 """
-    first = "import synthlearn.vision\n"  # as the README says for this kind of machine: a CPU torch beside PyPI's torchvision
+    first = "import synthlearn.core.vision\n"  # as the README says for this kind of machine: a CPU torch beside PyPI's torchvision
     (place / "code.py").write_text(first + "\n".join(code) + checks)
     call("python code.py", place)
     made = {path.name for path in place.iterdir()} - {"notebooks", "book", "code.py"}
@@ -98,13 +102,15 @@ assert features.shape == (8, 512)
 
 def test_an_encoder_of_the_readme_is_the_same_network_elsewhere(tmp_path):
     """Its last block fills all of torchvision's ResNet but the classifier."""
-    from synthlearn import encoders
+    from synthlearn.learn import encoders
 
     encoder = encoders.ResNet("resnet18", 32, seed=3).eval()
     encoders.save(tmp_path / "resnet18.safetensors", encoder, {})
     (block,) = (block for block in blocks("python") if "removeprefix" in block)
     found = {}
-    exec(block.replace('"resnet18.safetensors"', repr(str(tmp_path / "resnet18.safetensors"))), found)
+    exec(
+        block.replace('"resnet18.safetensors"', repr(str(tmp_path / "resnet18.safetensors"))), found
+    )
     network = found["network"].eval()
     network.fc = torch.nn.Identity()
     assert network.state_dict().keys() == found["trunk"].keys()
@@ -115,7 +121,9 @@ def test_an_encoder_of_the_readme_is_the_same_network_elsewhere(tmp_path):
 
 def test_the_readmes_chapter_runs_without_a_false_warning(place):
     """As written, but for a hundredth of the epochs, on fewer pictures."""
-    (command,) = (line for block in blocks("bash") for line in lines(block) if line.startswith(CHAPTER))
+    (command,) = (
+        line for block in blocks("bash") for line in lines(block) if line.startswith(CHAPTER)
+    )
     assert "-p epochs 200" in command
     command = command.replace("-p epochs 200", "-p epochs 2 -p n_images 64")
     assert "unknown parameter" not in call(command, place)

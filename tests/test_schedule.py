@@ -9,11 +9,22 @@ import time
 
 import pytest
 
-from synthlearn import deadline, files, study
-from synthlearn.errors import OutOfTime
+from synthlearn import study
+from synthlearn.core import deadline, files
+from synthlearn.core.errors import OutOfTime
 from synthlearn.study import run, schedule
 
-TINY = {"device": "cpu", "n_images": 32, "epochs": 4, "batch_size": 16, "width": 1 / 16, "seeds": 2, "data": "digits", "per_class": 5, "precision": "fp32"}
+TINY = {
+    "device": "cpu",
+    "n_images": 32,
+    "epochs": 4,
+    "batch_size": 16,
+    "width": 1 / 16,
+    "seeds": 2,
+    "data": "digits",
+    "per_class": 5,
+    "precision": "fp32",
+}
 SET = [f"--set={name}={value}" for name, value in TINY.items() if name != "device"]
 NAMES = ("real", "dead_leaves-mixed.simclr", "noise-white", "random", "raw_pixels")
 
@@ -33,16 +44,33 @@ def told(found):
 
 def test_the_papers_table_comes_first_then_sources_then_variants(profile):
     order = told(schedule.by_priority(jobs(profile)))
-    table = [("real", 0), ("random", 0), ("raw_pixels", 0), ("real", 1), ("random", 1), ("raw_pixels", 1)]
-    assert order == [*table, ("noise-white", 0), ("noise-white", 1), ("dead_leaves-mixed.simclr", 0), ("dead_leaves-mixed.simclr", 1)]
-    assert schedule.rank(study.row("learned.stablerep")) == 1  # StableRep's own rows are none of variants
+    table = [
+        ("real", 0),
+        ("random", 0),
+        ("raw_pixels", 0),
+        ("real", 1),
+        ("random", 1),
+        ("raw_pixels", 1),
+    ]
+    assert order == [
+        *table,
+        ("noise-white", 0),
+        ("noise-white", 1),
+        ("dead_leaves-mixed.simclr", 0),
+        ("dead_leaves-mixed.simclr", 1),
+    ]
+    assert (
+        schedule.rank(study.row("learned.stablerep")) == 1
+    )  # StableRep's own rows are none of variants
 
 
 def test_what_fits_is_made_in_order_and_the_rest_is_left(profile, monkeypatch):
     """A clock by hand: each record takes ten seconds, of which all are known beforehand."""
     now, made = [0.0], []
     monkeypatch.setattr(deadline.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(run, "state", lambda row, profile, seed: "fresh" if row.name == "raw_pixels" else "missing")
+    monkeypatch.setattr(
+        run, "state", lambda row, profile, seed: "fresh" if row.name == "raw_pixels" else "missing"
+    )
     monkeypatch.setattr(run, "estimate", lambda row, profile, unknown: 10.0)
 
     def record(row, profile, seed):
@@ -56,7 +84,12 @@ def test_what_fits_is_made_in_order_and_the_rest_is_left(profile, monkeypatch):
     found = schedule.stretch(every, 35 / 0.9, lambda job, record: made.append(job))
     assert made == found.made and told(found.made) == [("real", 0), ("random", 0), ("real", 1)]
     assert told(found.cut) == [("random", 1)]  # five seconds are left: begun, and cut off
-    assert told(found.left) == [("noise-white", 0), ("noise-white", 1), ("dead_leaves-mixed.simclr", 0), ("dead_leaves-mixed.simclr", 1)]
+    assert told(found.left) == [
+        ("noise-white", 0),
+        ("noise-white", 1),
+        ("dead_leaves-mixed.simclr", 0),
+        ("dead_leaves-mixed.simclr", 1),
+    ]
     assert str(found) == ("3 made (real s0, random s0, real s1); 1 cut off, to go on (random s1); "
                           "4 left (noise-white s0, noise-white s1, dead_leaves-mixed.simclr s0, dead_leaves-mixed.simclr s1)")  # fmt: skip
 
@@ -65,10 +98,25 @@ def test_rows_that_took_longer_than_they_should_are_known_by_it(profile, monkeyp
     now = [0.0]
     monkeypatch.setattr(deadline.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(run, "state", lambda *job: "missing")
-    monkeypatch.setattr(run, "estimate", lambda row, profile, unknown: unknown)  # nobody has made one
-    monkeypatch.setattr(run, "record", lambda *job: now.__setitem__(0, now[0] + (30 if job[0].kind == "real" else 1)) or {})
-    found = schedule.stretch(jobs(profile, ("real", "noise-white"), range(3)), 95.0, lambda job, record: None)  # less than a tenth
-    assert told(found.made) == [("real", 0), ("real", 1), ("noise-white", 0), ("noise-white", 1), ("noise-white", 2), ("real", 2)]
+    monkeypatch.setattr(
+        run, "estimate", lambda row, profile, unknown: unknown
+    )  # nobody has made one
+    monkeypatch.setattr(
+        run,
+        "record",
+        lambda *job: now.__setitem__(0, now[0] + (30 if job[0].kind == "real" else 1)) or {},
+    )
+    found = schedule.stretch(
+        jobs(profile, ("real", "noise-white"), range(3)), 95.0, lambda job, record: None
+    )  # less than a tenth
+    assert told(found.made) == [
+        ("real", 0),
+        ("real", 1),
+        ("noise-white", 0),
+        ("noise-white", 1),
+        ("noise-white", 2),
+        ("real", 2),
+    ]
 
 
 def test_a_row_that_is_cut_off_anywhere_goes_on_to_the_same_record(profile, monkeypatch):
@@ -87,13 +135,30 @@ def test_a_row_that_is_cut_off_anywhere_goes_on_to_the_same_record(profile, monk
         except OutOfTime as error:
             cut += 1
             assert "the time is over" in str(error) and not run.path(row, profile, 1).exists()
-    assert cut >= 4 and again["cost"]["resumed"] == cut - 1  # the first time there was no picture yet
-    assert (again["results"], again["curves"], again["filters"]) == (whole["results"], whole["curves"], whole["filters"])
+    assert (
+        cut >= 4 and again["cost"]["resumed"] == cut - 1
+    )  # the first time there was no picture yet
+    assert (again["results"], again["curves"], again["filters"]) == (
+        whole["results"],
+        whole["curves"],
+        whole["filters"],
+    )
     assert not run.checkpoint(again["id"]).exists()
 
 
 def command(*more):
-    return [sys.executable, "-m", "synthlearn", "run", "--profile", "gpu", "--device", "cpu", *SET, *more]
+    return [
+        sys.executable,
+        "-m",
+        "synthlearn",
+        "run",
+        "--profile",
+        "gpu",
+        "--device",
+        "cpu",
+        *SET,
+        *more,
+    ]
 
 
 def records(where):
@@ -103,21 +168,54 @@ def records(where):
 def test_the_command_stops_in_time_goes_on_and_loses_nothing_when_killed(tmp_path):
     environment = {**os.environ, "SYNTHLEARN_RUNS": str(tmp_path)}
     rows = ["--row", "raw_pixels", "--row", "real", "--row", "noise-white", "--seed", "0"]
-    started = subprocess.Popen(command(*rows, "--minutes", "5"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    started = subprocess.Popen(
+        command(*rows, "--minutes", "5"),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     order, first = started.stdout.readline(), started.stdout.readline()
     assert order == "to make, of 3: 3, in this order: raw_pixels s0, real s0, noise-white s0\n"
-    assert first.startswith("raw_pixels seed 0: linear"), started.stderr.read()  # of the paper's table, and untrained
+    assert first.startswith("raw_pixels seed 0: linear"), (
+        started.stderr.read()
+    )  # of the paper's table, and untrained
     time.sleep(0.5)  # into the next row
     os.kill(started.pid, signal.SIGKILL)
     started.wait()
     kept = records(tmp_path)
     assert kept and all(json.loads(text)["row"] in ("raw_pixels", "real") for text in kept.values())
     began = time.monotonic()
-    done = subprocess.run(command(*rows, "--minutes", "0.02"), env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command(*rows, "--minutes", "0.02"),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert " left (" in done.stdout or "1 cut off" in done.stdout
-    done = subprocess.run(command(*rows, "--minutes", "5"), env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1].endswith("0 cut off, to go on; 0 left") and "raw_pixels seed" not in done.stdout  # it was there
+    done = subprocess.run(
+        command(*rows, "--minutes", "5"),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (
+        done.stdout.splitlines()[-1].endswith("0 cut off, to go on; 0 left")
+        and "raw_pixels seed" not in done.stdout
+    )  # it was there
     assert "device: cpu (" in done.stderr and time.monotonic() - began < 300
-    assert kept.items() <= records(tmp_path).items() and set(records(tmp_path)) == {"raw_pixels-s0", "real-s0", "noise-white-s0"}
-    again = subprocess.run(command(*rows, "--minutes", "5"), env=environment, capture_output=True, text=True, check=True)
+    assert kept.items() <= records(tmp_path).items() and set(records(tmp_path)) == {
+        "raw_pixels-s0",
+        "real-s0",
+        "noise-white-s0",
+    }
+    again = subprocess.run(
+        command(*rows, "--minutes", "5"),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert again.stdout == "to make, of 3: 0\n0 made; 0 cut off, to go on; 0 left\n"

@@ -8,8 +8,9 @@ import torch
 from scipy import ndimage
 
 import synthlearn as sl
-from synthlearn import files, metrics, rng
+from synthlearn.core import files, rng
 from synthlearn.generators import statistical as st
+from synthlearn.measure import metrics
 
 LAWS = tomllib.loads((files.root() / "book" / "laws.toml").read_text())["statistical"]
 
@@ -18,13 +19,18 @@ def matched(x, model):
     return st.match_histogram(x, model.low, model.high, model.cumulative)
 
 
-@pytest.mark.parametrize(("name", "n"), [("spectrum", 120), ("spectrum_color", 120), ("wmm", 60), ("spectrum_color_wmm", 60)])
+@pytest.mark.parametrize(
+    ("name", "n"),
+    [("spectrum", 120), ("spectrum_color", 120), ("wmm", 60), ("spectrum_color_wmm", 60)],
+)
 def test_set_meets_the_laws_of_the_authors_code(name, n):
     laws = LAWS[name]
     images = sl.generator(f"stat-{name}").sample(range(n), 128, seed=3)
     for law, quartiles in laws.items():
         if law != "n":
-            assert abs(float(metrics.LAWS[law](images).median()) - quartiles[1]) <= metrics.tolerance(quartiles, n, laws["n"]), law
+            assert abs(
+                float(metrics.LAWS[law](images).median()) - quartiles[1]
+            ) <= metrics.tolerance(quartiles, n, laws["n"]), law
     assert int(images.amin((1, 2, 3)).max()) == 0 and int(images.amax((1, 2, 3)).min()) == 255
 
 
@@ -40,7 +46,11 @@ def test_imposed_slopes_are_twice_the_amplitudes():
     z = k.double().log() - k.double().log().mean()
     slope = (y * z).sum(1) / z.square().sum()
     one = s < 2.5  # above, rounding of single precision fills the high frequencies
-    assert float((slope + 2 * s)[one].abs().median()) < 0.1 and float(s.min()) >= 0.5 and float(s.max()) <= 3.5
+    assert (
+        float((slope + 2 * s)[one].abs().median()) < 0.1
+        and float(s.min()) >= 0.5
+        and float(s.max()) <= 3.5
+    )
 
 
 def test_imposing_a_spectrum_twice_changes_nothing_and_keeps_mean_and_spread():
@@ -49,7 +59,9 @@ def test_imposing_a_spectrum_twice_changes_nothing_and_keeps_mean_and_spread():
     amplitude, _ = st.spectrum(keys, 64)
     once = st.impose_spectrum(x, amplitude)
     assert torch.allclose(st.impose_spectrum(once, amplitude), once, atol=0.02)
-    assert torch.allclose(once.mean((2, 3)), x.mean((2, 3)), atol=1e-2) and torch.allclose(once.std((2, 3)), x.std((2, 3)), atol=1e-2)
+    assert torch.allclose(once.mean((2, 3)), x.mean((2, 3)), atol=1e-2) and torch.allclose(
+        once.std((2, 3)), x.std((2, 3)), atol=1e-2
+    )
 
 
 def test_colour_model_decorrelates_and_its_axes_are_orthonormal():
@@ -57,7 +69,9 @@ def test_colour_model_decorrelates_and_its_axes_are_orthonormal():
     eye = torch.eye(3).expand(8, 3, 3)
     assert torch.allclose(model.axes.transpose(1, 2) @ model.axes, eye, atol=1e-5)
     spread = model.high - model.low
-    assert bool((spread[:, 0] >= spread[:, 2] * 0.5).all()) and bool((model.cumulative.diff(dim=2) > 0).all())
+    assert bool((spread[:, 0] >= spread[:, 2] * 0.5).all()) and bool(
+        (model.cumulative.diff(dim=2) > 0).all()
+    )
     assert torch.allclose(model.cumulative[..., -1], torch.ones(8, 3, dtype=torch.float64))
 
 
@@ -93,7 +107,11 @@ def test_box_blur_equals_a_loop_over_pixels():
                 want[:, r, c] = padded[:, top : top + m, left : left + m].mean((1, 2))
         assert np.allclose(got[i], want, atol=1e-5)
         if m % 2:
-            assert np.allclose(got[i, 0], ndimage.uniform_filter(x[i, 0].double().numpy(), m, mode="constant"), atol=1e-5)
+            assert np.allclose(
+                got[i, 0],
+                ndimage.uniform_filter(x[i, 0].double().numpy(), m, mode="constant"),
+                atol=1e-5,
+            )
 
 
 def test_matched_channels_have_the_models_histogram():
@@ -103,11 +121,15 @@ def test_matched_channels_have_the_models_histogram():
     quantiles = torch.linspace(0.02, 0.98, 25, dtype=torch.float64)
     for i in range(4):
         for c in range(3):
-            edges = torch.linspace(float(model.low[i, c]), float(model.high[i, c]), 257, dtype=torch.float64)
+            edges = torch.linspace(
+                float(model.low[i, c]), float(model.high[i, c]), 257, dtype=torch.float64
+            )
             want = np.interp(quantiles, model.cumulative[i, c], edges)
             got = y[i, c].double().quantile(quantiles).numpy()
             close = np.abs(got - want) <= 3 * float(edges[1] - edges[0]) + 1e-3
-            assert close.mean() > 0.85  # within three bins, but where the model has a gap and any value of it is right
+            assert (
+                close.mean() > 0.85
+            )  # within three bins, but where the model has a gap and any value of it is right
 
 
 def test_matching_is_monotone_and_keeps_its_own_histogram():
@@ -136,8 +158,12 @@ def test_wavelet_models_are_the_generalised_gaussians_of_the_description():
     x = np.arange(-200, 200.25, 0.5)
     for band, scale in ((0, 4), (1, 4), (5, 16), (12, 256)):
         h = np.exp(-((np.abs(x) / scale) ** rho[1, 2, band]))
-        assert float(model.std[1, 2, band]) == pytest.approx(np.sqrt((h * x**2).sum() / h.sum()), rel=1e-5)
-        assert np.allclose(model.cumulative[1, 2, band], np.concatenate(([0], h.cumsum())) / h.sum(), atol=1e-7)
+        assert float(model.std[1, 2, band]) == pytest.approx(
+            np.sqrt((h * x**2).sum() / h.sum()), rel=1e-5
+        )
+        assert np.allclose(
+            model.cumulative[1, 2, band], np.concatenate(([0], h.cumsum())) / h.sum(), atol=1e-7
+        )
 
 
 def test_imposed_bands_have_their_spread_and_shape():
@@ -155,12 +181,19 @@ def test_imposed_bands_have_their_spread_and_shape():
         st.impose_wavelets(256 * rng.uniform(keys, (3, 48, 48)), model, "reflect")
     finally:
         st.pyramid.synthesise = whole
-    assert torch.allclose(seen[0].flatten(1).std(1, correction=0), model.std[:, :, 0].flatten(), rtol=1e-4)
-    assert torch.allclose(seen[1].flatten(2).std(2, correction=0), model.std[:, :, 1:].flatten(0, 1), rtol=1e-4)
+    assert torch.allclose(
+        seen[0].flatten(1).std(1, correction=0), model.std[:, :, 0].flatten(), rtol=1e-4
+    )
+    assert torch.allclose(
+        seen[1].flatten(2).std(2, correction=0), model.std[:, :, 1:].flatten(0, 1), rtol=1e-4
+    )
     fourth = (seen[0].flatten(1) / seen[0].flatten(1).std(1, keepdim=True)).pow(4).mean(1)
     assert float(fourth.min()) > 5  # heavier tails than a Gaussian's 3
 
 
 def test_mirrored_borders_are_quiet_and_periodic_ones_are_not():
-    quiet, even = (metrics.border_gradient(sl.generator("stat-wmm", borders=b).sample(range(24), 128)).median() for b in ("reflect", "circular"))
+    quiet, even = (
+        metrics.border_gradient(sl.generator("stat-wmm", borders=b).sample(range(24), 128)).median()
+        for b in ("reflect", "circular")
+    )
     assert float(quiet) < 0.65 and float(even) > 0.9

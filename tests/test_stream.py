@@ -10,8 +10,10 @@ import threading
 import pytest
 import torch
 
-from synthlearn import augment, encoders, files, methods, rng, stream, train
-from synthlearn.errors import ParameterError
+from synthlearn.core import augment, files, rng
+from synthlearn.core.errors import ParameterError
+from synthlearn.data import stream
+from synthlearn.learn import encoders, methods, train
 
 WHITE = stream.source("generator", "noise-white")
 
@@ -55,7 +57,9 @@ def test_a_killed_pool_goes_on_where_it_stopped(runs):
             return WHITE.sample(indices, size, seed, device)
 
     whole = stream.pool(Watched(), 1000, 8)
-    assert torch.equal(whole, WHITE.sample(range(1000), 8)) and min(asked[1:]) >= stream.CHUNK  # the first is a probe of the shape
+    assert (
+        torch.equal(whole, WHITE.sample(range(1000), 8)) and min(asked[1:]) >= stream.CHUNK
+    )  # the first is a probe of the shape
     assert not list((runs / "pools").glob("*.partial"))
 
 
@@ -65,7 +69,9 @@ def test_a_full_disk_leaves_nothing_behind(runs):
         resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 
     script = 'from synthlearn import stream; stream.pool(stream.source("generator", "noise-white"), 2000, 16)'
-    failed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, preexec_fn=limit)
+    failed = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, preexec_fn=limit
+    )
     assert failed.returncode and "DataError: cannot write" in failed.stderr
     assert not list((runs / "pools").iterdir())
 
@@ -81,7 +87,9 @@ def test_a_pool_is_mapped_not_read(runs):
         x = feed.batch(0, torch.tensor([3, 1400]))
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, x.shape)
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True
+    )
     assert int(done.stdout.split()[0]) < 9_000  # kB, of 18 MB
 
 
@@ -90,7 +98,9 @@ def test_a_stream_never_repeats_and_a_pool_always_does(runs):
     fresh, fixed = stream.feed(WHITE, 20, 8, refresh=1.0), stream.feed(WHITE, 20, 8)
     epochs = [fresh.batch(e, slots) for e in range(3)]
     for e, x in enumerate(epochs):
-        assert torch.equal(x, WHITE.sample(slots + 20 * e, 8)) and torch.equal(fixed.batch(e, slots), epochs[0])
+        assert torch.equal(x, WHITE.sample(slots + 20 * e, 8)) and torch.equal(
+            fixed.batch(e, slots), epochs[0]
+        )
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.75])
@@ -100,7 +110,9 @@ def test_a_refreshed_pool_changes_the_asked_share_in_every_epoch(share):
     before = feed.batch(0, torch.arange(n)).clone()
     for epoch in range(1, 6):
         now = feed.batch(epoch, torch.arange(n)).clone()
-        assert float((now != before).flatten(1).any(1).float().mean()) == pytest.approx(share, abs=0.01)
+        assert float((now != before).flatten(1).any(1).float().mean()) == pytest.approx(
+            share, abs=0.01
+        )
         before = now
     # in another order, in parts, and after a fresh start: the same pictures
     again = stream.feed(WHITE, n, 8, refresh=share)
@@ -125,13 +137,22 @@ def test_training_from_a_stream_goes_on_at_the_same_picture(refresh, tmp_path, r
 
         encoder = encoders.SmallAlexNet(1 / 16, 32)
         feed = stream.feed(WHITE, 24, 32, refresh=refresh)
-        train.pretrain(feed, methods.AlignUniform(encoder), augment.Augmentation(32, 0.2), o, 0, checkpoint, "x", interrupt)
+        train.pretrain(
+            feed,
+            methods.AlignUniform(encoder),
+            augment.Augmentation(32, 0.2),
+            o,
+            0,
+            checkpoint,
+            "x",
+            interrupt,
+        )
         return encoder.state_dict()
 
     whole = trained()
     checkpoint = tmp_path / "c.safetensors"
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("synthlearn.checkpoint.SECONDS", 0.0)
+        patched.setattr("synthlearn.learn.checkpoint.SECONDS", 0.0)
         trained(checkpoint, 5)
     assert checkpoint.exists()
     resumed = trained(checkpoint)
@@ -143,8 +164,12 @@ def test_batches_made_ahead_on_a_gpu_are_those_of_the_plan():
     feed = stream.feed(WHITE, 64, 16, device="cuda", refresh=1.0)
 
     def plan():
-        for step in train.Order(64, train.Optimisation(2, 16), 0, torch.device("cuda")).plan(range(8)):
-            torch.cuda._sleep(10_000_000)  # the slots are still to be computed when the batch is asked for
+        for step in train.Order(64, train.Optimisation(2, 16), 0, torch.device("cuda")).plan(
+            range(8)
+        ):
+            torch.cuda._sleep(
+                10_000_000
+            )  # the slots are still to be computed when the batch is asked for
             yield *step[:2], step[2].clone()
 
     for (step, epoch, slots), images in feed.ahead(plan()):
@@ -154,8 +179,18 @@ def test_batches_made_ahead_on_a_gpu_are_those_of_the_plan():
 def test_keys_of_the_plan_are_those_of_the_order():
     o = train.Optimisation(2, 4)
     steps = list(train.Order(10, o, 3, torch.device("cpu")).plan(range(6)))
-    assert [s for s, _, _ in steps] == list(range(6)) and [e for _, e, _ in steps] == [0, 0, 0, 1, 1, 1]
-    assert torch.equal(torch.cat([slots for _, e, slots in steps if e == 1]), rng.permutation(rng.key("order", 3, 1), 10))
+    assert [s for s, _, _ in steps] == list(range(6)) and [e for _, e, _ in steps] == [
+        0,
+        0,
+        0,
+        1,
+        1,
+        1,
+    ]
+    assert torch.equal(
+        torch.cat([slots for _, e, slots in steps if e == 1]),
+        rng.permutation(rng.key("order", 3, 1), 10),
+    )
 
 
 @pytest.fixture
@@ -172,7 +207,13 @@ def test_a_stream_is_made_beside_the_steps_where_there_are_two_threads(two_threa
     def batches():
         feed = stream.feed(WHITE, 24, 8, refresh=0.5)
         batch = feed.batch
-        monkeypatch.setattr(feed, "batch", lambda *told: made.append((threading.current_thread(), torch.get_num_threads())) or batch(*told))
+        monkeypatch.setattr(
+            feed,
+            "batch",
+            lambda *told: (
+                made.append((threading.current_thread(), torch.get_num_threads())) or batch(*told)
+            ),
+        )
         found = []
         for step, pictures in feed.ahead(train.Order(24, o, 0, torch.device("cpu")).plan(range(9))):
             found.append((step[:2], pictures))
@@ -180,21 +221,33 @@ def test_a_stream_is_made_beside_the_steps_where_there_are_two_threads(two_threa
         return found
 
     beside = batches()
-    assert {threads for _, threads in made} == {1} and threading.main_thread() not in {thread for thread, _ in made}
+    assert {threads for _, threads in made} == {1} and threading.main_thread() not in {
+        thread for thread, _ in made
+    }
     assert torch.get_num_threads() == 2
     torch.set_num_threads(1)
     made.clear()
     plain = batches()
     assert {thread for thread, _ in made} == {threading.main_thread()}
-    assert [step for step, _ in beside] == [step for step, _ in plain] == [(s, s // 3) for s in range(9)]
+    assert (
+        [step for step, _ in beside]
+        == [step for step, _ in plain]
+        == [(s, s // 3) for s in range(9)]
+    )
     assert all(torch.equal(a, b) for (_, a), (_, b) in zip(beside, plain, strict=True))
 
 
-def test_a_stream_that_fails_beside_the_steps_leaves_the_threads_as_they_were(two_threads, monkeypatch):
+def test_a_stream_that_fails_beside_the_steps_leaves_the_threads_as_they_were(
+    two_threads, monkeypatch
+):
     feed = stream.feed(WHITE, 24, 8, refresh=1.0)
     monkeypatch.setattr(feed.source, "sample", lambda *told: (_ for _ in ()).throw(OSError("gone")))
     with pytest.raises(OSError, match="gone"):
-        list(feed.ahead(train.Order(24, train.Optimisation(1, 8), 0, torch.device("cpu")).plan(range(3))))
+        list(
+            feed.ahead(
+                train.Order(24, train.Optimisation(1, 8), 0, torch.device("cpu")).plan(range(3))
+            )
+        )
     assert torch.get_num_threads() == 2
 
 
@@ -204,7 +257,11 @@ def test_pools_on_a_card_are_made_once_kept_for_the_next_rows_and_not_written(ru
     monkeypatch.setattr(stream, "_held", {})
     monkeypatch.setattr(stream, "_fits", lambda size, device: True)
     sample = type(WHITE).sample
-    monkeypatch.setattr(type(WHITE), "sample", lambda self, indices, *told: asked.append(len(indices)) or sample(self, indices, *told))
+    monkeypatch.setattr(
+        type(WHITE),
+        "sample",
+        lambda self, indices, *told: asked.append(len(indices)) or sample(self, indices, *told),
+    )
     one = stream.feed(WHITE, 300, 8)
     again = stream.feed(WHITE, 300, 8)
     assert asked == [256, 44] and one.images is again.images
@@ -215,4 +272,7 @@ def test_pools_on_a_card_are_made_once_kept_for_the_next_rows_and_not_written(ru
     stream.feed(WHITE, 300, 8)  # the first one had to go
     assert asked[-2:] == [256, 44]
     monkeypatch.setattr(stream, "SLOW", 0.0)
-    assert torch.equal(stream.feed(WHITE, 20, 8).images, WHITE.sample(range(20), 8)) and len(list(runs.rglob("pools/*"))) == 1  # minutes are kept
+    assert (
+        torch.equal(stream.feed(WHITE, 20, 8).images, WHITE.sample(range(20), 8))
+        and len(list(runs.rglob("pools/*"))) == 1
+    )  # minutes are kept

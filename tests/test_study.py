@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from synthlearn import encoders, files, methods, stats, study, train
-from synthlearn.errors import DataError, ParameterError
+from synthlearn import study
+from synthlearn.core import files, stats
+from synthlearn.core.errors import DataError, ParameterError
 from synthlearn.generators import generator
+from synthlearn.learn import encoders, methods, train
 from synthlearn.study import measurements, profiles, records, run
 from synthlearn.study.rows import spec
 
@@ -29,7 +31,11 @@ def tiny():
 @pytest.mark.parametrize(
     ("name", "overrides", "message"),
     [
-        ("smoke", {"epoch": 5}, r"unknown parameter 'epoch' \(= 5\): did you mean 'epochs'\? allowed are profile, n_images"),
+        (
+            "smoke",
+            {"epoch": 5},
+            r"unknown parameter 'epoch' \(= 5\): did you mean 'epochs'\? allowed are profile, n_images",
+        ),
         ("smoke", {"epochs": "1e3"}, r"epochs = '1e3': must be a whole number, not str"),
         ("smoke", {"epochs": 2.5}, r"epochs = 2.5: must be a whole number, not float"),
         ("smoke", {"epochs": True}, r"epochs = True: must be a whole number, not bool"),
@@ -79,7 +85,9 @@ def test_every_row_has_a_chapter_and_a_colour():
 
 
 def test_unknown_rows_are_named():
-    with pytest.raises(ParameterError, match="unknown row 'dead_leaves-mix': did you mean 'dead_leaves-mixed'"):
+    with pytest.raises(
+        ParameterError, match="unknown row 'dead_leaves-mix': did you mean 'dead_leaves-mixed'"
+    ):
         study.row("dead_leaves-mix")
 
 
@@ -89,15 +97,23 @@ def test_a_record_is_made_once_and_read_back(tiny, runs):
     made = study.record(row, tiny, 0)
     path = run.path(row, tiny, 0)
     stamp = path.stat().st_mtime_ns
-    assert run.state(row, tiny, 0) == "fresh" and study.record(row, tiny, 0) == made and path.stat().st_mtime_ns == stamp
-    assert list(json.loads(path.read_text())) == sorted([*made, "digest"]) and not list((runs / "checkpoints").glob("*"))
-    result = study.metric(made)
-    assert result["low"] <= result["top1"] <= result["high"] and records.unpack(result["correct"], result["n"]).mean() == pytest.approx(
-        result["top1"], abs=1e-6
+    assert (
+        run.state(row, tiny, 0) == "fresh"
+        and study.record(row, tiny, 0) == made
+        and path.stat().st_mtime_ns == stamp
     )
+    assert list(json.loads(path.read_text())) == sorted([*made, "digest"]) and not list(
+        (runs / "checkpoints").glob("*")
+    )
+    result = study.metric(made)
+    assert result["low"] <= result["top1"] <= result["high"] and records.unpack(
+        result["correct"], result["n"]
+    ).mean() == pytest.approx(result["top1"], abs=1e-6)
     assert made["cost"]["views"] == 2 * TINY["n_images"] * TINY["epochs"]
     assert run.read_filters(made).shape == (6, 3, 3, 3) and len(made["curves"]["loss"]) == 4
-    assert {"commit", "code", "device", "machine", "threads", "torch", "date"} <= made["provenance"].keys()
+    assert {"commit", "code", "device", "machine", "threads", "torch", "date"} <= made[
+        "provenance"
+    ].keys()
 
 
 @pytest.mark.parametrize(
@@ -113,7 +129,11 @@ def test_a_record_is_made_once_and_read_back(tiny, runs):
 def test_a_record_counts_the_views_that_the_network_saw(method, n, batch, captions, monkeypatch):
     p = study.resolve("smoke", n_images=n, batch_size=batch, epochs=2, width=1 / 16, method=method)
     labels = captions and torch.arange(len(captions)).repeat_interleave(torch.tensor(captions))
-    own = methods.METHODS[method](encoders.build(p.encoder, p.width, p.crop, 0), {"images_per_caption": 3} if captions else {}, 4)
+    own = methods.METHODS[method](
+        encoders.build(p.encoder, p.width, p.crop, 0),
+        {"images_per_caption": 3} if captions else {},
+        4,
+    )
     seen, step = [], train.Training.step
 
     def counted(self, images, *rest):
@@ -121,28 +141,51 @@ def test_a_record_counts_the_views_that_the_network_saw(method, n, batch, captio
         return step(self, images, *rest)
 
     monkeypatch.setattr(train.Training, "step", counted)
-    curves = train.pretrain(torch.zeros(n, 3, 48, 48, dtype=torch.uint8), own, p.augmenter(), p.optimisation(), labels=labels).curves
-    assert run.shown(own, p, labels) == sum(seen) and records.updates({"curves": curves}) == len(seen)
+    curves = train.pretrain(
+        torch.zeros(n, 3, 48, 48, dtype=torch.uint8),
+        own,
+        p.augmenter(),
+        p.optimisation(),
+        labels=labels,
+    ).curves
+    assert run.shown(own, p, labels) == sum(seen) and records.updates({"curves": curves}) == len(
+        seen
+    )
 
 
 def test_a_page_of_the_study_shows_the_measurements_that_are_recorded(tmp_path, monkeypatch):
     rows = [(study.row("noise-white"), 0), (study.row("noise-white"), 1), (study.row("real"), 0)]
     monkeypatch.setattr(measurements, "planned", lambda what, profile: rows)
-    monkeypatch.setattr(measurements, "path", lambda what, row, profile, seed: tmp_path / f"{row.name}-{seed}")
+    monkeypatch.setattr(
+        measurements, "path", lambda what, row, profile, seed: tmp_path / f"{row.name}-{seed}"
+    )
     monkeypatch.setattr(measurements, "measurement", lambda what, row, profile, seed: seed)
     cpu = profiles.defaults("cpu")
-    assert measurements.measured("layers", cpu) == {"noise-white": [0, 1], "real": [0]}  # none is recorded: all are made
+    assert measurements.measured("layers", cpu) == {
+        "noise-white": [0, 1],
+        "real": [0],
+    }  # none is recorded: all are made
     (tmp_path / "noise-white-1").touch()
     assert measurements.measured("layers", cpu) == {"noise-white": [1]}
-    assert measurements.measured("layers", study.resolve("smoke")) == {"noise-white": [0, 1], "real": [0]}
+    assert measurements.measured("layers", study.resolve("smoke")) == {
+        "noise-white": [0, 1],
+        "real": [0],
+    }
 
 
-def test_a_commit_has_a_plus_where_the_library_or_a_named_folder_differs_from_it(tmp_path, monkeypatch):
+def test_a_commit_has_a_plus_where_the_library_or_a_named_folder_differs_from_it(
+    tmp_path, monkeypatch
+):
     monkeypatch.setenv("SYNTHLEARN_ROOT", str(tmp_path))
     assert run.commit() == "unknown"
 
     def git(*arguments):
-        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=tmp_path, check=True, capture_output=True)
+        subprocess.run(
+            ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+        )
 
     for folder in ("lib", "notebooks"):
         (tmp_path / folder).mkdir()
@@ -165,18 +208,37 @@ def test_an_untrained_encoder_has_made_no_update():
 def test_the_spec_says_all_that_decides_the_result(tiny):
     row = study.row("noise-white")
     base = files.digest(spec(row, tiny, 0))
-    for field, value in (("epochs", 3), ("lr", 0.1), ("width", 0.125), ("hue", 0.1), ("n_images", 40), ("per_class", 10), ("batch_size", 8), ("threads", 2)):
-        assert files.digest(spec(row, dataclasses.replace(tiny, **{field: value}), 0)) != base, field
-    assert files.digest(spec(row, tiny, 1)) != base and files.digest(spec(study.row("real"), tiny, 0)) != base
+    for field, value in (
+        ("epochs", 3),
+        ("lr", 0.1),
+        ("width", 0.125),
+        ("hue", 0.1),
+        ("n_images", 40),
+        ("per_class", 10),
+        ("batch_size", 8),
+        ("threads", 2),
+    ):
+        assert files.digest(spec(row, dataclasses.replace(tiny, **{field: value}), 0)) != base, (
+            field
+        )
+    assert (
+        files.digest(spec(row, tiny, 1)) != base
+        and files.digest(spec(study.row("real"), tiny, 0)) != base
+    )
     assert files.digest(spec(row, dataclasses.replace(tiny, seeds=3), 0)) == base
 
 
 def test_a_rows_settings_hold_in_their_profile_and_yield_to_the_caller():
     row = study.row("feature_vis-random")
     smoke, cpu = study.resolve("smoke"), study.resolve("cpu")
-    assert row.profile(smoke).n_images == row.settings["smoke"]["n_images"] and row.profile(cpu).epochs == row.settings["cpu"]["epochs"]
+    assert (
+        row.profile(smoke).n_images == row.settings["smoke"]["n_images"]
+        and row.profile(cpu).epochs == row.settings["cpu"]["epochs"]
+    )
     assert row.profile(study.resolve("smoke", n_images=300)).n_images == 300
-    assert row.source_spec(smoke, 0)["options"]["steps"] == row.settings["smoke"]["options"]["steps"]
+    assert (
+        row.source_spec(smoke, 0)["options"]["steps"] == row.settings["smoke"]["options"]["steps"]
+    )
 
 
 def test_every_rows_settings_are_options_of_its_generator_and_fields_of_a_profile():
@@ -185,26 +247,40 @@ def test_every_rows_settings_are_options_of_its_generator_and_fields_of_a_profil
             assert name in profiles.NAMES and set(fields) - {"options"} <= set(profiles.FIELDS)
             if row.kind == "generator":
                 generator(
-                    row.origin or row.name.split(".")[0], **{**row.own_options, **fields.get("options", {}), **({"encoder": "some"} if row.needs else {})}
+                    row.origin or row.name.split(".")[0],
+                    **{
+                        **row.own_options,
+                        **fields.get("options", {}),
+                        **({"encoder": "some"} if row.needs else {}),
+                    },
                 )
 
 
-def test_a_source_that_needs_an_encoder_names_its_record_and_gets_it_back_when_it_is_lost(tiny, runs):
+def test_a_source_that_needs_an_encoder_names_its_record_and_gets_it_back_when_it_is_lost(
+    tiny, runs
+):
     row, needed = study.row("feature_vis-dead_leaves"), study.row("dead_leaves-mixed")
     identity = files.digest(spec(needed, tiny, 0))
     assert row.source_spec(tiny, 0)["options"]["encoder"] == identity  # before anything is trained
     made = study.record(row, tiny, 0)
     path = run.encoder_file(identity)
     assert path.exists() and run.state(needed, tiny, 0) == "fresh"
-    assert row.source(tiny, 0).spec() == row.source_spec(tiny, 0) and made["spec"]["source"]["options"]["encoder"] == identity
+    assert (
+        row.source(tiny, 0).spec() == row.source_spec(tiny, 0)
+        and made["spec"]["source"]["options"]["encoder"] == identity
+    )
     before = path.read_bytes()
     path.unlink()
     assert run.trained_encoder(needed, tiny, 0).read_bytes() == before
-    assert files.digest(spec(row, tiny, 1)) != files.digest(spec(row, tiny, 0)) != files.digest(spec(row, dataclasses.replace(tiny, lr=0.1), 0))
+    assert (
+        files.digest(spec(row, tiny, 1))
+        != files.digest(spec(row, tiny, 0))
+        != files.digest(spec(row, dataclasses.replace(tiny, lr=0.1), 0))
+    )
 
 
 def test_an_encoder_that_cannot_be_written_does_not_cost_its_training(tiny, runs, monkeypatch):
-    monkeypatch.setattr("synthlearn.checkpoint.SECONDS", 0.0)
+    monkeypatch.setattr("synthlearn.learn.checkpoint.SECONDS", 0.0)
     row, save = study.row("noise-white"), encoders.save
 
     def full(*arguments):
@@ -247,7 +323,10 @@ def test_a_flipped_bit_of_a_record_is_refused_or_changes_nothing(tmp_path):
     """Nothing that a file says is believed but as a whole: spec, results, outcomes of images, curves, provenance."""
     where = files.root() / "results"
     kinds = [where / "records" / "cpu" / "real-s0.json", next((where / "twins" / "cpu").iterdir())]
-    kinds += [next(where.glob("measurements/cpu/transfer/*.json")), next((where / "search").rglob("*.json"))]
+    kinds += [
+        next(where.glob("measurements/cpu/transfer/*.json")),
+        next((where / "search").rglob("*.json")),
+    ]
     numbers = random.Random(0)
     for kind in kinds:
         path = tmp_path / kind.relative_to(where)
@@ -287,14 +366,25 @@ def test_a_record_of_another_place_is_refused(tmp_path, monkeypatch):
     """A record that was copied is whole, but no run of the row, seed, profile or measurement that its path names."""
     results = files.root() / "results"
     good = {
-        "records/cpu/real-s0.json": ("records/cpu/real-s1.json", "records/cpu/random-s0.json", "records/gpu/real-s0.json", "twins/cpu/real-s00.json"),
-        "measurements/cpu/layers/real-s0.json": ("measurements/cpu/few_shot/real-s0.json", "measurements/gpu/layers/real-s0.json", "records/cpu/real-s0.json"),
+        "records/cpu/real-s0.json": (
+            "records/cpu/real-s1.json",
+            "records/cpu/random-s0.json",
+            "records/gpu/real-s0.json",
+            "twins/cpu/real-s00.json",
+        ),
+        "measurements/cpu/layers/real-s0.json": (
+            "measurements/cpu/few_shot/real-s0.json",
+            "measurements/gpu/layers/real-s0.json",
+            "records/cpu/real-s0.json",
+        ),
     }
     for name, places in good.items():
         for place in places:
             (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(results / name, tmp_path / place)
-            with pytest.raises(DataError, match=f"holds the record of .*{name.split('/')[-1][:-5]}"):
+            with pytest.raises(
+                DataError, match=f"holds the record of .*{name.split('/')[-1][:-5]}"
+            ):
                 records.read(tmp_path / place)
 
 
@@ -328,7 +418,9 @@ def test_two_processes_that_confirm_lose_nothing(tmp_path, monkeypatch):
             records.confirmed()
 
 
-def test_other_code_makes_a_record_stale_and_an_equal_replay_confirms_it(tiny, runs, monkeypatch, tmp_path):
+def test_other_code_makes_a_record_stale_and_an_equal_replay_confirms_it(
+    tiny, runs, monkeypatch, tmp_path
+):
     row = study.row("noise-white")
     study.record(row, tiny, 0)
     path = run.path(row, tiny, 0)
@@ -343,7 +435,9 @@ def test_other_code_makes_a_record_stale_and_an_equal_replay_confirms_it(tiny, r
     record["curves"]["loss"][0] += 1e-6
     records.write(path, record)
     assert not run.replay(row, tiny, 0)[0].agrees
-    record["provenance"]["machine"]["arithmetic"] = "0" * 64  # there rounding may differ, but not by more
+    record["provenance"]["machine"]["arithmetic"] = (
+        "0" * 64
+    )  # there rounding may differ, but not by more
     (tmp_path / "confirmed.json").unlink()
     records.write(path, record)
     (found,) = run.replay(row, tiny, 0)
@@ -356,7 +450,10 @@ def test_other_code_makes_a_record_stale_and_an_equal_replay_confirms_it(tiny, r
 
 def test_a_record_without_a_fingerprint_is_never_asked_for_bits(tiny, runs, monkeypatch, tmp_path):
     monkeypatch.setattr(records, "_confirmations", lambda: tmp_path / "confirmed.json")
-    for name, words in (("noise-white", "first point of the loss"), ("random", "for nothing is trained")):
+    for name, words in (
+        ("noise-white", "first point of the loss"),
+        ("random", "for nothing is trained"),
+    ):
         row = study.row(name)
         path = run.path(row, tiny, 0)
         record = json.loads(json.dumps(study.record(row, tiny, 0)))
@@ -368,7 +465,9 @@ def test_a_record_without_a_fingerprint_is_never_asked_for_bits(tiny, runs, monk
         assert found.agrees and found.asked != "to the bit"
 
 
-def test_a_whole_run_meets_its_record_to_the_bit_and_elsewhere_what_two_runs_differ_by(tiny, runs, monkeypatch, tmp_path):
+def test_a_whole_run_meets_its_record_to_the_bit_and_elsewhere_what_two_runs_differ_by(
+    tiny, runs, monkeypatch, tmp_path
+):
     monkeypatch.setattr(records, "_confirmations", lambda: tmp_path / "confirmed.json")
     row = study.row("noise-white")
     study.record(row, tiny, 0)
@@ -386,10 +485,14 @@ def test_a_whole_run_meets_its_record_to_the_bit_and_elsewhere_what_two_runs_dif
     record["provenance"]["machine"]["libraries"]["torch"] = "another"
     records.write(path, record)
     (found,) = run.rerun(row, tiny, 0)
-    assert found.agrees and "decides nothing" in found.asked  # no committed run of this profile says how far runs lie apart
+    assert (
+        found.agrees and "decides nothing" in found.asked
+    )  # no committed run of this profile says how far runs lie apart
     monkeypatch.setattr(run.inference, "spread", lambda record, name: stats.Spread(1e-4, 20))
     (found,) = run.rerun(row, tiny, 0)
-    assert found.agrees and found.asked == "within what two runs of a row differ by" and found.p > 0.9
+    assert (
+        found.agrees and found.asked == "within what two runs of a row differ by" and found.p > 0.9
+    )
     assert not (tmp_path / "confirmed.json").exists()  # another run would have agreed too
     main["top1"] += 0.05
     records.write(path, record)
@@ -426,17 +529,30 @@ def test_code_hash_ignores_docstrings_and_positions_and_sees_the_rest(monkeypatc
 
         return records.plain(records._without_docstrings(ast.parse(text)))
 
-    assert digest(source) == digest(source.replace("Old words.", "New words.").replace("\n\n", "\n\n\n# why\n"))
+    assert digest(source) == digest(
+        source.replace("Old words.", "New words.").replace("\n\n", "\n\n\n# why\n")
+    )
     assert digest(source) != digest(source.replace("x + 1", "x + 2"))
-    assert digest("def f(): return 1")[1][1][0][1:3] == [["name", "'f'"], ["args", ["arguments"]]]  # no field that only some Pythons have
+    assert digest("def f(): return 1")[1][1][0][1:3] == [
+        ["name", "'f'"],
+        ["args", ["arguments"]],
+    ]  # no field that only some Pythons have
 
 
 def test_code_hash_follows_the_rows_own_generator_alone(monkeypatch):
     leaves, noise = records.code_hash("dead_leaves-mixed"), records.code_hash("noise-white")
-    assert leaves != noise and leaves == records.code_hash("dead_leaves-squares") and len(leaves) == 64
+    assert (
+        leaves != noise and leaves == records.code_hash("dead_leaves-squares") and len(leaves) == 64
+    )
     mixed = {"source": {"generator": "mixture", "parts": [{"generator": "noise-white"}]}}
-    assert records.code_of(mixed) == records.code_hash("mixture", "noise-white") != records.code_hash("mixture")
-    assert records.code_hash("dead_leaves-textures", "stat-wmm") == records.code_hash("dead_leaves-textures")
+    assert (
+        records.code_of(mixed)
+        == records.code_hash("mixture", "noise-white")
+        != records.code_hash("mixture")
+    )
+    assert records.code_hash("dead_leaves-textures", "stat-wmm") == records.code_hash(
+        "dead_leaves-textures"
+    )
 
 
 def test_packed_outcomes_come_back():
@@ -456,7 +572,9 @@ def test_a_twin_differs_from_its_record_in_the_device_alone():
     for first, twin in pairs:
         a, b = (json.loads(json.dumps(r["spec"])) for r in (first, twin))
         assert {a["numerics"].pop("device"), b["numerics"].pop("device")} == {"cpu", "cuda"}
-        if study.row(first["row"]).needs:  # the encoder that it looks into was trained on the same device
+        if study.row(
+            first["row"]
+        ).needs:  # the encoder that it looks into was trained on the same device
             assert a["source"]["options"].pop("encoder") != b["source"]["options"].pop("encoder")
         assert a == b, first["row"]
 
@@ -464,13 +582,19 @@ def test_a_twin_differs_from_its_record_in_the_device_alone():
 def test_committed_records_are_whole():
     for path in (files.root() / "results" / "records").rglob("*.json"):
         record = records.read(path)
-        assert path.name == f"{record['row']}-s{record['spec']['seed']}.json" and path.parent.name == record["profile"]
+        assert (
+            path.name == f"{record['row']}-s{record['spec']['seed']}.json"
+            and path.parent.name == record["profile"]
+        )
         assert record["row"] in study.rows()
 
 
 def test_pictures_as_classes_are_part_of_the_spec_and_of_the_training(tiny):
     row, usual = study.row("programs.one_classes"), study.row("programs.supervised")
-    assert spec(row, tiny, 0)["method"]["classes"] == "pictures" and "classes" not in spec(usual, tiny, 0)["method"]
+    assert (
+        spec(row, tiny, 0)["method"]["classes"] == "pictures"
+        and "classes" not in spec(usual, tiny, 0)["method"]
+    )
     p = row.profile(tiny)
     method, labels = study.method_of(row, p, 0, row.source(tiny, 0))
     assert labels.tolist() == list(range(p.n_images)) and method.head.out_features == p.n_images
@@ -478,5 +602,9 @@ def test_pictures_as_classes_are_part_of_the_spec_and_of_the_training(tiny):
 
 def test_a_profile_has_the_rows_that_name_it():
     smoke, cpu = (study.wanted(study.profiles.defaults(name)) for name in ("smoke", "cpu"))
-    assert {row.name for row in smoke} < set(study.rows()) and "mosaic" in {row.name for row in cpu} and "learned-wide" not in {row.name for row in cpu}
+    assert (
+        {row.name for row in smoke} < set(study.rows())
+        and "mosaic" in {row.name for row in cpu}
+        and "learned-wide" not in {row.name for row in cpu}
+    )
     assert all("smoke" in row.profiles for row in smoke)

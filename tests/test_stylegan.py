@@ -9,8 +9,9 @@ from benchmarks import reference
 from PIL import Image
 
 import synthlearn as sl
-from synthlearn import files, metrics, rng
+from synthlearn.core import files, rng
 from synthlearn.generators import stylegan as sg
+from synthlearn.measure import metrics
 
 LAWS = tomllib.loads((files.root() / "book" / "laws.toml").read_text())["stylegan"]
 WIDTH = 1 / 16
@@ -22,7 +23,10 @@ def test_single_map_shortcut_equals_the_full_network(kind):
     net = rng.key("net")
     shared = sg.network(int(net), 64, o.width, False, "cpu")
     keys = rng.key("shortcut", torch.arange(3))
-    fast, slow = sg.tied_synthesis(shared, keys, net, 64, o), reference.full_stylegan(shared, keys, net, 64, o)
+    fast, slow = (
+        sg.tied_synthesis(shared, keys, net, 64, o),
+        reference.full_stylegan(shared, keys, net, 64, o),
+    )
     assert float((fast - slow).abs().max()) < 2e-4 * float(slow.abs().max())
 
 
@@ -32,14 +36,20 @@ def test_set_meets_the_laws_of_the_authors_code(kind):
     images = sl.generator(f"stylegan-{kind}", images_per_network=8).sample(range(n), 256, seed=1)
     for law, quartiles in laws.items():
         if law != "n":
-            assert abs(float(metrics.LAWS[law](images).median()) - quartiles[1]) <= metrics.tolerance(quartiles, n, laws["n"]), law
+            assert abs(
+                float(metrics.LAWS[law](images).median()) - quartiles[1]
+            ) <= metrics.tolerance(quartiles, n, laws["n"]), law
 
 
 def test_free_networks_meet_the_laws_at_an_eighth_of_the_width():
     n, laws = 16, LAWS["random"]
-    images = sl.generator("stylegan-random", images_per_network=2, width=0.125).sample(range(n), 256, seed=3)
+    images = sl.generator("stylegan-random", images_per_network=2, width=0.125).sample(
+        range(n), 256, seed=3
+    )
     for law in ("deviation", "mean_step", "step_kurtosis", "energy_variation", "chroma"):
-        assert abs(float(metrics.LAWS[law](images).median()) - laws[law][1]) <= metrics.tolerance(laws[law], n, laws["n"]), law
+        assert abs(float(metrics.LAWS[law](images).median()) - laws[law][1]) <= metrics.tolerance(
+            laws[law], n, laws["n"]
+        ), law
 
 
 def test_banks_hold_the_kernels_of_the_description():
@@ -47,13 +57,30 @@ def test_banks_hold_the_kernels_of_the_description():
     assert signs.shape == oriented.shape == (40, 3, 3) and len(signs.flatten(1).unique(dim=0)) == 32
     norms = signs.square().sum((1, 2))
     assert set(norms[:16].tolist()) == {6, 8, 9}
-    assert set(norms[16:32].tolist()) == {9} and norms[32:36].tolist() == norms[36:].tolist() == [1, 9, 5, 9]
+    assert set(norms[16:32].tolist()) == {9} and norms[32:36].tolist() == norms[36:].tolist() == [
+        1,
+        9,
+        5,
+        9,
+    ]
     assert torch.equal(oriented[:20], -oriented[20:])
     assert torch.allclose(oriented[:16].sum((1, 2)), torch.zeros(16), atol=1e-5)
-    assert torch.allclose(oriented[:4].square().sum((1, 2)), torch.tensor([6, 4.586, 4, 4.586]), atol=2e-3)
-    assert torch.allclose(oriented[8:12].square().sum((1, 2)), torch.tensor([8, 3.926, 5.638, 3.926]), atol=2e-3)
-    assert torch.allclose(oriented[1], torch.tensor([[0.541, -0.383, -1], [0.924, 0, -0.924], [1, 0.383, -0.541]]), atol=1e-3)
-    assert torch.allclose(oriented[9], torch.tensor([[-0.183, -0.5, 0.734], [0.582, -1.266, 0.582], [0.734, -0.5, -0.183]]), atol=1e-3)
+    assert torch.allclose(
+        oriented[:4].square().sum((1, 2)), torch.tensor([6, 4.586, 4, 4.586]), atol=2e-3
+    )
+    assert torch.allclose(
+        oriented[8:12].square().sum((1, 2)), torch.tensor([8, 3.926, 5.638, 3.926]), atol=2e-3
+    )
+    assert torch.allclose(
+        oriented[1],
+        torch.tensor([[0.541, -0.383, -1], [0.924, 0, -0.924], [1, 0.383, -0.541]]),
+        atol=1e-3,
+    )
+    assert torch.allclose(
+        oriented[9],
+        torch.tensor([[-0.183, -0.5, 0.734], [0.582, -1.266, 0.582], [0.734, -0.5, -0.183]]),
+        atol=1e-3,
+    )
 
 
 def test_pink_noise_has_its_slope_and_no_mean():
@@ -87,7 +114,10 @@ def test_envelope_is_enlarged_as_pil_does():
 
 
 def test_pictures_of_one_network_share_it_and_others_do_not():
-    near, far = (sl.generator("stylegan-random", width=1 / 16, images_per_network=n).sample(range(2), 64) for n in (2, 1))
+    near, far = (
+        sl.generator("stylegan-random", width=1 / 16, images_per_network=n).sample(range(2), 64)
+        for n in (2, 1)
+    )
     assert torch.equal(near[0], far[0]) and not torch.equal(near[1], far[1])
 
 

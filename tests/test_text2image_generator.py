@@ -8,8 +8,9 @@ import safetensors.torch
 import torch
 
 import synthlearn as sl
-from synthlearn import export, vision  # noqa: F401  (vision makes torchvision importable, which transformers wants)
-from synthlearn.errors import CheckpointError, DataError, ParameterError
+from synthlearn.core import vision  # noqa: F401  (vision makes torchvision importable, which transformers wants)
+from synthlearn.core.errors import CheckpointError, DataError, ParameterError
+from synthlearn.data import export
 
 diffusers = pytest.importorskip("diffusers")
 transformers = pytest.importorskip("transformers")
@@ -23,7 +24,9 @@ def tiny(tmp_path_factory):
     words = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{c}</w>" for c in letters)]
     (folder / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(words)}))
     (folder / "merges.txt").write_text("#version: 0.2\n")
-    tokenizer = transformers.CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=16)
+    tokenizer = transformers.CLIPTokenizer(
+        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=16
+    )
     torch.manual_seed(0)
     text = transformers.CLIPTextModel(
         transformers.CLIPTextConfig(
@@ -35,24 +38,41 @@ def tiny(tmp_path_factory):
         sample_size=8, block_out_channels=(8, 8), layers_per_block=1, norm_num_groups=4, cross_attention_dim=16, attention_head_dim=4,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
     )  # fmt: skip
-    blocks = {"down_block_types": ("DownEncoderBlock2D",) * 2, "up_block_types": ("UpDecoderBlock2D",) * 2}
-    vae = diffusers.AutoencoderKL(block_out_channels=(8, 8), norm_num_groups=4, latent_channels=4, sample_size=16, **blocks)
+    blocks = {
+        "down_block_types": ("DownEncoderBlock2D",) * 2,
+        "up_block_types": ("UpDecoderBlock2D",) * 2,
+    }
+    vae = diffusers.AutoencoderKL(
+        block_out_channels=(8, 8), norm_num_groups=4, latent_channels=4, sample_size=16, **blocks
+    )
     pipeline = diffusers.StableDiffusionPipeline(
         vae=vae, text_encoder=text, tokenizer=tokenizer, unet=unet, scheduler=diffusers.PNDMScheduler(steps_offset=1, skip_prk_steps=True),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
     pipeline.save_pretrained(folder / "model", safe_serialization=True)
     (folder / "captions.txt").write_text("a cat\n\na dog\na bird in a tree\n")
-    return {"model": str(folder / "model"), "captions": str(folder / "captions.txt"), "steps": 2, "side": 32}
+    return {
+        "model": str(folder / "model"),
+        "captions": str(folder / "captions.txt"),
+        "steps": 2,
+        "side": 32,
+    }
 
 
 def test_pictures_follow_seed_caption_and_number_not_their_batch(tiny):
     source = sl.generator("text2image", **tiny)
     whole = source.sample(range(6), 32)
-    assert whole.shape == (6, 3, 32, 32) and whole.dtype == torch.uint8 and float(whole.float().std()) > 1
+    assert (
+        whole.shape == (6, 3, 32, 32)
+        and whole.dtype == torch.uint8
+        and float(whole.float().std()) > 1
+    )
     alone = source.sample([4], 32)
     assert int((alone[0].int() - whole[4].int()).abs().max()) <= 1
-    assert source.labels(range(6)).tolist() == [0, 1, 2, 0, 1, 2] and source.texts()[2] == "a bird in a tree"
+    assert (
+        source.labels(range(6)).tolist() == [0, 1, 2, 0, 1, 2]
+        and source.texts()[2] == "a bird in a tree"
+    )
     assert not torch.equal(whole[1], whole[4])  # two samples of a caption
     assert not torch.equal(source.sample([4], 32, seed=1)[0], whole[4])
     assert source.sample([0], 16).shape == (1, 3, 16, 16)
@@ -61,21 +81,27 @@ def test_pictures_follow_seed_caption_and_number_not_their_batch(tiny):
 def test_guidance_and_steps_share_the_noise_and_change_the_picture(tiny):
     plain = sl.generator("text2image", **{**tiny, "w": 1.0}).sample([0, 1], 32)
     for other in ({"w": 6.0}, {"steps": 5}):
-        assert not torch.equal(sl.generator("text2image", **{**tiny, "w": 1.0, **other}).sample([0, 1], 32), plain)
+        assert not torch.equal(
+            sl.generator("text2image", **{**tiny, "w": 1.0, **other}).sample([0, 1], 32), plain
+        )
 
 
 def test_the_sampler_is_ddim_by_hand(tiny):
     """The same latents through the pipeline's own networks and DDIM's rule, w = 3."""
-    from synthlearn import rng
+    from synthlearn.core import rng
     from synthlearn.generators.text2image import _pipeline
 
     source = sl.generator("text2image", **{**tiny, "w": 3.0, "steps": 4})
     p = _pipeline(tiny["model"], "cpu")
     side = 32 // p.vae_scale_factor
-    x = rng.normal(rng.key("text2image latents", 0, torch.tensor([1]), torch.tensor([2])), (4, side, side)).view(1, 4, side, side)
+    x = rng.normal(
+        rng.key("text2image latents", 0, torch.tensor([1]), torch.tensor([2])), (4, side, side)
+    ).view(1, 4, side, side)
 
     def encode(words):
-        return p.text_encoder(p.tokenizer(words, padding="max_length", max_length=16, return_tensors="pt").input_ids)[0]
+        return p.text_encoder(
+            p.tokenizer(words, padding="max_length", max_length=16, return_tensors="pt").input_ids
+        )[0]
 
     with torch.no_grad():
         told, free = encode("a dog"), encode("")
@@ -101,9 +127,15 @@ def test_the_sampler_is_ddim_by_hand(tiny):
 def test_a_record_knows_the_model_by_its_content_and_the_captions_by_theirs(tiny, tmp_path):
     spec = sl.generator("text2image", **tiny).spec()
     (tmp_path / "same.txt").write_text("a cat\na dog\na bird in a tree")
-    assert sl.generator("text2image", **{**tiny, "captions": str(tmp_path / "same.txt")}).spec() == spec
+    assert (
+        sl.generator("text2image", **{**tiny, "captions": str(tmp_path / "same.txt")}).spec()
+        == spec
+    )
     (tmp_path / "other.txt").write_text("a cat")
-    assert sl.generator("text2image", **{**tiny, "captions": str(tmp_path / "other.txt")}).spec() != spec
+    assert (
+        sl.generator("text2image", **{**tiny, "captions": str(tmp_path / "other.txt")}).spec()
+        != spec
+    )
     assert len(spec["options"]["model"]) == 64 and str(tmp_path) not in json.dumps(spec)
 
 
@@ -114,7 +146,9 @@ def test_sets_are_written_in_shards(tiny, tmp_path):
 
 
 def test_what_is_missing_is_named(tiny, tmp_path):
-    with pytest.raises(ParameterError, match=r"4 GB under the CreativeML OpenRAIL-M licence.*0.8 s per picture"):
+    with pytest.raises(
+        ParameterError, match=r"4 GB under the CreativeML OpenRAIL-M licence.*0.8 s per picture"
+    ):
         sl.generator("text2image")
     with pytest.raises(DataError, match="no such file; give a text file"):
         sl.generator("text2image", model=tiny["model"], captions=str(tmp_path / "none.txt"))
@@ -132,7 +166,9 @@ def test_guidance_that_diffusers_would_not_give_is_refused(tiny, w):
         sl.generator("text2image", **{**tiny, "w": w})
 
 
-@pytest.mark.parametrize("option", [{"steps": 0}, {"steps": 1001}, {"side": 20}, {"side": 0}, {"side": 1 << 20}])
+@pytest.mark.parametrize(
+    "option", [{"steps": 0}, {"steps": 1001}, {"side": 20}, {"side": 0}, {"side": 1 << 20}]
+)
 def test_steps_and_side_are_bounded(tiny, option):
     with pytest.raises(ParameterError, match=f"option {next(iter(option))} ="):
         sl.generator("text2image", **{**tiny, **option})
@@ -179,7 +215,9 @@ def test_captions_that_are_cut_off_are_counted_once(tiny, tmp_path, capsys):
     source.sample([0], 32)
     source.sample([1], 32)
     told = [line for line in capsys.readouterr().err.splitlines() if "cut off" in line]
-    assert len(told) == 1 and "1 of 3 captions, the first in line 2, are cut off after 16" in told[0]
+    assert (
+        len(told) == 1 and "1 of 3 captions, the first in line 2, are cut off after 16" in told[0]
+    )
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

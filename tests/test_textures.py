@@ -5,9 +5,10 @@ import tomllib
 import torch
 
 import synthlearn as sl
-from synthlearn import files, metrics, rng
+from synthlearn.core import files, rng
 from synthlearn.generators import dead_leaves as dl
 from synthlearn.generators import textured_leaves as tl
+from synthlearn.measure import metrics
 
 
 def test_every_leaf_shows_one_texture_in_place(runs):
@@ -36,9 +37,19 @@ def test_a_damaged_bank_is_made_again(runs):
 
 def test_set_meets_the_laws_of_the_authors_way(runs):
     tl.bank.cache_clear()
-    laws, n = tomllib.loads((files.root() / "book" / "laws.toml").read_text())["dead_leaves"]["textures"], 60
+    laws, n = (
+        tomllib.loads((files.root() / "book" / "laws.toml").read_text())["dead_leaves"]["textures"],
+        60,
+    )
     images = sl.generator("dead_leaves-textures", textures=40).sample(range(n), 128, seed=4)
     for law, quartiles in laws.items():
-        if law not in ("n", "mean", "deviation", "chroma"):  # those are the textures', and 40 are few
-            assert abs(float(metrics.LAWS[law](images).median()) - quartiles[1]) <= metrics.tolerance(quartiles, n, laws["n"]), law
+        if law not in (
+            "n",
+            "mean",
+            "deviation",
+            "chroma",
+        ):  # those are the textures', and 40 are few
+            assert abs(
+                float(metrics.LAWS[law](images).median()) - quartiles[1]
+            ) <= metrics.tolerance(quartiles, n, laws["n"]), law
     tl.bank.cache_clear()

@@ -12,12 +12,13 @@ import time
 import pytest
 import torch
 
-from synthlearn import checkpoint, files, train
-from synthlearn.augment import Augmentation
-from synthlearn.encoders import SmallAlexNet
-from synthlearn.errors import CheckpointError, DataError, ParameterError, TrainingDiverged
-from synthlearn.methods import AlignUniform
-from synthlearn.train import Optimisation, learning_rate
+from synthlearn.core import files
+from synthlearn.core.augment import Augmentation
+from synthlearn.core.errors import CheckpointError, DataError, ParameterError, TrainingDiverged
+from synthlearn.learn import checkpoint, train
+from synthlearn.learn.encoders import SmallAlexNet
+from synthlearn.learn.methods import AlignUniform
+from synthlearn.learn.train import Optimisation, learning_rate
 
 SETTINGS = Optimisation(epochs=3, batch_size=16)
 
@@ -36,7 +37,10 @@ def run(images, seed=0, o=SETTINGS, **options):
 
 
 def same(a, b):
-    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+    return all(
+        torch.equal(x, y)
+        for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    )
 
 
 class StopError(Exception):
@@ -67,8 +71,15 @@ def test_adamw_decays_matrices_alone_and_only_another_optimiser_is_named():
     encoder = SmallAlexNet(1 / 16, 32)
     optimiser = Optimisation(1, 16, optimiser="adamw", weight_decay=0.1).of(encoder.parameters())
     decayed, free = (group["params"] for group in optimiser.param_groups)
-    assert {p.ndim for p in free} == {1} and min(p.ndim for p in decayed) == 2 and len(decayed) + len(free) == len(list(encoder.parameters()))
-    assert [group["weight_decay"] for group in optimiser.param_groups] == [0.1, 0.0] and optimiser.defaults["betas"] == (0.9, 0.98)
+    assert (
+        {p.ndim for p in free} == {1}
+        and min(p.ndim for p in decayed) == 2
+        and len(decayed) + len(free) == len(list(encoder.parameters()))
+    )
+    assert [group["weight_decay"] for group in optimiser.param_groups] == [
+        0.1,
+        0.0,
+    ] and optimiser.defaults["betas"] == (0.9, 0.98)
     assert "optimiser" not in SETTINGS.described() and SETTINGS.described()["momentum"] == 0.9
     assert dataclasses.replace(SETTINGS, optimiser="adamw").described()["betas"] == (0.9, 0.98)
 
@@ -82,10 +93,20 @@ def test_images_that_fill_no_batch_wait_for_another_epoch():
     assert [whole.steps_per_epoch(n) for n in (32, 33, 34, 47)] == [2] * 4
     order = train.Order(40, whole, 0, torch.device("cpu"))
     steps = list(order.plan(range(12)))
-    assert all(len(slots) == 16 for _, _, slots in steps) and [epoch for _, epoch, _ in steps] == [e for e in range(6) for _ in range(2)]
-    assert len(torch.cat([slots for _, _, slots in steps]).unique()) == 40  # others wait in every epoch
-    assert all(len(torch.cat([slots for _, e, slots in steps if e == epoch]).unique()) == 32 for epoch in range(6))
-    with pytest.raises(ParameterError, match="batch_size = 16: no batch of it in 15 images; lower it or raise n_images"):
+    assert all(len(slots) == 16 for _, _, slots in steps) and [epoch for _, epoch, _ in steps] == [
+        e for e in range(6) for _ in range(2)
+    ]
+    assert (
+        len(torch.cat([slots for _, _, slots in steps]).unique()) == 40
+    )  # others wait in every epoch
+    assert all(
+        len(torch.cat([slots for _, e, slots in steps if e == epoch]).unique()) == 32
+        for epoch in range(6)
+    )
+    with pytest.raises(
+        ParameterError,
+        match="batch_size = 16: no batch of it in 15 images; lower it or raise n_images",
+    ):
         train.Order(15, whole, 0, torch.device("cpu"))
     assert "last_batch" not in SETTINGS.described() and whole.described()["last_batch"] == "waits"
 
@@ -96,19 +117,37 @@ def test_seeds_give_other_runs_and_the_same_seed_the_same(images):
 
 def test_curves_have_at_most_200_points_and_end_at_the_last_step(images):
     _, trained = run(images)
-    assert trained.curves["step"][-1] == 9 and set(trained.curves) == {"step", "loss", "align", "uniform"}
-    assert all(abs(a + u - loss) < 1e-4 for loss, a, u in zip(*(trained.curves[k] for k in ("loss", "align", "uniform")), strict=True))
+    assert trained.curves["step"][-1] == 9 and set(trained.curves) == {
+        "step",
+        "loss",
+        "align",
+        "uniform",
+    }
+    assert all(
+        abs(a + u - loss) < 1e-4
+        for loss, a, u in zip(
+            *(trained.curves[k] for k in ("loss", "align", "uniform")), strict=True
+        )
+    )
 
 
 def test_half_precision_is_the_networks_and_rounds_views_once(images, monkeypatch):
     seen = []
     augmentation, call = Augmentation(32), Augmentation.__call__
-    monkeypatch.setattr(Augmentation, "__call__", lambda self, *told: seen.append((told, call(self, *told))) or seen[-1][1])
+    monkeypatch.setattr(
+        Augmentation,
+        "__call__",
+        lambda self, *told: seen.append((told, call(self, *told))) or seen[-1][1],
+    )
     method = AlignUniform(SmallAlexNet(1 / 16, 32))
-    curves = train.pretrain(images, method, augmentation, Optimisation(1, 16, precision="bf16"), until=2).curves
+    curves = train.pretrain(
+        images, method, augmentation, Optimisation(1, 16, precision="bf16"), until=2
+    ).curves
     assert len(seen) == 2  # both views of a batch in one call
     for (pictures, keys, _), x in seen:
-        assert x.dtype == torch.bfloat16 and torch.equal(x, call(augmentation, pictures, keys).bfloat16())
+        assert x.dtype == torch.bfloat16 and torch.equal(
+            x, call(augmentation, pictures, keys).bfloat16()
+        )
     assert all(math.isfinite(loss) for loss in curves["loss"])
 
 
@@ -121,13 +160,19 @@ def test_replay_of_the_start_meets_the_recorded_curve(images):
 def test_one_cycle_climbs_for_a_fifth_and_ends_near_zero():
     o = Optimisation(10, 256)
     rates = [learning_rate(s, 100, o) for s in range(100)]
-    assert max(rates) == pytest.approx(0.12) and rates.index(max(rates)) in (19, 20) and rates[-1] < 1e-3
+    assert (
+        max(rates) == pytest.approx(0.12)
+        and rates.index(max(rates)) in (19, 20)
+        and rates[-1] < 1e-3
+    )
     assert rates[:20] == sorted(rates[:20]) and rates[20:] == sorted(rates[20:], reverse=True)
 
 
 def test_step_schedule_is_the_papers():
     o = Optimisation(200, 768, schedule="step")
-    assert [learning_rate(e * 137, 200 * 137, o) for e in (0, 154, 155, 170, 185)] == pytest.approx([0.36, 0.36, 0.036, 0.0036, 0.00036])
+    assert [learning_rate(e * 137, 200 * 137, o) for e in (0, 154, 155, 170, 185)] == pytest.approx(
+        [0.36, 0.36, 0.036, 0.0036, 0.00036]
+    )
 
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path):
@@ -139,8 +184,8 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
         import torch
         import synthlearn as sl
         from synthlearn import checkpoint, train
-        from synthlearn.augment import Augmentation
-        from synthlearn.encoders import SmallAlexNet, save
+        from synthlearn.core.augment import Augmentation
+        from synthlearn.learn.encoders import SmallAlexNet, save
         torch.set_num_threads(1)
         checkpoint.SECONDS = 0.0
         slow, out = sys.argv[1] == "slow", Path(sys.argv[2])
@@ -149,7 +194,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
             if slow and step == 5:
                 Path(out / "ready").touch()
                 time.sleep(60)
-        train.pretrain(sl.generator("noise-white").sample(range(40), 40), sl.methods.AlignUniform(encoder), Augmentation(32),
+        train.pretrain(sl.generator("noise-white").sample(range(40), 40), methods.AlignUniform(encoder), Augmentation(32),
                        train.Optimisation(3, 16), 0, out / "checkpoint", "x", hook)
         save(out / "encoder.safetensors", encoder, {})
         """)
@@ -163,7 +208,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
     assert (tmp_path / "checkpoint").exists() and not (tmp_path / "encoder.safetensors").exists()
     subprocess.run([sys.executable, script, "fast", tmp_path], check=True)
     import synthlearn as sl
-    from synthlearn import encoders
+    from synthlearn.learn import encoders
 
     reference, _ = run(sl.generator("noise-white").sample(range(40), 40))
     assert same(reference, encoders.load(str(tmp_path / "encoder.safetensors")))
@@ -200,7 +245,11 @@ def test_a_checkpoint_that_does_not_say_where_it_is_is_named(images, tmp_path, m
         (tensors, {"seconds": None}, "of another version .seconds"),
         ({**kept, "optimiser.0": tensors[momentum]}, {}, "of another version"),
         ({**kept, "optimiser.99.x": tensors[momentum]}, {}, "of another version"),
-        ({**kept, momentum: tensors[momentum][:1]}, {}, f"of another version .{momentum} has shape"),
+        (
+            {**kept, momentum: tensors[momentum][:1]},
+            {},
+            f"of another version .{momentum} has shape",
+        ),
         ({**tensors, first: tensors[first] * torch.nan}, {}, "holds NaN or infinity"),
     ):
         files.save_tensors(path, other, {**header, **changed})
@@ -223,7 +272,7 @@ def test_a_full_disk_is_named_and_leaves_the_last_checkpoint(tmp_path):
         from pathlib import Path
         import torch
         from synthlearn import files
-        from synthlearn.errors import DataError
+        from synthlearn.core.errors import DataError
         out = Path(sys.argv[1]) / "c.safetensors"
         files.save_tensors(out, {"x": torch.ones(10)}, {"step": 1})
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -234,7 +283,9 @@ def test_a_full_disk_is_named_and_leaves_the_last_checkpoint(tmp_path):
             print(error)
         """)
     )
-    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, script, tmp_path], capture_output=True, text=True, check=True
+    )
     assert "cannot write" in done.stdout and "free some space" in done.stdout, done
     tensors, header = files.load_tensors(tmp_path / "c.safetensors")
     assert header["step"] == 1 and len(tensors["x"]) == 10
@@ -249,5 +300,8 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 def test_divergence_stops_the_run_with_the_step(images):
     o = Optimisation(epochs=3, batch_size=16, lr=1e9)
-    with pytest.raises(TrainingDiverged, match=r"at step \d+, where lr was \S+: training diverged; try a lr three times lower"):
+    with pytest.raises(
+        TrainingDiverged,
+        match=r"at step \d+, where lr was \S+: training diverged; try a lr three times lower",
+    ):
         train.pretrain(images, AlignUniform(SmallAlexNet(1 / 16, 32)), Augmentation(32), o)

@@ -4,16 +4,29 @@ import numpy as np
 import pytest
 from scipy import stats as distributions
 
-from synthlearn import intervals, stats
-from synthlearn.errors import DataError
+from synthlearn.core import intervals, stats
+from synthlearn.core.errors import DataError
 from synthlearn.study import claims, inference, units
 
 SD = 0.035  # of encoders, on structured tasks, in gain over chance
-TASKS = {"coil100-azimuth": (1 / 12, 1440), "count": (1 / 8, 2000), "position": (1 / 8, 2000), "orientation": (1 / 8, 2000), "size": (1 / 6, 2000)}
+TASKS = {
+    "coil100-azimuth": (1 / 12, 1440),
+    "count": (1 / 8, 2000),
+    "position": (1 / 8, 2000),
+    "orientation": (1 / 8, 2000),
+    "size": (1 / 6, 2000),
+}
 
 
 def task(group, gain, chance=0.0, n=2000):
-    return {"group": group, "gain": gain, "top1": chance + gain * (1 - chance), "chance": chance, "n": n, "train": 1000}
+    return {
+        "group": group,
+        "gain": gain,
+        "top1": chance + gain * (1 - chance),
+        "chance": chance,
+        "n": n,
+        "train": 1000,
+    }
 
 
 def world(rng, level, encoders=2, sd=SD):
@@ -38,7 +51,12 @@ def quantile(df):
 
 def made(values, images=0.0, n=10_000):
     """Units of given values: row → one per encoder."""
-    return units.Units({name: tuple(each) for name, each in values.items()}, dict.fromkeys(values, images), n, stats.pooled(values.values()))
+    return units.Units(
+        {name: tuple(each) for name, each in values.items()},
+        dict.fromkeys(values, images),
+        n,
+        stats.pooled(values.values()),
+    )
 
 
 def test_intervals_over_encoders_hold_the_truth_as_often_as_they_say():
@@ -67,23 +85,49 @@ def test_test_images_alone_hold_the_truth_far_too_seldom():
 
 
 def test_a_contrast_is_the_sum_by_hand():
-    found = units.Units({"a": (0.50, 0.54), "b": (0.40, 0.44, 0.48), "c": (0.3, 0.32)}, {"a": 1e-5, "b": 2e-5, "c": 4e-5}, 2000, stats.Spread(0.0009, 19, 1.0))
+    found = units.Units(
+        {"a": (0.50, 0.54), "b": (0.40, 0.44, 0.48), "c": (0.3, 0.32)},
+        {"a": 1e-5, "b": 2e-5, "c": 4e-5},
+        2000,
+        stats.Spread(0.0009, 19, 1.0),
+    )
     e = found.contrast({"a": 1, "b": -0.5, "c": -0.5})
-    of_encoders, of_images = 0.0009 * (1 / 2 + 0.25 / 3 + 0.25 / 2), 1e-5 + 0.25 * 2e-5 + 0.25 * 4e-5
-    assert e.mean == pytest.approx(0.52 - 0.22 - 0.155) and e.error == pytest.approx((of_encoders + of_images) ** 0.5)
-    assert quantile(e.df) == pytest.approx((of_encoders * quantile(19) + of_images * quantile(np.inf)) / e.error**2) and (e.runs, e.n) == (2, 2000)
-    assert found.apart("a", "b") == found.contrast({"a": 1.0, "b": -1.0}) and found.estimate("a") == found.contrast({"a": 1.0})
-    with pytest.raises(DataError, match="d: not measured here, only a, b, c; measure it or leave it out"):
+    of_encoders, of_images = (
+        0.0009 * (1 / 2 + 0.25 / 3 + 0.25 / 2),
+        1e-5 + 0.25 * 2e-5 + 0.25 * 4e-5,
+    )
+    assert e.mean == pytest.approx(0.52 - 0.22 - 0.155) and e.error == pytest.approx(
+        (of_encoders + of_images) ** 0.5
+    )
+    assert quantile(e.df) == pytest.approx(
+        (of_encoders * quantile(19) + of_images * quantile(np.inf)) / e.error**2
+    ) and (e.runs, e.n) == (2, 2000)
+    assert found.apart("a", "b") == found.contrast({"a": 1.0, "b": -1.0}) and found.estimate(
+        "a"
+    ) == found.contrast({"a": 1.0})
+    with pytest.raises(
+        DataError, match="d: not measured here, only a, b, c; measure it or leave it out"
+    ):
         found.apart("a", "d")
 
 
 def test_a_groups_gain_is_the_mean_of_its_tasks_and_of_no_others():
-    parts = {"a": task("natural", 0.3, 0.1, 400), "b": task("natural", 0.1, 0.01, 2000), "c": task("structured", 0.6)}
+    parts = {
+        "a": task("natural", 0.3, 0.1, 400),
+        "b": task("natural", 0.1, 0.01, 2000),
+        "c": task("structured", 0.6),
+    }
     other = {**parts, "b": task("natural", 0.2, 0.01, 2000)}
     found = {"row": [{"results": parts}, {"results": other}], "one": [{"results": parts}]}
     natural = units.group(found, "natural")
-    assert natural.values == {"row": pytest.approx((0.2, 0.25)), "one": pytest.approx((0.2,))} and units.groups(found) == ["natural", "structured"]
-    a, b = ((p["top1"] * (1 - p["top1"]) / p["n"] / (1 - p["chance"]) ** 2) for p in (parts["a"], parts["b"]))
+    assert natural.values == {
+        "row": pytest.approx((0.2, 0.25)),
+        "one": pytest.approx((0.2,)),
+    } and units.groups(found) == ["natural", "structured"]
+    a, b = (
+        (p["top1"] * (1 - p["top1"]) / p["n"] / (1 - p["chance"]) ** 2)
+        for p in (parts["a"], parts["b"])
+    )
     assert natural.images["one"] == pytest.approx((a + b) / 4) and natural.n == 2400
     assert natural.spread.variance == pytest.approx(0.05**2 / 2) and natural.spread.df == 1
     assert units.gains(found, ["a", "c"]).estimate("one").mean == pytest.approx(0.45)
@@ -93,13 +137,23 @@ def test_draws_of_a_noise_are_no_further_encoders():
     """Ten draws or a thousand of the same means: one number per encoder."""
 
     def private(draws):
-        each = {name: [mean + 0.01 * np.linspace(-1, 1, draws) for mean in means] for name, means in {"a": (0.44, 0.41), "b": (0.33, 0.34)}.items()}
-        return {name: [{"results": {"1": {"each": list(x), "top1": x.mean(), "n": 10_000}}} for x in mine] for name, mine in each.items()}
+        each = {
+            name: [mean + 0.01 * np.linspace(-1, 1, draws) for mean in means]
+            for name, means in {"a": (0.44, 0.41), "b": (0.33, 0.34)}.items()
+        }
+        return {
+            name: [
+                {"results": {"1": {"each": list(x), "top1": x.mean(), "n": 10_000}}} for x in mine
+            ]
+            for name, mine in each.items()
+        }
 
     few, many = (units.part(private(draws), "1") for draws in (10, 1000))
     assert few.values["a"] == pytest.approx((0.44, 0.41)) and few.spread.df == 2
     e, d = few.apart("a", "b"), many.apart("a", "b")
-    assert (e.mean, e.error, e.df, e.runs) == pytest.approx((d.mean, d.error, d.df, d.runs)) and e.runs == 2
+    assert (e.mean, e.error, e.df, e.runs) == pytest.approx(
+        (d.mean, d.error, d.df, d.runs)
+    ) and e.runs == 2
     assert e.error > (0.03**2 / 4) ** 0.5
 
 
@@ -120,11 +174,23 @@ def test_linear_probes_of_one_encoder_take_its_share_from_the_main_probe(what):
     name = units.parts(found)[-1]
     lent = units.part(found, name)
     families = {inference.spread(inference.committed("cpu")[row][0]) for row in found}
-    assert lent.over.endswith("; the encoder's share taken from the main probe") and lent.spread.df == sum(s.df for s in families)
-    assert min(s.variance for s in families) <= lent.spread.variance <= max(s.variance for s in families)
+    assert lent.over.endswith(
+        "; the encoder's share taken from the main probe"
+    ) and lent.spread.df == sum(s.df for s in families)
+    assert (
+        min(s.variance for s in families)
+        <= lent.spread.variance
+        <= max(s.variance for s in families)
+    )
     assert lent.estimate("real").error > lent.spread.variance**0.5
-    elsewhere = {row: [{**r, "spec": {**r["spec"], "data": {"test_sha256": "other"}}} for r in mine] for row, mine in found.items()}
-    assert units.part(elsewhere, name).over.startswith("images") and units.part(elsewhere, name).spread.df == 0
+    elsewhere = {
+        row: [{**r, "spec": {**r["spec"], "data": {"test_sha256": "other"}}} for r in mine]
+        for row, mine in found.items()
+    }
+    assert (
+        units.part(elsewhere, name).over.startswith("images")
+        and units.part(elsewhere, name).spread.df == 0
+    )
 
 
 def test_fine_tuning_of_one_encoder_is_over_images_alone():
@@ -135,22 +201,44 @@ def test_fine_tuning_of_one_encoder_is_over_images_alone():
 
 def test_raw_pixels_have_no_encoder():
     values = {"raw_pixels": (0.30, 0.31), "a": (0.40, 0.44), "b": (0.50, 0.46)}
-    found = units.gains({name: [{"results": {"t": task("natural", v)}} for v in each] for name, each in values.items()}, ["t"])
+    found = units.gains(
+        {
+            name: [{"results": {"t": task("natural", v)}} for v in each]
+            for name, each in values.items()
+        },
+        ["t"],
+    )
     assert found.spread == stats.pooled([(0.40, 0.44), (0.50, 0.46)])
     e, d = found.estimate("raw_pixels"), found.apart("a", "raw_pixels")
     assert e.over == "images" and e.error**2 == pytest.approx(found.images["raw_pixels"])
-    assert d.error**2 == pytest.approx(found.spread.variance / 2 + found.images["a"] + found.images["raw_pixels"])
+    assert d.error**2 == pytest.approx(
+        found.spread.variance / 2 + found.images["a"] + found.images["raw_pixels"]
+    )
 
 
 def test_parts_come_in_their_order_and_the_largest_memory_is_the_whole():
     names = ["10", "100", "1000", "30", "influential", "without a class"]
     found = {"row": [{"results": {name: {"top1": 0.5, "value": 0.2, "n": 100} for name in names}}]}
-    assert [name for name in units.parts(found) if name.isdigit()] == ["10", "30", "100", "1000"] and units.whole(found) == "1000"
-    assert units.parts({"row": [{"results": {"5 epochs": {}, "20 epochs": {}}}]}) == ["5 epochs", "20 epochs"]
-    assert units.part(found, "influential", "value").values == {"row": (0.2,)} and units.part(found, "influential", "value").images == {"row": 0.0}
+    assert [name for name in units.parts(found) if name.isdigit()] == [
+        "10",
+        "30",
+        "100",
+        "1000",
+    ] and units.whole(found) == "1000"
+    assert units.parts({"row": [{"results": {"5 epochs": {}, "20 epochs": {}}}]}) == [
+        "5 epochs",
+        "20 epochs",
+    ]
+    assert units.part(found, "influential", "value").values == {"row": (0.2,)} and units.part(
+        found, "influential", "value"
+    ).images == {"row": 0.0}
 
 
-NEAR = {"equal": [0.5] * 18, "three equal, the others far": [0.5] * 3 + [0.1] * 15, "apart": list(np.linspace(0.2, 0.6, 18))}
+NEAR = {
+    "equal": [0.5] * 18,
+    "three equal, the others far": [0.5] * 3 + [0.1] * 15,
+    "apart": list(np.linspace(0.2, 0.6, 18)),
+}
 
 
 @pytest.mark.parametrize("levels", NEAR.values(), ids=NEAR)
@@ -160,13 +248,21 @@ def test_the_best_of_many_is_unbiased_and_covered_when_chosen_on_the_other_half(
     names = [f"set {i}" for i in range(len(levels))]
     true = dict(zip(names, levels, strict=True))
     for _ in range(1500):
-        values = {name: true[name] + rng.normal(0, SD, 2) for name in names} | {"real": 0.5 + rng.normal(0, SD, 2)}
+        values = {name: true[name] + rng.normal(0, SD, 2) for name in names} | {
+            "real": 0.5 + rng.normal(0, SD, 2)
+        }
         gap, _ = units.best_gap(made(values), names, "real")
-        picked = [true[max(names, key=lambda name, half=half: values[name][half])] for half in (0, 1)]
+        picked = [
+            true[max(names, key=lambda name, half=half: values[name][half])] for half in (0, 1)
+        ]
         truth = 0.5 - np.mean(picked)
         off.append(gap.mean - truth)
         inside.append(gap.low <= truth <= gap.high)
-        naive.append(np.mean(values["real"]) - max(np.mean(values[name]) for name in names) - (0.5 - max(levels)))
+        naive.append(
+            np.mean(values["real"])
+            - max(np.mean(values[name]) for name in names)
+            - (0.5 - max(levels))
+        )
     assert abs(np.mean(off)) < 3.5 * np.std(off) / len(off) ** 0.5
     assert 0.94 < np.mean(inside) < 0.98
     assert np.mean(naive) < -0.005 and (levels[0] != levels[-1] or np.mean(naive) < -0.03)
@@ -189,16 +285,27 @@ def test_errors_of_two_halves_agree_at_most_as_far_as_with_three_equals():
 def test_what_is_chosen_is_named_and_reported_on_the_other_encoders():
     found = made({"real": (0.6, 0.6), "a": (0.50, 0.40), "b": (0.44, 0.46), "one": (0.9,)})
     gap, names = units.best_gap(found, ["a", "b", "one"], "real")
-    assert names == ("a", "b") and gap.mean == pytest.approx(0.6 - (0.40 + 0.44) / 2)  # a by its first encoder, b by its second; one encoder: left out
-    assert gap.error**2 == pytest.approx(found.spread.variance * (1 / 2 + (1 + stats.CHOICE) / 2)) and gap.runs == 2
-    same, names = units.best_gap(made({"real": (0.6, 0.6), "a": (0.5, 0.48, 0.52), "b": (0.4, 0.4, 0.4)}), ["a", "b"], "real")
+    assert names == ("a", "b") and gap.mean == pytest.approx(
+        0.6 - (0.40 + 0.44) / 2
+    )  # a by its first encoder, b by its second; one encoder: left out
+    assert (
+        gap.error**2 == pytest.approx(found.spread.variance * (1 / 2 + (1 + stats.CHOICE) / 2))
+        and gap.runs == 2
+    )
+    same, names = units.best_gap(
+        made({"real": (0.6, 0.6), "a": (0.5, 0.48, 0.52), "b": (0.4, 0.4, 0.4)}), ["a", "b"], "real"
+    )
     assert names == ("a",) and same.mean == pytest.approx(0.6 - (0.48 + 0.51) / 2)
 
 
 def test_a_choice_by_one_encoder_says_that_it_is_reported_on_itself():
     gap, names = units.best_gap(units.Units({"real": (0.6,), "a": (0.5,), "b": (0.4,)}, {"real": 1e-4, "a": 1e-4, "b": 1e-4}, 1000, stats.Spread(), "images"),
                                 ["a", "b"], "real")  # fmt: skip
-    assert names == ("a",) and gap.over == "images; chosen and reported on the same encoder" and gap.runs == 1
+    assert (
+        names == ("a",)
+        and gap.over == "images; chosen and reported on the same encoder"
+        and gap.runs == 1
+    )
     assert gap.error**2 == pytest.approx(2e-4)
 
 
@@ -214,14 +321,23 @@ def test_gaps_by_group_choose_among_generators_without_variants():
         "dead_leaves-mixed.mild": [record(0.9, 0.9), record(0.9, 0.9)],
     }
     gaps = units.closest(found)
-    assert {group: names for group, (_, names) in gaps.items()} == {"natural": ("fractals-sigma",), "structured": ("dead_leaves-mixed",)}
+    assert {group: names for group, (_, names) in gaps.items()} == {
+        "natural": ("fractals-sigma",),
+        "structured": ("dead_leaves-mixed",),
+    }
     assert [gap.mean for gap, _ in gaps.values()] == pytest.approx([0.1, -0.1])
-    assert units.closest({name: mine for name, mine in found.items() if name != "real"}) == {} == units.closest({})
+    assert (
+        units.closest({name: mine for name, mine in found.items() if name != "real"})
+        == {}
+        == units.closest({})
+    )
 
 
 def test_images_and_encoders_each_take_their_share_of_the_quantile():
     e = stats.of_units(0.1, 0.5, 1e-4, stats.Spread(4e-4, 5, 1.0), 2, 1000)
-    assert (e.mean, e.error**2, quantile(e.df)) == pytest.approx((0.1, 3e-4, (2 * quantile(5) + quantile(np.inf)) / 3))
+    assert (e.mean, e.error**2, quantile(e.df)) == pytest.approx(
+        (0.1, 3e-4, (2 * quantile(5) + quantile(np.inf)) / 3)
+    )
     assert e.high - e.mean == pytest.approx(distributions.t.ppf(0.975, e.df) * e.error)
     unknown = stats.of_units(0.1, 0.5, 1e-4, stats.Spread(), 1, 1000, "images")
     assert (unknown.error**2, unknown.df) == pytest.approx((1e-4, np.inf))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from synthlearn import study
-from synthlearn.errors import DataError
+from synthlearn.core.errors import DataError
 from synthlearn.study import start, versions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,23 +22,41 @@ def checkout(tmp_path_factory):
     """A git checkout of the library with one committed record, made by its first version."""
     root = tmp_path_factory.mktemp("checkout")
     for part in ("lib", "workflow"):
-        shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copytree(
+            ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
     git = ["git", "-c", "user.name=x", "-c", "user.email=x@y"]
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "first"]):
         subprocess.run([*git, *command], cwd=root, check=True)
-    run(root, "-c", "from synthlearn import study; study.record(study.row('noise-white'), study.resolve('smoke'), 0)")
+    run(
+        root,
+        "-c",
+        "from synthlearn import study; study.record(study.row('noise-white'), study.resolve('smoke'), 0)",
+    )
     (root / "results" / "records").mkdir(parents=True)
     shutil.copytree(root / "runs" / "records" / "smoke", root / "results" / "records" / "smoke")
     return root
 
 
 def run(root, *arguments):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("SYNTHLEARN")} | {"PYTHONPATH": str(root / "lib"), "OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, "-P", *arguments], cwd=root, env=environment, capture_output=True, text=True, check=False)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SYNTHLEARN")} | {
+        "PYTHONPATH": str(root / "lib"),
+        "OMP_NUM_THREADS": "1",
+    }
+    return subprocess.run(
+        [sys.executable, "-P", *arguments],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def verify(root, row="noise-white"):
-    return run(root, "-m", "synthlearn", "verify", "--profile", "smoke", "--against", "HEAD", "--row", row)
+    return run(
+        root, "-m", "synthlearn", "verify", "--profile", "smoke", "--against", "HEAD", "--row", row
+    )
 
 
 def edit(root, old, new):
@@ -49,27 +67,64 @@ def edit(root, old, new):
 
 
 def test_records_stay_valid_where_another_version_does_the_same_and_not_where_it_does_not(checkout):
-    edit(checkout, "squared = (x.float() - y.float()).square().sum(1)\n", "squared = (y.float() - x.float()).square().sum(1)\n")
+    edit(
+        checkout,
+        "squared = (x.float() - y.float()).square().sum(1)\n",
+        "squared = (y.float() - x.float()).square().sum(1)\n",
+    )
     done = verify(checkout)
-    assert done.returncode == 0 and done.stdout == "same  noise-white: 1 records confirmed\n", done.stdout + done.stderr
-    assert [len(codes) for codes in json.loads((checkout / "results" / "confirmed.json").read_text()).values()] == [1]
-    edit(checkout, "(y.float() - x.float()).square().sum(1)\n", "(y.float() - x.float()).square().sum(1) * 1.001\n")
+    assert done.returncode == 0 and done.stdout == "same  noise-white: 1 records confirmed\n", (
+        done.stdout + done.stderr
+    )
+    assert [
+        len(codes)
+        for codes in json.loads((checkout / "results" / "confirmed.json").read_text()).values()
+    ] == [1]
+    edit(
+        checkout,
+        "(y.float() - x.float()).square().sum(1)\n",
+        "(y.float() - x.float()).square().sum(1) * 1.001\n",
+    )
     done = verify(checkout)
-    assert done.returncode == 1 and done.stdout == "DIFFERS  noise-white: 0 records confirmed\n", done.stdout + done.stderr
+    assert done.returncode == 1 and done.stdout == "DIFFERS  noise-white: 0 records confirmed\n", (
+        done.stdout + done.stderr
+    )
 
 
 def test_a_commit_that_does_not_exist_is_named(checkout):
-    done = run(checkout, "-m", "synthlearn", "verify", "--profile", "smoke", "--against", "no-such", "--row", "noise-white")
-    assert done.returncode == 1 and "git has no commit 'no-such'" in done.stderr and "name one of git log" in done.stderr
+    done = run(
+        checkout,
+        "-m",
+        "synthlearn",
+        "verify",
+        "--profile",
+        "smoke",
+        "--against",
+        "no-such",
+        "--row",
+        "noise-white",
+    )
+    assert (
+        done.returncode == 1
+        and "git has no commit 'no-such'" in done.stderr
+        and "name one of git log" in done.stderr
+    )
 
 
-@pytest.mark.parametrize("against", ["--output=FILE", "--remote=.", "HEAD:lib", "HEAD^{tree}", "-o"])
+@pytest.mark.parametrize(
+    "against", ["--output=FILE", "--remote=.", "HEAD:lib", "HEAD^{tree}", "-o"]
+)
 def test_what_is_no_commit_never_reaches_git_archive(against, tmp_path, monkeypatch):
     monkeypatch.setattr("synthlearn.study.versions.files.root", lambda: tmp_path)
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     identify = ["-c", "user.name=x", "-c", "user.email=x@y"]
-    subprocess.run(["git", *identify, "commit", "-q", "--allow-empty", "-m", "x"], cwd=tmp_path, check=True)
-    monkeypatch.setattr("synthlearn.study.records.read_all", lambda *_: pytest.fail("records are read for no commit"))
+    subprocess.run(
+        ["git", *identify, "commit", "-q", "--allow-empty", "-m", "x"], cwd=tmp_path, check=True
+    )
+    monkeypatch.setattr(
+        "synthlearn.study.records.read_all",
+        lambda *_: pytest.fail("records are read for no commit"),
+    )
     with pytest.raises(DataError, match="git has no commit"):
         next(versions.confirm(study.resolve("smoke"), against, [], [], None))
     assert [path.name for path in tmp_path.iterdir()] == [".git"]
@@ -84,7 +139,9 @@ def test_a_version_that_cannot_run_says_why_and_one_that_is_left_is_ended(tmp_pa
     (tmp_path / "start.py").write_text("raise SystemExit('no such row')")
     with pytest.raises(DataError, match="cannot run the starts: no such row"):
         list(versions._starts(tmp_path, study.resolve("smoke"), [("x", [])]))
-    (tmp_path / "start.py").write_text("import json, os, time\nprint(json.dumps([str(os.getpid()), []]), flush=True)\ntime.sleep(100)")
+    (tmp_path / "start.py").write_text(
+        "import json, os, time\nprint(json.dumps([str(os.getpid()), []]), flush=True)\ntime.sleep(100)"
+    )
     running = versions._starts(tmp_path, study.resolve("smoke"), [("x", [])])
     process = int(next(running)[0])
     running.close()

@@ -12,9 +12,15 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-from synthlearn import kernels, rng, view_kernel
-from synthlearn.augment import Augmentation, Parameters, jitter_all, linear_jitter, resized_crop
-from synthlearn.image import MEAN, STD, luma
+from synthlearn.core import kernels, rng, view_kernel
+from synthlearn.core.augment import (
+    Augmentation,
+    Parameters,
+    jitter_all,
+    linear_jitter,
+    resized_crop,
+)
+from synthlearn.core.image import MEAN, STD, luma
 
 pytestmark = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
 

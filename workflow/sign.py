@@ -6,7 +6,7 @@ It checks what could be checked then, that a record's id is the digest of its sp
 import sys
 from pathlib import Path
 
-from synthlearn import files
+from synthlearn.core import files
 from synthlearn.study import records
 
 
@@ -20,5 +20,7 @@ def sign(path: Path) -> bool:
 
 
 if __name__ == "__main__":
-    given = [Path(name) for name in sys.argv[1:]] or sorted((files.root() / "results").rglob("*.json"))
+    given = [Path(name) for name in sys.argv[1:]] or sorted(
+        (files.root() / "results").rglob("*.json")
+    )
     print(f"{sum(map(sign, given))} of {len(given)} files signed")

@@ -1,14 +1,39 @@
 """synthlearn: pre-train vision encoders on images that no camera took, and measure what they learned."""
 
 import importlib
-import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import book, generators, losses, methods, stream, study
+    from . import book, data, generators, study
+    from .core import augment
     from .generators import generator
+    from .learn import encoders, losses, train
+    from .measure import probe
 
-__all__ = ["book", "generator", "generators", "losses", "methods", "stream", "study"]
+# what a reader calls, and where it lives
+FACE = {
+    "augment": "core.augment",
+    "book": "book",
+    "data": "data",
+    "encoders": "learn.encoders",
+    "generators": "generators",
+    "losses": "learn.losses",
+    "probe": "measure.probe",
+    "study": "study",
+    "train": "learn.train",
+}
+__all__ = [  # noqa: PLE0604
+    "augment",
+    "book",
+    "data",
+    "encoders",
+    "generator",
+    "generators",
+    "losses",
+    "probe",
+    "study",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,6 +44,6 @@ def __getattr__(name: str) -> Any:
     """
     if name == "generator":
         return importlib.import_module(".generators", __name__).generator
-    if not name.startswith("_") and importlib.util.find_spec(f"{__name__}.{name}"):
-        return importlib.import_module(f".{name}", __name__)
+    if name in FACE:
+        return importlib.import_module(f".{FACE[name]}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

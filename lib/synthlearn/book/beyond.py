@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import datasets, memory, rng
+from ..core import rng
+from ..data import datasets
 from ..generators import dead_leaves, generator
 from ..generators.mixed import Mixed
 from ..generators.programs import render, varied
+from ..measure import memory
 from ..study import Profile, measurements, resolve, run, search, units
 from ..study.rows import row as row_by_name
 from . import figures
@@ -21,7 +23,15 @@ from .guidance import along
 from .leaderboard import METHODS
 
 OURS = "collage-found"
-RIVALS = ("stylegan-oriented", "feature_vis-dead_leaves", "mixture-four", "mixed-cutmix", "programs-100", "random", "real")
+RIVALS = (
+    "stylegan-oriented",
+    "feature_vis-dead_leaves",
+    "mixture-four",
+    "mixed-cutmix",
+    "programs-100",
+    "random",
+    "real",
+)
 SHOWN = 128  # side of shown pictures in pixels
 
 
@@ -35,34 +45,52 @@ def mixing_sheet(name: str, profile: Profile, n: int = 2) -> figures.Shown:
     made = source.sample(index, SHOWN)
     columns = parts.shape[1] + 1
     alt = f"{row.title}: in each line the {columns - 1} pictures that go in, and at its end the one that comes out."
-    return figures.contact_sheet(torch.cat([parts, made[:, None]], 1).flatten(0, 1), alt, alt, columns)
+    return figures.contact_sheet(
+        torch.cat([parts, made[:, None]], 1).flatten(0, 1), alt, alt, columns
+    )
 
 
 def exponents(values: Sequence[float], size: int = SHOWN) -> dict[str, Any]:
     """One dead-leaves scene under other exponents of its radii: label → uint8 (3, s, s)."""
     key = rng.key("dead_leaves", 0, torch.tensor([4]))
-    return {f"exponent −{e:g}": dead_leaves.leaf_colours(key, dead_leaves.cover(key, "mixed", size, exponent=e)[0])[0] for e in values}
+    return {
+        f"exponent −{e:g}": dead_leaves.leaf_colours(
+            key, dead_leaves.cover(key, "mixed", size, exponent=e)[0]
+        )[0]
+        for e in values
+    }
 
 
 def systems(count: int, size: int = SHOWN) -> dict[str, Any]:
     """The first instance of some FractalDB categories: label → uint8 (3, s, s)."""
     source = generator("fractals-fractaldb", mode="point")
-    return {f"system {i + 1}": picture for i, picture in enumerate(source.sample(range(count), size))}
+    return {
+        f"system {i + 1}": picture for i, picture in enumerate(source.sample(range(count), size))
+    }
 
 
 def program_sheet(count: int = 6, pictures: int = 6, size: int = 96) -> figures.Shown:
     """Some programs, a line each: pictures of one program differ in time and in small changes of its numbers."""
     source = generator("programs")
-    index = (torch.arange(count)[:, None] + source.options.programs * torch.arange(pictures)).flatten()
+    index = (
+        torch.arange(count)[:, None] + source.options.programs * torch.arange(pictures)
+    ).flatten()
     said = f"Programs 0 to {count - 1}, a line each, {pictures} pictures of each: as classes they are as easy or hard to tell apart as this."
     return figures.contact_sheet(source.sample(index, size), said, said, pictures)
 
 
-def program_times(times: Sequence[float] = (0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5), count: int = 10, size: int = 72) -> dict[str, Tensor]:
+def program_times(
+    times: Sequence[float] = (0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5),
+    count: int = 10,
+    size: int = 72,
+) -> dict[str, Tensor]:
     """Some programs at rising times: label → uint8 (3, h, w)."""
     drawn = rng.fold(rng.key("program", 0, torch.arange(2 * count)), 0)
     keys = drawn[varied(drawn)][:count]
-    return {f"t = {t:g}": figures.sheet(render(keys, torch.full((count,), t), size), count // 2) for t in times}
+    return {
+        f"t = {t:g}": figures.sheet(render(keys, torch.full((count,), t), size), count // 2)
+        for t in times
+    }
 
 
 def by_number(found: Records, profile: Profile) -> figures.Shown:
@@ -70,7 +98,11 @@ def by_number(found: Records, profile: Profile) -> figures.Shown:
     lines: dict[str, dict[float, str]] = {}
     for name in found:
         row = row_by_name(name)
-        if row.origin in (None, "programs") and row.classes == "own" and name.startswith("programs"):
+        if (
+            row.origin in (None, "programs")
+            and row.classes == "own"
+            and name.startswith("programs")
+        ):
             p = row.profile(profile)
             lines.setdefault(METHODS[p.method], {})[float(row.options(profile)["programs"])] = name
     return along(found, profile, "programs", lines, "real", "the same network on real images")
@@ -78,14 +110,24 @@ def by_number(found: Records, profile: Profile) -> figures.Shown:
 
 def memory_figure(measured: Records) -> figures.Shown:
     """Accuracy of a visual memory by how many images of each class it holds."""
-    sizes = {name: [{**r, "results": {k: part for k, part in r["results"].items() if k.isdigit()}} for r in mine] for name, mine in measured.items()}
-    return lines_figure(sizes, "images of each class in the memory", "Top-1 of neighbours in a memory;")
+    sizes = {
+        name: [
+            {**r, "results": {k: part for k, part in r["results"].items() if k.isdigit()}}
+            for r in mine
+        ]
+        for name, mine in measured.items()
+    }
+    return lines_figure(
+        sizes, "images of each class in the memory", "Top-1 of neighbours in a memory;"
+    )
 
 
 def memory_table(measured: Records, records: Records) -> figures.Shown:
     """The whole memory beside a linear probe, what happens when a class goes, and how many entries any decision hangs on."""
     whole = units.part(measured, units.whole(measured))
-    before, after, called = (units.part(measured, "without a class", field) for field in ("before", "top1", "of it"))
+    before, after, called = (
+        units.part(measured, "without a class", field) for field in ("before", "top1", "of it")
+    )
     matter, body = units.part(measured, "influential", "value"), []
     for name in measured:
         without = f"{percent(before.estimate(name).mean)} → {percent(after.estimate(name).mean)}"
@@ -104,7 +146,11 @@ def memory_table(measured: Records, records: Records) -> figures.Shown:
         "entries that matter, %",
     ]
     note = f"Entries that matter: whose removal, each alone, changes any of {few['n']:,} decisions, of {few['entries']:,} entries. "
-    return table(header, body, f"{note}Means over encoders; {over_encoders(whole)} The linear probe: over all runs of its row.")
+    return table(
+        header,
+        body,
+        f"{note}Means over encoders; {over_encoders(whole)} The linear probe: over all runs of its row.",
+    )
 
 
 def neighbour_sheet(name: str, profile: Profile, asked: int = 5, k: int = 8) -> figures.Shown:
@@ -115,29 +161,77 @@ def neighbour_sheet(name: str, profile: Profile, asked: int = 5, k: int = 8) -> 
     tap = memory.maker(encoder, name)["layer"]
     entries = memory.embed(encoder, training.images, tap)
     held = memory.Memory({}, entries.shape[1])
-    held.add([f"{i:06d}" for i in range(len(training))], [training.classes[c] for c in training.labels.tolist()], entries)
+    held.add(
+        [f"{i:06d}" for i in range(len(training))],
+        [training.classes[c] for c in training.labels.tolist()],
+        entries,
+    )
     queries = memory.embed(encoder, test.images[:asked], tap)
     near, said = held.query(queries, k), held.classify(queries, k)
-    tiles = torch.cat([torch.cat((test.images[i : i + 1], training.images[[int(entry) for entry, _, _ in near[i]]])) for i in range(asked)])
+    tiles = torch.cat(
+        [
+            torch.cat(
+                (test.images[i : i + 1], training.images[[int(entry) for entry, _, _ in near[i]]])
+            )
+            for i in range(asked)
+        ]
+    )
     shown = tiles.repeat_interleave(6, 2).repeat_interleave(6, 3)
     told = ", ".join(f"a {test.classes[test.labels[i]]} is called {c}" for i, c in enumerate(said))
-    return figures.contact_sheet(shown, f"Each line: a digit, and the {k} entries nearest to it. {told}.", f"From the top: {told}.", k + 1)
+    return figures.contact_sheet(
+        shown,
+        f"Each line: a digit, and the {k} entries nearest to it. {told}.",
+        f"From the top: {told}.",
+        k + 1,
+    )
 
 
 def private_table(measured: Records, records: Records) -> figures.Shown:
     """Accuracy by ε, and without privacy; below it, folded, the settings that were chosen for each encoder."""
-    parts, body, settings = {epsilon: units.part(measured, epsilon) for epsilon in units.parts(measured)}, [], []
+    parts, body, settings = (
+        {epsilon: units.part(measured, epsilon) for epsilon in units.parts(measured)},
+        [],
+        [],
+    )
     first = next(iter(parts.values()))
     for name, mine in measured.items():
         title = html.escape(titled(name, first))
-        body.append([title, *(interval(part.estimate(name)) for part in parts.values()), percent(estimate(records[name]).mean)])
-        settings.append([title, *("; ".join(f"{r['steps']} steps, rate {r['rate']:g}" for r in (m["results"][e] for m in mine)) for e in parts)])
+        body.append(
+            [
+                title,
+                *(interval(part.estimate(name)) for part in parts.values()),
+                percent(estimate(records[name]).mean),
+            ]
+        )
+        settings.append(
+            [
+                title,
+                *(
+                    "; ".join(
+                        f"{r['steps']} steps, rate {r['rate']:g}"
+                        for r in (m["results"][e] for m in mine)
+                    )
+                    for e in parts
+                ),
+            ]
+        )
     one = next(iter(measured.values()))[0]["results"][next(iter(parts))]
     header = ["features", *(f"ε = {epsilon}" for epsilon in parts)]
     note = f"Top-1 on {one['n']:,} test images; an encoder's number is its mean over {len(one['each'])} draws of the noise. {over_encoders(first)} "
-    shown = table([*header, "no privacy"], body, f"{note}Last column: the linear probe of the encoder's records.")
-    chosen = table(header, settings, f"The best of {one['tried']} settings on the public set, for each encoder and ε.")
-    return figures.Shown(f"{shown.content}<details><summary>The settings that were chosen</summary>{chosen.content}</details>", shown.alt)
+    shown = table(
+        [*header, "no privacy"],
+        body,
+        f"{note}Last column: the linear probe of the encoder's records.",
+    )
+    chosen = table(
+        header,
+        settings,
+        f"The best of {one['tried']} settings on the public set, for each encoder and ε.",
+    )
+    return figures.Shown(
+        f"{shown.content}<details><summary>The settings that were chosen</summary>{chosen.content}</details>",
+        shown.alt,
+    )
 
 
 def searched(profile: Profile) -> tuple[search.Search, list[list[tuple[int, Any]]]]:
@@ -146,7 +240,9 @@ def searched(profile: Profile) -> tuple[search.Search, list[list[tuple[int, Any]
     return found, search.search_all(found, profile if profile.name == "smoke" else resolve("cpu"))
 
 
-def halving_figure(found: search.Search, rungs: Sequence[Sequence[tuple[int, Any]]]) -> figures.Shown:
+def halving_figure(
+    found: search.Search, rungs: Sequence[Sequence[tuple[int, Any]]]
+) -> figures.Shown:
     """Accuracy of every tried point, rung by rung; lines join the points that went on."""
     figure, axis = figures.new(height=3.6)
     best = rungs[-1][0][0]
@@ -155,14 +251,30 @@ def halving_figure(found: search.Search, rungs: Sequence[Sequence[tuple[int, Any
         line = [each[point] for each in scores if point in each]
         mine = point == best
         axis.plot(
-            range(1, len(line) + 1), line, "o-", color=figures.LINES[1] if mine else figures.LINES[0], alpha=1 if mine else 0.45, linewidth=2 if mine else 1
+            range(1, len(line) + 1),
+            line,
+            "o-",
+            color=figures.LINES[1] if mine else figures.LINES[0],
+            alpha=1 if mine else 0.45,
+            linewidth=2 if mine else 1,
         )
     axis.set_xticks(
-        range(1, len(rungs) + 1), [f"{len(each)} points,\n{rung.n_images:,} pictures × {rung.epochs}" for each, rung in zip(scores, found.rungs, strict=True)]
+        range(1, len(rungs) + 1),
+        [
+            f"{len(each)} points,\n{rung.n_images:,} pictures × {rung.epochs}"
+            for each, rung in zip(scores, found.rungs, strict=True)
+        ],
     )
     axis.set_ylabel("top-1 on the deciding half, %")
-    said = "; ".join(f"rung {i + 1}: {len(each)} points from {min(each.values()):.1f} to {max(each.values()):.1f} %" for i, each in enumerate(scores))
-    return figures.svg(figure, f"Successive halving. {said}; point {best} wins.", f"Every tried point; orange: point {best}, which won.")
+    said = "; ".join(
+        f"rung {i + 1}: {len(each)} points from {min(each.values()):.1f} to {max(each.values()):.1f} %"
+        for i, each in enumerate(scores)
+    )
+    return figures.svg(
+        figure,
+        f"Successive halving. {said}; point {best} wins.",
+        f"Every tried point; orange: point {best}, which won.",
+    )
 
 
 def finalists(found: search.Search, rungs: Sequence[Sequence[tuple[int, Any]]]) -> figures.Shown:
@@ -171,7 +283,15 @@ def finalists(found: search.Search, rungs: Sequence[Sequence[tuple[int, Any]]]) 
     body = []
     for point, right in rungs[-1]:
         each = " ".join(f"{100 * x:.1f}" for x in right.mean(1))
-        body.append([str(point), *(str(value) for value in found.options(point).values()), each, f"{100 * right.mean():.1f}", f"{100 * shares[point]:.0f}"])
+        body.append(
+            [
+                str(point),
+                *(str(value) for value in found.options(point).values()),
+                each,
+                f"{100 * right.mean():.1f}",
+                f"{100 * shares[point]:.0f}",
+            ]
+        )
     note = f"Seeds {', '.join(map(str, last.seeds))}; last column: how often the point is the best when seeds and images are drawn again."
     return table(["point", *found.space, "each seed, %", "mean, %", "chosen, %"], body, note)
 
@@ -180,32 +300,63 @@ def effects_figure(found: search.Search, rung: Sequence[tuple[int, Any]]) -> fig
     """What each value of each option does: mean of the points that have it − mean of the others, over the first rung."""
     told = search.effects(found, rung)
     if not told:
-        return table(["points"], [[str(len(rung))]], "Too few points to compare values of an option.")
+        return table(
+            ["points"], [[str(len(rung))]], "Too few points to compare values of an option."
+        )
     figure, axis = figures.new(height=0.24 * len(told) + 1.2)
     colours = dict(zip(found.space, itertools.cycle(figures.LINES), strict=False))
     for i, e in enumerate(told):
-        axis.plot([100 * e["low"], 100 * e["high"]], [i, i], color=colours[e["option"]], linewidth=2)
+        axis.plot(
+            [100 * e["low"], 100 * e["high"]], [i, i], color=colours[e["option"]], linewidth=2
+        )
         axis.plot(100 * e["mean"], i, "o", color=colours[e["option"]])
     axis.axvline(0, color=figures.INK, linewidth=1, linestyle="--")
-    axis.set_yticks(range(len(told)), [f"{e['option']} {e['value']} ({e['points']})" for e in told], fontsize=9)
+    axis.set_yticks(
+        range(len(told)), [f"{e['option']} {e['value']} ({e['points']})" for e in told], fontsize=9
+    )
     axis.invert_yaxis()
     axis.set_xlabel("points of top-1 against the other points")
-    said = "; ".join(f"{e['option']} {e['value']} {100 * e['mean']:+.1f} [{100 * e['low']:+.1f}, {100 * e['high']:+.1f}]" for e in told)
+    said = "; ".join(
+        f"{e['option']} {e['value']} {100 * e['mean']:+.1f} [{100 * e['low']:+.1f}, {100 * e['high']:+.1f}]"
+        for e in told
+    )
     return figures.svg(
-        figure, f"What options do: {said}.", "Mean of the points with a value − mean of the others, 95 % bootstrap interval over points (their number)."
+        figure,
+        f"What options do: {said}.",
+        "Mean of the points with a value − mean of the others, 95 % bootstrap interval over points (their number).",
     )
 
 
-def collage_sheet(found: search.Search, points: int = 6, pictures: int = 6, size: int = 96) -> figures.Shown:
+def collage_sheet(
+    found: search.Search, points: int = 6, pictures: int = 6, size: int = 96
+) -> figures.Shown:
     """The first points of the search, a line each."""
-    shown = [generator(found.generator, **found.options(point)).sample(range(pictures), size) for point in range(min(points, found.points))]
-    told = "; ".join(", ".join(f"{k} {v}" for k, v in found.options(point).items()) for point in range(len(shown)))
-    return figures.contact_sheet(torch.cat(shown), f"Points of the space, a line each: {told}.", "The first points of the search, a line each.", pictures)
+    shown = [
+        generator(found.generator, **found.options(point)).sample(range(pictures), size)
+        for point in range(min(points, found.points))
+    ]
+    told = "; ".join(
+        ", ".join(f"{k} {v}" for k, v in found.options(point).items())
+        for point in range(len(shown))
+    )
+    return figures.contact_sheet(
+        torch.cat(shown),
+        f"Points of the space, a line each: {told}.",
+        "The first points of the search, a line each.",
+        pictures,
+    )
 
 
 def rivals(found: Records, profile: Profile) -> Records:
     """Our noise beside what it has to beat, as far as the profile has it."""
-    return {**found, **{name: baseline(profile, name) for name in RIVALS if profile.name in row_by_name(name).profiles and profile.name != "smoke"}}
+    return {
+        **found,
+        **{
+            name: baseline(profile, name)
+            for name in RIVALS
+            if profile.name in row_by_name(name).profiles and profile.name != "smoke"
+        },
+    }
 
 
 def other_sets(profile: Profile, name: str = OURS) -> figures.Shown:
@@ -221,4 +372,6 @@ def other_sets(profile: Profile, name: str = OURS) -> figures.Shown:
         apart = "–" if other == name else points(gains.apart(name, other))
         body.append([html.escape(titled(other, gains)), interval(gains.estimate(other)), apart])
     note = f"Mean of (top-1 − chance)/(1 − chance) over {len(names)} tasks, these fixed, without {chosen_on}; {over_encoders(gains)}"
-    return table(["source", "gain over chance, %", f"{row_by_name(name).title} − it, points"], body, note)
+    return table(
+        ["source", "gain over chance, %", f"{row_by_name(name).title} − it, points"], body, note
+    )

@@ -14,8 +14,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from .. import datasets, files, metrics, stats
-from ..errors import DataError
+from ..core import files, stats
+from ..core.errors import DataError
+from ..data import datasets
+from ..measure import metrics
 from ..study import Profile, claims, inference, rows, run
 from ..study.inference import difference, estimate, metric
 from ..study.profiles import defaults, is_study
@@ -27,7 +29,9 @@ _began = time.perf_counter()
 KEY = "Filled: ours, with 95 % intervals; dashed line: the random encoder; dotted: chance. Hollow: the paper's, on its own axis above."
 SHOWN_PAIRS = 4  # of a claim's comparisons; more are folded away
 # The start of any tag but ours: their names, and attributes whose values can neither leave their quotes nor name another host or a script
-ATTRIBUTE = r" (?:(?:class|id)='[\w .+-]*'|href='(?!/)[\w./#+-]*'|style='background:#[0-9A-Fa-f]{6}')"
+ATTRIBUTE = (
+    r" (?:(?:class|id)='[\w .+-]*'|href='(?!/)[\w./#+-]*'|style='background:#[0-9A-Fa-f]{6}')"
+)
 FOREIGN_TAG = re.compile(rf"<(?!/?(?:a|b|br|code|details|i|small|span|summary)(?:{ATTRIBUTE})*>)")
 SECONDARY = ("fc7_linear", "fc6_knn", "fc6_linear_bn")
 Records = dict[str, list[dict[str, Any]]]
@@ -35,17 +39,31 @@ Records = dict[str, list[dict[str, Any]]]
 
 def published(path: str = "book/published.json") -> dict[str, dict[str, Any]]:
     """The paper's numbers by row: value in per cent, protocol, source mark."""
-    return {entry["row"]: entry for entry in json.loads((files.root() / path).read_text(encoding="utf-8"))["rows"]}
+    return {
+        entry["row"]: entry
+        for entry in json.loads((files.root() / path).read_text(encoding="utf-8"))["rows"]
+    }
 
 
 def published_shares() -> dict[str, tuple[dict[str, Any], float, float, bool]]:
     """How far the paper's best noise went from its random encoder to real images, by set of these: the noise's entry, points left, share, whether the
     real images' bar is cut off, so that the share is a bound."""
     paper, found = published(), {}
-    best, floor = max((e for e in paper.values() if e["kind"] == "noise of the paper"), key=lambda e: e["value"]), paper["CNN-Rand"]["value"]
+    best, floor = (
+        max(
+            (e for e in paper.values() if e["kind"] == "noise of the paper"),
+            key=lambda e: e["value"],
+        ),
+        paper["CNN-Rand"]["value"],
+    )
     for name in ("ImageNet-100", "Places"):
         top = paper[name]["value"]
-        found[name] = (best, top - best["value"], (best["value"] - floor) / (top - floor), "at least" in paper[name].get("note", ""))
+        found[name] = (
+            best,
+            top - best["value"],
+            (best["value"] - floor) / (top - floor),
+            "at least" in paper[name].get("note", ""),
+        )
     return found
 
 
@@ -61,18 +79,33 @@ def cell(text: str) -> str:
     return FOREIGN_TAG.sub("&lt;", text)
 
 
-def table(header: Sequence[str], body: Sequence[Sequence[str]], caption: str = "", sortable: bool = False, filters: Sequence[str] = ()) -> figures.Shown:
+def table(
+    header: Sequence[str],
+    body: Sequence[Sequence[str]],
+    caption: str = "",
+    sortable: bool = False,
+    filters: Sequence[str] = (),
+) -> figures.Shown:
     """An HTML table of cells that may hold our markup (:func:`cell`). ``filters``: headings whose values a reader may choose from.
 
     Raises: ValueError if a line has not one cell per heading."""
     for line in body:
         if len(line) != len(header):
-            raise ValueError(f"a table's line has {len(line)} cells under {len(header)} headings: {line[0]}")
-    head = "".join(f"<th scope='col'{' data-filter' * (h in filters)}>{cell(h)}</th>" for h in header)
-    lines = "".join("<tr>" + "".join(f"<td>{cell(c)}</td>" for c in line) + "</tr>" for line in body)
+            raise ValueError(
+                f"a table's line has {len(line)} cells under {len(header)} headings: {line[0]}"
+            )
+    head = "".join(
+        f"<th scope='col'{' data-filter' * (h in filters)}>{cell(h)}</th>" for h in header
+    )
+    lines = "".join(
+        "<tr>" + "".join(f"<td>{cell(c)}</td>" for c in line) + "</tr>" for line in body
+    )
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     kind = "synthlearn sortable" if sortable else "synthlearn"
-    return figures.Shown(f'<div class="scroll"><table class="{kind}">{title}<thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>', caption)
+    return figures.Shown(
+        f'<div class="scroll"><table class="{kind}">{title}<thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>',
+        caption,
+    )
 
 
 def percent(x: float) -> str:
@@ -95,25 +128,45 @@ def marked(title: str, e: stats.Estimate) -> str:
     return f"{title} (one run)" if e.runs == 1 and e.over != "images" else title
 
 
-def draw_line(axis: Axes, x: Sequence[float], found: Sequence[stats.Estimate], colour: str, mark: str, label: str) -> None:
+def draw_line(
+    axis: Axes,
+    x: Sequence[float],
+    found: Sequence[stats.Estimate],
+    colour: str,
+    mark: str,
+    label: str,
+) -> None:
     """A line of accuracies in per cent with their intervals along ``x``; a mark that stands on one run is hollow."""
     mean = [100 * e.mean for e in found]
     bars = [[100 * (e.mean - e.low) for e in found], [100 * (e.high - e.mean) for e in found]]
     axis.errorbar(x, mean, yerr=bars, color=colour, capsize=3)
     for at, y, e in zip(x, mean, found, strict=True):
-        axis.plot(at, y, mark, color=colour, markersize=7, markerfacecolor=colour if e.runs > 1 else "none")
+        axis.plot(
+            at,
+            y,
+            mark,
+            color=colour,
+            markersize=7,
+            markerfacecolor=colour if e.runs > 1 else "none",
+        )
     axis.plot([], [], mark + "-", color=colour, label=label)
 
 
 def line_note(found: Sequence[stats.Estimate]) -> str:
     """What the intervals of drawn lines are over, for a caption, and that hollow marks stand on one run where there are both kinds."""
     over = " or ".join(dict.fromkeys(e.over for e in found))
-    return f"95 % intervals over {over}" + "; hollow marks: one run" * (len({e.runs > 1 for e in found}) > 1)
+    return f"95 % intervals over {over}" + "; hollow marks: one run" * (
+        len({e.runs > 1 for e in found}) > 1
+    )
 
 
 def recorded(text: str, name: str, profile: Profile) -> str:
     """A number or title of a row as a link to the list of records, where these are committed."""
-    return f"<a class='number' href='94_records.html#{html.escape(name)}'>{text}</a>" if is_study(profile) and profile.name == claims.deciding() else text
+    return (
+        f"<a class='number' href='94_records.html#{html.escape(name)}'>{text}</a>"
+        if is_study(profile) and profile.name == claims.deciding()
+        else text
+    )
 
 
 def points(e: stats.Estimate) -> str:
@@ -124,12 +177,17 @@ def points(e: stats.Estimate) -> str:
 def baseline(profile: Profile, name: str = "random") -> list[dict[str, Any]]:
     """Runs of another chapter's row that this one compares with."""
     row = row_by_name(name)
-    return run.runs(row, profile) or [run.record(row, profile, seed) for seed in range(row.profile(profile).seeds)]
+    return run.runs(row, profile) or [
+        run.record(row, profile, seed) for seed in range(row.profile(profile).seeds)
+    ]
 
 
 def secondary(found: Sequence[dict[str, Any]]) -> list[str]:
     """Cells of the further measurements, a dash where a row has none."""
-    return [interval(estimate(found, name)) if name in found[0]["results"] else "–" for name in SECONDARY]
+    return [
+        interval(estimate(found, name)) if name in found[0]["results"] else "–"
+        for name in SECONDARY
+    ]
 
 
 def results(found: Records, profile: Profile) -> figures.Shown:
@@ -140,11 +198,31 @@ def results(found: Records, profile: Profile) -> figures.Shown:
         row, e = row_by_name(name), estimate(mine)
         gain = difference(mine, random)
         entry = paper.get(row.published or "")
-        cells = [html.escape(row.title), recorded(interval(e), name, profile), "–" if name == "random" else points(gain)]
-        body.append([*cells, *secondary(mine), runs_of(e), f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–"])
+        cells = [
+            html.escape(row.title),
+            recorded(interval(e), name, profile),
+            "–" if name == "random" else points(gain),
+        ]
+        body.append(
+            [
+                *cells,
+                *secondary(mine),
+                runs_of(e),
+                f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–",
+            ]
+        )
     n = metric(next(iter(found.values()))[0])["n"]
     return table(
-        ["source", "fc6 linear, %", "gain over random", "fc7", "fc6 kNN", "fc6, BN re-estimated", "runs", "the paper's, %"],
+        [
+            "source",
+            "fc6 linear, %",
+            "gain over random",
+            "fc7",
+            "fc6 kNN",
+            "fc6, BN re-estimated",
+            "runs",
+            "the paper's, %",
+        ],
         body,
         f"Ours: top-1 on {n:,} test images of {profile.data}, mean over runs [95 % interval: runs and images]. "
         "The paper's: ImageNet-100, full scale, read off a figure (± 0.2).",
@@ -159,7 +237,15 @@ def gains(found: Records, profile: Profile) -> figures.Shown:
         for measurement in (inference.PRIMARY, *SECONDARY):
             if name != "random" and measurement in mine[0]["results"]:
                 e = difference(mine, random, measurement)
-                body.append([html.escape(row_by_name(name).title), measurement.replace("_", " "), points(e), runs_of(estimate(mine)), of_random])
+                body.append(
+                    [
+                        html.escape(row_by_name(name).title),
+                        measurement.replace("_", " "),
+                        points(e),
+                        runs_of(estimate(mine)),
+                        of_random,
+                    ]
+                )
     header = ["source", "measurement", "gain over random, points", "runs", "runs of random"]
     return table(header, body, f"95 % intervals over {over(found)}.")
 
@@ -167,7 +253,9 @@ def gains(found: Records, profile: Profile) -> figures.Shown:
 def over(found: Records) -> str:
     """What the intervals of some rows are over."""
     kinds = dict.fromkeys(estimate(mine).over for mine in found.values())
-    return " or ".join(kinds) + (" alone, as nothing is known of how far runs lie apart" if list(kinds) == ["images"] else "")
+    return " or ".join(kinds) + (
+        " alone, as nothing is known of how far runs lie apart" if list(kinds) == ["images"] else ""
+    )
 
 
 def accuracy_figure(found: Records, profile: Profile) -> figures.Shown:
@@ -176,11 +264,25 @@ def accuracy_figure(found: Records, profile: Profile) -> figures.Shown:
     for name, mine in found.items():
         row, e = row_by_name(name), estimate(mine)
         value = paper[row.published]["value"] if row.published else None
-        lines.append({"label": marked(row.title, e), "family": row.family, "mean": e.mean, "low": e.low, "high": e.high, "published": value})
+        lines.append(
+            {
+                "label": marked(row.title, e),
+                "family": row.family,
+                "mean": e.mean,
+                "low": e.low,
+                "high": e.high,
+                "published": value,
+            }
+        )
     floor = estimate(found.get("random") or baseline(profile)).mean
-    said = "; ".join(f"{row_by_name(name).title} {percent(estimate(mine).mean)} %" for name, mine in found.items())
+    said = "; ".join(
+        f"{row_by_name(name).title} {percent(estimate(mine).mean)} %"
+        for name, mine in found.items()
+    )
     alt = f"Accuracy with intervals. {said}; random encoder {percent(floor)} %."
-    return figures.accuracies(lines, floor, chance(profile.data), alt, f"{KEY} Intervals are over {over(found)}.")
+    return figures.accuracies(
+        lines, floor, chance(profile.data), alt, f"{KEY} Intervals are over {over(found)}."
+    )
 
 
 def chance(data: str) -> float | None:
@@ -195,15 +297,26 @@ def chance(data: str) -> float | None:
 
 def styles(found: Records) -> dict[str, tuple[str, str]]:
     """Colour and label of each row."""
-    return {name: (figures.COLOURS[row_by_name(name).family], row_by_name(name).title) for name in found}
+    return {
+        name: (figures.COLOURS[row_by_name(name).family], row_by_name(name).title) for name in found
+    }
 
 
 def training(found: Records) -> figures.Shown:
     """Loss and its terms over training, for the rows that were trained: the terms that all of them have."""
     trained = {name: mine for name, mine in found.items() if mine[0]["curves"]}
-    terms = [term for term in ("loss", "align", "uniform", "above_floor") if all(term in mine[0]["curves"] for mine in trained.values())]
-    lines = dict(zip(trained, itertools.cycle(figures.LINES), strict=False))  # a chapter's rows are one family: its colour would not tell them apart
-    last = "; ".join(f"{row_by_name(name).title} ends at loss {np.mean([r['curves']['loss'][-1] for r in mine]):.2f}" for name, mine in trained.items())
+    terms = [
+        term
+        for term in ("loss", "align", "uniform", "above_floor")
+        if all(term in mine[0]["curves"] for mine in trained.values())
+    ]
+    lines = dict(
+        zip(trained, itertools.cycle(figures.LINES), strict=False)
+    )  # a chapter's rows are one family: its colour would not tell them apart
+    last = "; ".join(
+        f"{row_by_name(name).title} ends at loss {np.mean([r['curves']['loss'][-1] for r in mine]):.2f}"
+        for name, mine in trained.items()
+    )
     return figures.curves(
         trained,
         terms,
@@ -231,8 +344,16 @@ def last_batches(found: Records) -> str:
 
 def first_layer(found: Records, **more: list[dict[str, Any]]) -> figures.Shown:
     """First-layer filters of seed 0 of each row."""
-    shown = {row_by_name(name).title: run.read_filters(mine[0]) for name, mine in {**found, **more}.items() if "filters" in mine[0]}
-    return figures.filters(shown, f"First-layer filters of {', '.join(shown)}.", "First-layer filters after training, each stretched to its own range.")
+    shown = {
+        row_by_name(name).title: run.read_filters(mine[0])
+        for name, mine in {**found, **more}.items()
+        if "filters" in mine[0]
+    }
+    return figures.filters(
+        shown,
+        f"First-layer filters of {', '.join(shown)}.",
+        "First-layer filters after training, each stretched to its own range.",
+    )
 
 
 def verdicts(chapter: str) -> figures.Shown:
@@ -240,18 +361,35 @@ def verdicts(chapter: str) -> figures.Shown:
     return claim_table([claim for claim in claims.verdicts() if chapter in claim.chapters], chapter)
 
 
-def claim_table(judged: Sequence[claims.Claim], chapter: str = "", evidence: bool = True) -> figures.Shown:
+def claim_table(
+    judged: Sequence[claims.Claim], chapter: str = "", evidence: bool = True
+) -> figures.Shown:
     """Claims with source, verdict and evidence; of a chapter, what involves its own rows is open and the rest folded."""
     body = []
     for claim in judged:
         told = f"{html.escape(claim.text)}<br><small>{html.escape(claim.source)}</small>"
         if claim.changed and evidence:
             told += f"<br><small><i>Rule changed {html.escape(claim.changed)}.</i></small>"
-        body.append([told, _verdict(claim), *([_evidence(claim, chapter)] if evidence else []), _runs(claim)])
-    header = ["claim", "verdict", *(["evidence: difference in points, 95 % interval"] if evidence else []), "runs"]
+        body.append(
+            [
+                told,
+                _verdict(claim),
+                *([_evidence(claim, chapter)] if evidence else []),
+                _runs(claim),
+            ]
+        )
+    header = [
+        "claim",
+        "verdict",
+        *(["evidence: difference in points, 95 % interval"] if evidence else []),
+        "runs",
+    ]
     words = [claim.verdict for claim in judged]
     total = ", ".join(f"{words.count(word)} {word}" for word in claims.VERDICTS if word in words)
-    whose = " and ".join(dict.fromkeys(claim.profile for claim in judged if claim.profile)) or "none yet"
+    whose = (
+        " and ".join(dict.fromkeys(claim.profile for claim in judged if claim.profile))
+        or "none yet"
+    )
     note = f"{counted(len(judged), 'claim')}: {total}. Of committed records alone (profile {whose}), whatever the rest of this page ran; the same verdict on "
     note += "every page. Intervals are over runs (or encoders) and test images. ✓ and ✗ before a comparison are at 5 % for it alone; all of a claim must hold, "
     note += "by the stricter bar of Holm's procedure over its paper's claims."
@@ -265,7 +403,9 @@ def counted(n: int, word: str) -> str:
 
 def _verdict(claim: claims.Claim) -> str:
     """The verdict's mark and word; of an undecided claim, what would settle it; of one without a rule, why."""
-    mark = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}[claim.verdict]
+    mark = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}[
+        claim.verdict
+    ]
     cell = f"<b class='{claim.verdict.replace(' ', '-')}'>{mark} {claim.verdict}</b>"
     if claim.untested:
         return f"{cell}<br><small>{html.escape(claim.untested)}</small>"
@@ -273,9 +413,13 @@ def _verdict(claim: claims.Claim) -> str:
         failed = [e for e in claim.evidence if e.control and e.verdict != "supported"]
         return f"{cell}<br><small>{'its control fails' if failed else 'not all of it is recorded'}</small>"
     if claim.verdict == "undecided":
-        way = "contradict" if any(e.away < 0 for e in claim.evidence if not e.control) else "support"
+        way = (
+            "contradict" if any(e.away < 0 for e in claim.evidence if not e.control) else "support"
+        )
         settles = (
-            f"{claim.needed:,} runs of each row would settle it, and {way} it, if it is as it looks" if claim.needed else "more runs alone would not settle it"
+            f"{claim.needed:,} runs of each row would settle it, and {way} it, if it is as it looks"
+            if claim.needed
+            else "more runs alone would not settle it"
         )
         return f"{cell}<br><small>{settles}</small>"
     return cell
@@ -283,7 +427,11 @@ def _verdict(claim: claims.Claim) -> str:
 
 def _evidence(claim: claims.Claim, chapter: str) -> str:
     """The evidence line by line; a chapter's own first, the rest folded, and told how many of how many they are."""
-    own = [e for e in claim.evidence if not chapter or not e.rows or any(_tells(chapter, name) for name in e.rows)] or list(claim.evidence)
+    own = [
+        e
+        for e in claim.evidence
+        if not chapter or not e.rows or any(_tells(chapter, name) for name in e.rows)
+    ] or list(claim.evidence)
     rest = [e for e in claim.evidence if e not in own]
     lines, others = (("<br>".join(map(_line, part))) for part in (own, rest))
     if rest:
@@ -317,9 +465,16 @@ def _runs(claim: claims.Claim) -> str:
 def provenance(profile: Profile, found: Records) -> figures.Shown:
     """One line: profile and commit of the page; of its records, where it shows any, code, device, versions, wall time and seeds."""
     flat = [r for mine in found.values() for r in mine]
-    parts = {"profile": profile.name, "data": profile.data, "page made at commit": run.commit("notebooks", "book", "workflow")}
+    parts = {
+        "profile": profile.name,
+        "data": profile.data,
+        "page made at commit": run.commit("notebooks", "book", "workflow"),
+    }
     if flat:
-        made = {field: sorted({r["provenance"][field] for r in flat}) for field in ("code", "device", "python", "torch")}
+        made = {
+            field: sorted({r["provenance"][field] for r in flat})
+            for field in ("code", "device", "python", "torch")
+        }
         parts |= {
             "records by code": ", ".join(code[:10] for code in made["code"]),
             "device": ", ".join(made["device"]),
@@ -338,19 +493,52 @@ def sensitivity(profile: Profile, names: Sequence[str], variant: str) -> figures
     body = []
     for name in names:
         usual, other = baseline(profile, name), baseline(profile, f"{name}.{variant}")
-        cells = [recorded(interval(estimate(mine)), mine[0]["row"], profile) for mine in (usual, other)]
-        body.append([html.escape(row_by_name(name).title), *cells, points(difference(other, usual)), *(runs_of(estimate(mine)) for mine in (usual, other))])
-    changed = ", ".join(f"{key} = {value}" for key, value in row_by_name(f"{names[0]}.{variant}").overrides if key != "seeds")
-    header = ["source", "study's settings, %", f"{changed}, %", "difference, points", "runs", "runs of the variant"]
-    return table(header, body, f"Top-1 [95 % interval over {over({name: baseline(profile, name) for name in names})}].")
+        cells = [
+            recorded(interval(estimate(mine)), mine[0]["row"], profile) for mine in (usual, other)
+        ]
+        body.append(
+            [
+                html.escape(row_by_name(name).title),
+                *cells,
+                points(difference(other, usual)),
+                *(runs_of(estimate(mine)) for mine in (usual, other)),
+            ]
+        )
+    changed = ", ".join(
+        f"{key} = {value}"
+        for key, value in row_by_name(f"{names[0]}.{variant}").overrides
+        if key != "seeds"
+    )
+    header = [
+        "source",
+        "study's settings, %",
+        f"{changed}, %",
+        "difference, points",
+        "runs",
+        "runs of the variant",
+    ]
+    return table(
+        header,
+        body,
+        f"Top-1 [95 % interval over {over({name: baseline(profile, name) for name in names})}].",
+    )
 
 
 def measure(reference: dict[str, Any], pictures: Tensor, **more: Tensor) -> dict[str, Tensor]:
     """The laws that a variant of ``book/laws.toml`` names, of our pictures uint8 (n, 3, s, s): law → values (n,). ``more``: values of others."""
-    return {law: more[law] if law in more else metrics.LAWS[law](pictures) for law in reference if law != "n"}
+    return {
+        law: more[law] if law in more else metrics.LAWS[law](pictures)
+        for law in reference
+        if law != "n"
+    }
 
 
-def law_table(reference: dict[str, Any], measured: dict[str, dict[str, Tensor]], theirs: str = "authors' code", target: bool = True) -> figures.Shown:
+def law_table(
+    reference: dict[str, Any],
+    measured: dict[str, dict[str, Tensor]],
+    theirs: str = "authors' code",
+    target: bool = True,
+) -> figures.Shown:
     """Laws of the authors' pictures beside ours, with tolerance and a pass mark.
 
     reference: a family of ``book/laws.toml`` (variant → n and law → quartiles); measured: variant → law → values of our images.
@@ -363,17 +551,33 @@ def law_table(reference: dict[str, Any], measured: dict[str, dict[str, Tensor]],
             allowed = metrics.tolerance(quartiles, len(values), reference[variant]["n"])
             inside = abs(median - quartiles[1]) <= allowed
             met += inside
-            cells = [f"{quartiles[1]:g} <small>[{quartiles[0]:g}, {quartiles[2]:g}]</small>", f"{median:.4g}"]
+            cells = [
+                f"{quartiles[1]:g} <small>[{quartiles[0]:g}, {quartiles[2]:g}]</small>",
+                f"{median:.4g}",
+            ]
             marks = [f"± {allowed:.2g}", "✓" if inside else "✗ outside"] if target else []
             body.append([variant.replace("_", " "), law.replace("_", " "), *cells, *marks])
-    counts = ", ".join(f"{variant.replace('_', ' ')} {len(next(iter(found.values())))} of {reference[variant]['n']}" for variant, found in measured.items())
-    header = ["set", "law", f"{theirs}: median [quartiles]", "ours: median", *(["tolerance", "met"] if target else [])]
+    counts = ", ".join(
+        f"{variant.replace('_', ' ')} {len(next(iter(found.values())))} of {reference[variant]['n']}"
+        for variant, found in measured.items()
+    )
+    header = [
+        "set",
+        "law",
+        f"{theirs}: median [quartiles]",
+        "ours: median",
+        *(["tolerance", "met"] if target else []),
+    ]
     verdict = f"{met} of {len(body)} laws met. " if target else ""
-    rule = " Tolerance: three standard errors of the difference of medians plus 2 %." if target else ""
+    rule = (
+        " Tolerance: three standard errors of the difference of medians plus 2 %." if target else ""
+    )
     return table(header, body, f"{verdict}Pictures, ours of theirs: {counts}.{rule}")
 
 
-def check_table(reference: dict[str, Any], measured: dict[str, float], theirs: str = "must be") -> figures.Shown:
+def check_table(
+    reference: dict[str, Any], measured: dict[str, float], theirs: str = "must be"
+) -> figures.Shown:
     """Single figures beside ours, with tolerance and a pass mark.
 
     reference: a table of ``book/laws.toml``, name → value, tolerance, what. theirs: title of its column: whose figures they are, if they are not identities.
@@ -382,8 +586,20 @@ def check_table(reference: dict[str, Any], measured: dict[str, float], theirs: s
     for name, ours in measured.items():
         target = reference[name]
         inside = abs(ours - target["value"]) <= target["tolerance"]
-        body.append([html.escape(target["what"]), f"{target['value']:.4g}", f"{ours:.4g}", f"± {target['tolerance']:g}", "✓" if inside else "✗ outside"])
-    return table(["law", theirs, "ours", "tolerance", "met"], body, f"{sum('✓' in line[-1] for line in body)} of {len(body)} laws met.")
+        body.append(
+            [
+                html.escape(target["what"]),
+                f"{target['value']:.4g}",
+                f"{ours:.4g}",
+                f"± {target['tolerance']:g}",
+                "✓" if inside else "✗ outside",
+            ]
+        )
+    return table(
+        ["law", theirs, "ours", "tolerance", "met"],
+        body,
+        f"{sum('✓' in line[-1] for line in body)} of {len(body)} laws met.",
+    )
 
 
 def laws(family: str) -> dict[str, Any]:

@@ -18,15 +18,22 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from ..errors import ParameterError
-from ..image import to_tiles
+from ..core.errors import ParameterError
+from ..core.image import to_tiles
 
 # Okabe and Ito's colours, readable for colour-blind eyes and on light and dark ground; one per family
 COLOURS = {
     "dead_leaves": "#E69F00", "fractals": "#009E73", "noise": "#999999", "baseline": "#56B4E9", "real": "#D55E00", "statistical": "#CC79A7",
     "stylegan": "#0072B2", "feature_vis": "#B8A800", "mixture": "#7A5195", "text2image": "#882255", "programs": "#117733", "own": "#AA4499",
 }  # fmt: skip
-LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")  # for lines of one figure
+LINES = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#D55E00",
+    "#56B4E9",
+)  # for lines of one figure
 PNG_BYTES = 20_000  # larger pictures are stored with some loss
 INK = "#123456"  # stands for the page's text colour until the SVG is written
 SIDE_BY_SIDE = "display: flex; flex-wrap: wrap; gap: 0.8rem 0.4rem"  # in the tag, so that it holds in Jupyter too, where the book's style sheet is not
@@ -56,7 +63,9 @@ def _figure(inside: str, alt: str, caption: str) -> Shown:
     return Shown(f'<figure class="synthlearn">{inside}{below}</figure>', alt)
 
 
-def new(columns: int = 1, width: float = 7.2, height: float = 3.2, **options: Any) -> tuple[Figure, Any]:
+def new(
+    columns: int = 1, width: float = 7.2, height: float = 3.2, **options: Any
+) -> tuple[Figure, Any]:
     """A figure in the style, and its axes (an array if there are several)."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, height))
@@ -71,7 +80,11 @@ def svg(figure: Figure, alt: str, caption: str = "") -> Shown:
     text = stream.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
     prefix = f"f{next(_numbers)}-"  # ids must be unique on a page
-    text = text.replace('id="', f'id="{prefix}').replace('href="#', f'href="#{prefix}').replace("url(#", f"url(#{prefix}")
+    text = (
+        text.replace('id="', f'id="{prefix}')
+        .replace('href="#', f'href="#{prefix}')
+        .replace("url(#", f"url(#{prefix}")
+    )
     text = text.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt, quote=True)}" ', 1)
     return _figure(text, alt, caption)
 
@@ -84,9 +97,13 @@ def image_tag(pixels: np.ndarray, alt: str, scale: int = 1, most: int = PNG_BYTE
         stream, form = io.BytesIO(), "webp"
         Image.fromarray(pixels).save(stream, "WEBP", quality=85, method=6)
     data = base64.b64encode(stream.getvalue()).decode()
-    kind = "pixels dark-light" if scale > 1 else "dark-light"  # the theme puts a box behind other pictures in the dark
+    kind = (
+        "pixels dark-light" if scale > 1 else "dark-light"
+    )  # the theme puts a box behind other pictures in the dark
     size = f'width="{pixels.shape[1] * scale}" class="{kind}"'
-    return f'<img src="data:image/{form};base64,{data}" alt="{html.escape(alt, quote=True)}" {size}>'
+    return (
+        f'<img src="data:image/{form};base64,{data}" alt="{html.escape(alt, quote=True)}" {size}>'
+    )
 
 
 def grey(x: Tensor) -> Tensor:
@@ -138,7 +155,13 @@ def filters(weights: dict[str, np.ndarray], alt: str, caption: str = "") -> Show
     return labelled(panels, alt, caption)
 
 
-def curves(records: Mapping[str, Sequence[dict[str, Any]]], names: Sequence[str], styles: dict[str, tuple[str, str]], alt: str, caption: str = "") -> Shown:
+def curves(
+    records: Mapping[str, Sequence[dict[str, Any]]],
+    names: Sequence[str],
+    styles: dict[str, tuple[str, str]],
+    alt: str,
+    caption: str = "",
+) -> Shown:
     """Training curves: one panel per name (loss, align, uniform), one line per row (mean over runs), labelled at its end.
 
     styles: row → (colour, label).
@@ -160,13 +183,18 @@ def curves(records: Mapping[str, Sequence[dict[str, Any]]], names: Sequence[str]
             handles,
             labels,
             loc="outside lower center",
-            ncols=min(1 if max(map(len, labels)) > 36 else 2 if max(map(len, labels)) > 24 else 4, len(records)),
+            ncols=min(
+                1 if max(map(len, labels)) > 36 else 2 if max(map(len, labels)) > 24 else 4,
+                len(records),
+            ),
             labelcolor=INK,
         )
     return svg(figure, alt, caption)
 
 
-def accuracies(rows: Sequence[dict[str, Any]], floor: float, chance: float | None, alt: str, caption: str = "") -> Shown:
+def accuracies(
+    rows: Sequence[dict[str, Any]], floor: float, chance: float | None, alt: str, caption: str = ""
+) -> Shown:
     """Horizontal accuracy axis: filled markers with intervals are ours, hollow diamonds the paper's (own axis above, its protocol differs).
 
     rows: dicts of label, family, mean, low, high (shares) and published (per cent) or None. floor: the random encoder, a dashed line.
@@ -178,10 +206,23 @@ def accuracies(rows: Sequence[dict[str, Any]], floor: float, chance: float | Non
         upper.set_visible(bool(published))
         for i, r in enumerate(rows):
             colour = COLOURS[r["family"]]
-            axis.plot([100 * r["low"], 100 * r["high"]], [i, i], color=colour, linewidth=2.5, solid_capstyle="butt")
+            axis.plot(
+                [100 * r["low"], 100 * r["high"]],
+                [i, i],
+                color=colour,
+                linewidth=2.5,
+                solid_capstyle="butt",
+            )
             axis.plot(100 * r["mean"], i, "o", color=colour, markersize=8)
             if r.get("published") is not None:
-                upper.plot(r["published"], i, "D", markerfacecolor="none", markeredgecolor=INK, markersize=7)
+                upper.plot(
+                    r["published"],
+                    i,
+                    "D",
+                    markerfacecolor="none",
+                    markeredgecolor=INK,
+                    markersize=7,
+                )
         axis.axvline(100 * floor, color=INK, linewidth=1, linestyle="--", alpha=0.7)
         if chance is not None:
             axis.axvline(100 * chance, color=INK, linewidth=1, linestyle=":", alpha=0.7)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import datasets, stats
-from ..image import resize
+from ..core import stats
+from ..core.image import resize
+from ..data import datasets
 from ..study import Profile, inference, run
 from ..study.rows import row as row_by_name
 from ..text2image import Learned, flow
@@ -25,7 +26,11 @@ SHARES = ("precision", "recall", "agreement", "copies")
 
 def chosen(found: Records, profile: Profile, *names: str) -> Records:
     """Records of those rows that the profile has, in this order; other chapters' too."""
-    return {name: found.get(name) or baseline(profile, name) for name in names if profile.name in row_by_name(name).profiles}
+    return {
+        name: found.get(name) or baseline(profile, name)
+        for name in names
+        if profile.name in row_by_name(name).profiles
+    }
 
 
 def weight(name: str, profile: Profile) -> float:
@@ -34,19 +39,28 @@ def weight(name: str, profile: Profile) -> float:
 
 
 def along(
-    found: Records, profile: Profile, label: str, lines: dict[str, dict[float, str]], bound: str = REAL, what: str = "SimCLR on the real images"
+    found: Records,
+    profile: Profile,
+    label: str,
+    lines: dict[str, dict[float, str]],
+    bound: str = REAL,
+    what: str = "SimCLR on the real images",
 ) -> figures.Shown:
     """Accuracy with intervals along a setting, logarithmic: title of a line → value → row; dotted: the row ``bound``, which is ``what``."""
     figure, axis = figures.new(height=3.4)
     said, every = [], list[stats.Estimate]()
     for (title, points), mark, colour in zip(lines.items(), "os^D", figures.LINES, strict=False):
         mine = chosen(found, profile, *points.values())
-        have = {value: estimate(mine[name]) for value, name in sorted(points.items()) if name in mine}
+        have = {
+            value: estimate(mine[name]) for value, name in sorted(points.items()) if name in mine
+        }
         if not have:
             continue
         draw_line(axis, list(have), list(have.values()), colour, mark, title)
         every += have.values()
-        said.append(f"{title}: " + ", ".join(f"{value:g}: {percent(e.mean)} %" for value, e in have.items()))
+        said.append(
+            f"{title}: " + ", ".join(f"{value:g}: {percent(e.mean)} %" for value, e in have.items())
+        )
     floor = estimate(found.get(bound) or baseline(profile, bound)).mean
     axis.axhline(100 * floor, color=figures.INK, linestyle=":", linewidth=1)
     axis.set_xscale("log")
@@ -57,13 +71,19 @@ def along(
     axis.set_ylabel("top-1, %")
     axis.legend(labelcolor=figures.INK, frameon=False)
     note = f"{line_note(every)}; dotted: {what}."
-    return figures.svg(figure, f"Accuracy along {label}. {'; '.join(said)}; {what} {percent(floor)} %.", note)
+    return figures.svg(
+        figure, f"Accuracy along {label}. {'; '.join(said)}; {what} {percent(floor)} %.", note
+    )
 
 
-def fidelity_figure(measured: dict[str, list[dict[str, Any]]], names: Sequence[str], profile: Profile) -> figures.Shown:
+def fidelity_figure(
+    measured: dict[str, list[dict[str, Any]]], names: Sequence[str], profile: Profile
+) -> figures.Shown:
     """Fidelity and variety of samples along guidance, a panel each; dotted: real images."""
     shown = ("frechet", "precision", "recall", "variety", "agreement")
-    have = sorted((name for name in names if name in measured), key=lambda name: weight(name, profile))
+    have = sorted(
+        (name for name in names if name in measured), key=lambda name: weight(name, profile)
+    )
     figure, axes = figures.new(len(shown), width=9.6, height=2.8, squeeze=False)
     said = []
     for axis, key in zip(axes[0], shown, strict=True):
@@ -73,21 +93,36 @@ def fidelity_figure(measured: dict[str, list[dict[str, Any]]], names: Sequence[s
         axis.axhline(real, color=figures.INK, linestyle=":", linewidth=1)
         axis.set_title(FIDELITY[key], fontsize=9, color=figures.INK)
         axis.set_xscale("log")
-        axis.set_xticks([weight(name, profile) for name in have], [f"{weight(name, profile):g}" for name in have])
+        axis.set_xticks(
+            [weight(name, profile) for name in have],
+            [f"{weight(name, profile):g}" for name in have],
+        )
         axis.minorticks_off()
         axis.set_xlabel("w")
-        said.append(f"{FIDELITY[key]}: " + ", ".join(f"{v:.3g}" for v in values) + f" (real images {real:.3g})")
+        said.append(
+            f"{FIDELITY[key]}: "
+            + ", ".join(f"{v:.3g}" for v in values)
+            + f" (real images {real:.3g})"
+        )
     weights = ", ".join(f"{weight(name, profile):g}" for name in have)
-    return figures.svg(figure, f"Samples along w = {weights}. {'; '.join(said)}.", "Dotted: real images that the model has not seen; variety: of its own.")
+    return figures.svg(
+        figure,
+        f"Samples along w = {weights}. {'; '.join(said)}.",
+        "Dotted: real images that the model has not seen; variety: of its own.",
+    )
 
 
 def fidelity_table(measured: dict[str, list[dict[str, Any]]]) -> figures.Shown:
     """All measurements of samples, and of real images."""
     first = next(iter(measured.values()))[0]
-    body = [["<i>real images</i>", *(_cell(key, first["results"][key]["real"]) for key in FIDELITY)]]
+    body = [
+        ["<i>real images</i>", *(_cell(key, first["results"][key]["real"]) for key in FIDELITY)]
+    ]
     for name, (record, *_) in measured.items():
         title = row_by_name(name).title
-        body.append([html.escape(title), *(_cell(key, record["results"][key]["value"]) for key in FIDELITY)])
+        body.append(
+            [html.escape(title), *(_cell(key, record["results"][key]["value"]) for key in FIDELITY)]
+        )
     n = first["results"]["frechet"]["n"]
     note = f"{n:,} pictures each; features of the encoder trained on real images (conv5; the judge of classes reads fc6). Not FID: no Inception weights. "
     note += "Real images: test images; for variety, the model's own. The judge learned from photographs that neither model nor probe has."
@@ -103,14 +138,46 @@ def costs(found: Records) -> figures.Shown:
     body = []
     for name, mine in found.items():
         for card in (False, True):
-            cost = [r["cost"] for r in mine if r["spec"]["numerics"]["device"].startswith("cuda") == card and r["cost"]["pool_seconds"] > 1]
+            cost = [
+                r["cost"]
+                for r in mine
+                if r["spec"]["numerics"]["device"].startswith("cuda") == card
+                and r["cost"]["pool_seconds"] > 1
+            ]
             if cost:
-                pool, train = (float(np.mean([c[field] for c in cost])) for field in ("pool_seconds", "train_seconds"))
+                pool, train = (
+                    float(np.mean([c[field] for c in cost]))
+                    for field in ("pool_seconds", "train_seconds")
+                )
                 pictures = cost[0]["images"]
-                cells = [f"{1000 * pool / pictures:.1f}", f"{pool:.0f}", f"{train:.0f}", f"{percent(pool / (pool + train))} %", str(len(cost))]
-                body.append([html.escape(row_by_name(name).title), "H100, shared" if card else "one core", *cells])
-    header = ["source", "on", "ms per picture", "generation, s", "training, s", "share of generation", "runs that made their own"]
-    return table(header, body or [["–"] * 7], "Means over the runs that made their pictures themselves, beside eight to fourteen other runs on the card.")
+                cells = [
+                    f"{1000 * pool / pictures:.1f}",
+                    f"{pool:.0f}",
+                    f"{train:.0f}",
+                    f"{percent(pool / (pool + train))} %",
+                    str(len(cost)),
+                ]
+                body.append(
+                    [
+                        html.escape(row_by_name(name).title),
+                        "H100, shared" if card else "one core",
+                        *cells,
+                    ]
+                )
+    header = [
+        "source",
+        "on",
+        "ms per picture",
+        "generation, s",
+        "training, s",
+        "share of generation",
+        "runs that made their own",
+    ]
+    return table(
+        header,
+        body or [["–"] * 7],
+        "Means over the runs that made their pictures themselves, beside eight to fourteen other runs on the card.",
+    )
 
 
 def classes_figure(found: Records, profile: Profile, a: str, b: str) -> figures.Shown:
@@ -118,18 +185,46 @@ def classes_figure(found: Records, profile: Profile, a: str, b: str) -> figures.
     test = datasets.load(profile.data, "test")
     figure, axis = figures.new(height=3.6)
     said = []
-    accuracy = {name: inference.outcomes(found.get(name) or baseline(profile, name)).mean(0) for name in (a, b)}
-    share = {name: [float(x[(test.labels == c).numpy()].mean()) for c in range(len(test.classes))] for name, x in accuracy.items()}
+    accuracy = {
+        name: inference.outcomes(found.get(name) or baseline(profile, name)).mean(0)
+        for name in (a, b)
+    }
+    share = {
+        name: [float(x[(test.labels == c).numpy()].mean()) for c in range(len(test.classes))]
+        for name, x in accuracy.items()
+    }
     order = sorted(range(len(test.classes)), key=lambda c: share[a][c] - share[b][c])
     for i, c in enumerate(order):
-        axis.plot([100 * share[b][c], 100 * share[a][c]], [i, i], color=figures.INK, linewidth=1, alpha=0.5)
-        axis.plot(100 * share[b][c], i, "o", color=figures.LINES[0], label=row_by_name(b).title if i == 0 else None)
-        axis.plot(100 * share[a][c], i, "s", color=figures.LINES[1], label=row_by_name(a).title if i == 0 else None)
+        axis.plot(
+            [100 * share[b][c], 100 * share[a][c]],
+            [i, i],
+            color=figures.INK,
+            linewidth=1,
+            alpha=0.5,
+        )
+        axis.plot(
+            100 * share[b][c],
+            i,
+            "o",
+            color=figures.LINES[0],
+            label=row_by_name(b).title if i == 0 else None,
+        )
+        axis.plot(
+            100 * share[a][c],
+            i,
+            "s",
+            color=figures.LINES[1],
+            label=row_by_name(a).title if i == 0 else None,
+        )
         said.append(f"{test.classes[c]} {percent(share[a][c])} against {percent(share[b][c])} %")
     axis.set_yticks(range(len(order)), [test.classes[c] for c in order])
     axis.set_xlabel("top-1 within the class, %")
     figure.legend(loc="outside lower center", ncols=2, labelcolor=figures.INK, frameon=False)
-    return figures.svg(figure, f"Accuracy by class, {row_by_name(a).title} against {row_by_name(b).title}: {'; '.join(said)}.", "Means over runs.")
+    return figures.svg(
+        figure,
+        f"Accuracy by class, {row_by_name(a).title} against {row_by_name(b).title}: {'; '.join(said)}.",
+        "Means over runs.",
+    )
 
 
 def rare_table(measured: Sequence[dict[str, Any]]) -> figures.Shown:
@@ -139,13 +234,17 @@ def rare_table(measured: Sequence[dict[str, Any]]) -> figures.Shown:
         cells = []
         for part in ("head", "middle", "tail", "top1"):
             values = np.array([m["results"][arm][part] for m in measured])
-            cells.append(f"{percent(float(values.mean()))} <small>[{percent(float(values.min()))}, {percent(float(values.max()))}]</small>")
+            cells.append(
+                f"{percent(float(values.mean()))} <small>[{percent(float(values.min()))}, {percent(float(values.max()))}]</small>"
+            )
         body.append([arm, *cells])
     note = f"Accuracy in per cent, mean over {len(measured)} draws of which class is rare [least, largest]; test images balanced."
     return table(["training images", "head: 3 classes", "middle: 4", "tail: 3", "all"], body, note)
 
 
-def learned_sheet(profile: Profile, weights: Sequence[float] = (1.0, 2.0, 4.0), columns: int = 10) -> figures.Shown:
+def learned_sheet(
+    profile: Profile, weights: Sequence[float] = (1.0, 2.0, 4.0), columns: int = 10
+) -> figures.Shown:
     """Samples of the model that was trained from scratch: a row for each w, a column for each of some captions, one noise to a column."""
     model = learned(profile)
     number = model.options.number
@@ -154,11 +253,15 @@ def learned_sheet(profile: Profile, weights: Sequence[float] = (1.0, 2.0, 4.0), 
     rows = []
     for turn in range(2):
         for w in weights:
-            rows.append(resize(Learned(**{**options, "w": w}).sample(index + turn * number, 48), 48))
+            rows.append(
+                resize(Learned(**{**options, "w": w}).sample(index + turn * number, 48), 48)
+            )
     said = ", ".join(f"{w:g}" for w in weights)
     texts = "; ".join(model.texts()[int(i)] for i in index)
     caption = f"Two noises, each with w = {said} from above; a column is one caption: {texts}."
-    return figures.contact_sheet(torch.cat(rows), f"Samples of the trained model. {caption}", caption, columns)
+    return figures.contact_sheet(
+        torch.cat(rows), f"Samples of the trained model. {caption}", caption, columns
+    )
 
 
 def learned(profile: Profile) -> Any:
@@ -177,4 +280,15 @@ def learned_table(profile: Profile) -> figures.Shown:
         f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f} M", f"{images:,} of {header['side']} px", f"{seen:,} ({seen / images:.0f} times each)",
         f"{header['loss'][0]:.2f} → {np.mean(header['loss'][-10:]):.2f}", f"{header['seconds'] / 60:.1f}", f"{o.steps} steps of Heun",
     ]]  # fmt: skip
-    return table(["parameters", "real images", "pictures seen", "loss, first and last", "minutes", "sampler"], body, f"Trained on {o.data} with seed 0.")
+    return table(
+        [
+            "parameters",
+            "real images",
+            "pictures seen",
+            "loss, first and last",
+            "minutes",
+            "sampler",
+        ],
+        body,
+        f"Trained on {o.data} with seed 0.",
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..errors import ParameterError, SynthlearnError
+from ..core.errors import ParameterError, SynthlearnError
 from ..study import Profile, with_data
 from ..study.profiles import FIELDS, NAMES, check, defaults
 
@@ -42,13 +42,22 @@ def parameters(namespace: dict[str, Any]) -> Profile:
         if name == "profile" or value is None:
             continue
         if isinstance(value, str) and (not value.strip() or "\0" in value or len(value) > LONGEST):
-            raise ParameterError(f"{name} = {value[:40]!r}: must be a word, not empty and of at most {LONGEST} characters")
+            raise ParameterError(
+                f"{name} = {value[:40]!r}: must be a word, not empty and of at most {LONGEST} characters"
+            )
         overrides[name] = check(name, value)
     told = namespace.get("profile")
     if not isinstance(told, str):
         raise ParameterError(f"profile = {told!r}: must be a word: smoke, cpu, gpu or paper")
-    if told in NAMES and "device" not in overrides and defaults(told).device == "cuda" and not torch.cuda.is_available():
-        overrides["device"] = "cpu"  # committed records of a profile for GPUs can be looked at without one
+    if (
+        told in NAMES
+        and "device" not in overrides
+        and defaults(told).device == "cuda"
+        and not torch.cuda.is_available()
+    ):
+        overrides["device"] = (
+            "cpu"  # committed records of a profile for GPUs can be looked at without one
+        )
     profile = with_data(told, **overrides)
     torch.set_num_threads(profile.threads)
     return profile
@@ -91,4 +100,6 @@ def _shell() -> Any:
 def _show_messages_alone() -> None:
     """Let notebooks print our errors as one message, as the command line does."""
     if "IPython" in sys.modules and not hasattr(SynthlearnError, "_render_traceback_"):
-        setattr(SynthlearnError, "_render_traceback_", lambda self: [f"{type(self).__name__}: {self}"])  # noqa: B010  (IPython's hook, not ours)
+        setattr(
+            SynthlearnError, "_render_traceback_", lambda self: [f"{type(self).__name__}: {self}"]
+        )  # noqa: B010  (IPython's hook, not ours)

@@ -2,7 +2,7 @@
 
 import html
 
-from .. import files
+from ..core import files
 from ..study import Profile, inference, measurements, records
 from ..study.rows import row as row_by_name
 from . import figures
@@ -17,7 +17,10 @@ def record_table(found: Records, profile: Profile) -> figures.Shown:
         seeds: set[int] = set()
         for i, r in enumerate(mine):
             where, seed, told = r["provenance"], r["spec"]["seed"], html.escape(name)
-            anchor, twin = f" id='{told}'" if i == 0 else "", seed in seeds  # a row's twins come after its records
+            anchor, twin = (
+                f" id='{told}'" if i == 0 else "",
+                seed in seeds,
+            )  # a row's twins come after its records
             seeds.add(seed)
             file = f"../_static/{'twins' if twin else 'records'}/{profile.name}/{told}-s{seed}.json"
             device = f" --device {'cuda' if on_card(r) else 'cpu'}" * twin
@@ -38,7 +41,9 @@ def measurement_table(profile: Profile) -> figures.Shown:
     """Every record of a further measurement, with its file and its command."""
     body = []
     for what in measurements.plans():
-        for path in sorted((files.root() / "results" / "measurements" / profile.name / what).glob("*.json")):
+        for path in sorted(
+            (files.root() / "results" / "measurements" / profile.name / what).glob("*.json")
+        ):
             r = records.read(path)
             seed = r["spec"].get("seed", 0)
             body.append([
@@ -47,7 +52,13 @@ def measurement_table(profile: Profile) -> figures.Shown:
                 f"<code>python -m synthlearn measure --profile {profile.name} --what {what} --row {html.escape(r['row'])} --seed {seed}</code>",
             ])  # fmt: skip
     header = ["measurement", "row", "seed", "date", "record", "command"]
-    return table(header, body or [["–"] * len(header)], f"{len(body)} records of further measurements.", sortable=True, filters=("measurement",))
+    return table(
+        header,
+        body or [["–"] * len(header)],
+        f"{len(body)} records of further measurements.",
+        sortable=True,
+        filters=("measurement",),
+    )
 
 
 def search_table(profile: Profile) -> figures.Shown:
@@ -61,6 +72,14 @@ def search_table(profile: Profile) -> figures.Shown:
             str(r["point"]), html.escape(options), size, str(r["spec"]["seed"]), percent(r["results"]["held_out"]["top1"]),
             f"{r['cost']['wall_seconds'] / 60:.1f}", f"<a href='../_static/search/{profile.name}/{html.escape(path.name)}'>file</a>",
         ])  # fmt: skip
-    header = ["point", "options", "pictures × epochs", "seed", "top-1 on the deciding half, %", "minutes", "record"]
+    header = [
+        "point",
+        "options",
+        "pictures × epochs",
+        "seed",
+        "top-1 on the deciding half, %",
+        "minutes",
+        "record",
+    ]
     note = f"{len(body)} tries; python -m synthlearn search --profile {profile.name} makes those that are missing."
     return table(header, body or [["–"] * len(header)], note, sortable=True)

@@ -10,15 +10,19 @@ from PIL import Image
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from .. import encoders, vision
+from ..core import vision
 from ..generators import generator
+from ..learn import encoders
 from . import figures
 from .chapter import Records, table
 from .leaderboard import generator_speeds, on_a_card, on_card
 
 MATMUL = 780e12  # FLOP/s of a bf16 matrix product on an H200, a reference figure: no record of ours stands behind it
 SHARES = (0.2, 0.35, 0.5)  # of that, in training; assumed where no card was measured
-STEP, PRODUCT = "training step, width 1, 64 px", "matrix product 8192³, bf16"  # what a card's benchmarks say of it
+STEP, PRODUCT = (
+    "training step, width 1, 64 px",
+    "matrix product 8192³, bf16",
+)  # what a card's benchmarks say of it
 A100 = 312e12  # FLOP/s of a bf16 matrix product on an A100, its data sheet
 DIFFUSION_SECONDS = 0.8  # per picture of Stable Diffusion on an A100, StableRep's own figure
 FORWARD_AND_BACKWARD = 3  # in forward passes
@@ -38,11 +42,41 @@ class Run:
 
 
 RUNS = (
-    Run("noise, small scale, one set", "SmallAlexNet", 64, 105_000, 128, 2 * 200, FORWARD_AND_BACKWARD),
-    Run("noise, large scale, one set: MoCo v2", "resnet50", 224, 1_300_000, 256, 200, FORWARD_AND_BACKWARD + 1),  # the key tower only looks
-    Run("StableRep: ten million captions × 10", "vit_b_16", 224, 100_000_000, 256, 9, FORWARD_AND_BACKWARD),  # 15 passes × six of a caption's ten
+    Run(
+        "noise, small scale, one set",
+        "SmallAlexNet",
+        64,
+        105_000,
+        128,
+        2 * 200,
+        FORWARD_AND_BACKWARD,
+    ),
+    Run(
+        "noise, large scale, one set: MoCo v2",
+        "resnet50",
+        224,
+        1_300_000,
+        256,
+        200,
+        FORWARD_AND_BACKWARD + 1,
+    ),  # the key tower only looks
+    Run(
+        "StableRep: ten million captions × 10",
+        "vit_b_16",
+        224,
+        100_000_000,
+        256,
+        9,
+        FORWARD_AND_BACKWARD,
+    ),  # 15 passes × six of a caption's ten
 )
-SETS = ("dead_leaves-mixed", "fractals-sigma", "stat-spectrum_color", "stat-wmm", "stylegan-oriented")
+SETS = (
+    "dead_leaves-mixed",
+    "fractals-sigma",
+    "stat-spectrum_color",
+    "stat-wmm",
+    "stylegan-oriented",
+)
 
 
 @cache
@@ -59,7 +93,9 @@ def network(name: str, size: int) -> nn.Module:
 @cache
 def forward_flop(name: str, size: int) -> int:
     """Operations of one picture's forward pass, multiplications and additions counted apart."""
-    with FlopCounterMode(display=False) as counter:  # with gradients: else attention takes a fused path that is not counted
+    with FlopCounterMode(
+        display=False
+    ) as counter:  # with gradients: else attention takes a fused path that is not counted
         network(name, size)(torch.zeros(1, 3, size, size))
     return counter.get_total_flops()
 
@@ -77,7 +113,9 @@ def kept_bytes(name: str, size: int) -> int:
         return x
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
-        out = encoder(torch.zeros(1, 3, size, size))  # held while the hooks' tensors are counted, so that no storage is used twice
+        out = encoder(
+            torch.zeros(1, 3, size, size)
+        )  # held while the hooks' tensors are counted, so that no storage is used twice
     del out
     return sum(kept.values())
 
@@ -106,7 +144,16 @@ def training_table() -> figures.Shown:
             html.escape(run.title), f"{run.encoder}, {run.input_size} px", f"{run.images * run.times / 1e6:,.0f} million", f"{flop / 1e9:.1f}", f"{total:.1e}",
             " … ".join(f"{h:,.3g}" for h in reversed(hours)), f"{rate:,.0f}", f"{memory:.1f}",
         ])  # fmt: skip
-    header = ["run", "encoder", "views", "GFLOP, forward", "FLOP in all", "GPU-hours", "views/s of one GPU", "GB kept for a batch of 256, bf16"]
+    header = [
+        "run",
+        "encoder",
+        "views",
+        "GFLOP, forward",
+        "FLOP in all",
+        "GPU-hours",
+        "views/s of one GPU",
+        "GB kept for a batch of 256, bf16",
+    ]
     return table(header, body, note)
 
 
@@ -116,7 +163,12 @@ def speed() -> tuple[float, tuple[float, ...], str]:
     if step and product and step[1] == product[1] and step[0]["share"]:
         peak, share = product[0]["value"] * 1e12, step[0]["share"]
         note = f"GPU-hours at {100 * share:.0f} % of {peak / 1e12:.0f} TFLOP/s: both were measured on {step[1]}, the share with the first line's "
-        return peak, (share,), note + "network and views in a whole step. That the other networks reach it too is assumed."
+        return (
+            peak,
+            (share,),
+            note
+            + "network and views in a whole step. That the other networks reach it too is assumed.",
+        )
     said = ", ".join(f"{100 * share:.0f}" for share in SHARES)
     note = f"GPU-hours at {said} % of {MATMUL / 1e12:.0f} TFLOP/s, from the largest share to the least; views per second at the middle one. "
     return MATMUL, SHARES, note + "Both are assumed: no record stands behind them."
@@ -128,25 +180,78 @@ def pictures_table(found: Records) -> figures.Shown:
     speeds = generator_speeds()
     body = []
     for name in SETS:
-        mine = [r["cost"]["images"] / r["cost"]["pool_seconds"] for r in found.get(name, ()) if on_card(r) and r["cost"].get("pool_seconds", 0) > 1]
-        cores = f"{run.images / (speeds[name] / (run.side / 128) ** 2) / 3600:,.0f}" if name in speeds else "–"
+        mine = [
+            r["cost"]["images"] / r["cost"]["pool_seconds"]
+            for r in found.get(name, ())
+            if on_card(r) and r["cost"].get("pool_seconds", 0) > 1
+        ]
+        cores = (
+            f"{run.images / (speeds[name] / (run.side / 128) ** 2) / 3600:,.0f}"
+            if name in speeds
+            else "–"
+        )
         alone = on_a_card(f"generator {name}, 128 px")
         best = alone[0]["value"] if alone else max(mine, default=0.0)
-        card = f"{run.images / (best / (run.side / 128) ** 2) / 3600:,.2g}{'' if alone else ' (shared)'}" if best else "–"
+        card = (
+            f"{run.images / (best / (run.side / 128) ** 2) / 3600:,.2g}{'' if alone else ' (shared)'}"
+            if best
+            else "–"
+        )
         written = png_bytes(name, run.side) * run.images / 1e9
-        body.append([name, f"{speeds[name]:,.0f}" if name in speeds else "–", cores, card, f"{run.images * 3 * run.side**2 / 1e9:,.0f}", f"{written:,.0f}"])
-    header = ["set", "pictures/s at 128 px, two cores", "hours, two cores", "hours, a GPU", "GB as bytes", "GB as PNG"]
+        body.append(
+            [
+                name,
+                f"{speeds[name]:,.0f}" if name in speeds else "–",
+                cores,
+                card,
+                f"{run.images * 3 * run.side**2 / 1e9:,.0f}",
+                f"{written:,.0f}",
+            ]
+        )
+    header = [
+        "set",
+        "pictures/s at 128 px, two cores",
+        "hours, two cores",
+        "hours, a GPU",
+        "GB as bytes",
+        "GB as PNG",
+    ]
     note = f"{run.images:,} pictures of {run.side} px; speeds of 128 px divided by the ratio of areas. – : no measurement. GPU: by its benchmarks; "
-    return table(header, body, note + "shared: by the best of the records, with nine to fifteen runs on one card.")
+    return table(
+        header,
+        body,
+        note + "shared: by the best of the records, with nine to fifteen runs on one card.",
+    )
 
 
 def diffusion_table() -> figures.Shown:
     """What a web-scale text-to-image model's samples cost beside the training on them."""
     run = RUNS[2]
     made = run.images * DIFFUSION_SECONDS / 3600
-    trained = run.images * run.times * run.passes * forward_flop(run.encoder, run.input_size) / (A100 * SHARES[1]) / 3600
-    body = [[f"{run.images:,}", f"{made:,.0f}", f"{trained:,.0f}", f"{made / trained:.0f}", f"{run.images * 3 * 512**2 / 1e12:.0f}"]]
-    header = ["pictures", "hours to make them, A100", "hours to train on them, A100", "ratio", "TB as bytes of 512 px"]
+    trained = (
+        run.images
+        * run.times
+        * run.passes
+        * forward_flop(run.encoder, run.input_size)
+        / (A100 * SHARES[1])
+        / 3600
+    )
+    body = [
+        [
+            f"{run.images:,}",
+            f"{made:,.0f}",
+            f"{trained:,.0f}",
+            f"{made / trained:.0f}",
+            f"{run.images * 3 * 512**2 / 1e12:.0f}",
+        ]
+    ]
+    header = [
+        "pictures",
+        "hours to make them, A100",
+        "hours to train on them, A100",
+        "ratio",
+        "TB as bytes of 512 px",
+    ]
     rate = f"{100 * SHARES[1]:.0f} % of {A100 / 1e12:.0f} TFLOP/s"
     note = f"◇ The paper's {DIFFUSION_SECONDS:g} s per picture; training at {rate}. Both are hours of one kind of card. "
     return table(header, body, note + _learned())

@@ -2,4 +2,12 @@
 
 from .base import Generator, Options, default_options, generator, generator_class, names, register
 
-__all__ = ["Generator", "Options", "default_options", "generator", "generator_class", "names", "register"]
+__all__ = [
+    "Generator",
+    "Options",
+    "default_options",
+    "generator",
+    "generator_class",
+    "names",
+    "register",
+]

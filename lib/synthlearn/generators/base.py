@@ -21,13 +21,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .. import rng
-from ..errors import ParameterError, SynthlearnError
-from ..image import SIZES, area_resize
-from ..options import Options, as_indices, build, check_device, shown, whole
+from ..core import rng
+from ..core.errors import ParameterError, SynthlearnError
+from ..core.image import SIZES, area_resize
+from ..core.options import Options, as_indices, build, check_device, shown, whole
 
 MOST_MEMORY = 16 << 30  # of a chunk on a GPU: that is thousands of pictures, enough to keep it busy
-SCENE = 128  # pixels at which the papers state their laws; smaller pictures are these, area-averaged
+SCENE = (
+    128  # pixels at which the papers state their laws; smaller pictures are these, area-averaged
+)
 
 
 class Generator:
@@ -39,7 +41,9 @@ class Generator:
 
     Options: ClassVar[type[Options]] = Options
     revision: ClassVar[int] = 1  # raised whenever the pictures change
-    scene: ClassVar[int] = SCENE  # pictures smaller than this are painted at it and area-averaged; 0: always at their own size
+    scene: ClassVar[int] = (
+        SCENE  # pictures smaller than this are painted at it and area-averaged; 0: always at their own size
+    )
     work_bytes: ClassVar[int] = 2 << 20  # at least the peak of painting a 128-px picture
 
     def __init__(self, name: str, options: Any) -> None:
@@ -54,14 +58,20 @@ class Generator:
 
     def spec(self) -> dict[str, Any]:
         """What decides the pictures besides seed, index and size: JSON-able, part of a record."""
-        return {"generator": self.name, "options": dataclasses.asdict(self.options), "revision": self.revision}
+        return {
+            "generator": self.name,
+            "options": dataclasses.asdict(self.options),
+            "revision": self.revision,
+        }
 
     def scene_size(self, size: int) -> int:
         """Side in pixels at which pictures of side ``size`` are painted."""
         return max(size, self.scene)
 
     @torch.no_grad()
-    def sample(self, indices: Iterable[int] | Tensor, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
+    def sample(
+        self, indices: Iterable[int] | Tensor, size: int = 128, seed: int = 0, device: str = "cpu"
+    ) -> Tensor:
         """Pictures by index.
 
         Args:
@@ -87,9 +97,19 @@ class Generator:
             with torch.no_grad():  # a setting of each thread
                 painted = self._painted(keys[part], index[part], canvas, seed)
                 must = (len(keys[part]), 3, canvas, canvas)
-                if not isinstance(painted, Tensor) or painted.dtype != torch.uint8 or painted.shape != must:
-                    found = f"{painted.dtype} {tuple(painted.shape)}" if isinstance(painted, Tensor) else f"a {type(painted).__name__}"
-                    raise ParameterError(f"generator {self.name!r}: paints {found}, must give uint8 {must}; mend its paint()")
+                if (
+                    not isinstance(painted, Tensor)
+                    or painted.dtype != torch.uint8
+                    or painted.shape != must
+                ):
+                    found = (
+                        f"{painted.dtype} {tuple(painted.shape)}"
+                        if isinstance(painted, Tensor)
+                        else f"a {type(painted).__name__}"
+                    )
+                    raise ParameterError(
+                        f"generator {self.name!r}: paints {found}, must give uint8 {must}; mend its paint()"
+                    )
                 out[part] = area_resize(painted, size)
 
         if device != "cpu" or threads == 1:
@@ -120,8 +140,12 @@ class Generator:
         try:
             return self.paint(keys, indices, size, seed)
         except (Exception, SystemExit) as error:
-            ours = type(self).__module__.startswith(__package__) or isinstance(error, SynthlearnError)
-            lacking = isinstance(error, MemoryError | torch.OutOfMemoryError) or "memory" in str(error)
+            ours = type(self).__module__.startswith(__package__) or isinstance(
+                error, SynthlearnError
+            )
+            lacking = isinstance(error, MemoryError | torch.OutOfMemoryError) or "memory" in str(
+                error
+            )
             if ours or lacking:
                 raise
             why = " ".join(f"{type(error).__name__}: {error}".split())
@@ -157,11 +181,20 @@ def register(name: str, **defaults: Any) -> Callable[[type[Generator]], type[Gen
     that is no Generator, or a default of no option.
     """
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", name, re.ASCII):
-        raise ParameterError(f"generator name {shown(name)}: must be of letters, digits, '_', '.' and '-', at most 100: files are called by it")
+        raise ParameterError(
+            f"generator name {shown(name)}: must be of letters, digits, '_', '.' and '-', at most 100: files are called by it"
+        )
 
     def add(cls: type[Generator]) -> type[Generator]:
-        if not isinstance(cls, type) or not issubclass(cls, Generator) or not dataclasses.is_dataclass(cls.Options) or cls.work_bytes <= 0:
-            raise ParameterError(f"generator {name!r}: {shown(cls)} must be a subclass of Generator, with a dataclass of Options and work_bytes above 0")
+        if (
+            not isinstance(cls, type)
+            or not issubclass(cls, Generator)
+            or not dataclasses.is_dataclass(cls.Options)
+            or cls.work_bytes <= 0
+        ):
+            raise ParameterError(
+                f"generator {name!r}: {shown(cls)} must be a subclass of Generator, with a dataclass of Options and work_bytes above 0"
+            )
         holder = _REGISTRY[name][0] if name in _REGISTRY else cls
         same = holder.__module__ == cls.__module__ and holder.__qualname__ == cls.__qualname__
         if not same:  # the same class is another object when its module is run again
@@ -194,7 +227,11 @@ def _load() -> None:
     for entry in offered:
         try:
             entry.load()
-        except (Exception, SystemExit, GeneratorExit) as error:  # whatever another's code does when it is imported
+        except (
+            Exception,
+            SystemExit,
+            GeneratorExit,
+        ) as error:  # whatever another's code does when it is imported
             point = f"{entry.name!r} ({entry.value})"
             _warn(f"generators of the entry point {point} cannot be loaded", error)
 
@@ -224,7 +261,9 @@ def generator_class(name: str) -> type[Generator]:
 def default_options(name: str) -> dict[str, Any]:
     """Option names of a generator and their defaults; required ones map to ``dataclasses.MISSING``."""
     cls = generator_class(name)
-    return {f.name: _REGISTRY[name][1].get(f.name, f.default) for f in dataclasses.fields(cls.Options)}
+    return {
+        f.name: _REGISTRY[name][1].get(f.name, f.default) for f in dataclasses.fields(cls.Options)
+    }
 
 
 def generator(name: str, /, **options: Any) -> Generator:

@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .. import rng
+from ..core import rng
 from .base import Generator, Options, register
 from .dead_leaves import SHAPES, cover
 from .mixed import boxes, convex, cutmix, part_indices, weights
@@ -48,7 +48,16 @@ class CollageOptions(Options):
 
 
 @register("collage")
-@register("collage-found", shape="oriented", exponent=2.0, field="programs", amplitude=0.1, slope=1.0, colour="photo", rule="cutmix")
+@register(
+    "collage-found",
+    shape="oriented",
+    exponent=2.0,
+    field="programs",
+    amplitude=0.1,
+    slope=1.0,
+    colour="photo",
+    rule="cutmix",
+)
 class Collage(Generator):
     """Leaves of any law with a field on them, in colours of a law, alone or mixed two by two: the family that a search chooses from."""
 
@@ -59,9 +68,15 @@ class Collage(Generator):
         if self.options.rule == "none":
             return self._one(keys, indices, size, seed)
         own = part_indices(indices, 2)
-        two = torch.stack([self._one(rng.fold(keys, 4, k), own[:, k], size, seed) for k in (0, 1)], 1)
+        two = torch.stack(
+            [self._one(rng.fold(keys, 4, k), own[:, k], size, seed) for k in (0, 1)], 1
+        )
         mixing = rng.fold(keys, 5)
-        return convex(two, weights(mixing, 2)) if self.options.rule == "convex" else cutmix(two, *boxes(mixing, 2))
+        return (
+            convex(two, weights(mixing, 2))
+            if self.options.rule == "convex"
+            else cutmix(two, *boxes(mixing, 2))
+        )
 
     def _one(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         """One collage of each key (n,): uint8 (n, 3, size, size)."""
@@ -69,9 +84,15 @@ class Collage(Generator):
         top, _ = cover(keys, o.shape, size, exponent=o.exponent)
         rgb = colours(keys, top, o.colour)
         if o.field != "none" and o.amplitude:
-            field = spectrum_field(rng.fold(keys, 2), size, o.slope) if o.field == "spectrum" else program_field(PROGRAMS, indices, size, seed)
+            field = (
+                spectrum_field(rng.fold(keys, 2), size, o.slope)
+                if o.field == "spectrum"
+                else program_field(PROGRAMS, indices, size, seed)
+            )
             # each leaf shows its own part of the field, turned over for half of them, so that edges stay edges
-            sign = (rng.uniform(rng.fold(keys, 3)[:, None, None] + top) < 0.5).float().mul_(2).sub_(1)
+            sign = (
+                (rng.uniform(rng.fold(keys, 3)[:, None, None] + top) < 0.5).float().mul_(2).sub_(1)
+            )
             rgb = rgb + (o.amplitude * sign * field)[:, None]
         return rgb.mul_(255.999).clamp_(0, 255).byte()
 
@@ -84,18 +105,27 @@ def colours(keys: Tensor, top: Tensor, law: str) -> Tensor:
     if law == "palette":
         which = rng.integers(rng.fold(keys, 1)[:, None, None] + top, 0, PALETTE).flatten(1)
         palette = rng.uniform(rng.fold(keys, 6), (PALETTE, 3))
-        return palette.gather(1, which[..., None].expand(-1, -1, 3)).view(*top.shape, 3).permute(0, 3, 1, 2)
+        return (
+            palette.gather(1, which[..., None].expand(-1, -1, 3))
+            .view(*top.shape, 3)
+            .permute(0, 3, 1, 2)
+        )
     if law == "uniform":
         return rng.uniform(rng.fold(keys, 1)[:, None, None] + top, (3,)).permute(0, 3, 1, 2)
     axes = torch.tensor(AXES, device=keys.device)
-    along = rng.normal(rng.fold(keys, 1)[:, None, None] + top, (3,)) * torch.tensor(SPREAD, device=keys.device)
+    along = rng.normal(rng.fold(keys, 1)[:, None, None] + top, (3,)) * torch.tensor(
+        SPREAD, device=keys.device
+    )
     return (0.5 + along @ axes).clamp(0, 1).permute(0, 3, 1, 2)
 
 
 def spectrum_field(keys: Tensor, size: int, slope: float) -> Tensor:
     """Gaussian noise with amplitudes ∝ 1/f^slope, mean 0 and variance 1 of each picture: float (n, size, size)."""
     f = torch.fft.rfft2(rng.normal(keys, (size, size)))
-    radius = torch.hypot(torch.fft.fftfreq(size, device=keys.device)[:, None], torch.fft.rfftfreq(size, device=keys.device))
+    radius = torch.hypot(
+        torch.fft.fftfreq(size, device=keys.device)[:, None],
+        torch.fft.rfftfreq(size, device=keys.device),
+    )
     radius[0, 0] = math.inf
     return standardised(torch.fft.irfft2(f * radius**-slope, s=(size, size)))
 

@@ -15,12 +15,21 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .. import rng
+from ..core import rng
 from .base import Generator, Options, register
 
-RADIUS_MIN, RADIUS_MAX, GRID, SIGMA = 0.03, 1.0, 200, 3.0  # fractions of the image; density ∝ r^-σ − 1 on the grid
+RADIUS_MIN, RADIUS_MAX, GRID, SIGMA = (
+    0.03,
+    1.0,
+    200,
+    3.0,
+)  # fractions of the image; density ∝ r^-σ − 1 on the grid
 MAX_LEAVES = 5000
-TRIED = (2048, 3072, MAX_LEAVES)  # 2,048 leaves are enough for nine pictures in ten; the others are painted again with more
+TRIED = (
+    2048,
+    3072,
+    MAX_LEAVES,
+)  # 2,048 leaves are enough for nine pictures in ten; the others are painted again with more
 SHAPES = ("circle", "square", "oriented", "rectangle", "triangle", "quadrilateral")
 _NEVER = 1 << 20
 
@@ -74,7 +83,9 @@ def leaf_colours(keys: Tensor, top: Tensor) -> Tensor:
     return (channels * (top >= 0)[..., None]).permute(0, 3, 1, 2).contiguous()
 
 
-def cover(keys: Tensor, shape: str, size: int, limit: int = MAX_LEAVES, exponent: float = SIGMA) -> tuple[Tensor, Tensor]:
+def cover(
+    keys: Tensor, shape: str, size: int, limit: int = MAX_LEAVES, exponent: float = SIGMA
+) -> tuple[Tensor, Tensor]:
     """Which leaf shows at each pixel, int32 (n, size, size), and how many leaves were painted, int64 (n,); ``exponent``: of the law of radii."""
     n, todo = len(keys), torch.arange(len(keys), device=keys.device)
     top = torch.empty((n, size, size), dtype=torch.int32, device=keys.device)
@@ -87,16 +98,22 @@ def cover(keys: Tensor, shape: str, size: int, limit: int = MAX_LEAVES, exponent
     return top, painted
 
 
-def _cover(keys: Tensor, shape: str, size: int, leaves: int, exponent: float) -> tuple[Tensor, Tensor, Tensor]:
+def _cover(
+    keys: Tensor, shape: str, size: int, leaves: int, exponent: float
+) -> tuple[Tensor, Tensor, Tensor]:
     """:func:`cover` with at most ``leaves`` leaves: (top, painted, whether all pixels were covered)."""
     image, leaf, row, left, right = leaf_spans(keys, shape, size, leaves, exponent)
     n, levels = len(keys), (size - 1).bit_length() + 1
-    level = torch.frexp((right - left + 1).float())[1].to(torch.int64) - 1  # floor(log2(length)), exact
+    level = (
+        torch.frexp((right - left + 1).float())[1].to(torch.int64) - 1
+    )  # floor(log2(length)), exact
     line = ((level * n + image) * size + row) * size
     targets = torch.cat((line + left, line + right + 1 - (1 << level)))
     leaf = torch.cat((leaf, leaf))
 
-    earliest = torch.full((levels * n * size * size,), _NEVER, dtype=torch.int32, device=keys.device)
+    earliest = torch.full(
+        (levels * n * size * size,), _NEVER, dtype=torch.int32, device=keys.device
+    )
     earliest.scatter_reduce_(0, targets, leaf, "amin")
     earliest = _push_down(earliest.view(levels, n, size, size), torch.minimum)
     last_needed = earliest.flatten(1).amax(1)
@@ -106,7 +123,11 @@ def _cover(keys: Tensor, shape: str, size: int, leaves: int, exponent: float) ->
     visible = torch.where(leaf <= stop.repeat(1)[torch.cat((image, image))], leaf, -1)
     latest = torch.full((levels * n * size * size,), -1, dtype=torch.int32, device=keys.device)
     latest.scatter_reduce_(0, targets, visible, "amax")
-    return _push_down(latest.view(levels, n, size, size), torch.maximum), stop.to(torch.int64) + 1, done
+    return (
+        _push_down(latest.view(levels, n, size, size), torch.maximum),
+        stop.to(torch.int64) + 1,
+        done,
+    )
 
 
 def _push_down(table: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
@@ -119,13 +140,21 @@ def _push_down(table: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
     return table[0]
 
 
-def leaf_spans(keys: Tensor, shape: str, size: int, leaves: int, exponent: float = SIGMA) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def leaf_spans(
+    keys: Tensor, shape: str, size: int, leaves: int, exponent: float = SIGMA
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """All row spans of the first ``leaves`` leaves: (image, leaf, row, left, right), int64 but for leaf (int32); ends included, inside the picture."""
     u = rng.uniform(rng.fold(keys, 0), (leaves, 8)).flatten(0, 1)
-    radius = radius_grid()[0].to(u.device, torch.float32)[torch.bucketize(u[:, 0].contiguous(), radius_edges(exponent).to(u.device, torch.float32))]
+    radius = radius_grid()[0].to(u.device, torch.float32)[
+        torch.bucketize(u[:, 0].contiguous(), radius_edges(exponent).to(u.device, torch.float32))
+    ]
     radius = (radius * size).long().clamp_min_(1)
     centre = (u[:, 1:3] * size).long()
-    kind = (u[:, 3] * len(SHAPES)).long() if shape == "mixed" else torch.full_like(radius, SHAPES.index(shape))
+    kind = (
+        (u[:, 3] * len(SHAPES)).long()
+        if shape == "mixed"
+        else torch.full_like(radius, SHAPES.index(shape))
+    )
     parts = []
     # Leaves of similar height share one dense (leaf, row) block: broadcasting beats gathering each leaf's corners per row.
     low = 0
@@ -133,12 +162,32 @@ def leaf_spans(keys: Tensor, shape: str, size: int, leaves: int, exponent: float
         chosen = torch.nonzero((radius > low) & (radius <= high)).flatten()
         low = high
         if len(chosen):
-            parts.append(_block_spans(chosen, kind[chosen], radius[chosen], centre[chosen], u[chosen, 4:], size, high, leaves))
+            parts.append(
+                _block_spans(
+                    chosen,
+                    kind[chosen],
+                    radius[chosen],
+                    centre[chosen],
+                    u[chosen, 4:],
+                    size,
+                    high,
+                    leaves,
+                )
+            )
     image, leaf, row, left, right = (torch.cat(part) for part in zip(*parts, strict=True))
     return image, leaf.int(), row, left, right
 
 
-def _block_spans(index: Tensor, kind: Tensor, radius: Tensor, centre: Tensor, u: Tensor, size: int, reach: int, leaves: int) -> tuple[Tensor, ...]:
+def _block_spans(
+    index: Tensor,
+    kind: Tensor,
+    radius: Tensor,
+    centre: Tensor,
+    u: Tensor,
+    size: int,
+    reach: int,
+    leaves: int,
+) -> tuple[Tensor, ...]:
     """Spans of leaves that reach at most ``reach`` rows from their centre."""
     offset = torch.arange(-reach, reach + 1, device=index.device)
     row = centre[:, 1:2] + offset
@@ -146,7 +195,9 @@ def _block_spans(index: Tensor, kind: Tensor, radius: Tensor, centre: Tensor, u:
     right = torch.full(row.shape, -1.0, device=index.device)
     disc = torch.nonzero(kind == SHAPES.index("circle")).flatten()
     if len(disc):
-        half = torch.sqrt((radius[disc, None] ** 2 - offset**2).float()).floor_()  # NaN outside: every comparison below fails
+        half = torch.sqrt(
+            (radius[disc, None] ** 2 - offset**2).float()
+        ).floor_()  # NaN outside: every comparison below fails
         x = centre[disc, :1].float()
         inside = half >= 0
         left[disc] = torch.where(inside, x - half, left[disc])
@@ -154,7 +205,9 @@ def _block_spans(index: Tensor, kind: Tensor, radius: Tensor, centre: Tensor, u:
     rest = torch.nonzero(kind != SHAPES.index("circle")).flatten()
     if len(rest):
         whole = len(rest) == len(kind)
-        lo, hi = _polygon_rows(corners(kind[rest], radius[rest], centre[rest], u[rest]), row if whole else row[rest])
+        lo, hi = _polygon_rows(
+            corners(kind[rest], radius[rest], centre[rest], u[rest]), row if whole else row[rest]
+        )
         if whole:
             left, right = lo, hi
         else:
@@ -163,7 +216,13 @@ def _block_spans(index: Tensor, kind: Tensor, radius: Tensor, centre: Tensor, u:
     keep = (left <= right) & (row >= 0) & (row < size)
     which = torch.nonzero(keep.flatten()).flatten()
     owner = index[which // row.shape[1]]
-    return owner // leaves, owner % leaves, row.flatten()[which], left.flatten()[which].long(), right.flatten()[which].long()
+    return (
+        owner // leaves,
+        owner % leaves,
+        row.flatten()[which],
+        left.flatten()[which].long(),
+        right.flatten()[which].long(),
+    )
 
 
 def corners(kind: Tensor, radius: Tensor, centre: Tensor, u: Tensor) -> Tensor:
@@ -176,7 +235,10 @@ def corners(kind: Tensor, radius: Tensor, centre: Tensor, u: Tensor) -> Tensor:
     out = torch.empty(len(kind), 4, 2, device=kind.device)
     middle = centre.float()[:, None]
     half = (r / math.sqrt(2)).floor()
-    sign_x, sign_y = (torch.tensor(s, device=kind.device) for s in ((-1.0, 1.0, 1.0, -1.0), (-1.0, -1.0, 1.0, 1.0)))
+    sign_x, sign_y = (
+        torch.tensor(s, device=kind.device)
+        for s in ((-1.0, 1.0, 1.0, -1.0), (-1.0, -1.0, 1.0, 1.0))
+    )
     for name, code in ((name, SHAPES.index(name)) for name in SHAPES if name != "circle"):
         chosen = torch.nonzero(kind == code).flatten()
         if not len(chosen):
@@ -190,7 +252,16 @@ def corners(kind: Tensor, radius: Tensor, centre: Tensor, u: Tensor) -> Tensor:
             xy = (torch.stack((x * cos - y * sin, x * sin + y * cos), -1) + c).trunc()
         elif name == "rectangle":
             a = math.pi / 2 * v[:, :1]
-            xy = torch.stack((sign_x * (radii * torch.cos(a)).floor(), sign_y * (radii * torch.sin(a)).floor()), -1) + c
+            xy = (
+                torch.stack(
+                    (
+                        sign_x * (radii * torch.cos(a)).floor(),
+                        sign_y * (radii * torch.sin(a)).floor(),
+                    ),
+                    -1,
+                )
+                + c
+            )
         else:
             angle = (2 * math.pi * v[:, : 3 if name == "triangle" else 4]).sort(-1).values
             if name == "triangle":
@@ -212,7 +283,9 @@ def _polygon_rows(xy: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
         low, high = torch.minimum(a, b), torch.maximum(a, b)
         delta = b - a
         steep = delta[:, 0].abs() <= delta[:, 1].abs()
-        slope = torch.where(delta[:, 1] == 0, 0.0, delta[:, 0] / torch.where(delta[:, 1] == 0, 1.0, delta[:, 1]))
+        slope = torch.where(
+            delta[:, 1] == 0, 0.0, delta[:, 0] / torch.where(delta[:, 1] == 0, 1.0, delta[:, 1])
+        )
         reach = torch.where(steep, 0.5, torch.where(delta[:, 1] == 0, 1e9, slope.abs() / 2))
         x = (y - a[:, 1:]).mul_(slope[:, None]).add_(a[:, :1])
         miss = (y < low[:, 1:]).logical_or_(y > high[:, 1:])

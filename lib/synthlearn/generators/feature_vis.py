@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .. import encoders, rng
-from ..errors import CheckpointError, ParameterError
-from ..graph import WARM_UP, Replayed
+from ..core import rng
+from ..core.errors import CheckpointError, ParameterError
+from ..core.graph import WARM_UP, Replayed
+from ..learn import encoders
 from .base import SCENE, Generator, Options, generator, register
 
 RANDOM = ("resnet50", "small")  # networks with random weights; another name is a file's
@@ -26,9 +27,28 @@ BLOCK = 8
 SIDE = 256  # at which pads and shifts are stated
 START, LEARNING_RATE, BETAS, ADAM_EPSILON = 0.01, 0.05, (0.9, 0.999), 1e-8
 PAD, SHIFT_FIRST, SHIFT_LAST = 12, 8, 4
-ZOOM = (0.90, 0.92, 0.94, 0.96, 0.98, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)  # 0.90 … 1.10: what grows is scaled back, so only shrinking shows
-TURNS, STILL = 10, 6  # whole degrees up to ± TURNS; no turn is as likely as STILL of the others together
-COLOUR = ((0.26, 0.09, 0.02), (0.27, 0.0, -0.05), (0.27, -0.09, 0.03))  # rows R, G, B; columns are decorrelated, largest first
+ZOOM = (
+    0.90,
+    0.92,
+    0.94,
+    0.96,
+    0.98,
+    1.0,
+    1.0,
+    1.0,
+    1.0,
+    1.0,
+    1.0,
+)  # 0.90 … 1.10: what grows is scaled back, so only shrinking shows
+TURNS, STILL = (
+    10,
+    6,
+)  # whole degrees up to ± TURNS; no turn is as likely as STILL of the others together
+COLOUR = (
+    (0.26, 0.09, 0.02),
+    (0.27, 0.0, -0.05),
+    (0.27, -0.09, 0.03),
+)  # rows R, G, B; columns are decorrelated, largest first
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # The steps amplify any rounding: a last bit of the start is 27 grey levels after 128 steps, so no
 # two processors agree on a picture, and a GPU gains four times the speed by fewer bits.
@@ -42,7 +62,12 @@ def unit_list(index: Tensor, units: int) -> Tensor:
     index = index % (units + units * (units - 1) // 2)
     pair = (index - units).clamp_min(0)
     # pairs before (a, a + 1): a·units − a·(a + 1)/2
-    before = torch.arange(units, device=index.device) * units - torch.arange(units, device=index.device) * torch.arange(1, units + 1, device=index.device) // 2
+    before = (
+        torch.arange(units, device=index.device) * units
+        - torch.arange(units, device=index.device)
+        * torch.arange(1, units + 1, device=index.device)
+        // 2
+    )
     first = torch.searchsorted(before, pair, right=True) - 1
     second = pair - before[first] + first + 1
     return torch.where((index < units)[:, None], index[:, None], torch.stack((first, second), 1))
@@ -71,7 +96,9 @@ class FeatureVis(Generator):
 
     def spec(self) -> dict[str, Any]:
         described = super().spec()
-        if self.options.encoder not in RANDOM and _is_file(self.options.encoder):  # what is in the file, not where it is
+        if self.options.encoder not in RANDOM and _is_file(
+            self.options.encoder
+        ):  # what is in the file, not where it is
             described["options"]["encoder"] = encoders.identity(Path(self.options.encoder))
         return described
 
@@ -94,7 +121,9 @@ class FeatureVis(Generator):
         blocks = [self.optimise(network, chosen[p], keys[p], size, o.steps) for p in place]
         return torch.cat(blocks)[: len(keys)]
 
-    def optimise(self, network: Units, chosen: Tensor, keys: Tensor, size: int, steps: int, every: int = 0) -> Tensor:
+    def optimise(
+        self, network: Units, chosen: Tensor, keys: Tensor, size: int, steps: int, every: int = 0
+    ) -> Tensor:
         """Pictures after ``steps`` steps, uint8 (n, 3, size, size); with ``every`` also those before, one batch each (k, n, …)."""
         climb = Climb(network, chosen, keys, size, steps)
         step, shown = Replayed(climb.step, lambda: climb.state), []
@@ -112,7 +141,9 @@ class FeatureVis(Generator):
         return torch.stack((*shown, last)) if every else last
 
 
-def visualise(encoder: str, tap: str, units: Tensor, size: int, steps: int, seed: int = 0, width: float = 1.0) -> Tensor:
+def visualise(
+    encoder: str, tap: str, units: Tensor, size: int, steps: int, seed: int = 0, width: float = 1.0
+) -> Tensor:
     """Pictures that excite single ``units`` (n,) of a convolution of an encoder, each averaged over space: uint8 (n, 3, size, size).
 
     encoder, width: as in :class:`FeatureVisOptions`. Raises what the generator raises.
@@ -120,7 +151,9 @@ def visualise(encoder: str, tap: str, units: Tensor, size: int, steps: int, seed
     maker = generator("feature_vis-dead_leaves", encoder=encoder, steps=steps, width=width)
     assert isinstance(maker, FeatureVis)
     network, _ = units_of(encoder, width, seed, "cpu", tap)
-    return maker.optimise(network, units[:, None].expand(-1, 2), rng.key("visualise", seed, units), size, steps)
+    return maker.optimise(
+        network, units[:, None].expand(-1, 2), rng.key("visualise", seed, units), size, steps
+    )
 
 
 @dataclass(frozen=True)
@@ -224,15 +257,21 @@ def transform(x: Tensor, keys: Tensor, constants: Tables) -> Tensor:
     shift = (u[:, 2:4] * SHIFT_FIRST).floor() * unit - (u[:, 4:6] * SHIFT_LAST).floor() * unit
     cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
     move = 2 * shift / canvas
-    theta = torch.stack((torch.stack((cos, -sin, move[:, 0]), 1), torch.stack((sin, cos, move[:, 1]), 1)), 1)
+    theta = torch.stack(
+        (torch.stack((cos, -sin, move[:, 0]), 1), torch.stack((sin, cos, move[:, 1]), 1)), 1
+    )
     grid = functional.affine_grid(theta, [n, 3, size, size], align_corners=True)
-    return functional.grid_sample(functional.pad(x, (pad,) * 4, value=0.5), grid, align_corners=True)
+    return functional.grid_sample(
+        functional.pad(x, (pad,) * 4, value=0.5), grid, align_corners=True
+    )
 
 
 def _stretch(x: Tensor) -> Tensor:
     """Float (n, 3, s, s) so that the least value is 0 and the largest 255, uint8."""
     x = x - x.amin((1, 2, 3), keepdim=True)
-    return (255 * x / x.amax((1, 2, 3), keepdim=True).clamp_min(1e-12)).add_(0.5).clamp_(0, 255).byte()
+    return (
+        (255 * x / x.amax((1, 2, 3), keepdim=True).clamp_min(1e-12)).add_(0.5).clamp_(0, 255).byte()
+    )
 
 
 def _is_file(name: str) -> bool:
@@ -281,7 +320,11 @@ def _units_of(
         network = encoders.resnet_trunk("resnet50", seed)
         read: Units = network
     else:
-        small = encoders.SmallAlexNet(width, seed=seed) if encoder == "small" else encoders.load(encoder)
+        small = (
+            encoders.SmallAlexNet(width, seed=seed)
+            if encoder == "small"
+            else encoders.load(encoder)
+        )
         chosen = tap or ("conv5" if "conv5" in small.taps else small.taps[-1])
         network, constants = small, small.normalisation
 

@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from .. import files, rng
-from ..errors import CheckpointError, DataError
-from ..ifs import BURN_IN, ORBITS, walk
-from ..image import hsv_to_rgb
+from ..core import files, rng
+from ..core.errors import CheckpointError, DataError
+from ..core.image import hsv_to_rgb
 from .base import Generator, Options, register
+from .ifs import BURN_IN, ORBITS, walk
 
 MAX_MAPS = 7
 SEARCH_SIZE, SEARCH_POINTS, SEARCH_FILL, PADDING = 512, 100_000, 0.2, 6
@@ -36,7 +36,9 @@ def fractaldb_systems(trials: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     return systems * present[..., None], weight / weight.sum(1, keepdim=True)
 
 
-def fractaldb_points(systems: Tensor, probabilities: Tensor, seed: int, points: int) -> tuple[Tensor, Tensor]:
+def fractaldb_points(
+    systems: Tensor, probabilities: Tensor, seed: int, points: int
+) -> tuple[Tensor, Tensor]:
     """Orbits from the origin with one fixed sequence of choices for all pictures, in drawing order.
 
     Returns points float (n, 2, points) whose first is the origin, and how many of them are drawn, int64 (n,): an orbit that
@@ -44,12 +46,20 @@ def fractaldb_points(systems: Tensor, probabilities: Tensor, seed: int, points: 
     """
     orbits = min(ORBITS, max(1, points // 16))
     steps = -(-(points - 1) // orbits)
-    choices = rng.uniform(rng.key("fractaldb-orbit", seed, device=systems.device)[None], (BURN_IN + steps, orbits))
+    choices = rng.uniform(
+        rng.key("fractaldb-orbit", seed, device=systems.device)[None], (BURN_IN + steps, orbits)
+    )
     xy = walk(systems, probabilities, choices, systems.new_zeros(len(systems), 2))
-    finite = (xy.abs().amax((1, 3)) <= DIVERGED).cumprod(1).sum(1)  # steps before the first that diverges (NaN compares false)
+    finite = (
+        (xy.abs().amax((1, 3)) <= DIVERGED).cumprod(1).sum(1)
+    )  # steps before the first that diverges (NaN compares false)
     kept = torch.where(finite == BURN_IN + steps, steps, finite - BURN_IN - BACK_OFF).clamp_min(0)
     drawn = (kept * orbits + 1).clamp_max(points)
-    drawn = torch.where(drawn < KEEP_POINTS, torch.ones_like(drawn), drawn) if points >= KEEP_POINTS else drawn
+    drawn = (
+        torch.where(drawn < KEEP_POINTS, torch.ones_like(drawn), drawn)
+        if points >= KEEP_POINTS
+        else drawn
+    )
     xy = xy[:, :, BURN_IN:].flatten(2)[:, :, : points - 1]
     return torch.cat((torch.zeros_like(xy[..., :1]), xy), -1), drawn
 
@@ -60,7 +70,9 @@ def fractaldb_pixels(points: Tensor, drawn: Tensor, size: int, padding: int = PA
     Each axis is stretched to the window [padding, size − padding] on its own; the picture is flipped top to bottom.
     """
     valid = torch.arange(points.shape[-1], device=points.device) < drawn[:, None]
-    shown = torch.where(valid[:, None], points, torch.zeros((), device=points.device))  # the origin is in the window anyway
+    shown = torch.where(
+        valid[:, None], points, torch.zeros((), device=points.device)
+    )  # the origin is in the window anyway
     low, high = shown.amin(-1, keepdim=True), shown.amax(-1, keepdim=True)
     extent = torch.where(high > low, high - low, torch.ones_like(high))
     # in place and in 32 bits: nothing here but memory takes time
@@ -114,16 +126,22 @@ def weight_vectors(strength: float) -> Tensor:
     return vectors
 
 
-def search(count: int, seed: int, limit: int | None = None, device: str = "cpu", progress: bool = True) -> list[int]:
+def search(
+    count: int, seed: int, limit: int | None = None, device: str = "cpu", progress: bool = True
+) -> list[int]:
     """Trial numbers of the first ``count`` systems (or of all among the first ``limit`` trials) whose points fill ≥ 0.2 of 512² pixels."""
     accepted: list[int] = []
     trial, batch = 0, 16
     with tqdm(total=count, desc="category search", unit="category", disable=not progress) as bar:
         while len(accepted) < count and (limit is None or trial < limit):
-            trials = torch.arange(trial, trial + batch if limit is None else min(trial + batch, limit), device=device)
+            trials = torch.arange(
+                trial, trial + batch if limit is None else min(trial + batch, limit), device=device
+            )
             trial += batch
             points, drawn = fractaldb_points(*fractaldb_systems(trials, seed), 0, SEARCH_POINTS)
-            occupied = torch.zeros((len(trials), SEARCH_SIZE**2 + 1), dtype=torch.bool, device=device)
+            occupied = torch.zeros(
+                (len(trials), SEARCH_SIZE**2 + 1), dtype=torch.bool, device=device
+            )
             occupied.scatter_(1, fractaldb_pixels(points, drawn, SEARCH_SIZE), True)
             fill = occupied[:, :-1].sum(1) / SEARCH_SIZE**2
             found = trials[fill >= SEARCH_FILL].tolist()[: count - len(accepted)]
@@ -189,7 +207,9 @@ class FractalDB(Generator):
         systems, probabilities = fractaldb_systems(trials, o.search_seed)
         factor = rng.integers(rng.fold(keys, 1), 0, 25)
         systems = systems * weight_vectors(o.weight).to(keys.device)[factor, None]
-        number = draw_fractaldb(systems, probabilities, keys, seed, size, o.points, o.mode, o.patch == "per-point")
+        number = draw_fractaldb(
+            systems, probabilities, keys, seed, size, o.points, o.mode, o.patch == "per-point"
+        )
         flip = rng.integers(rng.fold(keys, 2), 0, 4)[:, None, None]
         number = torch.where((flip & 1).bool(), number.flip(1), number)
         number = torch.where((flip & 2).bool(), number.flip(2), number)
@@ -199,7 +219,14 @@ class FractalDB(Generator):
 
 
 def draw_fractaldb(
-    systems: Tensor, probabilities: Tensor, keys: Tensor, seed: int, size: int, points: int = 100_000, mode: str = "patch", per_point: bool = True
+    systems: Tensor,
+    probabilities: Tensor,
+    keys: Tensor,
+    seed: int,
+    size: int,
+    points: int = 100_000,
+    mode: str = "patch",
+    per_point: bool = True,
 ) -> Tensor:
     """Number of the point shown at each pixel of one picture per system, −1 where black: int32 (n, size, size)."""
     pixels = fractaldb_pixels(*fractaldb_points(systems, probabilities, seed, points), size)

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from .. import rng
-from ..errors import ParameterError
-from ..options import MOST, whole
+from ..core import rng
+from ..core.errors import ParameterError
+from ..core.options import MOST, whole
 from .base import Generator, Options, generator, register
 
 RULES = ("convex", "cutmix", "kml", "kml+convex")
@@ -34,13 +34,19 @@ class MixedOptions(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.parts:
-            raise ParameterError("option parts = []: name at least one generator, as in ['dead_leaves-mixed', 'fractals-sigma']")
+            raise ParameterError(
+                "option parts = []: name at least one generator, as in ['dead_leaves-mixed', 'fractals-sigma']"
+            )
         if len(self.parts) > MOST_PARTS:
-            raise ParameterError(f"option parts: {len(self.parts)} names, must be at most {MOST_PARTS}")
+            raise ParameterError(
+                f"option parts: {len(self.parts)} names, must be at most {MOST_PARTS}"
+            )
         for name in self.parts:
             generator(name)
         if self.k > len(self.parts):
-            raise ParameterError(f"option k = {self.k}: must be at most {len(self.parts)}, the number of parts; a generator may be named several times")
+            raise ParameterError(
+                f"option k = {self.k}: must be at most {len(self.parts)}, the number of parts; a generator may be named several times"
+            )
 
 
 @register("mixed")
@@ -57,7 +63,9 @@ class Mixed(Generator):
     def __init__(self, name: str, options: Any) -> None:
         super().__init__(name, options)
         self.parts = [generator(part) for part in options.parts]
-        self.roles = {"kml": 3, "kml+convex": 6}.get(options.rule, options.k)  # pictures that make one
+        self.roles = {"kml": 3, "kml+convex": 6}.get(
+            options.rule, options.k
+        )  # pictures that make one
 
     def spec(self) -> dict[str, Any]:
         return {**super().spec(), "parts": [part.spec() for part in self.parts]}
@@ -74,7 +82,9 @@ class Mixed(Generator):
     def ingredients(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         """The pictures that make each picture, uint8 (n, roles, 3, s, s). Each is a picture of its part that no other index or role uses."""
         role = torch.arange(self.roles, device=keys.device)
-        drawn = rng.uniform(rng.fold(keys, 0), (len(self.parts),)).argsort(dim=1, stable=True)[:, role % self.options.k]
+        drawn = rng.uniform(rng.fold(keys, 0), (len(self.parts),)).argsort(dim=1, stable=True)[
+            :, role % self.options.k
+        ]
         index = part_indices(indices, self.roles)
         out = torch.empty((*drawn.shape, 3, size, size), dtype=torch.uint8, device=keys.device)
         for number, part in enumerate(self.parts):
@@ -129,10 +139,17 @@ def cutmix(pictures: Tensor, centres: Tensor, halves: Tensor) -> Tensor:
 def leaves(pictures: Tensor) -> Tensor:
     """K-means leaves of uint8 (n, 3, 3, s, s), a mask's picture and two that fill it: uint8 (n, 3, s, s)."""
     mask = two_colours(pictures[:, 0]).float()[:, None]
-    for _ in range(2):  # the authors blur the mask before and after it is brought to the picture's size
+    for _ in range(
+        2
+    ):  # the authors blur the mask before and after it is brought to the picture's size
         mask = avg_pool2d(mask, 3, 1, 1, count_include_pad=False)
     second = pictures[:, 2].float()
-    return torch.addcmul(second, mask, pictures[:, 1].float() - second).add_(HAIR).clamp_(0, 255).to(torch.uint8)
+    return (
+        torch.addcmul(second, mask, pictures[:, 1].float() - second)
+        .add_(HAIR)
+        .clamp_(0, 255)
+        .to(torch.uint8)
+    )
 
 
 def two_colours(pictures: Tensor) -> Tensor:
@@ -141,14 +158,25 @@ def two_colours(pictures: Tensor) -> Tensor:
     2-means from the lexicographically smallest and largest colour, a fixed number of rounds. One colour is one cluster, the first.
     """
     x = pictures.flatten(2).float()
-    code = (pictures.int() << torch.tensor([16, 8, 0], device=pictures.device, dtype=torch.int32)[:, None, None]).sum(1).flatten(1)
+    code = (
+        (
+            pictures.int()
+            << torch.tensor([16, 8, 0], device=pictures.device, dtype=torch.int32)[:, None, None]
+        )
+        .sum(1)
+        .flatten(1)
+    )
     ends = torch.stack([code.argmin(1), code.argmax(1)], 1)
     first, second = x.gather(2, ends[:, None].expand(-1, 3, -1)).unbind(2)
     pixels, everything = x.shape[2], x.sum(2)
-    for _ in range(ROUNDS):  # sums of bytes are exact in float32 up to a picture of 256 px, so that means do not depend on the batch
+    for _ in range(
+        ROUNDS
+    ):  # sums of bytes are exact in float32 up to a picture of 256 px, so that means do not depend on the batch
         farther = _nearer_second(x, first, second).float()
         count, other = farther.sum(1, keepdim=True), (x @ farther[:, :, None])[..., 0]
-        first = torch.where(count < pixels, (everything - other) / (pixels - count).clamp_min(1), first)
+        first = torch.where(
+            count < pixels, (everything - other) / (pixels - count).clamp_min(1), first
+        )
         second = torch.where(count > 0, other / count.clamp_min(1), second)
     return ~_nearer_second(x, first, second).unflatten(1, pictures.shape[-2:])
 

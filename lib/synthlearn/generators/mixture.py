@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import rng
-from ..errors import ParameterError
-from ..options import between, shown
+from ..core import rng
+from ..core.errors import ParameterError
+from ..core.options import between, shown
 from .base import Generator, Options, generator, register
 
 LIGHTEST, HEAVIEST = 1e-6, 1e6  # weights
@@ -24,9 +24,13 @@ class MixtureOptions(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.parts:
-            raise ParameterError("option parts = {}: name at least one generator and its weight, as in {'dead_leaves-mixed': 1, 'stat-spectrum': 2}")
+            raise ParameterError(
+                "option parts = {}: name at least one generator and its weight, as in {'dead_leaves-mixed': 1, 'stat-spectrum': 2}"
+            )
         if len(self.parts) > MOST_PARTS:
-            raise ParameterError(f"option parts: {len(self.parts)} names, must be at most {MOST_PARTS}")
+            raise ParameterError(
+                f"option parts: {len(self.parts)} names, must be at most {MOST_PARTS}"
+            )
         for name, weight in self.parts.items():
             if not LIGHTEST <= weight <= HEAVIEST:  # float32 holds their shares
                 must = f"a number{between(LIGHTEST, HEAVIEST)}, its weight against the others"
@@ -51,7 +55,9 @@ class Mixture(Generator):
     def choose(self, keys: Tensor) -> Tensor:
         """Number of the part of each picture, int64 (n,)."""
         weights = torch.tensor([float(w) for w in self.options.parts.values()], device=keys.device)
-        return torch.searchsorted(weights.cumsum(0) / weights.sum(), rng.uniform(keys), right=True).clamp_max(len(self.parts) - 1)
+        return torch.searchsorted(
+            weights.cumsum(0) / weights.sum(), rng.uniform(keys), right=True
+        ).clamp_max(len(self.parts) - 1)
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         out = torch.empty((len(keys), 3, size, size), dtype=torch.uint8, device=keys.device)

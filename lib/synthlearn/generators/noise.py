@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from .. import rng
+from ..core import rng
 from .base import Generator, register
 
 

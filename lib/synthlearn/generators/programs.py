@@ -17,12 +17,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, pad
 
-from .. import rng
+from ..core import rng
 from .base import Generator, Options, register
 
 FIELDS, WARPS = 4, 4  # at most, of a program and of a field
 LATTICE = 8  # random values along a side of a field's table, which repeats
-PREVIEW, TIMES, LEAST, TRIES = 32, (0.5, 4.0, 9.0), 8.0, 32  # a program is drawn again unless its preview varies by so many grey levels at each time
+PREVIEW, TIMES, LEAST, TRIES = (
+    32,
+    (0.5, 4.0, 9.0),
+    8.0,
+    32,
+)  # a program is drawn again unless its preview varies by so many grey levels at each time
 STEEP = 4.0  # the limit of a field's values
 WOBBLE = 0.05  # of a program's numbers from picture to picture
 Planes = tuple[Tensor, Tensor]  # x and y, float (m, s, s), the picture is −1 … 1
@@ -46,28 +51,45 @@ class Programs(Generator):
 
     def __init__(self, name: str, options: Any) -> None:
         super().__init__(name, options)
-        self._tries: dict[tuple[int, int], int] = {}  # (seed, program) → the first draw that was kept
+        self._tries: dict[
+            tuple[int, int], int
+        ] = {}  # (seed, program) → the first draw that was kept
 
     def labels(self, indices: Any) -> Tensor:
         """Program of each picture, int64 (n,)."""
         return torch.as_tensor(indices, dtype=torch.int64) % self.options.programs
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
-        drawn = rng.fold(rng.key("program", seed, indices % self.options.programs, device=keys.device), self._kept(indices, seed))
+        drawn = rng.fold(
+            rng.key("program", seed, indices % self.options.programs, device=keys.device),
+            self._kept(indices, seed),
+        )
         return render(drawn, 0.1 + 9.9 * rng.uniform(rng.fold(keys, 0)), size, keys)
 
     def _kept(self, indices: Tensor, seed: int) -> Tensor:
         """Which draw of each picture's program is the first whose preview is neither flat nor saturated, int64 (n,)."""
         programs = indices % self.options.programs
-        unknown = torch.tensor(sorted({p for p in programs.tolist() if (seed, p) not in self._tries}), dtype=torch.int64, device=indices.device)
+        unknown = torch.tensor(
+            sorted({p for p in programs.tolist() if (seed, p) not in self._tries}),
+            dtype=torch.int64,
+            device=indices.device,
+        )
         for draw in range(TRIES):
             if not len(unknown):
                 break
             keys = rng.fold(rng.key("program", seed, unknown, device=indices.device), draw)
             good = varied(keys) if draw + 1 < TRIES else torch.ones(len(unknown), dtype=torch.bool)
-            self._tries |= {(seed, p): draw for p, kept in zip(unknown.tolist(), good.tolist(), strict=True) if kept}
+            self._tries |= {
+                (seed, p): draw
+                for p, kept in zip(unknown.tolist(), good.tolist(), strict=True)
+                if kept
+            }
             unknown = unknown[~good]
-        return torch.tensor([self._tries[seed, p] for p in programs.tolist()], dtype=torch.int64, device=indices.device)
+        return torch.tensor(
+            [self._tries[seed, p] for p in programs.tolist()],
+            dtype=torch.int64,
+            device=indices.device,
+        )
 
 
 def varied(keys: Tensor) -> Tensor:
@@ -93,12 +115,17 @@ def render(keys: Tensor, time: Tensor, size: int, wobble: Tensor | None = None) 
         change = 1 + WOBBLE * (2 * rng.uniform(rng.fold(wobble, 1), (FIELDS, WARPS + 2, 6)) - 1)
         change.masked_fill_(structure(device), 1)
         operands = (operands * change).clamp_max(1 - 2**-24)
-    image, field = torch.nonzero(torch.arange(FIELDS, device=device) < fields[:, None], as_tuple=True)
+    image, field = torch.nonzero(
+        torch.arange(FIELDS, device=device) < fields[:, None], as_tuple=True
+    )
     own, t = operands[image, field], time[image]
     table = 2 * rng.uniform(rng.fold(keys, 2), (FIELDS, 2, LATTICE, LATTICE))[image, field] - 1
 
     place = (torch.arange(size, device=device) + 0.5) * 2 / size - 1
-    x, y = place.expand(len(image), size, size).clone(), place[:, None].expand(len(image), size, size).clone()
+    x, y = (
+        place.expand(len(image), size, size).clone(),
+        place[:, None].expand(len(image), size, size).clone(),
+    )
     depth = 1 + (own[:, WARPS, 5] * WARPS).long()
     for turn in range(WARPS):
         number = torch.where(turn < depth, (own[:, turn, 0] * len(WARP)).long(), -1)
@@ -106,18 +133,29 @@ def render(keys: Tensor, time: Tensor, size: int, wobble: Tensor | None = None) 
             mine = torch.nonzero(number == code).flatten()
             if len(mine):
                 p = x.index_select(0, mine), y.index_select(0, mine)
-                x[mine], y[mine] = warp(p, own[mine, turn, 1:, None, None].unbind(1), t[mine, None, None], table[mine])
+                x[mine], y[mine] = warp(
+                    p, own[mine, turn, 1:, None, None].unbind(1), t[mine, None, None], table[mine]
+                )
     register_ = torch.zeros((n * FIELDS, size, size), device=device)
     number = (own[:, WARPS, 0] * len(FIELD)).long()
     for code, of in enumerate(FIELD):
         mine = torch.nonzero(number == code).flatten()
         if len(mine):
             p = x.index_select(0, mine), y.index_select(0, mine)
-            value = of(p, own[mine, WARPS, 1:, None, None].unbind(1), t[mine, None, None], table[mine]).nan_to_num_(0, STEEP, -STEEP)
-            value /= value.abs().div_(STEEP).add_(1)  # far values crowd together instead of flickering
+            value = of(
+                p, own[mine, WARPS, 1:, None, None].unbind(1), t[mine, None, None], table[mine]
+            ).nan_to_num_(0, STEEP, -STEEP)
+            value /= (
+                value.abs().div_(STEEP).add_(1)
+            )  # far values crowd together instead of flickering
             register_[image[mine] * FIELDS + field[mine]] = value
     values = register_.unflatten(0, (n, FIELDS))
-    return colour(_joined(values, fields, operands[:, :, WARPS + 1], place), values[:, 1], rng.uniform(rng.fold(keys, 3), (8,)), time)
+    return colour(
+        _joined(values, fields, operands[:, :, WARPS + 1], place),
+        values[:, 1],
+        rng.uniform(rng.fold(keys, 3), (8,)),
+        time,
+    )
 
 
 def structure(device: torch.device) -> Tensor:
@@ -132,18 +170,31 @@ def _joined(value: Tensor, fields: Tensor, operands: Tensor, place: Tensor) -> T
     """A random tree over the fields of each picture, float (n, FIELDS, s, s) → (n, s, s): in each turn two that are left become one."""
     n = len(value)
     alive = torch.arange(FIELDS, device=value.device) < fields[:, None]
-    out, every = value.clone(), torch.arange(n, device=value.device)  # colours look at the values too
+    out, every = (
+        value.clone(),
+        torch.arange(n, device=value.device),
+    )  # colours look at the values too
     for turn in range(FIELDS - 1):
         left = alive.sum(1)
         first = (operands[:, turn, 1] * left).long()
-        second = (first + 1 + (operands[:, turn, 2] * (left - 1).clamp_min(1)).long()) % left.clamp_min(1)
+        second = (
+            first + 1 + (operands[:, turn, 2] * (left - 1).clamp_min(1)).long()
+        ) % left.clamp_min(1)
         order = torch.argsort((~alive).int(), dim=1, stable=True)  # the living, in their order
-        low, high = (order.gather(1, which[:, None])[:, 0] for which in (torch.minimum(first, second), torch.maximum(first, second)))
+        low, high = (
+            order.gather(1, which[:, None])[:, 0]
+            for which in (torch.minimum(first, second), torch.maximum(first, second))
+        )
         number = torch.where(left > 1, (operands[:, turn, 0] * len(JOIN)).long(), -1)
         for code, join in enumerate(JOIN):
             mine = torch.nonzero(number == code).flatten()
             if len(mine):
-                joined = join(out[mine, low[mine]], out[mine, high[mine]], operands[mine, turn, 3:, None, None].unbind(1), place)
+                joined = join(
+                    out[mine, low[mine]],
+                    out[mine, high[mine]],
+                    operands[mine, turn, 3:, None, None].unbind(1),
+                    place,
+                )
                 out[mine, low[mine]] = joined
         going = every[left > 1]
         alive[going, high[going]] = False
@@ -153,8 +204,16 @@ def _joined(value: Tensor, fields: Tensor, operands: Tensor, place: Tensor) -> T
 def colour(value: Tensor, other: Tensor, u: Tensor, time: Tensor) -> Tensor:
     """From values float (n, s, s) to uint8 (n, 3, s, s) by a cosine palette of each picture; a quarter take their brightness from ``other``."""
     rate = (1 + (u[:, 0:3] * 3).floor()) * (0.5 + u[:, 3:6] / 2) / 3
-    phase = u[:, 6:7] + torch.arange(3, device=u.device) * (0.1 + 0.4 * u[:, 5:6]) + time[:, None] / 10
-    wave = torch.cos((value[:, None] * rate[..., None, None]).add_(phase[..., None, None]).mul_(2 * math.pi)).mul_(0.5).add_(0.5)
+    phase = (
+        u[:, 6:7] + torch.arange(3, device=u.device) * (0.1 + 0.4 * u[:, 5:6]) + time[:, None] / 10
+    )
+    wave = (
+        torch.cos(
+            (value[:, None] * rate[..., None, None]).add_(phase[..., None, None]).mul_(2 * math.pi)
+        )
+        .mul_(0.5)
+        .add_(0.5)
+    )
     shaded = u[:, 7] < 0.25
     wave[shaded] *= (0.55 + 0.45 * torch.sin(2 * other[shaded]))[:, None]
     return wave.mul_(255.999).to(torch.uint8)
@@ -170,7 +229,9 @@ def _noise(x: Tensor, y: Tensor, table: Tensor) -> Tensor:
         part = plane - whole
         smooth = (part * -2).add_(3).mul_(part).mul_(part)
         torch.add(_wrapped(whole).add_(smooth).mul_(2 / LATTICE), -1, out=out)
-    return grid_sample(wrapped, at.permute(1, 2, 3, 0), mode="bilinear", padding_mode="border", align_corners=True)
+    return grid_sample(
+        wrapped, at.permute(1, 2, 3, 0), mode="bilinear", padding_mode="border", align_corners=True
+    )
 
 
 def _wrapped(x: Tensor, period: float = LATTICE) -> Tensor:
@@ -192,7 +253,9 @@ def _turn(p: Planes, u: Any, t: Tensor, table: Tensor) -> Planes:
 
 def _polar(p: Planes, u: Any, t: Tensor, table: Tensor) -> Planes:
     arms = (1 + (5 * u[0]).floor()) / (2 * math.pi) * 2
-    return (p[0].square() + p[1].square()).clamp_min(1e-6).log() / 2 + (u[1] - 0.5) * t * 0.3, torch.atan2(p[1], p[0]) * arms
+    return (p[0].square() + p[1].square()).clamp_min(1e-6).log() / 2 + (
+        u[1] - 0.5
+    ) * t * 0.3, torch.atan2(p[1], p[0]) * arms
 
 
 def _fold(p: Planes, u: Any, t: Tensor, table: Tensor) -> Planes:
@@ -205,14 +268,20 @@ def _tile(p: Planes, u: Any, t: Tensor, table: Tensor) -> Planes:
 
 
 def _swirl(p: Planes, u: Any, t: Tensor, table: Tensor) -> Planes:
-    angle = (6 * u[0] - 3 + (u[2] - 0.5) * t * 0.2) * torch.exp(-(p[0].square() + p[1].square()) / (0.1 + u[1]))
+    angle = (6 * u[0] - 3 + (u[2] - 0.5) * t * 0.2) * torch.exp(
+        -(p[0].square() + p[1].square()) / (0.1 + u[1])
+    )
     cos, sin = torch.cos(angle), torch.sin(angle)
     return _rotated(p, cos, sin)
 
 
 def _drift(p: Planes, u: Any, t: Tensor, table: Tensor) -> Planes:
     rate, reach = 1 + 3 * u[0], 0.1 + 0.6 * u[1]
-    across, down = _noise((p[0] * rate).add_(0.2 * t * u[2]), p[1] * rate, table).mul_(reach[:, None]).unbind(1)
+    across, down = (
+        _noise((p[0] * rate).add_(0.2 * t * u[2]), p[1] * rate, table)
+        .mul_(reach[:, None])
+        .unbind(1)
+    )
     return across.add_(p[0]), down.add_(p[1])
 
 
@@ -224,20 +293,28 @@ def _invert(p: Planes, u: Any, t: Tensor, table: Tensor) -> Planes:
 
 def _wave(p: Planes, u: Any, t: Tensor, table: Tensor) -> Tensor:
     angle, rate = 2 * math.pi * u[0], math.pi * 2 ** (3 * u[1])
-    return torch.sin((p[0] * torch.cos(angle) + p[1] * torch.sin(angle)) * rate + 2 * math.pi * u[2] + (u[3] - 0.5) * t)
+    return torch.sin(
+        (p[0] * torch.cos(angle) + p[1] * torch.sin(angle)) * rate
+        + 2 * math.pi * u[2]
+        + (u[3] - 0.5) * t
+    )
 
 
 def _clouds(p: Planes, u: Any, t: Tensor, table: Tensor) -> Tensor:
     rate, rough = 1 + 3 * u[0], 0.3 + 0.4 * u[1]
     out = _noise((p[0] * rate).add_(0.2 * t * u[2]), p[1] * rate, table[:, :1])[:, 0]
     for octave in (1, 2):
-        finer = _noise((p[0] * (rate * 2**octave)).add_(3.7 * octave), p[1] * (rate * 2**octave), table[:, 1:])[:, 0]
+        finer = _noise(
+            (p[0] * (rate * 2**octave)).add_(3.7 * octave), p[1] * (rate * 2**octave), table[:, 1:]
+        )[:, 0]
         out += finer.mul_(rough**octave)
     return out.mul_(1.5)
 
 
 def _disc(p: Planes, u: Any, t: Tensor, table: Tensor) -> Tensor:
-    return 2 * ((p[0].square() + p[1].square()).sqrt() - (0.2 + 0.8 * u[0]) + 0.1 * torch.sin(t * u[1]))
+    return 2 * (
+        (p[0].square() + p[1].square()).sqrt() - (0.2 + 0.8 * u[0]) + 0.1 * torch.sin(t * u[1])
+    )
 
 
 def _box(p: Planes, u: Any, t: Tensor, table: Tensor) -> Tensor:
@@ -252,7 +329,9 @@ def _line(p: Planes, u: Any, t: Tensor, table: Tensor) -> Tensor:
 def _star(p: Planes, u: Any, t: Tensor, table: Tensor) -> Tensor:
     arms = 3 + (6 * u[0]).floor()
     around = torch.cos(torch.atan2(p[1], p[0]) * arms + (u[1] - 0.5) * t)
-    return 2 * ((p[0].square() + p[1].square()).sqrt() - (0.3 + 0.5 * u[2]) * (1 + 0.5 * u[3] * around))
+    return 2 * (
+        (p[0].square() + p[1].square()).sqrt() - (0.3 + 0.5 * u[2]) * (1 + 0.5 * u[3] * around)
+    )
 
 
 def _squares(p: Planes, u: Any, t: Tensor, table: Tensor) -> Tensor:
@@ -261,11 +340,17 @@ def _squares(p: Planes, u: Any, t: Tensor, table: Tensor) -> Tensor:
 
 
 def _stripes(p: Planes, u: Any, t: Tensor, table: Tensor) -> Tensor:
-    return (_wrapped(p[0] * (1 + 4 * u[0]) + (u[1] + 0.05 * t), 1) < 0.2 + 0.6 * u[2]).to(p[0].dtype) * (0.5 + u[3])
+    return (_wrapped(p[0] * (1 + 4 * u[0]) + (u[1] + 0.05 * t), 1) < 0.2 + 0.6 * u[2]).to(
+        p[0].dtype
+    ) * (0.5 + u[3])
 
 
 def _rays(p: Planes, u: Any, t: Tensor, table: Tensor) -> Tensor:
-    return torch.sin(torch.atan2(p[1], p[0]) * (2 + (8 * u[0]).floor()) + 6 * u[1] * (p[0].square() + p[1].square()).sqrt() + (u[2] - 0.5) * t)
+    return torch.sin(
+        torch.atan2(p[1], p[0]) * (2 + (8 * u[0]).floor())
+        + 6 * u[1] * (p[0].square() + p[1].square()).sqrt()
+        + (u[2] - 0.5) * t
+    )
 
 
 def _cells(p: Planes, u: Any, t: Tensor, table: Tensor) -> Tensor:
@@ -273,8 +358,13 @@ def _cells(p: Planes, u: Any, t: Tensor, table: Tensor) -> Tensor:
     rate = 1 + 2 * u[0]
     x, y = p[0] * rate, p[1] * rate
     column, row = x.floor(), y.floor()
-    padded, side = pad(table.mul(0.45).add_(0.5), (1, 1, 1, 1), mode="circular").flatten(2), LATTICE + 2
-    corner = (_wrapped(row).mul_(side).add_(_wrapped(column))).long().flatten(1)  # of the nine cells around a place: where the first lies in the table
+    padded, side = (
+        pad(table.mul(0.45).add_(0.5), (1, 1, 1, 1), mode="circular").flatten(2),
+        LATTICE + 2,
+    )
+    corner = (
+        (_wrapped(row).mul_(side).add_(_wrapped(column))).long().flatten(1)
+    )  # of the nine cells around a place: where the first lies in the table
     right, below = column.sub_(x), row.sub_(y)
     first, second = torch.full_like(x, 9), torch.full_like(x, 9)
     for dx in (-1, 0, 1):
@@ -294,10 +384,20 @@ def _smooth_least(a: Tensor, b: Tensor, u: Any, place: Tensor) -> Tensor:
 
 def _side(a: Tensor, b: Tensor, u: Any, place: Tensor) -> Tensor:
     angle = 2 * math.pi * u[0]
-    return torch.where(place * torch.cos(angle) + place[:, None] * torch.sin(angle) > u[1] - 0.5, a, b)
+    return torch.where(
+        place * torch.cos(angle) + place[:, None] * torch.sin(angle) > u[1] - 0.5, a, b
+    )
 
 
-WARP: tuple[Callable[[Planes, Any, Tensor, Tensor], Planes], ...] = (_turn, _polar, _fold, _tile, _swirl, _drift, _invert)
+WARP: tuple[Callable[[Planes, Any, Tensor, Tensor], Planes], ...] = (
+    _turn,
+    _polar,
+    _fold,
+    _tile,
+    _swirl,
+    _drift,
+    _invert,
+)
 FIELD: tuple[Callable[[Planes, Any, Tensor, Tensor], Tensor], ...] = (
     _wave, _clouds, _disc, _box, _line, _star, _squares, _stripes, _rays, _cells,
 )  # fmt: skip

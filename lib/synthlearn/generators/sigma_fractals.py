@@ -11,14 +11,17 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .. import rng
-from ..ifs import BURN_IN, ORBITS, walk
-from ..image import hsv_to_rgb
+from ..core import rng
+from ..core.image import hsv_to_rgb
 from .base import Generator, Options, register, working_memory
+from .ifs import BURN_IN, ORBITS, walk
 
 SIGMA_MAPS = (2, 4)
 POINT_BYTES = 40  # that rendering takes a point
-FRACTAL_CACHE, IMAGES_PER_FRACTAL = 512, 2  # the recipe keeps 512 rendered fractals and renews one every second image
+FRACTAL_CACHE, IMAGES_PER_FRACTAL = (
+    512,
+    2,
+)  # the recipe keeps 512 rendered fractals and renews one every second image
 
 
 def sigma_systems(keys: Tensor, count: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -32,7 +35,11 @@ def sigma_systems(keys: Tensor, count: int | None = None) -> tuple[Tensor, Tenso
     """
     n = len(keys)
     most = count or SIGMA_MAPS[1]
-    maps = torch.full((n,), count, device=keys.device) if count else rng.integers(rng.fold(keys, 0), SIGMA_MAPS[0], SIGMA_MAPS[1] + 1)
+    maps = (
+        torch.full((n,), count, device=keys.device)
+        if count
+        else rng.integers(rng.fold(keys, 0), SIGMA_MAPS[0], SIGMA_MAPS[1] + 1)
+    )
     number = maps.double()
     u = rng.uniform(rng.fold(keys, 1), (most, 2)).double()
     alpha = (5 + number + rng.uniform(rng.fold(keys, 2)).double()) / 2
@@ -48,7 +55,10 @@ def sigma_systems(keys: Tensor, count: int | None = None) -> tuple[Tensor, Tenso
         s2_last = low_last + (high_last - low_last) * u[:, m, 1]
         s2 = torch.where(last, s2_last, s2)
         s1 = torch.where(last, p - 2 * s2_last, s1)
-        singular[:, m, 0], singular[:, m, 1] = torch.where(absent, 0, s1), torch.where(absent, 0, s2)
+        singular[:, m, 0], singular[:, m, 1] = (
+            torch.where(absent, 0, s1),
+            torch.where(absent, 0, s2),
+        )
         q = q - s1 + 3 - 2 * s2
         p = p - s1 - 2 * s2
     turn = rng.uniform(rng.fold(keys, 3), (most, 2), -math.pi, math.pi).double()
@@ -60,7 +70,11 @@ def sigma_systems(keys: Tensor, count: int | None = None) -> tuple[Tensor, Tenso
     shift = rng.uniform(rng.fold(keys, 5), (most, 2), -1, 1).double()
     present = (torch.arange(most, device=keys.device) < maps[:, None])[..., None]
     weight = singular.prod(-1)
-    return torch.cat((matrix.flatten(2), shift * present), -1).float(), (weight / weight.sum(1, keepdim=True)).float(), singular
+    return (
+        torch.cat((matrix.flatten(2), shift * present), -1).float(),
+        (weight / weight.sum(1, keepdim=True)).float(),
+        singular,
+    )
 
 
 def sigma_points(systems: Tensor, probabilities: Tensor, keys: Tensor, points: int) -> Tensor:
@@ -69,10 +83,14 @@ def sigma_points(systems: Tensor, probabilities: Tensor, keys: Tensor, points: i
     steps = -(-points // orbits)
     a, b, c, d, e, f = systems[:, 0].double().unbind(-1)
     determinant = (1 - a) * (1 - d) - b * c
-    determinant = torch.where(determinant.abs() < 1e-6, torch.full_like(determinant, 1e-6), determinant)
+    determinant = torch.where(
+        determinant.abs() < 1e-6, torch.full_like(determinant, 1e-6), determinant
+    )
     fixed = torch.stack(((1 - d) * e + b * f, c * e + (1 - a) * f), -1) / determinant[:, None]
     choices = rng.uniform(rng.fold(keys, 6), (BURN_IN + steps, orbits))
-    return walk(systems, probabilities, choices, fixed.float())[:, :, BURN_IN:].flatten(2)[:, :, :points]
+    return walk(systems, probabilities, choices, fixed.float())[:, :, BURN_IN:].flatten(2)[
+        :, :, :points
+    ]
 
 
 def sigma_density(points: Tensor, size: int, mask: Tensor) -> Tensor:
@@ -106,13 +124,22 @@ def diamond_square(keys: Tensor, size: int) -> Tensor:
         side = grid.shape[-1]
         fine = torch.zeros((n, 2 * side - 1, 2 * side - 1), device=keys.device)
         fine[:, ::2, ::2] = grid
-        noise = rng.uniform(rng.fold(keys, 2, level), (2 * side - 1, 2 * side - 1), -1, 1) * amplitude
-        centre = (grid[:, 1:, 1:] + grid[:, :-1, 1:] + grid[:, 1:, :-1] + grid[:, :-1, :-1]) / 4 + noise[:, 1::2, 1::2]
+        noise = (
+            rng.uniform(rng.fold(keys, 2, level), (2 * side - 1, 2 * side - 1), -1, 1) * amplitude
+        )
+        centre = (
+            grid[:, 1:, 1:] + grid[:, :-1, 1:] + grid[:, 1:, :-1] + grid[:, :-1, :-1]
+        ) / 4 + noise[:, 1::2, 1::2]
         fine[:, 1::2, 1::2] = centre
         # an edge's midpoint is the mean of its four neighbours; beyond the border it wraps
         above, below = torch.cat((centre[:, -1:], centre), 1), torch.cat((centre, centre[:, :1]), 1)
-        fine[:, ::2, 1::2] = (grid[:, :, 1:] + grid[:, :, :-1] + above + below) / 4 + noise[:, ::2, 1::2]
-        before, after = torch.cat((centre[:, :, -1:], centre), 2), torch.cat((centre, centre[:, :, :1]), 2)
+        fine[:, ::2, 1::2] = (grid[:, :, 1:] + grid[:, :, :-1] + above + below) / 4 + noise[
+            :, ::2, 1::2
+        ]
+        before, after = (
+            torch.cat((centre[:, :, -1:], centre), 2),
+            torch.cat((centre, centre[:, :, :1]), 2),
+        )
         fine[:, 1::2, ::2] = (grid[:, 1:] + grid[:, :-1] + before + after) / 4 + noise[:, 1::2, ::2]
         grid = fine
     return grid[:, :size, :size]
@@ -282,14 +309,20 @@ def _place(colour: Tensor, corner: Tensor, side: Tensor, size: int) -> Tensor:
         pixel = torch.arange(source, device=colour.device)
         return (1 - (pixel - position.clamp(0, source - 1)).abs()).clamp_min_(0) * inside[..., None]
 
-    return weights(corner[:, 1])[:, None] @ colour @ weights(corner[:, 0])[:, None].transpose(-1, -2)
+    return (
+        weights(corner[:, 1])[:, None] @ colour @ weights(corner[:, 0])[:, None].transpose(-1, -2)
+    )
 
 
 def _blur3(x: Tensor, sigma: Tensor) -> Tensor:
     """3×3 Gaussian blur of (n, 3, h, w) with its own ``sigma`` (n, 1, 1, 1) per picture; borders mirror without repeating the edge."""
     side = torch.exp(-1 / (2 * sigma**2))
     for dim in (2, 3):
-        padded = torch.nn.functional.pad(x, (0, 0, 1, 1) if dim == 2 else (1, 1, 0, 0), mode="reflect")
+        padded = torch.nn.functional.pad(
+            x, (0, 0, 1, 1) if dim == 2 else (1, 1, 0, 0), mode="reflect"
+        )
         length = x.shape[dim]
-        x = (x + side * (padded.narrow(dim, 0, length) + padded.narrow(dim, 2, length))) / (1 + 2 * side)
+        x = (x + side * (padded.narrow(dim, 0, length) + padded.narrow(dim, 2, length))) / (
+            1 + 2 * side
+        )
     return x

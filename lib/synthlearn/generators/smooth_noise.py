@@ -7,8 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .. import rng
-from ..errors import ParameterError
+from ..core import rng
+from ..core.errors import ParameterError
 from .base import Generator, Options, register
 
 
@@ -19,7 +19,12 @@ class UniformColour(Generator):
     scene = 0
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
-        return rng.integers(keys, 0, 256, (3,)).byte()[..., None, None].expand(-1, -1, size, size).contiguous()
+        return (
+            rng.integers(keys, 0, 256, (3,))
+            .byte()[..., None, None]
+            .expand(-1, -1, size, size)
+            .contiguous()
+        )
 
 
 FINEST = 4096  # cells along a side: a GB of memory
@@ -63,7 +68,10 @@ class Perlin(Generator):
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         o = self.options
-        x = sum(o.persistence**k * gradient_noise(rng.fold(keys, k), 3, o.cells * 2**k, size) for k in range(o.octaves))
+        x = sum(
+            o.persistence**k * gradient_noise(rng.fold(keys, k), 3, o.cells * 2**k, size)
+            for k in range(o.octaves)
+        )
         low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
         return ((x - low) / (high - low).clamp_min(1e-12) * 255).add_(0.5).byte()
 

@@ -10,7 +10,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .. import pyramid, rng
+from ..core import rng
+from . import pyramid
 from .base import Generator, Options, register
 
 ROUNDS = 10
@@ -66,9 +67,13 @@ def colour_model(keys: Tensor, size: int, palette: str = "clipped") -> ColourMod
     pixels = x.flatten(2).transpose(1, 2)
     mean = pixels.mean(1)
     centred = pixels - mean[:, None]
-    axes = torch.linalg.eigh((centred.transpose(1, 2) @ centred).double()).eigenvectors.flip(2).float()
+    axes = (
+        torch.linalg.eigh((centred.transpose(1, 2) @ centred).double()).eigenvectors.flip(2).float()
+    )
     largest = axes.gather(1, axes.abs().argmax(1, keepdim=True))
-    axes = axes * torch.where(largest < 0, -1.0, 1.0)  # an eigenvector's sign is free: fix it, so that all devices agree
+    axes = axes * torch.where(
+        largest < 0, -1.0, 1.0
+    )  # an eigenvector's sign is free: fix it, so that all devices agree
     channels = (centred @ axes).transpose(1, 2)
     low, high = channels.amin(2), channels.amax(2)
     return ColourModel(mean, axes, low, high, _cumulative(_bin(channels, low, high, BINS)[0], BINS))
@@ -78,7 +83,9 @@ def _box_blur(x: Tensor, side: Tensor) -> Tensor:
     """Mean over side×side boxes with black beyond the border; x (n, c, h, w), side int64 (n,)."""
     for dim in (2, 3):
         length = x.shape[dim]
-        sums = torch.cat((torch.zeros_like(x.narrow(dim, 0, 1)), x.cumsum(dim, dtype=torch.float64)), dim)
+        sums = torch.cat(
+            (torch.zeros_like(x.narrow(dim, 0, 1)), x.cumsum(dim, dtype=torch.float64)), dim
+        )
         centre = torch.arange(length, device=x.device)
         first = (centre - (side[:, None] - 1) // 2).clamp(0, length)
         last = (centre + side[:, None] // 2 + 1).clamp(0, length)
@@ -153,7 +160,9 @@ def amplitudes(slope_x: Tensor, slope_y: Tensor, size: int) -> Tensor:
     amplitude = 1 / (EPSILON + fx ** slope_x[:, None, None] + fy[:, None] ** slope_y[:, None, None])
     amplitude[:, 0, 0] = 0
     energy = amplitude.square()
-    total = energy[..., 0].sum(1) + energy[..., -1].sum(1) + 2 * energy[..., 1:-1].sum((1, 2))  # of the whole plane
+    total = (
+        energy[..., 0].sum(1) + energy[..., -1].sum(1) + 2 * energy[..., 1:-1].sum((1, 2))
+    )  # of the whole plane
     return amplitude * (size**2 / total.sqrt())[:, None, None]
 
 
@@ -164,7 +173,9 @@ def impose_spectrum(x: Tensor, amplitude: Tensor) -> Tensor:
     std = centred.square().mean((2, 3), keepdim=True).sqrt()
     f = torch.fft.rfft2(centred)
     size = f.abs()
-    phase = torch.where(size > 0, f / size.clamp_min(1e-30), torch.ones((), dtype=f.dtype, device=f.device))
+    phase = torch.where(
+        size > 0, f / size.clamp_min(1e-30), torch.ones((), dtype=f.dtype, device=f.device)
+    )
     return torch.fft.irfft2(amplitude[:, None] * phase, s=x.shape[-2:]) * std + mean
 
 
@@ -199,8 +210,13 @@ def impose_wavelets(x: Tensor, model: WaveletModel, borders: str) -> Tensor:
     for band in (high[:, None], *bands):
         part = slice(first, first + band.shape[1])
         first = part.stop
-        std, cumulative = model.std[:, :, part].flatten(0, 1), model.cumulative[:, :, part].flatten(0, 1)
-        edge = torch.full_like(std, GRID * (1 + 1 / (WAVELET_BINS - 1)))  # bins are centred on the grid
+        std, cumulative = (
+            model.std[:, :, part].flatten(0, 1),
+            model.cumulative[:, :, part].flatten(0, 1),
+        )
+        edge = torch.full_like(
+            std, GRID * (1 + 1 / (WAVELET_BINS - 1))
+        )  # bins are centred on the grid
         y = match_histogram(band.flatten(2), -edge, edge, cumulative.contiguous())
         y -= y.mean(2, keepdim=True)
         y *= (std / y.square().mean(2).sqrt())[..., None]
@@ -258,7 +274,15 @@ class Wavelets(Statistical):
         return impose(keys, size, ROUNDS, o.spectrum, o.borders, o.color, o.palette)
 
 
-def impose(keys: Tensor, size: int, rounds: int, with_spectrum: bool, borders: str | None, color: bool, palette: str) -> Tensor:
+def impose(
+    keys: Tensor,
+    size: int,
+    rounds: int,
+    with_spectrum: bool,
+    borders: str | None,
+    color: bool,
+    palette: str,
+) -> Tensor:
     """Start from white noise and impose statistics in turns: spectrum, wavelet marginals (borders is not None), colours; uint8 (n, 3, size, size)."""
     model = colour_model(rng.fold(keys, 0), size, palette)
     amplitude, _ = spectrum(keys, size)

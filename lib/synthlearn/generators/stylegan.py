@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .. import rng
-from ..errors import ParameterError
+from ..core import rng
+from ..core.errors import ParameterError
 from .base import Generator, Options, register
 
 SIDE = 256  # pixels at which the paper's networks paint
@@ -39,9 +39,14 @@ def sign_kernels() -> Tensor:
         "-0+-0+-0+ -++-0+--+ -++--+--+ +++-0+--- +++000--- ++++0---- ++-+----- ++-+0-+--"
     )
     vertical, rising, horizontal, falling = "+-++-++-+", "-+++-+++-", "+++---+++", "++-+-+-++"
-    bars = " ".join((vertical, vertical, rising, horizontal, horizontal, horizontal, falling, vertical))  # diagonals are rarer: rounding to signs
+    bars = " ".join(
+        (vertical, vertical, rising, horizontal, horizontal, horizontal, falling, vertical)
+    )  # diagonals are rarer: rounding to signs
     spots = "0000+0000 ----+---- 0+0+++0+0 -+-+++-+-"
-    edge, bar, spot = (torch.tensor([["-0+".index(c) - 1.0 for c in word] for word in words.split()]) for words in (edges, bars, spots))
+    edge, bar, spot = (
+        torch.tensor([["-0+".index(c) - 1.0 for c in word] for word in words.split()])
+        for words in (edges, bars, spots)
+    )
     return torch.cat((edge, bar, -bar, spot, -spot)).view(-1, 3, 3)
 
 
@@ -49,7 +54,9 @@ def oriented_kernels() -> Tensor:
     """The kernels of oriented: 8 edges and 8 bars over half a turn, without mean, 4 spots, and all of them negated; float (40, 3, 3)."""
     angle = torch.arange(8) * math.pi / 8
     offset = torch.arange(-1.0, 2.0)
-    across = offset * torch.cos(angle)[:, None, None] - offset[:, None] * torch.sin(angle)[:, None, None]  # distance from the line, in pixels
+    across = (
+        offset * torch.cos(angle)[:, None, None] - offset[:, None] * torch.sin(angle)[:, None, None]
+    )  # distance from the line, in pixels
     edges = (-across).clamp(-1, 1)
     bars = (2 * across.abs() - 1).clamp(-1, 1)
     bars = bars - bars.mean((1, 2), keepdim=True)
@@ -77,7 +84,10 @@ def layers(side: int, width: float) -> list[Layer]:
     found = [Layer(channels(4, width), channels(4, width), 4, False)]
     for k in range(3, side.bit_length()):
         r = 1 << k
-        found += [Layer(channels(r // 2, width), channels(r, width), r, True), Layer(channels(r, width), channels(r, width), r, False)]
+        found += [
+            Layer(channels(r // 2, width), channels(r, width), r, True),
+            Layer(channels(r, width), channels(r, width), r, False),
+        ]
     return found
 
 
@@ -107,7 +117,9 @@ def network(key: int, side: int, width: float, free: bool, device: str) -> Netwo
         [draw(0, i, layer.inputs, LATENT) for i, layer in enumerate(convolutions)],
         [draw(1, i, c, LATENT) for i, c in enumerate(painters)],
         draw(2, 0, convolutions[0].inputs, 4, 4),
-        [draw(3, i, layer.outputs, layer.inputs, 3, 3) for i, layer in enumerate(convolutions)] if free else [],
+        [draw(3, i, layer.outputs, layer.inputs, 3, 3) for i, layer in enumerate(convolutions)]
+        if free
+        else [],
         [draw(4, i, 3, c) for i, c in enumerate(painters)] if free else [],
     )
 
@@ -117,7 +129,9 @@ def pink_noise(keys: Tensor, side: int) -> Tensor:
     period = side + 1
     slope = rng.uniform(rng.fold(keys, 0), (), *NOISE_SLOPE)
     phase = rng.uniform(rng.fold(keys, 1), (period, period // 2 + 1), 0, 2 * math.pi)
-    phase[:, period // 2 + 1 :, 0] = -phase[:, 1 : period // 2 + 1, 0].flip(1)  # so that the map is real
+    phase[:, period // 2 + 1 :, 0] = -phase[:, 1 : period // 2 + 1, 0].flip(
+        1
+    )  # so that the map is real
     f = torch.fft.fftfreq(period, 1 / period, device=keys.device)
     radius = torch.hypot(f[:, None], f[: period // 2 + 1])
     radius[0, 0] = 1
@@ -130,7 +144,9 @@ def pink_noise(keys: Tensor, side: int) -> Tensor:
 @lru_cache(maxsize=16)
 def _lanczos(target: int) -> Tensor:
     """Rows of a Lanczos-3 enlargement of ENVELOPE samples to ``target``, cut at the border and normalised as PIL does; float (target, ENVELOPE)."""
-    x = (torch.arange(target, dtype=torch.float64)[:, None] + 0.5) * ENVELOPE / target - (torch.arange(ENVELOPE) + 0.5)
+    x = (torch.arange(target, dtype=torch.float64)[:, None] + 0.5) * ENVELOPE / target - (
+        torch.arange(ENVELOPE) + 0.5
+    )
     weight = torch.where(x.abs() < 3, torch.sinc(x) * torch.sinc(x / 3), 0.0)
     return (weight / weight.sum(1, keepdim=True)).float()
 
@@ -157,7 +173,10 @@ class StyleGANOptions(Options):
     bias_high: float = 0.0
     width: float = 1.0
     images_per_network: int = 400
-    allowed: ClassVar = {"kernels": ("free", "signs", "oriented"), "noise": ("none", "pink", "envelope", "envelope_bank")}
+    allowed: ClassVar = {
+        "kernels": ("free", "signs", "oriented"),
+        "noise": ("none", "pink", "envelope", "envelope_bank"),
+    }
     at_least: ClassVar = {
         "width": 1 / 64, "images_per_network": 1, "bias_low": -10.0, "bias_high": -10.0,
     }  # fmt: skip
@@ -185,7 +204,9 @@ class StyleGAN(Generator):
 
     Options = StyleGANOptions
     scene = SIDE
-    work_bytes = 16 << 20  # of a width of 1; in half precision on a GPU, where tied kernels take less
+    work_bytes = (
+        16 << 20
+    )  # of a width of 1; in half precision on a GPU, where tied kernels take less
 
     def scene_size(self, size: int) -> int:
         return max(self.scene, 1 << (size - 1).bit_length())
@@ -220,7 +241,10 @@ def styles(shared: Network, keys: Tensor) -> tuple[list[Tensor], list[Tensor]]:
     """Styles (n, c) of the convolutions and of the to-RGB layers; a to-RGB layer shares its latent with the convolution after it."""
     w = functional.leaky_relu(rng.normal(rng.fold(keys, 0), (len(shared.affine) + 1, LATENT)), 0.2)
     convolutions = [w[:, i] @ a.T / math.sqrt(LATENT) + 1 for i, a in enumerate(shared.affine)]
-    painters = [(w[:, 2 * i + 1] @ a.T / math.sqrt(LATENT) + 1) / math.sqrt(len(a)) for i, a in enumerate(shared.rgb_affine)]
+    painters = [
+        (w[:, 2 * i + 1] @ a.T / math.sqrt(LATENT) + 1) / math.sqrt(len(a))
+        for i, a in enumerate(shared.rgb_affine)
+    ]
     return convolutions, painters
 
 
@@ -260,11 +284,19 @@ def free_synthesis(shared: Network, keys: Tensor, side: int, width: float) -> Te
     convolutions, painters = styles(shared, keys)
     x = shared.constant.expand(len(keys), -1, -1, -1)
     image = torch.zeros(len(keys), 3, 2, 2, device=keys.device)
-    for number, (layer, style, kernel) in enumerate(zip(layers(side, width), convolutions, shared.kernels, strict=True)):
-        gain = torch.rsqrt(style.square() @ kernel.square().sum((2, 3)).T + EPSILON)[..., None, None]
+    for number, (layer, style, kernel) in enumerate(
+        zip(layers(side, width), convolutions, shared.kernels, strict=True)
+    ):
+        gain = torch.rsqrt(style.square() @ kernel.square().sum((2, 3)).T + EPSILON)[
+            ..., None, None
+        ]
         x = x * style[..., None, None]
         if layer.up:
-            x = _smooth(functional.pad(functional.conv_transpose2d(x, kernel.transpose(0, 1), stride=2), (1, 1, 1, 1)))
+            x = _smooth(
+                functional.pad(
+                    functional.conv_transpose2d(x, kernel.transpose(0, 1), stride=2), (1, 1, 1, 1)
+                )
+            )
         else:
             x = functional.conv2d(x, kernel, padding=1)
         x = functional.relu(x * gain) * GAIN
@@ -409,16 +441,25 @@ def _tied(
     plan = layers(side, o.width)
     draws = draw_layers(plan, keys, net, noise, o)
     image = torch.zeros(len(keys), 3, 2, 2, device=keys.device)
-    taps = torch.einsum("ni,niyx,ihw->nyxhw", convolutions[0], draws[0].kernel, shared.constant)  # what the first layer adds at each of its nine taps
+    taps = torch.einsum(
+        "ni,niyx,ihw->nyxhw", convolutions[0], draws[0].kernel, shared.constant
+    )  # what the first layer adds at each of its nine taps
     for number, (layer, draw) in enumerate(zip(plan, draws, strict=True)):
         norm = (convolutions[number].square() * draw.kernel.square().sum((2, 3))).sum(1)
         single = assemble(taps, layer.up) * torch.rsqrt(norm + EPSILON)[:, None, None]
         readers = []
         if not layer.up:
             block = number // 2
-            readers.append(rng.normal(rng.fold(keys, 10 + block), (3, layer.outputs)) * painters[block][:, None])
+            readers.append(
+                rng.normal(rng.fold(keys, 10 + block), (3, layer.outputs))
+                * painters[block][:, None]
+            )
         if number + 1 < len(plan):
-            readers.append((convolutions[number + 1][..., None, None] * draws[number + 1].kernel).flatten(2).transpose(1, 2))
+            readers.append(
+                (convolutions[number + 1][..., None, None] * draws[number + 1].kernel)
+                .flatten(2)
+                .transpose(1, 2)
+            )
         read = read_channels(single, draw, torch.cat(readers, 1))
         if not layer.up:
             image = upsample(image) + read[:, :3]
@@ -487,7 +528,9 @@ def _lines(single: Tensor, draw: Draw, weights: Tensor) -> tuple[Tensor, Tensor,
     knots, order = (-draw.bias).sort(1)
     signs = torch.tensor([1.0, -1.0], device=single.device)
     mine = weights[:, None] * (draw.sign[:, None] == signs[:, None])[:, :, None]  # (n, 2, k, c)
-    mine = torch.stack((mine, mine * draw.bias[:, None, None]), 2).gather(4, order[:, None, None, None].expand(n, 2, 2, k, c))
+    mine = torch.stack((mine, mine * draw.bias[:, None, None]), 2).gather(
+        4, order[:, None, None, None].expand(n, 2, 2, k, c)
+    )
     table = functional.pad(mine.double().cumsum(4), (1, 0)).mul_(GAIN).float()
     v = (signs[:, None] * single.flatten(1)[:, None] + draw.noise.flatten(1)[:, None]).contiguous()
     return table, knots[:, None].expand(n, 2, c).contiguous(), v
@@ -496,8 +539,13 @@ def _lines(single: Tensor, draw: Draw, weights: Tensor) -> tuple[Tensor, Tensor,
 def to_photographic(x: Tensor, keys: Tensor) -> Tensor:
     """Give every channel of (n, 3, h, w) a drawn mean and contrast, clip to [0, 1], cut to bytes."""
     z = rng.normal(rng.fold(keys, 2), (2, 3))
-    mean, spread, std, std_spread = (torch.tensor(t, device=x.device) for t in (MEAN, MEAN_SPREAD, STD, STD_SPREAD))
+    mean, spread, std, std_spread = (
+        torch.tensor(t, device=x.device) for t in (MEAN, MEAN_SPREAD, STD, STD_SPREAD)
+    )
     x = x - x.mean((2, 3), keepdim=True)
     x = x / x.square().mean((2, 3), keepdim=True).sqrt().clamp_min(1e-12)
-    x = x * (std + std_spread * z[:, 1])[..., None, None] + (mean + spread * z[:, 0])[..., None, None]
+    x = (
+        x * (std + std_spread * z[:, 1])[..., None, None]
+        + (mean + spread * z[:, 0])[..., None, None]
+    )
     return (x.clamp(0, 1) * 255).byte()

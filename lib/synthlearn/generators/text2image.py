@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .. import files, rng
-from ..errors import CheckpointError, DataError, ParameterError
+from ..core import files, rng
+from ..core.errors import CheckpointError, DataError, ParameterError
 from .base import Generator, Options, register
 
 PRICE = (
@@ -114,16 +114,32 @@ class TextToImage(Generator):
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         """As of any generator. Raises DataError for captions that the model cannot tell apart, and
         for a picture that is not finite."""
-        o, caption, number = self.options, indices % len(self.captions), indices // len(self.captions)
+        o, caption, number = (
+            self.options,
+            indices % len(self.captions),
+            indices // len(self.captions),
+        )
         with self.lock:
             pipeline = _pipeline(o.model, str(keys.device), o.revision)
             if not self.told_apart:
                 self._tell_apart(pipeline.tokenizer)
-            shape = (pipeline.unet.config.in_channels, size // pipeline.vae_scale_factor, size // pipeline.vae_scale_factor)
-            noise = rng.normal(rng.key("text2image latents", seed, caption, number, device=keys.device), shape).view(len(indices), *shape)
+            shape = (
+                pipeline.unet.config.in_channels,
+                size // pipeline.vae_scale_factor,
+                size // pipeline.vae_scale_factor,
+            )
+            noise = rng.normal(
+                rng.key("text2image latents", seed, caption, number, device=keys.device), shape
+            ).view(len(indices), *shape)
             prompts = [self.captions[c] for c in caption.tolist()]
             latents = pipeline(
-                prompts, height=size, width=size, num_inference_steps=o.steps, guidance_scale=o.w, latents=noise.to(pipeline.unet.dtype), output_type="latent"
+                prompts,
+                height=size,
+                width=size,
+                num_inference_steps=o.steps,
+                guidance_scale=o.w,
+                latents=noise.to(pipeline.unet.dtype),
+                output_type="latent",
             ).images
             # As the pipeline decodes them; but it would clip what is not finite.
             scaled = latents / pipeline.vae.config.scaling_factor
@@ -132,7 +148,9 @@ class TextToImage(Generator):
         if not bool(finite.all()):
             which = int(finite.int().argmin())
             half = "half precision is too small for it: --device cpu computes in fp32"
-            weights = "its weights are damaged or guidance is too strong: fetch it again, or lower w"
+            weights = (
+                "its weights are damaged or guidance is too strong: fetch it again, or lower w"
+            )
             raise DataError(
                 f"option model = {o.model!r}: picture {int(indices[which])}, of caption "
                 f"{prompts[which]!r}, is not finite; {weights if painted.is_cpu else half}"
@@ -142,7 +160,9 @@ class TextToImage(Generator):
     def _tell_apart(self, tokenizer: Any) -> None:
         """Raise DataError if two captions are the same tokens; say how many are cut off."""
         most, seen, cut = tokenizer.model_max_length, dict[bytes, int](), list[int]()
-        parts = (self.captions[start : start + 4096] for start in range(0, len(self.captions), 4096))
+        parts = (
+            self.captions[start : start + 4096] for start in range(0, len(self.captions), 4096)
+        )
         found = (tokens for part in parts for tokens in tokenizer(part, verbose=False).input_ids)
         for line, tokens in zip(self.lines, found, strict=True):
             if len(tokens) > most:
@@ -187,7 +207,9 @@ def _digest(folder: Path) -> str:
     CheckpointError for a file that cannot be read."""
     found = hashlib.sha256()
     try:
-        for path in sorted(p for p in folder.rglob("*") if p.suffix in (".json", ".safetensors", ".txt")):
+        for path in sorted(
+            p for p in folder.rglob("*") if p.suffix in (".json", ".safetensors", ".txt")
+        ):
             found.update(f"{path.relative_to(folder)}\0{files.sha256(path)}\0".encode())
     except OSError as error:
         raise CheckpointError(f"option model = {str(folder)!r}: {error}; fetch it again") from error
@@ -209,23 +231,37 @@ def _refuse_code(folder: Path) -> None:
 def _pipeline(model: str, device: str, revision: str = "") -> Any:
     """The pipeline with DDIM as its sampler, in half precision on a GPU. Weights are read from
     safetensors files alone: nothing in them is run. ``revision``: of a model on the hub, else ""."""
-    importlib.import_module("..vision", __package__)  # transformers imports torchvision: make sure that it can
+    importlib.import_module(
+        "synthlearn.core.vision"
+    )  # transformers imports torchvision: make sure that it can
     try:
         diffusers = importlib.import_module("diffusers")
         kind, ddim = diffusers.StableDiffusionPipeline, diffusers.DDIMScheduler
     except (ImportError, RuntimeError) as error:
-        raise ParameterError("generator 'text2image': diffusers is not installed; pip install -e '.[text2image]' in the checkout") from error
+        raise ParameterError(
+            "generator 'text2image': diffusers is not installed; pip install -e '.[text2image]' in the checkout"
+        ) from error
     precision = torch.float16 if device.startswith("cuda") else torch.float32
     try:
-        folder = kind.download(model, revision=revision, use_safetensors=True) if revision else model
+        folder = (
+            kind.download(model, revision=revision, use_safetensors=True) if revision else model
+        )
         _refuse_code(Path(folder))
-        pipeline = kind.from_pretrained(folder, use_safetensors=True, safety_checker=None, requires_safety_checker=False, torch_dtype=precision)
+        pipeline = kind.from_pretrained(
+            folder,
+            use_safetensors=True,
+            safety_checker=None,
+            requires_safety_checker=False,
+            torch_dtype=precision,
+        )
         pipeline.scheduler = ddim.from_config(pipeline.scheduler.config)
     except CheckpointError:
         raise
     except Exception as error:  # diffusers passes on whatever its hub client or file reader raises
         said = " ".join(str(error).split())[:300] or type(error).__name__
-        raise CheckpointError(f"option model = {model!r}: not readable ({said}); give {PRICE}") from error
+        raise CheckpointError(
+            f"option model = {model!r}: not readable ({said}); give {PRICE}"
+        ) from error
     pipeline.set_progress_bar_config(disable=True)
     # We say once which captions are cut off.
     logging.getLogger(type(pipeline).__module__).setLevel(logging.ERROR)

@@ -9,8 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .. import deadline, files, progress, rng
-from ..errors import CheckpointError, ParameterError
+from ..core import deadline, files, progress, rng
+from ..core.errors import CheckpointError, ParameterError
 from .base import Generator, Options, register
 from .dead_leaves import SHAPES, cover
 from .statistical import WaveletOptions, Wavelets
@@ -61,7 +61,12 @@ def bank(n: int, size: int, seed: int, device: str = "cpu") -> tuple[Tensor, Ten
         taking = f"take {taken / 2**30:.0f} GiB at {size} pixels, must be at most {LARGEST >> 30}"
         raise ParameterError(f"option textures = {n}: {taking}; lower textures or size")
     parts = []
-    described = {**SOURCE.spec(), "size": size, "seed": seed, "device": device.split(":")[0]}  # a GPU's pictures differ in rounding
+    described = {
+        **SOURCE.spec(),
+        "size": size,
+        "seed": seed,
+        "device": device.split(":")[0],
+    }  # a GPU's pictures differ in rounding
     folder = files.runs() / "textures" / files.digest(described)[:16]
     with progress.bar(n, "textures", "image") as shown:
         for start in range(0, n, PART):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from .. import files, stats
-from ..errors import ParameterError
+from ..core import files, stats
+from ..core.errors import ParameterError
 from . import inference, records
 from .inference import MAIN
 from .measurements import plans
@@ -21,7 +21,17 @@ PAPERS = {
     "later": "Later papers",
     "book": "This book's own questions",
 }
-WORDS = ("id", "text", "source", "paper", "chapters", "under", "control", "changed", "untested")  # of a claim, besides its rules
+WORDS = (
+    "id",
+    "text",
+    "source",
+    "paper",
+    "chapters",
+    "under",
+    "control",
+    "changed",
+    "untested",
+)  # of a claim, besides its rules
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,9 @@ class Claim:
     @property
     def runs(self) -> int:
         """Of the row, or measured encoders of it, that has fewest; 0: nothing is recorded."""
-        return min((e.runs for e in self.evidence if e.tested and e.runs and not e.control), default=0)
+        return min(
+            (e.runs for e in self.evidence if e.tested and e.runs and not e.control), default=0
+        )
 
 
 def read(path: str = "book/claims.toml") -> list[dict[str, Any]]:
@@ -67,15 +79,32 @@ def _checked(claim: dict[str, Any], sets: dict[str, list[str]]) -> dict[str, Any
     rules: list[tuple[str, Any]] = []
     for name, asked in claim.items():
         if name == "control":
-            rules.append(("compare", {"pairs": expanded(asked, sets), "under": (MAIN,), "control": True}))
+            rules.append(
+                ("compare", {"pairs": expanded(asked, sets), "under": (MAIN,), "control": True})
+            )
         elif name == "compare":
-            rules.append(("compare", {"pairs": expanded(asked, sets), "under": tuple(claim.get("under", (MAIN,))), "control": False}))
+            rules.append(
+                (
+                    "compare",
+                    {
+                        "pairs": expanded(asked, sets),
+                        "under": tuple(claim.get("under", (MAIN,))),
+                        "control": False,
+                    },
+                )
+            )
         elif name in RULES:
             tables = isinstance(asked, list) and all(isinstance(each, dict) for each in asked)
             rules += [(name, _named(each, sets)) for each in (asked if tables else [asked])]
         elif name not in WORDS:
-            raise ParameterError(f"book/claims.toml: claim {claim['id']!r} has {name!r}; rules are {', '.join(RULES)}")
-    if claim["paper"] not in PAPERS or bool(rules) == bool(claim.get("untested")) or set(claim.get("under", ())) - MEASURES.keys():
+            raise ParameterError(
+                f"book/claims.toml: claim {claim['id']!r} has {name!r}; rules are {', '.join(RULES)}"
+            )
+    if (
+        claim["paper"] not in PAPERS
+        or bool(rules) == bool(claim.get("untested"))
+        or set(claim.get("under", ())) - MEASURES.keys()
+    ):
         raise ParameterError(f"book/claims.toml: claim {claim['id']!r} needs a paper of {', '.join(PAPERS)}, either rules or `untested`, "
                              f"and `under` of {', '.join(MEASURES)}")  # fmt: skip
     return {**{name: claim[name] for name in claim if name in WORDS}, "rules": rules}
@@ -85,7 +114,12 @@ def _named(asked: Any, sets: dict[str, list[str]]) -> Any:
     """A rule's arguments, the rows of a set in place of its name."""
     if not isinstance(asked, dict):
         return asked
-    return {key: [m for name in value for m in members(name, sets)] if key in ("best_of", "sets") else value for key, value in asked.items()}
+    return {
+        key: [m for name in value for m in members(name, sets)]
+        if key in ("best_of", "sets")
+        else value
+        for key, value in asked.items()
+    }
 
 
 def evidence(claim: dict[str, Any], known: Known) -> list[Evidence]:
@@ -93,7 +127,9 @@ def evidence(claim: dict[str, Any], known: Known) -> list[Evidence]:
     return [e for name, asked in claim["rules"] for e in RULES[name](known, asked)]
 
 
-def judge(claims: Sequence[dict[str, Any]], found: Sequence[tuple[str, Sequence[Evidence]]]) -> list[Claim]:
+def judge(
+    claims: Sequence[dict[str, Any]], found: Sequence[tuple[str, Sequence[Evidence]]]
+) -> list[Claim]:
     """Verdicts from each claim's profile and evidence; one correction over each paper's claims."""
     weighed = [_weigh(list(each)) for _, each in found]
     judged: dict[str, Claim] = {}
@@ -147,7 +183,9 @@ def known(profile: str) -> Known:
 
 def profiles() -> list[str]:
     """The study's profiles that have committed runs, the most telling first: a larger one decides wherever it has all that a rule needs."""
-    return [name for name in reversed(NAMES) if (files.root() / "results" / "records" / name).is_dir()]
+    return [
+        name for name in reversed(NAMES) if (files.root() / "results" / "records" / name).is_dir()
+    ]
 
 
 def verdicts() -> list[Claim]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from scipy.stats import binom
 
-from .. import stats
+from ..core import stats
 
 # Top-1 where nothing is trained. Pixels, mean colours and the random encoder were right on equally many images on AMD and on Intel; the slack is for
 # a probe that chooses another L2.
@@ -44,55 +44,107 @@ class Comparison:
     @property
     def word(self) -> str:
         """The answer."""
-        return "agrees" if self.agrees else "DIFFERS" if self.strict or self.p is not None else "unclear"
+        return (
+            "agrees"
+            if self.agrees
+            else "DIFFERS"
+            if self.strict or self.p is not None
+            else "unclear"
+        )
 
 
 def to_the_bit(again: Mapping[str, Any], recorded: Mapping[str, Any]) -> Comparison:
     """On the record's kind of machine: everything must be equal."""
-    return Comparison(again == recorded, "to the bit", f"{again}" if again == recorded else f"{again} for {recorded}", strict=True)
+    return Comparison(
+        again == recorded,
+        "to the bit",
+        f"{again}" if again == recorded else f"{again} for {recorded}",
+        strict=True,
+    )
 
 
 def untrained(again: Mapping[str, float], recorded: Mapping[str, float]) -> Comparison:
     """Elsewhere, top-1 by measurement where nothing is trained, so that nothing magnifies rounding."""
     agrees = all(abs(top1 - recorded[name]) <= UNTRAINED for name, top1 in again.items())
-    return Comparison(agrees, f"up to rounding (± {100 * UNTRAINED:g} points), for nothing is trained", _top1(again, recorded), strict=True)
+    return Comparison(
+        agrees,
+        f"up to rounding (± {100 * UNTRAINED:g} points), for nothing is trained",
+        _top1(again, recorded),
+        strict=True,
+    )
 
 
 def follows(source: Mapping[str, Any]) -> bool:
     """Whether a source, by its spec, gives the same images everywhere up to rounding: not where they come of an encoder or of a model trained here."""
-    return source.get("text2image") != "learned" and not source.get("options", {}).get("encoder") and all(map(follows, source.get("parts", ())))
+    return (
+        source.get("text2image") != "learned"
+        and not source.get("options", {}).get("encoder")
+        and all(map(follows, source.get("parts", ())))
+    )
 
 
-def start(again: Sequence[float], recorded: Sequence[float], steps: Sequence[int], source: Mapping[str, Any]) -> Comparison:
+def start(
+    again: Sequence[float],
+    recorded: Sequence[float],
+    steps: Sequence[int],
+    source: Mapping[str, Any],
+) -> Comparison:
     """Elsewhere, the first points of a loss curve; ``steps``: the last step of each, ``source``: what the images come from, as recorded."""
     sharp = follows(source) and steps[0] <= FIRST_STEPS
-    bounds = [FIRST if sharp and i == 0 else next((bound for last, bound in LATER if step <= last), LATEST) for i, step in enumerate(steps)]
+    bounds = [
+        FIRST
+        if sharp and i == 0
+        else next((bound for last, bound in LATER if step <= last), LATEST)
+        for i, step in enumerate(steps)
+    ]
     if sharp:
         asked = f"first point of the loss up to rounding (± {FIRST:g}), then no more than rounding grows to ({_bounds(bounds[1:])})"
     else:
         asked = f"no more than rounding grows to ({_bounds(bounds)}): that is too much to decide anything"
     agrees = all(abs(a - b) <= bound for a, b, bound in zip(again, recorded, bounds, strict=True))
-    return Comparison(agrees, asked, ", ".join(f"{a:.6f} for {b:.6f}" for a, b in zip(again, recorded, strict=True)), strict=sharp)
+    return Comparison(
+        agrees,
+        asked,
+        ", ".join(f"{a:.6f} for {b:.6f}" for a, b in zip(again, recorded, strict=True)),
+        strict=sharp,
+    )
 
 
 def _bounds(bounds: Sequence[float]) -> str:
     return ", ".join(f"± {bound:g}" for bound in bounds)
 
 
-def runs(again: Mapping[str, float], recorded: Mapping[str, float], spreads: Mapping[str, stats.Spread], tests: int, what: str = "runs") -> Comparison:
+def runs(
+    again: Mapping[str, float],
+    recorded: Mapping[str, float],
+    spreads: Mapping[str, stats.Spread],
+    tests: int,
+    what: str = "runs",
+) -> Comparison:
     """Elsewhere, top-1 by measurement of a run: each within what two ``what`` of a row differ by, all of them in 95 % of cases (Bonferroni).
 
     spreads: of runs, by measurement; where one is unknown, ``tests``, the number of test images, must do.
     """
     level = stats.LEVEL / len(again)
     if not all(spreads[name].df for name in again):
-        halves = {name: stats.samples_apart((top1 + recorded[name]) / 2, tests, level) for name, top1 in again.items()}
+        halves = {
+            name: stats.samples_apart((top1 + recorded[name]) / 2, tests, level)
+            for name, top1 in again.items()
+        }
         agrees = all(abs(top1 - recorded[name]) <= halves[name] for name, top1 in again.items())
         asked = f"within what two samples of {tests:,} images differ by: how far {what} of a row lie apart is not known, so this decides nothing"
         return Comparison(agrees, asked, _top1(again, recorded, halves))
     halves = {name: stats.runs_apart(spreads[name], level) for name in again}
-    p = min(1.0, len(again) * min(_p(top1, recorded[name], spreads[name]) for name, top1 in again.items()))
-    return Comparison(p > stats.LEVEL, f"within what two {what} of a row differ by", _top1(again, recorded, halves), p=p)
+    p = min(
+        1.0,
+        len(again) * min(_p(top1, recorded[name], spreads[name]) for name, top1 in again.items()),
+    )
+    return Comparison(
+        p > stats.LEVEL,
+        f"within what two {what} of a row differ by",
+        _top1(again, recorded, halves),
+        p=p,
+    )
 
 
 def value(name: str, again: float, recorded: float, spread: stats.Spread) -> Comparison:
@@ -102,22 +154,36 @@ def value(name: str, again: float, recorded: float, spread: stats.Spread) -> Com
         asked = f"within {100 * PROPERTY:g} %: how far encoders of a row lie apart is not known, so this decides nothing"
         return Comparison(abs(again - recorded) <= PROPERTY * abs(recorded), asked, said)
     p = _p(again, recorded, spread)
-    return Comparison(p > stats.LEVEL, "within what two encoders of a row differ by", f"{said} (± {stats.runs_apart(spread):.2g})", p=p)
+    return Comparison(
+        p > stats.LEVEL,
+        "within what two encoders of a row differ by",
+        f"{said} (± {stats.runs_apart(spread):.2g})",
+        p=p,
+    )
 
 
 def _p(a: float, b: float, spread: stats.Spread) -> float:
     return stats.of_units(a - b, 2.0, 0.0, spread, 1, 0).p
 
 
-def _top1(again: Mapping[str, float], recorded: Mapping[str, float], halves: Mapping[str, float] | None = None) -> str:
+def _top1(
+    again: Mapping[str, float],
+    recorded: Mapping[str, float],
+    halves: Mapping[str, float] | None = None,
+) -> str:
     width = {name: f" (± {100 * half:.1f})" for name, half in (halves or {}).items()}
-    return ", ".join(f"{name} {100 * top1:.2f} for {100 * recorded[name]:.2f}{width.get(name, '')}" for name, top1 in again.items())
+    return ", ".join(
+        f"{name} {100 * top1:.2f} for {100 * recorded[name]:.2f}{width.get(name, '')}"
+        for name, top1 in again.items()
+    )
 
 
 def failed(found: Sequence[Comparison]) -> bool:
     """Whether a strict comparison failed, or more of the others, or one by more, than chance explains in 99 of 100 cases each."""
     known = [c.p for c in found if c.p is not None]
-    return any(c.strict and not c.agrees for c in found) or (bool(known) and min(_tail(known), len(known) * min(known)) < FAILURE)
+    return any(c.strict and not c.agrees for c in found) or (
+        bool(known) and min(_tail(known), len(known) * min(known)) < FAILURE
+    )
 
 
 def _tail(known: Sequence[float]) -> float:
@@ -132,16 +198,30 @@ def summary(found: Sequence[Comparison]) -> str:
     strict = [c for c in found if c.strict]
     known = [(c, c.p) for c in found if c.p is not None]
     rest = len(found) - len(strict) - len(known)
-    lines = [f"{len(found)} comparison{'s' * (len(found) > 1)}: {sum(c.agrees for c in found)} agree, {sum(not c.agrees for c in found)} do not."]
+    lines = [
+        f"{len(found)} comparison{'s' * (len(found) > 1)}: {sum(c.agrees for c in found)} agree, {sum(not c.agrees for c in found)} do not."
+    ]
     if strict:
         agree = sum(c.agrees for c in strict)
-        lines.append(f"To the bit or up to rounding: {agree} of {len(strict)} agree. No false alarm is to be expected. What agrees is confirmed.")
+        lines.append(
+            f"To the bit or up to rounding: {agree} of {len(strict)} agree. No false alarm is to be expected. What agrees is confirmed."
+        )
     if known:
         agree, p = sum(c.agrees for c, _ in known), [p for _, p in known]
         alarms = f"{stats.LEVEL * len(p):.2g} or fewer false alarms are to be expected ({100 * stats.LEVEL:g} %), and as many as here or more"
-        lines.append(f"Within what two runs of a row differ by: {agree} of {len(p)} agree; {alarms} in {100 * _tail(p):.2g} % of cases.")
-        lines.append("Agreement there means that it may be a run of the same row; it confirms no record.")
+        lines.append(
+            f"Within what two runs of a row differ by: {agree} of {len(p)} agree; {alarms} in {100 * _tail(p):.2g} % of cases."
+        )
+        lines.append(
+            "Agreement there means that it may be a run of the same row; it confirms no record."
+        )
     if rest:
-        lines.append(f"Too little is known of how far such values lie apart: {rest}, which decide nothing.")
-    lines.append("FAILED: more differs than rounding and chance explain." if failed(found) else "No more differs than rounding and chance explain.")
+        lines.append(
+            f"Too little is known of how far such values lie apart: {rest}, which decide nothing."
+        )
+    lines.append(
+        "FAILED: more differs than rounding and chance explain."
+        if failed(found)
+        else "No more differs than rounding and chance explain."
+    )
     return "\n".join(lines)

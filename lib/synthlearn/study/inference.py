@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import stats
-from ..errors import DataError
+from ..core import stats
+from ..core.errors import DataError
 from . import records
 
 PRIMARY = "fc6_linear"
@@ -24,7 +24,9 @@ FAMILIES = {
     "clip": "several positives",
     "supervised": "cross-entropy",
 }
-APART = {"noise-white": "white noise"}  # generators whose runs lie further apart than others' of their method: Bartlett's p is 0.05 with it, 0.3 without
+APART = {
+    "noise-white": "white noise"
+}  # generators whose runs lie further apart than others' of their method: Bartlett's p is 0.05 with it, 0.3 without
 UNTRAINED = {"random": "untrained encoders", "raw_pixels": "pixels", "mean_colours": "pixels"}
 Runs = Sequence[dict[str, Any]]
 
@@ -45,15 +47,21 @@ def family(record: dict[str, Any]) -> str:
     spec = record["spec"]
     if "method" not in spec:
         return UNTRAINED[spec["kind"]]
-    return APART.get(spec.get("source", {}).get("generator", "")) or FAMILIES.get(spec["method"]["name"], spec["method"]["name"])
+    return APART.get(spec.get("source", {}).get("generator", "")) or FAMILIES.get(
+        spec["method"]["name"], spec["method"]["name"]
+    )
 
 
 def outcomes(found: Runs, name: str = MAIN) -> np.ndarray:
     """Which test images were right by a measurement: bool (runs, images). Raises DataError when the records' test sets differ."""
     sets = {r["spec"]["data"]["test_sha256"] for r in found}
     if len(sets) != 1:
-        raise DataError(f"records of {found[0]['row']}: their test sets differ, they cannot be averaged; run the row again")
-    return np.stack([records.unpack(m["correct"], m["n"]) for m in (measured(r, name) for r in found)])
+        raise DataError(
+            f"records of {found[0]['row']}: their test sets differ, they cannot be averaged; run the row again"
+        )
+    return np.stack(
+        [records.unpack(m["correct"], m["n"]) for m in (measured(r, name) for r in found)]
+    )
 
 
 def committed(profile: str) -> dict[str, list[dict[str, Any]]]:
@@ -66,7 +74,9 @@ def committed(profile: str) -> dict[str, list[dict[str, Any]]]:
 
 def spread(record: dict[str, Any], name: str = MAIN) -> stats.Spread:
     """How far runs of this record's row lie apart, from all committed runs of its profile and family on its test images; unknown where no row has two."""
-    return _spreads(records.stamp(record["profile"]), record["profile"], name).get(_alike(record), stats.Spread())
+    return _spreads(records.stamp(record["profile"]), record["profile"], name).get(
+        _alike(record), stats.Spread()
+    )
 
 
 def _alike(record: dict[str, Any]) -> tuple[str, str]:
@@ -87,7 +97,10 @@ def _spreads(stamp: object, profile: str, name: str) -> dict[tuple[str, str], st
             right = outcomes(runs, name)
             if varied := float(right.var(1).mean()):  # 0: all right or all wrong
                 agreements.setdefault(which, []).append(stats.common(right) / varied)
-    return {which: stats.pooled(values, float(np.mean(agreements.get(which, [1.0])))) for which, values in rows.items()}
+    return {
+        which: stats.pooled(values, float(np.mean(agreements.get(which, [1.0]))))
+        for which, values in rows.items()
+    }
 
 
 def estimate(found: Runs, name: str = MAIN) -> stats.Estimate:
@@ -101,8 +114,12 @@ def difference(a: Runs, b: Runs, name: str = MAIN) -> stats.Estimate:
     Raises: DataError when the rows were measured on different images.
     """
     if a[0]["spec"]["data"]["test_sha256"] != b[0]["spec"]["data"]["test_sha256"]:
-        raise DataError(f"{a[0]['row']} and {b[0]['row']} were measured on different test images and cannot be compared; run one of them again")
-    return stats.difference(outcomes(a, name), outcomes(b, name), spread(a[0], name), spread(b[0], name))
+        raise DataError(
+            f"{a[0]['row']} and {b[0]['row']} were measured on different test images and cannot be compared; run one of them again"
+        )
+    return stats.difference(
+        outcomes(a, name), outcomes(b, name), spread(a[0], name), spread(b[0], name)
+    )
 
 
 def part(weight: float, found: Runs, name: str = MAIN, chosen: bool = False) -> stats.Part:
@@ -119,8 +136,14 @@ def best(rows: Mapping[str, Runs]) -> tuple[list[tuple[float, Runs]], tuple[str,
     So that what made a row's runs the best of many does not count for it as well; luck with the test images, which both halves share, still does.
     A row of one run cannot be judged so and is left out.
     """
-    halves = [{name: found[start::2] for name, found in rows.items() if len(found) > 1} for start in (0, 1)]
-    top1 = [{name: float(np.mean([metric(r)["top1"] for r in runs])) for name, runs in half.items()} for half in halves]
+    halves = [
+        {name: found[start::2] for name, found in rows.items() if len(found) > 1}
+        for start in (0, 1)
+    ]
+    top1 = [
+        {name: float(np.mean([metric(r)["top1"] for r in runs])) for name, runs in half.items()}
+        for half in halves
+    ]
     chosen = tuple(max(sorted(each), key=each.__getitem__) for each in top1)
     return [(0.5, halves[1][chosen[0]]), (0.5, halves[0][chosen[1]])], tuple(dict.fromkeys(chosen))
 
@@ -128,7 +151,11 @@ def best(rows: Mapping[str, Runs]) -> tuple[list[tuple[float, Runs]], tuple[str,
 def share(many: Mapping[str, Runs], floor: Runs, ceiling: Runs) -> tuple[float, float, float]:
     """How far the best of many rows (see :func:`best`) goes from one row to another, as a share, with Fieller's 95 % interval over runs and images."""
     halves, _ = best(many)
-    top, low, high = [part(w, runs, chosen=True) for w, runs in halves], part(-1.0, floor), part(1.0, ceiling)
+    top, low, high = (
+        [part(w, runs, chosen=True) for w, runs in halves],
+        part(-1.0, floor),
+        part(1.0, ceiling),
+    )
     gone, way = stats.contrast([*top, low]), stats.contrast([high, low])
     left = stats.contrast([*top, (-1.0, *high[1:])])
     return stats.ratio(gone, way, left)

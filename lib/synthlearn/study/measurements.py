@@ -11,14 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import datasets, encoders, fidelity, files, intervals, long_tail, machine, memory, private, probe, progress, properties, stats, stream, tasks, transfer
-from ..augment import Augmentation
-from ..datasets import ImageSet
-from ..errors import ParameterError
-from ..image import MEAN, STD, resize
+from ..core import files, intervals, machine, progress, stats
+from ..core.augment import Augmentation
+from ..core.errors import ParameterError
+from ..core.image import MEAN, STD, resize
+from ..data import datasets, stream
+from ..data.datasets import ImageSet
+from ..learn import encoders
+from ..measure import fidelity, long_tail, memory, private, probe, properties, tasks, transfer
+from ..measure.transfer import Part
 from ..text2image import nearest
 from ..text2image.captions import CaptionSource
-from ..transfer import Part
 from . import comparison, records, run
 from .comparison import Comparison
 from .profiles import Profile, anywhere, is_study
@@ -26,16 +29,26 @@ from .rows import Row, row, spec
 
 JUDGE_TAP = "fc6"  # of the reference encoder: where the classifier that judges samples reads
 COPY = 0.06  # distance to the nearest real image below which a sample counts as a copy of it
-REFERENCE, REFERENCE_TAP = "real", "conv5"  # the encoder in whose features properties are measured; few numbers, so that 2,000 images are enough
+REFERENCE, REFERENCE_TAP = (
+    "real",
+    "conv5",
+)  # the encoder in whose features properties are measured; few numbers, so that 2,000 images are enough
 RIDGE = 1e-3  # of the log volume, of the mean eigenvalue of the real images
-IMAGES, LEAST = 2000, 12  # of each set, for properties; the least: half of them have more than five neighbours
+IMAGES, LEAST = (
+    2000,
+    12,
+)  # of each set, for properties; the least: half of them have more than five neighbours
 FEW, LENGTHS = 100, (5, 20)  # fine-tuning: training images per class, epochs
 FEW_SMOKE, LENGTHS_SMOKE = 10, (1, 2)
-CHANGED = Comparison(False, "for the same spec", "what it was made of has changed: measure again", strict=True)
+CHANGED = Comparison(
+    False, "for the same spec", "what it was made of has changed: measure again", strict=True
+)
 SIZES = (10, 30, 100, 300, 1000)  # of a memory, images per class
 ASKED = 2000  # test images, of which is asked what a single entry does
 EPSILONS, NOISES = (1.0, 2.0, 4.0, 8.0), 5  # of private learning; draws of its noise
-PUBLIC = {"smoke": "orientation"}  # the task on which its settings are chosen; in the study a set of satellite images
+PUBLIC = {
+    "smoke": "orientation"
+}  # the task on which its settings are chosen; in the study a set of satellite images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,17 +66,24 @@ def plans() -> dict[str, Plan]:
     table = files.read_workflow("measurements.toml")
     for name, entry in table.items():
         if name not in MEASUREMENTS:
-            raise ParameterError(f"workflow/measurements.toml: {name!r} is not a measurement; allowed are {', '.join(MEASUREMENTS)}")
+            raise ParameterError(
+                f"workflow/measurements.toml: {name!r} is not a measurement; allowed are {', '.join(MEASUREMENTS)}"
+            )
         for each in (*entry["rows"], *entry["smoke"]):
             row(each)
-    return {name: Plan(tuple(entry["rows"]), tuple(entry["smoke"]), entry.get("seeds", 1)) for name, entry in table.items()}
+    return {
+        name: Plan(tuple(entry["rows"]), tuple(entry["smoke"]), entry.get("seeds", 1))
+        for name, entry in table.items()
+    }
 
 
 def planned(what: str, profile: Profile) -> list[tuple[Row, int]]:
     """Rows and seeds of a measurement in a profile."""
     plan = plans()[what]
     return [
-        (row(name), seed) for name in (plan.smoke if profile.name == "smoke" else plan.rows) for seed in range(1 if profile.name == "smoke" else plan.seeds)
+        (row(name), seed)
+        for name in (plan.smoke if profile.name == "smoke" else plan.rows)
+        for seed in range(1 if profile.name == "smoke" else plan.seeds)
     ]
 
 
@@ -80,8 +100,17 @@ def _probed(p: Profile) -> tuple[ImageSet, ImageSet]:
 
 
 def _suite(row: Row, profile: Profile, seed: int) -> Iterator[Part]:
-    chosen = tasks.suite() if profile.name != "smoke" else {"specialised": ["digits"], "structured": ["position"]}
-    yield from transfer.suite(None if row.kind == "raw_pixels" else _encoder(row, profile, seed), chosen, profile.crop, seed)
+    chosen = (
+        tasks.suite()
+        if profile.name != "smoke"
+        else {"specialised": ["digits"], "structured": ["position"]}
+    )
+    yield from transfer.suite(
+        None if row.kind == "raw_pixels" else _encoder(row, profile, seed),
+        chosen,
+        profile.crop,
+        seed,
+    )
 
 
 def _layers(row: Row, profile: Profile, seed: int) -> Iterator[Part]:
@@ -95,7 +124,9 @@ def _few_shot(row: Row, profile: Profile, seed: int) -> Iterator[Part]:
 def _fine_tuning(row: Row, profile: Profile, seed: int) -> Iterator[Part]:
     training, test = _probed(profile)
     few, lengths = (FEW_SMOKE, LENGTHS_SMOKE) if profile.name == "smoke" else (FEW, LENGTHS)
-    yield from transfer.fine_tuning(_encoder(row, profile, seed), training.first(few), test, lengths, seed, profile.device)
+    yield from transfer.fine_tuning(
+        _encoder(row, profile, seed), training.first(few), test, lengths, seed, profile.device
+    )
 
 
 def _properties(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
@@ -103,8 +134,12 @@ def _properties(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
     p = row_.profile(profile)
     reference = _encoder(row(REFERENCE), profile, 0)
     n = min(IMAGES, p.n_images)
-    pictures = stream.pool(run.source_of(row_, profile, seed), p.n_images, p.image_size, seed, p.device)[:n]
-    test = large_enough(datasets.sample(datasets.load(p.data, "test", p.crop), 2 * n).images, p.crop)
+    pictures = stream.pool(
+        run.source_of(row_, profile, seed), p.n_images, p.image_size, seed, p.device
+    )[:n]
+    test = large_enough(
+        datasets.sample(datasets.load(p.data, "test", p.crop), 2 * n).images, p.crop
+    )
     yield from compared(reference, REFERENCE_TAP, pictures, test, p.augmenter(), seed)
 
 
@@ -118,34 +153,62 @@ def _guidance(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
     source = run.source_of(row_, profile, seed)
     assert isinstance(source, CaptionSource)
     index = torch.arange(min(IMAGES, p.n_images))
-    pictures, ids = source.sample(index, p.image_size, seed, p.device).cpu(), index % len(source.texts())
+    pictures, ids = (
+        source.sample(index, p.image_size, seed, p.device).cpu(),
+        index % len(source.texts()),
+    )
     real, captions = source.real()
     every, test = datasets.both(p.data)
     test = datasets.sample(test, 2 * len(index))
-    judging = datasets.turn(every.labels) >= p.per_class  # where the model has every image (per_class = 0), all of them
+    judging = (
+        datasets.turn(every.labels) >= p.per_class
+    )  # where the model has every image (per_class = 0), all of them
 
     def read(images: Tensor, tap: str) -> Tensor:
         return probe.features(reference, large_enough(images, p.crop), (tap,))[tap].cpu()
 
-    judge = fidelity.Judge(read(every.images[judging], JUDGE_TAP), every.labels[judging], len(every.classes), seed)
+    judge = fidelity.Judge(
+        read(every.images[judging], JUDGE_TAP), every.labels[judging], len(every.classes), seed
+    )
     held = test.images[: len(index)]
-    x, y, z = (read(images, REFERENCE_TAP).double() for images in (pictures, held, test.images[len(index) : 2 * len(index)]))
+    x, y, z = (
+        read(images, REFERENCE_TAP).double()
+        for images in (pictures, held, test.images[len(index) : 2 * len(index)])
+    )
     order = datasets.turns(real)[: len(index)]
     told, said = source.classes()[ids], judge.says(read(pictures, JUDGE_TAP))
     theirs = judge.says(read(held, JUDGE_TAP))
-    near, far = (nearest(resize(i, real.images.shape[-1]), real.images)[0] for i in (pictures, held))
+    near, far = (
+        nearest(resize(i, real.images.shape[-1]), real.images)[0] for i in (pictures, held)
+    )
     values = {
         "frechet": (properties.frechet(y, x), properties.frechet(y, z)),
         "precision": tuple(properties.neighbourhoods(y, of)["precision"] for of in (x, z)),
         "recall": tuple(properties.neighbourhoods(y, of)["recall"] for of in (x, z)),
-        "variety": (fidelity.variety(x, ids), fidelity.variety(read(real.images[order], REFERENCE_TAP).double(), captions.ids[order])),
-        "agreement": (float((said == told).double().mean()), float((theirs == test.labels[: len(index)]).double().mean())),
-        "imbalance": (fidelity.imbalance(said, len(every.classes)), fidelity.imbalance(theirs, len(every.classes))),
+        "variety": (
+            fidelity.variety(x, ids),
+            fidelity.variety(read(real.images[order], REFERENCE_TAP).double(), captions.ids[order]),
+        ),
+        "agreement": (
+            float((said == told).double().mean()),
+            float((theirs == test.labels[: len(index)]).double().mean()),
+        ),
+        "imbalance": (
+            fidelity.imbalance(said, len(every.classes)),
+            fidelity.imbalance(theirs, len(every.classes)),
+        ),
         "distance": (float(near.median()), float(far.median())),
         "copies": (float((near < COPY).double().mean()), float((far < COPY).double().mean())),
     }
     for name, (value, beside) in values.items():
-        yield name, {"value": properties.rounded(name, value), "real": properties.rounded(name, beside), "n": len(index)}
+        yield (
+            name,
+            {
+                "value": properties.rounded(name, value),
+                "real": properties.rounded(name, beside),
+                "n": len(index),
+            },
+        )
 
 
 def _long_tail(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
@@ -163,7 +226,14 @@ def _long_tail(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
     for name, correct in long_tail.arms(read, training, test, most, views, seed, p.device).items():
         parts = long_tail.by_part(correct, test.labels, seed)
         shares = {part: round(right / n, 6) for part, (right, n) in parts.items()}
-        yield name, {**transfer.result(probe.Measured(float(correct.double().mean()), correct)), **shares, "tests": {part: n for part, (_, n) in parts.items()}}
+        yield (
+            name,
+            {
+                **transfer.result(probe.Measured(float(correct.double().mean()), correct)),
+                **shares,
+                "tests": {part: n for part, (_, n) in parts.items()},
+            },
+        )
 
 
 def _memory(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
@@ -171,23 +241,37 @@ def _memory(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
     p, encoder = row_.profile(profile), _encoder(row_, profile, seed)
     tap = transfer.main_tap(encoder)
     training, test = _probed(p)
-    entries, asked = (memory.embed(encoder, images.images, tap).cpu() for images in (training, test))
+    entries, asked = (
+        memory.embed(encoder, images.images, tap).cpu() for images in (training, test)
+    )
     some = asked[datasets.sampled(test, ASKED)]
     turn, names = datasets.turn(training.labels), [f"{i:06d}" for i in range(len(training.labels))]
 
     def remembered(kept: Tensor) -> memory.Memory:
         held = memory.Memory({}, entries.shape[1])
         at = torch.nonzero(kept).flatten().tolist()
-        held.add([names[i] for i in at], [training.classes[training.labels[i]] for i in at], entries[kept])
+        held.add(
+            [names[i] for i in at],
+            [training.classes[training.labels[i]] for i in at],
+            entries[kept],
+        )
         return held
 
     def right(held: memory.Memory) -> Tensor:
-        return torch.tensor([training.classes.index(c) for c in held.classify(asked)]) == test.labels
+        return (
+            torch.tensor([training.classes.index(c) for c in held.classify(asked)]) == test.labels
+        )
 
     most = int(torch.bincount(training.labels).min())
     for size in sorted({min(size, most) for size in SIZES}):
         correct = right(remembered(turn < size))
-        yield f"{size}", {**transfer.result(probe.Measured(float(correct.double().mean()), correct)), "entries": size * len(training.classes)}
+        yield (
+            f"{size}",
+            {
+                **transfer.result(probe.Measured(float(correct.double().mean()), correct)),
+                "entries": size * len(training.classes),
+            },
+        )
     whole = remembered(turn < most)
     before = right(whole)
     share = len(whole.influential(some)) / len(whole)
@@ -210,13 +294,28 @@ def _private(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
     tap = transfer.main_tap(encoder)
     public = tasks.load(PUBLIC[p.name]) if p.name in PUBLIC else datasets.both("eurosat-64", p.crop)
     training, test = _probed(p)
-    own, asked, known, held = (probe.features(encoder, large_enough(s.images, p.crop), (tap,))[tap].cpu() for s in (training, test, *public))
+    own, asked, known, held = (
+        probe.features(encoder, large_enough(s.images, p.crop), (tap,))[tap].cpu()
+        for s in (training, test, *public)
+    )
     x, y, u, v = (private.prepared(each, known) for each in (own, asked, known, held))
     classes, scale = len(training.classes), len(x) / len(u)
     for epsilon in _epsilons(p):
-        found = private.chosen((u, public[0].labels), (v, public[1].labels), len(public[0].classes), epsilon, scale, private.settings())
+        found = private.chosen(
+            (u, public[0].labels),
+            (v, public[1].labels),
+            len(public[0].classes),
+            epsilon,
+            scale,
+            private.settings(),
+        )
         noise = private.noise_multiplier(epsilon, found.steps)
-        each = [private.accuracy(y, test.labels, private.fit(x, training.labels, classes, found, noise, draw)) for draw in range(NOISES)]
+        each = [
+            private.accuracy(
+                y, test.labels, private.fit(x, training.labels, classes, found, noise, draw)
+            )
+            for draw in range(NOISES)
+        ]
         mean, low, high = intervals.paired_t(np.array(each))
         yield f"{epsilon:g}", {"top1": round(mean, 6), "low": round(low, 6), "high": round(high, 6), "each": [round(a, 6) for a in each], "n": len(y),
                                "steps": found.steps, "rate": found.rate, "noise": round(noise, 4), "tried": len(private.settings())}  # fmt: skip
@@ -227,7 +326,14 @@ def large_enough(images: Tensor, side: int) -> Tensor:
     return resize(images, side) if min(images.shape[-2:]) < side else images
 
 
-def compared(reference: encoders.Encoder, tap: str, pictures: Tensor, test: Tensor, augmentation: Augmentation, seed: int = 0) -> Iterator[Part]:
+def compared(
+    reference: encoders.Encoder,
+    tap: str,
+    pictures: Tensor,
+    test: Tensor,
+    augmentation: Augmentation,
+    seed: int = 0,
+) -> Iterator[Part]:
     """Properties of pictures against the first half of real ones, in features of ``reference``; beside them those of the other half.
 
     Args:
@@ -239,7 +345,12 @@ def compared(reference: encoders.Encoder, tap: str, pictures: Tensor, test: Tens
 
     @torch.no_grad()
     def read(normalised: Tensor) -> Tensor:
-        found = torch.cat([reference.features(_as_for(reference, x.to(device)), (tap,))[tap] for x in normalised.split(probe.BATCH)])
+        found = torch.cat(
+            [
+                reference.features(_as_for(reference, x.to(device)), (tap,))[tap]
+                for x in normalised.split(probe.BATCH)
+            ]
+        )
         return probe.finite(found, tap).double().cpu()
 
     def features(images: Tensor) -> Tensor:
@@ -252,16 +363,32 @@ def compared(reference: encoders.Encoder, tap: str, pictures: Tensor, test: Tens
     def properties_of(images: Tensor) -> dict[str, float]:
         x = features(images)
         views = properties.two_views(images[: n // 2], augmentation, seed)
-        found = {"frechet": properties.frechet(y, x), **properties.neighbourhoods(y, x), "log_volume": properties.log_volume(x, ridge)}
-        found |= {"effective_rank": properties.effective_rank(x), "colour_kl": properties.symmetric_kl(colours, properties.colour_histogram(images))}
+        found = {
+            "frechet": properties.frechet(y, x),
+            **properties.neighbourhoods(y, x),
+            "log_volume": properties.log_volume(x, ridge),
+        }
+        found |= {
+            "effective_rank": properties.effective_rank(x),
+            "colour_kl": properties.symmetric_kl(colours, properties.colour_histogram(images)),
+        }
         found["spectrum"] = properties.spectrum_exponent(images)
         found["coherence"], found["retrieval"] = properties.coherence(*(read(v) for v in views))
-        found["colour_coherence"], found["colour_retrieval"] = properties.coherence(*(v.mean((2, 3)).double() for v in views))
+        found["colour_coherence"], found["colour_retrieval"] = properties.coherence(
+            *(v.mean((2, 3)).double() for v in views)
+        )
         return found
 
     ours, theirs = properties_of(pictures), properties_of(other)
     for name, value in ours.items():
-        yield name, {"value": properties.rounded(name, value), "real": properties.rounded(name, theirs[name]), "n": n}
+        yield (
+            name,
+            {
+                "value": properties.rounded(name, value),
+                "real": properties.rounded(name, theirs[name]),
+                "n": n,
+            },
+        )
 
 
 def _as_for(encoder: encoders.Encoder, views: Tensor) -> Tensor:
@@ -269,8 +396,13 @@ def _as_for(encoder: encoders.Encoder, views: Tensor) -> Tensor:
     size = encoder.options["input_size"]
     if (*map(tuple, encoder.normalisation), views.shape[-1]) == (MEAN, STD, size):
         return views
-    (mean, std), (wanted_mean, wanted_std) = ((torch.tensor(c, device=views.device).view(3, 1, 1) for c in n) for n in ((MEAN, STD), encoder.normalisation))
-    pixels = torch.nn.functional.interpolate(views * std + mean, (size, size), mode="bilinear", antialias=True)
+    (mean, std), (wanted_mean, wanted_std) = (
+        (torch.tensor(c, device=views.device).view(3, 1, 1) for c in n)
+        for n in ((MEAN, STD), encoder.normalisation)
+    )
+    pixels = torch.nn.functional.interpolate(
+        views * std + mean, (size, size), mode="bilinear", antialias=True
+    )
     return (pixels - wanted_mean) / wanted_std
 
 
@@ -294,15 +426,29 @@ MODULES = {
 def described(what: str, row_: Row, profile: Profile, seed: int) -> dict[str, Any]:
     """All that decides a measurement's result: the record of the encoder, the pictures, the data, and the modules that measure."""
     p, main = row_.profile(profile), spec(row_, profile, seed)
-    found: dict[str, Any] = {"what": what, "record": files.digest(main), "data": main["data"], "modules": MODULES[what], "seed": seed}
+    found: dict[str, Any] = {
+        "what": what,
+        "record": files.digest(main),
+        "data": main["data"],
+        "modules": MODULES[what],
+        "seed": seed,
+    }
     if what == "transfer" and profile.name != "smoke":
-        found["tasks"] = {name: [s.sha256 for s in tasks.load(name)] for names in tasks.suite().values() for name in names}
+        found["tasks"] = {
+            name: [s.sha256 for s in tasks.load(name)]
+            for names in tasks.suite().values()
+            for name in names
+        }
     if what == "private":
         found |= {"epsilons": _epsilons(p), "noises": NOISES}
     if what == "private" and p.name not in PUBLIC:
-        found["public"] = [datasets.load("eurosat-64", split, p.crop).sha256 for split in datasets.SPLITS]
+        found["public"] = [
+            datasets.load("eurosat-64", split, p.crop).sha256 for split in datasets.SPLITS
+        ]
     if what == "fine_tuning":
-        found["per_class"], found["epochs"] = (FEW_SMOKE, LENGTHS_SMOKE) if profile.name == "smoke" else (FEW, LENGTHS)
+        found["per_class"], found["epochs"] = (
+            (FEW_SMOKE, LENGTHS_SMOKE) if profile.name == "smoke" else (FEW, LENGTHS)
+        )
     if what in ("properties", "guidance"):
         found |= {
             "source": main["source"],
@@ -328,7 +474,11 @@ def state(what: str, row_: Row, profile: Profile, seed: int) -> str:
     where = path(what, row_, profile, seed)
     if not where.exists():
         return "missing"
-    return "fresh" if records.fresh(records.read(where), _specs(what, row_, profile, seed)) else "stale"
+    return (
+        "fresh"
+        if records.fresh(records.read(where), _specs(what, row_, profile, seed))
+        else "stale"
+    )
 
 
 def measurement(what: str, row_: Row, profile: Profile, seed: int) -> dict[str, Any]:
@@ -360,7 +510,11 @@ def estimate(what: str, profile: Profile) -> float:
 def measured(what: str, profile: Profile) -> dict[str, list[dict[str, Any]]]:
     """Planned measurements of a kind by row: in the study's own profiles those that are recorded, but all where none is; in others all, made where missing."""
     wanted = planned(what, profile)
-    there = [(row_, seed) for row_, seed in wanted if path(what, row_, profile, seed).exists()] if is_study(profile) else wanted
+    there = (
+        [(row_, seed) for row_, seed in wanted if path(what, row_, profile, seed).exists()]
+        if is_study(profile)
+        else wanted
+    )
     found: dict[str, list[dict[str, Any]]] = {}
     for row_, seed in there or wanted:
         found.setdefault(row_.name, []).append(measurement(what, row_, profile, seed))
@@ -382,11 +536,21 @@ def replay(what: str, row_: Row, profile: Profile, seed: int) -> Comparison:
     if machine.same(found["provenance"], profile.device):
         compared = comparison.to_the_bit({name: _digits_of(recorded, part)}, {name: recorded})
     elif part.keys() != recorded.keys():
-        compared = Comparison(False, "for the same fields", f"{name}: {part} for {recorded}", strict=True)
+        compared = Comparison(
+            False, "for the same fields", f"{name}: {part} for {recorded}", strict=True
+        )
     elif "top1" not in part:
-        compared = comparison.value(name, part["value"], recorded["value"], spread(what, name, profile))
+        compared = comparison.value(
+            name, part["value"], recorded["value"], spread(what, name, profile)
+        )
     elif row_.trained or what == "fine_tuning":
-        compared = comparison.runs({name: part["top1"]}, {name: recorded["top1"]}, {name: spread(what, name, profile)}, part["n"], "encoders")
+        compared = comparison.runs(
+            {name: part["top1"]},
+            {name: recorded["top1"]},
+            {name: spread(what, name, profile)},
+            part["n"],
+            "encoders",
+        )
     else:
         compared = comparison.untrained({name: part["top1"]}, {name: recorded["top1"]})
     if compared.agrees and compared.strict:

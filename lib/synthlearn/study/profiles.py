@@ -7,13 +7,14 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from .. import datasets, machine
-from ..augment import Augmentation
-from ..encoders import SMALL_ALEXNET, TRAINABLE
-from ..errors import ParameterError
-from ..methods import METHODS
-from ..options import AUTO, shown, the_device
-from ..train import Optimisation
+from ..core import machine
+from ..core.augment import Augmentation
+from ..core.errors import ParameterError
+from ..core.options import AUTO, shown, the_device
+from ..data import datasets
+from ..learn.encoders import SMALL_ALEXNET, TRAINABLE
+from ..learn.methods import METHODS
+from ..learn.train import Optimisation
 
 NAMES = ("smoke", "cpu", "gpu", "paper")
 DEVICES = ("cpu", "cuda")
@@ -39,9 +40,9 @@ class Profile:
     """Settings of a run. Fields:
 
     n_images, image_size: pictures to pre-train on and their side in pixels. crop: side of a view; scale_min: least area of a crop.
-    jitter, hue, jitter_p, augmentation, downsample (a probability): see :class:`synthlearn.augment.Augmentation`. method: see :mod:`synthlearn.methods`.
+    jitter, hue, jitter_p, augmentation, downsample (a probability): see :class:`synthlearn.core.augment.Augmentation`. method: see :mod:`synthlearn.learn.methods`.
     encoder: SmallAlexNet, resnet18, resnet50 or vit; width: of the SmallAlexNet.
-    epochs, batch_size, lr (per 256 images), schedule, weight_decay, precision, optimiser, last_batch: see :class:`synthlearn.train.Optimisation`.
+    epochs, batch_size, lr (per 256 images), schedule, weight_decay, precision, optimiser, last_batch: see :class:`synthlearn.learn.train.Optimisation`.
     refresh: share of the pictures that is new in every epoch, 0: a fixed pool, 1: a stream that never repeats.
     data, per_class: real set of the probe, and how many of its training images of each class (0: all).
     seeds: how many; threads: of one run on a CPU; device: "auto", "cpu", "cuda" ….
@@ -77,11 +78,28 @@ class Profile:
 
     def augmenter(self) -> Augmentation:
         """The views of this profile."""
-        return Augmentation(self.crop, self.scale_min, self.jitter, self.hue, self.jitter_p, variant=self.augmentation, downsample_p=self.downsample)
+        return Augmentation(
+            self.crop,
+            self.scale_min,
+            self.jitter,
+            self.hue,
+            self.jitter_p,
+            variant=self.augmentation,
+            downsample_p=self.downsample,
+        )
 
     def optimisation(self) -> Optimisation:
         """The optimiser's settings of this profile."""
-        return Optimisation(self.epochs, self.batch_size, self.lr, self.schedule, self.weight_decay, self.precision, self.optimiser, self.last_batch)
+        return Optimisation(
+            self.epochs,
+            self.batch_size,
+            self.lr,
+            self.schedule,
+            self.weight_decay,
+            self.precision,
+            self.optimiser,
+            self.last_batch,
+        )
 
 
 FIELDS: dict[str, Any] = {f.name: f.type for f in dataclasses.fields(Profile) if f.name != "name"}
@@ -92,15 +110,21 @@ def check(name: str, value: Any) -> Any:
     if name not in FIELDS:
         near = difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ParameterError(f"unknown parameter {shown(name)} (= {shown(value)}): {hint}allowed are profile, {', '.join(FIELDS)}")
+        raise ParameterError(
+            f"unknown parameter {shown(name)} (= {shown(value)}): {hint}allowed are profile, {', '.join(FIELDS)}"
+        )
     kind = FIELDS[name]
     if not isinstance(value, int | float if kind is float else kind) or isinstance(value, bool):
         words = {int: "a whole number", float: "a number", str: "a word"}[kind]
-        raise ParameterError(f"{name} = {shown(value)}: must be {words}, not {type(value).__name__}")
+        raise ParameterError(
+            f"{name} = {shown(value)}: must be {words}, not {type(value).__name__}"
+        )
     if name in BOUNDS:
         least, largest = BOUNDS[name]
         if not least <= value <= largest:
-            raise ParameterError(f"{name} = {shown(value)}: must lie between {least:,} and {largest:,}")
+            raise ParameterError(
+                f"{name} = {shown(value)}: must lie between {least:,} and {largest:,}"
+            )
     if name in CHOICES and value not in CHOICES[name]:
         raise ParameterError(f"{name} = {shown(value)}: must be one of {', '.join(CHOICES[name])}")
     if value == "":
@@ -128,9 +152,13 @@ def resolve(name: str = "smoke", /, **overrides: Any) -> Profile:
 
     Raises: ParameterError for an unknown profile, field, value or device.
     """
-    profile = dataclasses.replace(defaults(name), **{field: check(field, value) for field, value in overrides.items()})
+    profile = dataclasses.replace(
+        defaults(name), **{field: check(field, value) for field, value in overrides.items()}
+    )
     if profile.crop > profile.image_size:
-        raise ParameterError(f"crop = {profile.crop}: larger than the images (image_size = {profile.image_size}); lower crop or raise image_size")
+        raise ParameterError(
+            f"crop = {profile.crop}: larger than the images (image_size = {profile.image_size}); lower crop or raise image_size"
+        )
     profile = dataclasses.replace(profile, device=the_device(profile.device))
     if profile.precision == AUTO:
         pays = machine.half_precision_pays(profile.device)
@@ -150,10 +178,15 @@ def with_data(name: str = "smoke", /, **overrides: Any) -> Profile:
 
 def is_study(profile: Profile) -> bool:
     """True if the profile is one of the study's own, nothing overridden but the device: its records are committed."""
-    return profile.name != "smoke" and dataclasses.replace(profile, device=defaults(profile.name).device) == defaults(profile.name)
+    return profile.name != "smoke" and dataclasses.replace(
+        profile, device=defaults(profile.name).device
+    ) == defaults(profile.name)
 
 
 def anywhere(profile: Profile) -> tuple[Profile, ...]:
     """The profile on each kind of device, its own first. A device changes rounding, not the experiment; a record says which it was."""
     kind = profile.device.split(":")[0]
-    return (profile, *(dataclasses.replace(profile, device=other) for other in DEVICES if other != kind))
+    return (
+        profile,
+        *(dataclasses.replace(profile, device=other) for other in DEVICES if other != kind),
+    )

@@ -13,16 +13,35 @@ from typing import Any
 
 import numpy as np
 
-from .. import files
-from ..errors import DataError
+from ..core import files
+from ..core.errors import DataError
 from ..generators import generator_class
 from ..text2image import SOURCES
 from .profiles import Profile, is_study
 
 SCHEMA = 1
 # These move bytes and messages, not numbers: a record does not depend on them.
-NEUTRAL = {"errors", "files", "progress", "vision"}
-ROOTS = ("train", "probe", "stream", "methods", "augment", "datasets")
+NEUTRAL = {"core.errors", "core.files", "core.progress", "core.vision"}
+FORMERLY = {  # specs of measurements name modules as they were called before there were wings
+    "transfer": "measure.transfer",
+    "tasks": "measure.tasks",
+    "properties": "measure.properties",
+    "probe": "measure.probe",
+    "stream": "data.stream",
+    "fidelity": "measure.fidelity",
+    "text2image": "text2image",
+    "long_tail": "measure.long_tail",
+    "memory": "measure.memory",
+    "private": "measure.private",
+}
+ROOTS = (
+    "learn.train",
+    "measure.probe",
+    "data.stream",
+    "learn.methods",
+    "core.augment",
+    "data.datasets",
+)
 
 
 def folder(profile: Profile, kind: str = "records") -> Path:
@@ -51,9 +70,13 @@ def read(path: Path) -> dict[str, Any]:
     remedy = "restore it from git, or delete it and run the row again"
     record = files.read_json(path, DataError, remedy)
     if record.get("schema") != SCHEMA or files.digest(record.get("spec")) != record.get("id"):
-        raise DataError(f"{path}: its id is not the digest of its spec, or its schema is not {SCHEMA}; {remedy}")
+        raise DataError(
+            f"{path}: its id is not the digest of its spec, or its schema is not {SCHEMA}; {remedy}"
+        )
     if record.pop("digest", None) != files.digest(record):
-        raise DataError(f"{path}: damaged or changed by hand, its digest is not that of its content; {remedy}")
+        raise DataError(
+            f"{path}: damaged or changed by hand, its digest is not that of its content; {remedy}"
+        )
     if place := _misplaced(record, path):
         raise DataError(f"{path}: holds the record of {place}; move it there, and {remedy}")
     return record
@@ -64,14 +87,25 @@ def _misplaced(record: dict[str, Any], path: Path) -> str:
     spec = record["spec"] if isinstance(record["spec"], dict) else {}
     folders = [str(record.get("profile")), *([str(spec["what"])] if "what" in spec else [])]
     row, seed = str(record.get("row")), f"-s{spec.get('seed', 0)}"
-    tries = re.fullmatch(r"(-n\d+-e\d+)?", path.stem.removeprefix(row).removesuffix(seed))  # of the search, in whose names their size is
-    fits = path.stem.startswith(row) and path.stem.endswith(seed) and tries and list(path.parent.parts[-len(folders) :]) == folders
+    tries = re.fullmatch(
+        r"(-n\d+-e\d+)?", path.stem.removeprefix(row).removesuffix(seed)
+    )  # of the search, in whose names their size is
+    fits = (
+        path.stem.startswith(row)
+        and path.stem.endswith(seed)
+        and tries
+        and list(path.parent.parts[-len(folders) :]) == folders
+    )
     return "" if fits else "/".join([*folders, row + seed])
 
 
 def read_all(profile: str = "cpu", what: str | None = None) -> list[dict[str, Any]]:
     """All committed records of a profile, sorted by row and seed; or those of a further measurement."""
-    where = files.root() / "results" / "records" / profile if what is None else files.root() / "results" / "measurements" / profile / what
+    where = (
+        files.root() / "results" / "records" / profile
+        if what is None
+        else files.root() / "results" / "measurements" / profile / what
+    )
     return [read(path) for path in sorted(where.glob("*.json"))]
 
 
@@ -79,8 +113,16 @@ def stamp(profile: str | None = None) -> tuple[tuple[str, int, int], ...]:
     """What changes whenever a committed file is added, replaced or taken away: the folders of results, or those of a profile's runs alone, with their
     times and numbers of files (a time's steps are some milliseconds wide)."""
     results = files.root() / "results"
-    tops = [results] if profile is None else [results / kind / profile for kind in ("records", "twins")]
-    return tuple((where, Path(where).stat().st_mtime_ns, len(names)) for top in tops for where, _, names in sorted(os.walk(top)))
+    tops = (
+        [results]
+        if profile is None
+        else [results / kind / profile for kind in ("records", "twins")]
+    )
+    return tuple(
+        (where, Path(where).stat().st_mtime_ns, len(names))
+        for top in tops
+        for where, _, names in sorted(os.walk(top))
+    )
 
 
 def updates(record: dict[str, Any]) -> int:
@@ -97,7 +139,9 @@ def twins(profile: str = "cpu") -> list[tuple[dict[str, Any], dict[str, Any]]]:
     for path in sorted((results / "twins" / profile).glob("*.json")):
         record, twin = read(results / "records" / profile / path.name), read(path)
         if twin["id"] == record["id"]:
-            raise DataError(f"{path}: is the record itself, not a run on another kind of device; delete it")
+            raise DataError(
+                f"{path}: is the record itself, not a run on another kind of device; delete it"
+            )
         found.append((record, twin))
     return found
 
@@ -134,16 +178,27 @@ def plain(node: Any) -> Any:
         return [plain(each) for each in node]
     if not isinstance(node, ast.AST):
         return repr(node)
-    fields = [[name, plain(value)] for name, value in ast.iter_fields(node) if value is not None and value != [] and name not in ("kind", "type_comment")]
+    fields = [
+        [name, plain(value)]
+        for name, value in ast.iter_fields(node)
+        if value is not None and value != [] and name not in ("kind", "type_comment")
+    ]
     return [type(node).__name__, *fields]
 
 
 def code_of(spec: dict[str, Any]) -> str:
     """:func:`code_hash` of a record's spec: of its source's module, and of those that it is made of; of the modules that a measurement names."""
-    source, roots = spec.get("source", {}), tuple(spec.get("modules", ROOTS))
+    source = spec.get("source", {})
+    roots = tuple(FORMERLY[name] for name in spec["modules"]) if "modules" in spec else ROOTS
     if "text2image" in source:
-        roots += (SOURCES[source["text2image"]].__module__.removeprefix(__package__.rpartition(".")[0] + "."),)
-    generators = (part["generator"] for part in (source, *source.get("parts", ())) if "generator" in part)
+        roots += (
+            SOURCES[source["text2image"]].__module__.removeprefix(
+                __package__.rpartition(".")[0] + "."
+            ),
+        )
+    generators = (
+        part["generator"] for part in (source, *source.get("parts", ())) if "generator" in part
+    )
     return code_hash(*generators, roots=roots)
 
 
@@ -159,7 +214,11 @@ def code_hash(*generators: str, roots: tuple[str, ...] = ROOTS) -> str:
     seen: dict[str, Any] = {}
     while waiting:
         name = waiting.pop()
-        if name in seen or not name.startswith(library + ".") or name.removeprefix(library + ".") in NEUTRAL:
+        if (
+            name in seen
+            or not name.startswith(library + ".")
+            or name.removeprefix(library + ".") in NEUTRAL
+        ):
             continue
         try:
             module = importlib.import_module(name)
@@ -183,8 +242,13 @@ def confirmed() -> dict[str, list[str]]:
     if not path.exists():
         return {}
     found = files.read_json(path, DataError, "restore it from git")
-    if not all(isinstance(codes, list) and all(isinstance(code, str) for code in codes) for codes in found.values()):
-        raise DataError(f"{path}: must map ids of records to lists of code hashes; restore it from git")
+    if not all(
+        isinstance(codes, list) and all(isinstance(code, str) for code in codes)
+        for codes in found.values()
+    ):
+        raise DataError(
+            f"{path}: must map ids of records to lists of code hashes; restore it from git"
+        )
     return found
 
 

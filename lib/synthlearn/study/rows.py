@@ -6,16 +6,23 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .. import datasets, encoders, files, methods, stream
-from ..errors import ParameterError
-from ..image import MEAN, STD
+from ..core import files
+from ..core.errors import ParameterError
+from ..core.image import MEAN, STD
+from ..data import datasets, stream
+from ..learn import encoders, methods
 from .profiles import NAMES, Profile, check, defaults
 
 KINDS = ("generator", "text2image", "real", "random", "raw_pixels", "mean_colours")
 MEASUREMENT = {"resize": "70/64", "probe": "lbfgs-l2-held-out-20%", "knn": 20}
 TRAINED = ("generator", "text2image", "real")
 CLASSES = ("own", "pictures")
-TABLES = ("settings", "options", "method_options", "overrides")  # of a row; other tables inside it are its variants
+TABLES = (
+    "settings",
+    "options",
+    "method_options",
+    "overrides",
+)  # of a row; other tables inside it are its variants
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +60,11 @@ class Row:
     def profile(self, profile: Profile) -> Profile:
         """The profile with this row's own fields."""
         usual = defaults(profile.name)
-        own = {k: v for k, v in self.settings.get(profile.name, {}).items() if k != "options" and getattr(profile, k) == getattr(usual, k)}
+        own = {
+            k: v
+            for k, v in self.settings.get(profile.name, {}).items()
+            if k != "options" and getattr(profile, k) == getattr(usual, k)
+        }
         return dataclasses.replace(profile, **{**own, **dict(self.overrides)})
 
     def options(self, profile: Profile) -> dict[str, Any]:
@@ -78,7 +89,9 @@ class Row:
         p = self.profile(profile)  # a row's own data and images per class are its source's too
         usual = self.name.split(".")[0] if self.kind == "generator" else p.data
         options = {**self.options(profile), **more}
-        if self.kind == "text2image":  # made of the probe's own training images, where the row does not say otherwise
+        if (
+            self.kind == "text2image"
+        ):  # made of the probe's own training images, where the row does not say otherwise
             options = {"data": p.data, "per_class": p.per_class, **options}
         return stream.source(self.kind, self.origin or usual, options)
 
@@ -94,31 +107,52 @@ def rows() -> dict[str, Row]:
     table = files.read_workflow("study.toml")
     found: dict[str, Row] = {}
     for name, entry in table.items():
-        variants = {key: value for key, value in entry.items() if isinstance(value, dict) and key not in TABLES}
-        found[name] = _row(name, {key: value for key, value in entry.items() if key not in variants})
+        variants = {
+            key: value
+            for key, value in entry.items()
+            if isinstance(value, dict) and key not in TABLES
+        }
+        found[name] = _row(
+            name, {key: value for key, value in entry.items() if key not in variants}
+        )
         for variant, fields in variants.items():
             title = f"{found[name].title}, {fields.pop('title', variant)}"
-            kept = {key: value for key, value in entry.items() if key not in variants and key not in ("published", "settings")}
+            kept = {
+                key: value
+                for key, value in entry.items()
+                if key not in variants and key not in ("published", "settings")
+            }
             settings = entry.get("settings", {}) | fields.pop("settings", {})
-            found[f"{name}.{variant}"] = _row(f"{name}.{variant}", {**kept, **fields, "settings": settings, "title": title})
+            found[f"{name}.{variant}"] = _row(
+                f"{name}.{variant}", {**kept, **fields, "settings": settings, "title": title}
+            )
     return found
 
 
 def _row(name: str, entry: dict[str, Any]) -> Row:
     """A row from its entry in the file. Raises ParameterError for a kind or profile field that does not exist."""
     if entry.get("kind") not in KINDS:
-        raise ParameterError(f"workflow/study.toml: row {name!r} has kind {entry.get('kind')!r}, allowed are {', '.join(KINDS)}")
+        raise ParameterError(
+            f"workflow/study.toml: row {name!r} has kind {entry.get('kind')!r}, allowed are {', '.join(KINDS)}"
+        )
     for fields in entry.get("settings", {}).values():
         for key, value in fields.items():
             if key != "options":
                 check(key, value)
     if entry.get("classes", "own") not in CLASSES:
-        raise ParameterError(f"workflow/study.toml: row {name!r} has classes = {entry['classes']!r}, allowed are {', '.join(CLASSES)}")
+        raise ParameterError(
+            f"workflow/study.toml: row {name!r} has classes = {entry['classes']!r}, allowed are {', '.join(CLASSES)}"
+        )
     own = {key: value for key, value in entry.items() if key not in ("options", "overrides")}
     overrides = tuple((key, check(key, value)) for key, value in entry.get("overrides", {}).items())
     for profile in own.setdefault("profiles", NAMES):
         defaults(profile)
-    return Row(name=name, own_options=entry.get("options", {}), overrides=overrides, **{**own, "profiles": tuple(own["profiles"])})
+    return Row(
+        name=name,
+        own_options=entry.get("options", {}),
+        overrides=overrides,
+        **{**own, "profiles": tuple(own["profiles"])},
+    )
 
 
 def wanted(profile: Profile) -> list[Row]:
@@ -141,14 +175,23 @@ def spec(row: Row, profile: Profile, seed: int) -> dict[str, Any]:
     train, test = (datasets.load(p.data, split, p.crop) for split in datasets.SPLITS)
     described: dict[str, Any] = {
         "kind": row.kind,
-        "data": {"name": p.data, "per_class": p.per_class, "train_sha256": train.sha256, "test_sha256": test.sha256},
+        "data": {
+            "name": p.data,
+            "per_class": p.per_class,
+            "train_sha256": train.sha256,
+            "test_sha256": test.sha256,
+        },
         "measurement": {**MEASUREMENT, "size": p.crop},
         "seed": seed,
     }
     if row.kind == "random" or row.trained:
         described["encoder"] = encoders.describe(p.encoder, p.width, p.crop)
     if row.trained:
-        described["source"] = {**row.source_spec(profile, seed), "n_images": p.n_images, "image_size": p.image_size}
+        described["source"] = {
+            **row.source_spec(profile, seed),
+            "n_images": p.n_images,
+            "image_size": p.image_size,
+        }
         if p.refresh:
             described["source"]["refresh"] = p.refresh
         described["method"] = methods.spec(p.method, row.method_options)

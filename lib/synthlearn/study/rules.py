@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from scipy import stats as distributions
 
-from .. import stats
-from ..errors import ParameterError
+from ..core import stats
+from ..core.errors import ParameterError
 from . import inference, units
 from .inference import MAIN
 from .rows import row, rows
@@ -58,11 +58,19 @@ class Evidence:
         """By itself, at 5 %."""
         if not self.tested:
             return "not tested"
-        return "supported" if self.pro <= stats.LEVEL else "contradicted" if self.con <= stats.LEVEL else "undecided"
+        return (
+            "supported"
+            if self.pro <= stats.LEVEL
+            else "contradicted"
+            if self.con <= stats.LEVEL
+            else "undecided"
+        )
 
     def needs(self, level: float) -> int | None:
         """Runs of each row that would decide it at a level, if it is as it looks; None: more than a thousand, or runs do not decide it."""
-        return stats.runs_needed(self.away, self.one_run, self.images, level) if self.one_run else None
+        return (
+            stats.runs_needed(self.away, self.one_run, self.images, level) if self.one_run else None
+        )
 
 
 Rule = Callable[[Known, Any], list[Evidence]]
@@ -102,15 +110,44 @@ def titles(names: Sequence[str]) -> str:
 Parts = Sequence[tuple[float, inference.Runs]]
 
 
-def _contrast(text: str, parts: Parts, rows: Sequence[str], measure: str = MAIN, bound: float = 0.0, halves: Parts = (), control: bool = False) -> Evidence:
+def _contrast(
+    text: str,
+    parts: Parts,
+    rows: Sequence[str],
+    measure: str = MAIN,
+    bound: float = 0.0,
+    halves: Parts = (),
+    control: bool = False,
+) -> Evidence:
     """Evidence that a weighted sum of rows lies above a bound; ``halves``: further parts, of a row that was chosen as the best of many."""
-    each = [*(inference.part(w, runs, measure) for w, runs in parts), *(inference.part(w, runs, measure, chosen=True) for w, runs in halves)]
-    e, counts = stats.contrast(each), Counter(r["row"] for _, runs in (*parts, *halves) for r in runs)
+    each = [
+        *(inference.part(w, runs, measure) for w, runs in parts),
+        *(inference.part(w, runs, measure, chosen=True) for w, runs in halves),
+    ]
+    e, counts = (
+        stats.contrast(each),
+        Counter(r["row"] for _, runs in (*parts, *halves) for r in runs),
+    )
     split = [1] * len(parts) + [2] * len(halves)  # a half has half of its row's runs
-    one_run = sum(k * w * w * spread.variance for k, (w, _, spread) in zip(split, each, strict=True))
-    known = e.over != "images"  # of runs that may lie apart by anything, a difference over images decides nothing
+    one_run = sum(
+        k * w * w * spread.variance for k, (w, _, spread) in zip(split, each, strict=True)
+    )
+    known = (
+        e.over != "images"
+    )  # of runs that may lie apart by anything, a difference over images decides nothing
     told = f"{text}: {points(e)}" if known else f"{text}: {points(e)} over images alone"
-    return Evidence(told, e.above(bound), e.below(bound), tuple(rows), known, control, min(counts.values()), e.mean - bound, one_run, e.fixed)
+    return Evidence(
+        told,
+        e.above(bound),
+        e.below(bound),
+        tuple(rows),
+        known,
+        control,
+        min(counts.values()),
+        e.mean - bound,
+        one_run,
+        e.fixed,
+    )
 
 
 @rule("compare")
@@ -121,9 +158,15 @@ def compare(known: Known, asked: dict[str, Any]) -> list[Evidence]:
         sign = ">=" if ">=" in text else ">"
         a, b = (side.strip() for side in text.split(sign))
         words = f"{title(a)} − {title(b)}" + f", {MEASURES[measure]}" * (measure != MAIN)
-        have = all(name in known.runs and (measure == MAIN or all(measure in r["results"] for r in known.runs[name])) for name in (a, b))
+        have = all(
+            name in known.runs
+            and (measure == MAIN or all(measure in r["results"] for r in known.runs[name]))
+            for name in (a, b)
+        )
         if not have:
-            found.append(Evidence(f"{words}: no record", rows=(a, b), tested=False, control=asked["control"]))
+            found.append(
+                Evidence(f"{words}: no record", rows=(a, b), tested=False, control=asked["control"])
+            )
             continue
         bound = -stats.MARGIN if sign == ">=" else 0.0
         parts = [(1.0, known.runs[a]), (-1.0, known.runs[b])]
@@ -140,12 +183,21 @@ def share(known: Known, asked: dict[str, Any]) -> list[Evidence]:
     many = {name: known.runs[name] for name in asked["best_of"]}
     if not any(len(runs) > 1 for runs in many.values()):
         return missing("share of the way, two runs", (floor, ceiling))
-    way = _contrast(f"{title(ceiling)} − {title(floor)}", [(1.0, known.runs[ceiling]), (-1.0, known.runs[floor])], (floor, ceiling), control=True)
+    way = _contrast(
+        f"{title(ceiling)} − {title(floor)}",
+        [(1.0, known.runs[ceiling]), (-1.0, known.runs[floor])],
+        (floor, ceiling),
+        control=True,
+    )
     halves, chosen = inference.best(many)
     parts = [(most, known.runs[ceiling]), (1 - most, known.runs[floor])]
     low, high = (inference.estimate(known.runs[name]).mean for name in (floor, ceiling))
     best = sum(w * inference.estimate(runs).mean for w, runs in halves)
-    went = f"{100 * (best - low) / (high - low):.0f} % of the way" if high > low else "a way that is none"
+    went = (
+        f"{100 * (best - low) / (high - low):.0f} % of the way"
+        if high > low
+        else "a way that is none"
+    )
     gone = f"{titles(chosen)} (chosen on one half of the runs, taken on the other) goes {went}"
     return [way, _contrast(f"{gone}; what it leaves beyond {100 * (1 - most):.0f} %, in points", parts, (floor, ceiling, *chosen),
                       halves=[(-w, runs) for w, runs in halves])]  # fmt: skip
@@ -154,7 +206,11 @@ def share(known: Known, asked: dict[str, Any]) -> list[Evidence]:
 @rule("nearest")
 def nearest(known: Known, asked: dict[str, Any]) -> list[Evidence]:
     """The best of many rows is not the one that is nearest to real images by a property: it teaches more than that one."""
-    values = {name: mine[0]["results"][asked["by"]]["value"] for name, mine in known.measured.get("properties", {}).items() if name in asked["best_of"]}
+    values = {
+        name: mine[0]["results"][asked["by"]]["value"]
+        for name, mine in known.measured.get("properties", {}).items()
+        if name in asked["best_of"]
+    }
     words = PROPERTIES.get(asked["by"], asked["by"].replace("_", " "))
     if not set(asked["best_of"]) <= known.runs.keys() & values.keys():
         return missing(f"the set nearest by {words}")
@@ -175,7 +231,13 @@ def trend(known: Known, asked: dict[str, Any]) -> list[Evidence]:
     if not all(name in known.runs for name in names):
         return missing("slope", names)
     w = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
-    return [_contrast("slope per tenfold", [(float(k), known.runs[name]) for k, name in zip(w, names, strict=True)], names)]
+    return [
+        _contrast(
+            "slope per tenfold",
+            [(float(k), known.runs[name]) for k, name in zip(w, names, strict=True)],
+            names,
+        )
+    ]
 
 
 @rule("correlate")
@@ -183,12 +245,17 @@ def correlate(known: Known, asked: dict[str, Any]) -> list[Evidence]:
     """Over the sets, accuracy goes up with a property among sets that are equal in another, ``held`` (Spearman's partial correlation)."""
     properties = known.measured.get("properties", {})
     order = sorted(asked["sets"])
-    said, fixed = (PROPERTIES.get(asked[k], asked[k].replace("_", " ")) for k in ("property", "held"))
+    said, fixed = (
+        PROPERTIES.get(asked[k], asked[k].replace("_", " ")) for k in ("property", "held")
+    )
     words = f"{said}, {fixed} held fixed"
     if not set(order) <= properties.keys() & known.runs.keys():
         return missing(words, order)
     accuracy = np.array([inference.estimate(known.runs[n]).mean for n in order])
-    x, held = (np.array([properties[n][0]["results"][asked[k]]["value"] for n in order]) for k in ("property", "held"))
+    x, held = (
+        np.array([properties[n][0]["results"][asked[k]]["value"] for n in order])
+        for k in ("property", "held")
+    )
     rho, z = stats.partial(x, accuracy, held)
     text = f"{words}: ρ = {rho:+.2f} [{np.tanh(z.low):+.2f}, {np.tanh(z.high):+.2f}] over {len(order)} sets"
     return [Evidence(text, z.above(0), z.below(0), tuple(order))]
@@ -200,15 +267,26 @@ def spread_of_rows(known: Known, asked: list[str]) -> list[Evidence]:
     if not all(name in known.runs for name in asked):
         return missing("range of accuracy", asked)
     each = [inference.estimate(known.runs[name]) for name in asked]
-    spread, n = inference.spread(known.runs[asked[0]][0]), np.array([len(known.runs[name]) for name in asked])
+    spread, n = (
+        inference.spread(known.runs[asked[0]][0]),
+        np.array([len(known.runs[name]) for name in asked]),
+    )
     means = np.array([e.mean for e in each])
     text = f"accuracy over {len(asked)} rows: {', '.join(f'{100 * m:.1f}' for m in means)}"
     if not spread.df:
         return missing(text, asked)
-    pairs = list(itertools.combinations([inference.part(1.0, known.runs[name]) for name in asked], 2))
-    images = float(np.mean([stats.images_share([a, (-1.0, *b[1:])]) for a, b in pairs])) / 2  # of one row: what they have in common moves all alike
+    pairs = list(
+        itertools.combinations([inference.part(1.0, known.runs[name]) for name in asked], 2)
+    )
+    images = (
+        float(np.mean([stats.images_share([a, (-1.0, *b[1:])]) for a, b in pairs])) / 2
+    )  # of one row: what they have in common moves all alike
     between = float((n * (means - np.average(means, weights=n)) ** 2).sum()) / (len(asked) - 1)
-    pro = float(distributions.f.sf(between / (spread.variance + n.mean() * images), len(asked) - 1, spread.df))
+    pro = float(
+        distributions.f.sf(
+            between / (spread.variance + n.mean() * images), len(asked) - 1, spread.df
+        )
+    )
     apart = [stats.contrast([a, (-1.0, *b[1:])]) for a, b in pairs]
     con = max(max(e.above(-stats.MARGIN), e.below(stats.MARGIN)) for e in apart)
     return [Evidence(text, pro, con, tuple(asked), runs=int(n.min()))]
@@ -227,7 +305,9 @@ def best_along(known: Known, asked: dict[str, Any]) -> list[Evidence]:
 
     def places(side: str) -> np.ndarray:
         estimates = [inference.estimate(known.runs[name]) for _, name in asked[side]]
-        draws = rng.normal([e.mean for e in estimates], [e.error for e in estimates], (DRAWS, len(estimates)))
+        draws = rng.normal(
+            [e.mean for e in estimates], [e.error for e in estimates], (DRAWS, len(estimates))
+        )
         return np.array([place for place, _ in asked[side]])[draws.argmax(1)]
 
     upper = places("upper")
@@ -239,8 +319,13 @@ def best_along(known: Known, asked: dict[str, Any]) -> list[Evidence]:
         if not all(name in found for name in names):
             return missing(f"{by} along the grid", names)
         least = min(asked["upper"], key=lambda each: found[each[1]][0]["results"][by]["value"])[0]
-        lower, words = np.full(DRAWS, least), f"{PROPERTIES.get(by, by)} is least at {least:g}, the best accuracy lies above"
-    holds, fails = (float((1 + side.sum()) / (DRAWS + 1)) for side in (lower >= upper, lower <= upper))
+        lower, words = (
+            np.full(DRAWS, least),
+            f"{PROPERTIES.get(by, by)} is least at {least:g}, the best accuracy lies above",
+        )
+    holds, fails = (
+        float((1 + side.sum()) / (DRAWS + 1)) for side in (lower >= upper, lower <= upper)
+    )
     return [Evidence(f"{words}: in {100 * float((lower < upper).mean()):.0f} % of draws", min(1.0, 2 * holds), min(1.0, 2 * fails), tuple(names),
                      runs=min(len(known.runs[name]) for name in names))]  # fmt: skip
 
@@ -257,7 +342,15 @@ def closest_group(known: Known, group: str) -> list[Evidence]:
     for other in gaps:
         if other != group:
             (near, chosen), (far, theirs) = gaps[group], gaps[other]
-            apart = stats.Estimate(far.mean - near.mean, far.error + near.error, min(far.df, near.df), near.runs, near.n, near.over, far.fixed + near.fixed)
+            apart = stats.Estimate(
+                far.mean - near.mean,
+                far.error + near.error,
+                min(far.df, near.df),
+                near.runs,
+                near.n,
+                near.over,
+                far.fixed + near.fixed,
+            )
             text = f"gap on {other} tasks (real images − {titles(theirs)}) − gap on {group} ones (real images − {titles(chosen)}), gain over chance"
             found.append(_unit(text, apart, ("real", *chosen, *theirs)))
     return found
@@ -294,7 +387,14 @@ def private(known: Known, asked: dict[str, str]) -> list[Evidence]:
     if not {noise, floor} <= found.keys():
         return missing("private classifiers", (noise, floor))
     budgets = sorted(found[noise][0]["results"], key=float)
-    return [_unit(f"{title(noise)} − {title(floor)} at ε = {e}", units.part(found, e).apart(noise, floor), (noise, floor)) for e in budgets]
+    return [
+        _unit(
+            f"{title(noise)} − {title(floor)} at ε = {e}",
+            units.part(found, e).apart(noise, floor),
+            (noise, floor),
+        )
+        for e in budgets
+    ]
 
 
 @rule("long_tail")
@@ -307,14 +407,29 @@ def long_tail(known: Known, asked: dict[str, str]) -> list[Evidence]:
     if len(found) < 2 or not {arm, "balanced", *rivals} <= found[0]["results"].keys():
         return missing("rare classes", (asked["row"],))
     text = "tail, {a} − {b}"
-    each = [_unit(text.format(a=arm, b=name), _block(found, "tail", arm, name), (asked["row"],)) for name in rivals]
-    return [*each, _unit(f"head, {arm} − balanced real images", _block(found, "head", arm, "balanced"), (asked["row"],), -stats.MARGIN)]
+    each = [
+        _unit(text.format(a=arm, b=name), _block(found, "tail", arm, name), (asked["row"],))
+        for name in rivals
+    ]
+    return [
+        *each,
+        _unit(
+            f"head, {arm} − balanced real images",
+            _block(found, "head", arm, "balanced"),
+            (asked["row"],),
+            -stats.MARGIN,
+        ),
+    ]
 
 
 def _block(found: Sequence[dict[str, Any]], part: str, a: str, b: str) -> stats.Estimate:
     """Accuracy on a part of the classes, way a − way b, paired over seeds."""
     names = list(found[0]["results"])
-    return stats.blocks(np.array([[r["results"][name][part] for r in found] for name in names]), names.index(a), names.index(b))
+    return stats.blocks(
+        np.array([[r["results"][name][part] for r in found] for name in names]),
+        names.index(a),
+        names.index(b),
+    )
 
 
 @rule("along_guidance")
@@ -325,7 +440,10 @@ def along_guidance(known: Known, names: list[str]) -> list[Evidence]:
         return missing("agreement along guidance", names)
     steps = []
     for a, b in itertools.pairwise(names):
-        e, (va, vb) = _agreement_gain(found, a, b), (found[name][0]["results"]["variety"]["value"] for name in (a, b))
+        e, (va, vb) = (
+            _agreement_gain(found, a, b),
+            (found[name][0]["results"]["variety"]["value"] for name in (a, b)),
+        )
         narrows = vb < va
         text = f"agreement with the caption's class, {title(b)} − {title(a)}: {points(e)}; variety within a caption {va:.2f} → {vb:.2f}"
         steps.append(Evidence(text, e.above(0) if narrows else 1.0, e.below(0), (a, b), runs=1))
@@ -334,8 +452,21 @@ def along_guidance(known: Known, names: list[str]) -> list[Evidence]:
 
 def _agreement_gain(found: dict[str, list[dict[str, Any]]], a: str, b: str) -> stats.Estimate:
     """Agreement of samples with their captions, b − a, over samples; other samples of each."""
-    (pa, n), (pb, m) = ((found[name][0]["results"]["agreement"]["value"], found[name][0]["results"]["agreement"]["n"]) for name in (a, b))
-    return stats.Estimate(pb - pa, float(np.sqrt(pa * (1 - pa) / n + pb * (1 - pb) / m)), float("inf"), 1, n, "samples")
+    (pa, n), (pb, m) = (
+        (
+            found[name][0]["results"]["agreement"]["value"],
+            found[name][0]["results"]["agreement"]["n"],
+        )
+        for name in (a, b)
+    )
+    return stats.Estimate(
+        pb - pa,
+        float(np.sqrt(pa * (1 - pa) / n + pb * (1 - pb) / m)),
+        float("inf"),
+        1,
+        n,
+        "samples",
+    )
 
 
 @rule("guidance_holds")
@@ -343,7 +474,14 @@ def guidance_holds(known: Known, names: list[str]) -> list[Evidence]:
     """A control: from no guidance to a little, samples keep to their captions more; else guidance breaks this model and nothing is learned of it."""
     found = known.measured.get("guidance", {})
     if not all(name in found for name in names):
-        return [Evidence("agreement at little guidance: no record", rows=tuple(names), tested=False, control=True)]
+        return [
+            Evidence(
+                "agreement at little guidance: no record",
+                rows=tuple(names),
+                tested=False,
+                control=True,
+            )
+        ]
     e = _agreement_gain(found, *names)
     text = f"agreement with the caption's class, {title(names[1])} − {title(names[0])}: {points(e)}"
     return [Evidence(text, e.above(0), e.below(0), tuple(names), control=True, runs=1)]
@@ -353,7 +491,11 @@ def guidance_holds(known: Known, names: list[str]) -> list[Evidence]:
 def generation(known: Known, names: list[str]) -> list[Evidence]:
     """Making the images costs more seconds than training on them: logarithm of the ratio over the runs that made their own images."""
     costs = [r["cost"] for name in names for r in known.runs.get(name, ())]
-    ratios = [np.log(cost["pool_seconds"] / cost["train_seconds"]) for cost in costs if cost["pool_seconds"] > 1]
+    ratios = [
+        np.log(cost["pool_seconds"] / cost["train_seconds"])
+        for cost in costs
+        if cost["pool_seconds"] > 1
+    ]
     if len(ratios) < 2:
         return missing("seconds of making and of training", names)
     e = stats.paired(ratios)
@@ -381,5 +523,7 @@ def members(name: str, sets: dict[str, list[str]]) -> list[str]:
     if not name.startswith("@"):
         return [row(name).name]
     if name[1:] not in sets:
-        raise ParameterError(f"book/claims.toml: no set {name!r}; there are {', '.join('@' + s for s in sets)}")
+        raise ParameterError(
+            f"book/claims.toml: no set {name!r}; there are {', '.join('@' + s for s in sets)}"
+        )
     return sets[name[1:]]

@@ -15,8 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import datasets, deadline, encoders, files, machine, methods, probe, stream, train, transfer
-from ..errors import OutOfTime
+from ..core import deadline, files, machine
+from ..core.errors import OutOfTime
+from ..data import datasets, stream
+from ..learn import encoders, methods, train
+from ..measure import probe, transfer
 from ..text2image.captions import CaptionSource
 from . import comparison, inference, records
 from .comparison import Comparison, to_the_bit
@@ -25,7 +28,9 @@ from .rows import Row, encoder_file, rows, spec, wanted
 
 REPLAY_POINTS = 3  # of the recorded curve, that a replay must meet
 REPLAY_PICTURES = 50  # of a kept pool, that are made again
-CHANGED = Comparison(False, "for the same spec", "the row's spec has changed: run it again", strict=True)
+CHANGED = Comparison(
+    False, "for the same spec", "the row's spec has changed: run it again", strict=True
+)
 
 
 def path(row: Row, profile: Profile, seed: int) -> Path:
@@ -63,7 +68,9 @@ def record(row: Row, profile: Profile, seed: int) -> dict[str, Any]:
         trained_encoder(rows()[row.needs], profile, seed)
     made = _make(row, profile, seed, described)
     records.write(where, made)
-    checkpoint(made["id"]).unlink(missing_ok=True)  # not before: what was trained must not be lost to the measurement
+    checkpoint(made["id"]).unlink(
+        missing_ok=True
+    )  # not before: what was trained must not be lost to the measurement
     return records.read(where)
 
 
@@ -71,7 +78,9 @@ def prepare(profile: Profile) -> None:
     """This process's threads, and float32 that is one on a GPU too: convolutions there round to ten bits of mantissa (TF32) by default."""
     torch.set_num_threads(profile.threads)
     torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.benchmark = True  # shapes come again and again: the fastest kernel of each is looked for once
+    torch.backends.cudnn.benchmark = (
+        True  # shapes come again and again: the fastest kernel of each is looked for once
+    )
 
 
 def runs(row: Row, profile: Profile) -> list[dict[str, Any]]:
@@ -84,7 +93,10 @@ def runs(row: Row, profile: Profile) -> list[dict[str, Any]]:
         return [record(row, profile, seed) for seed in seeds]
     here = row.profile(profile).data in datasets.names()
     there = [seed for seed in seeds if path(row, profile, seed).exists()]
-    found = [record(row, profile, seed) if here else records.read(path(row, profile, seed)) for seed in there]
+    found = [
+        record(row, profile, seed) if here else records.read(path(row, profile, seed))
+        for seed in there
+    ]
     return found + [twin for _, twin in records.twins(profile.name) if twin["row"] == row.name]
 
 
@@ -109,7 +121,9 @@ def trained_encoder(row: Row, profile: Profile, seed: int) -> Path:
         record(row, profile, seed)
     if not encoder_file(identity).exists():
         _pretrain(row, profile, seed, identity)
-        checkpoint(identity).unlink(missing_ok=True)  # not before: a full disk must not cost the training
+        checkpoint(identity).unlink(
+            missing_ok=True
+        )  # not before: a full disk must not cost the training
     return encoder_file(identity)
 
 
@@ -123,14 +137,25 @@ def source_of(row: Row, profile: Profile, seed: int) -> stream.Source:
     return source
 
 
-def _pretrain(row: Row, profile: Profile, seed: int, identity: str) -> tuple[train.Trained, float, int]:
+def _pretrain(
+    row: Row, profile: Profile, seed: int, identity: str
+) -> tuple[train.Trained, float, int]:
     """Train a row's encoder and keep it: (curves, seconds that the pictures took, views that the network saw)."""
     p = row.profile(profile)
     source, began = source_of(row, profile, seed), time.perf_counter()
     images = stream.feed(source, p.n_images, p.image_size, seed, p.device, p.refresh)
     pool_seconds = time.perf_counter() - began
     method, labels = method_of(row, p, seed, source)
-    trained = train.pretrain(images, method, p.augmenter(), p.optimisation(), seed, checkpoint(identity), identity, labels=labels)
+    trained = train.pretrain(
+        images,
+        method,
+        p.augmenter(),
+        p.optimisation(),
+        seed,
+        checkpoint(identity),
+        identity,
+        labels=labels,
+    )
     encoders.save(encoder_file(identity), method.encoder, {"record": identity})
     return trained, pool_seconds, method.views * shown(method, p, labels)
 
@@ -147,24 +172,36 @@ def shown(method: methods.Method, p: Profile, labels: Tensor | None = None) -> i
 def short_trained(row: Row, p: Profile, seed: int) -> encoders.Encoder:
     """An encoder of a row, trained in one go; neither it nor its pictures are kept."""
     source = source_of(row, p, seed)
-    images = stream.Pool(source.sample(torch.arange(p.n_images), p.image_size, seed, p.device), p.device)
+    images = stream.Pool(
+        source.sample(torch.arange(p.n_images), p.image_size, seed, p.device), p.device
+    )
     method, labels = method_of(row, p, seed, source)
     train.pretrain(images, method, p.augmenter(), p.optimisation(), seed, labels=labels)
     return method.encoder
 
 
-def method_of(row: Row, p: Profile, seed: int, source: stream.Source) -> tuple[methods.Method, Tensor | None]:
+def method_of(
+    row: Row, p: Profile, seed: int, source: stream.Source
+) -> tuple[methods.Method, Tensor | None]:
     """A row's method over a new encoder, and the classes of its pool where the method needs them."""
     methods.spec(p.method, row.method_options)  # names an option that does not exist
     kind = methods.METHODS[p.method]
     labels = _classes(row, p, source) if kind.labelled and not p.refresh else None
     encoder = encoders.build(p.encoder, p.width, p.crop, seed).to(p.device)
-    return kind(encoder, row.method_options, 0 if labels is None else int(labels.max()) + 1, seed, getattr(source, "texts", tuple)()), labels
+    return kind(
+        encoder,
+        row.method_options,
+        0 if labels is None else int(labels.max()) + 1,
+        seed,
+        getattr(source, "texts", tuple)(),
+    ), labels
 
 
 def _classes(row: Row, p: Profile, source: stream.Source) -> Tensor | None:
     """Class of each picture of the pool, int64 (n,)."""
-    return torch.arange(p.n_images) if row.classes == "pictures" else stream.labels(source, p.n_images)
+    return (
+        torch.arange(p.n_images) if row.classes == "pictures" else stream.labels(source, p.n_images)
+    )
 
 
 def _make(row: Row, profile: Profile, seed: int, described: dict[str, Any]) -> dict[str, Any]:
@@ -176,14 +213,27 @@ def _make(row: Row, profile: Profile, seed: int, described: dict[str, Any]) -> d
     attempts = files.runs() / "attempts" / identity[:24]
     tries = attempts.read_bytes().count(b"\n") if attempts.is_file() else 0
     files.append_line(attempts, datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
-    made: dict[str, Any] = {"id": identity, "row": row.name, "profile": p.name, "spec": described, "curves": {}, "cost": {"failed_tries": tries}}
+    made: dict[str, Any] = {
+        "id": identity,
+        "row": row.name,
+        "profile": p.name,
+        "spec": described,
+        "curves": {},
+        "cost": {"failed_tries": tries},
+    }
     if row.trained:
         trained, pool_seconds, views = _pretrain(row, profile, seed, identity)
         made["curves"] = trained.curves
-        made["cost"] |= {"images": p.n_images, "pool_seconds": round(pool_seconds, 1), "train_seconds": round(trained.seconds, 1)}
+        made["cost"] |= {
+            "images": p.n_images,
+            "pool_seconds": round(pool_seconds, 1),
+            "train_seconds": round(trained.seconds, 1),
+        }
         made["cost"] |= {"resumed": trained.resumed, "views": views}
         if deadline.passed():
-            raise OutOfTime(f"the time is over: {row.name} seed {seed} is trained and waits for its measurement; the next call goes on there")
+            raise OutOfTime(
+                f"the time is over: {row.name} seed {seed} is trained and waits for its measurement; the next call goes on there"
+            )
     if row.trained or row.kind == "random":
         made["filters"] = filters(encoder_of(row, p, seed, encoder_file(identity)))
     started = time.perf_counter()
@@ -202,7 +252,11 @@ def _make(row: Row, profile: Profile, seed: int, described: dict[str, Any]) -> d
 
 def encoder_of(row: Row, p: Profile, seed: int, trained: Path) -> encoders.Encoder:
     """The row's encoder: read from the file that training left, or untrained."""
-    encoder = encoders.load(str(trained)) if row.trained else encoders.build(p.encoder, p.width, p.crop, seed)
+    encoder = (
+        encoders.load(str(trained))
+        if row.trained
+        else encoders.build(p.encoder, p.width, p.crop, seed)
+    )
     return encoder.to(p.device)
 
 
@@ -211,8 +265,21 @@ def _measure(row: Row, p: Profile, seed: int, trained: Path) -> dict[str, probe.
     test = datasets.load(p.data, "test", p.crop)
     labelled = datasets.load(p.data, "train", p.crop).first(p.per_class)
     if row.kind in ("raw_pixels", "mean_colours"):
-        read = probe.mean_colours if row.kind == "mean_colours" else lambda images: probe.raw_pixels(images, p.crop)
-        return {"linear": probe.linear(read(labelled.images), labelled.labels, read(test.images), test.labels, len(test.classes), seed)}
+        read = (
+            probe.mean_colours
+            if row.kind == "mean_colours"
+            else lambda images: probe.raw_pixels(images, p.crop)
+        )
+        return {
+            "linear": probe.linear(
+                read(labelled.images),
+                labelled.labels,
+                read(test.images),
+                test.labels,
+                len(test.classes),
+                seed,
+            )
+        }
     return probe.measure(encoder_of(row, p, seed, trained), labelled, test, seed)
 
 
@@ -229,7 +296,11 @@ def filters(encoder: encoders.Encoder) -> dict[str, Any]:
 
 def read_filters(found: dict[str, Any]) -> np.ndarray:
     """First-layer weights of a record, float32 (channels, 3, k, k)."""
-    return np.frombuffer(base64.b64decode(found["filters"]["float16"]), np.float16).reshape(found["filters"]["shape"]).astype(np.float32)
+    return (
+        np.frombuffer(base64.b64decode(found["filters"]["float16"]), np.float16)
+        .reshape(found["filters"]["shape"])
+        .astype(np.float32)
+    )
 
 
 def peak_memory(device: str) -> int:
@@ -257,10 +328,14 @@ def commit(*folders: str) -> str:
     """The checkout's commit, with a plus sign when files in the library, or in ``folders`` too, differ from it; "unknown" outside git."""
 
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], cwd=files.root(), capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", *arguments], cwd=files.root(), capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     try:
-        return git("rev-parse", "--short=10", "HEAD") + ("+" if git("status", "--porcelain", "--", "lib", *folders) else "")
+        return git("rev-parse", "--short=10", "HEAD") + (
+            "+" if git("status", "--porcelain", "--", "lib", *folders) else ""
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
@@ -286,19 +361,43 @@ def replay(row: Row, profile: Profile, seed: int, measure: bool = False) -> list
         # Not where images are made anew anyway, nor where a pool that another machine has left is of other images.
         if not p.refresh and (same or comparison.follows(found["spec"]["source"])):
             probed = torch.arange(0, p.n_images, max(1, p.n_images // REPLAY_PICTURES))
-            difference = source.sample(probed, p.image_size, seed, p.device).int() - images.batch(0, probed).int()
+            difference = (
+                source.sample(probed, p.image_size, seed, p.device).int()
+                - images.batch(0, probed).int()
+            )
             most = int(difference.abs().max())
             if most > 1:  # on some processors a convolution's last bit depends on the batch
-                return [Comparison(False, "the kept pool up to one grey level", f"images made again differ from it by {most}", strict=True)]
+                return [
+                    Comparison(
+                        False,
+                        "the kept pool up to one grey level",
+                        f"images made again differ from it by {most}",
+                        strict=True,
+                    )
+                ]
         method, labels = method_of(row, p, seed, source)
         last = found["curves"]["step"][:REPLAY_POINTS][-1]
-        curve = train.pretrain(images, method, p.augmenter(), p.optimisation(), seed, until=last, labels=labels).curves["loss"]
+        curve = train.pretrain(
+            images, method, p.augmenter(), p.optimisation(), seed, until=last, labels=labels
+        ).curves["loss"]
     top1 = _top1(row, p, seed, encoder_file(found["id"])) if measure or not row.trained else {}
     points, recorded = found["curves"].get("loss", [])[: len(curve)], _recorded(found, top1)
     if same:
-        compared = [to_the_bit({"loss": curve, **top1}, {"loss": points, **recorded}) if curve else to_the_bit(top1, recorded)]
+        compared = [
+            to_the_bit({"loss": curve, **top1}, {"loss": points, **recorded})
+            if curve
+            else to_the_bit(top1, recorded)
+        ]
     else:
-        compared = [comparison.start(curve, points, found["curves"]["step"][: len(curve)], found["spec"]["source"])] if curve else []
+        compared = (
+            [
+                comparison.start(
+                    curve, points, found["curves"]["step"][: len(curve)], found["spec"]["source"]
+                )
+            ]
+            if curve
+            else []
+        )
         compared += [_elsewhere(row, found, top1)] if top1 else []
     _confirm(found, described, compared)
     return compared
@@ -344,10 +443,14 @@ def _elsewhere(row: Row, found: dict[str, Any], top1: dict[str, float]) -> Compa
     if not row.trained:
         return comparison.untrained(top1, recorded)
     tests = next(iter(found["results"].values()))["n"]
-    return comparison.runs(top1, recorded, {name: inference.spread(found, name) for name in top1}, tests)
+    return comparison.runs(
+        top1, recorded, {name: inference.spread(found, name) for name in top1}, tests
+    )
 
 
-def _confirm(found: dict[str, Any], described: dict[str, Any], compared: Sequence[Comparison]) -> None:
+def _confirm(
+    found: dict[str, Any], described: dict[str, Any], compared: Sequence[Comparison]
+) -> None:
     """Note that the code at hand gives a record: not for agreement that another run would have reached too."""
     if all(c.agrees for c in compared) and any(c.strict for c in compared):
         records.confirm(found, records.code_of(described))
@@ -357,8 +460,14 @@ def estimate(row: Row, profile: Profile, unknown: float | None = None) -> float:
     """Seconds that one record of a row is likely to take: as long as its other seeds took, else the mean of the profile's records of its kind on this
     kind of device; ``unknown`` where there is none (None: some minutes of a core)."""
     kind = row.profile(profile).device.split(":")[0]
-    found = [r for r in records.read_all(profile.name) if r["spec"].get("numerics", {"device": "cpu"})["device"] == kind]
-    mine = [r["cost"]["wall_seconds"] for r in found if r["row"] == row.name] or [r["cost"]["wall_seconds"] for r in found if r["spec"]["kind"] == row.kind]
+    found = [
+        r
+        for r in records.read_all(profile.name)
+        if r["spec"].get("numerics", {"device": "cpu"})["device"] == kind
+    ]
+    mine = [r["cost"]["wall_seconds"] for r in found if r["row"] == row.name] or [
+        r["cost"]["wall_seconds"] for r in found if r["spec"]["kind"] == row.kind
+    ]
     if mine:
         return float(np.mean(mine))
     return unknown if unknown is not None else (360.0 if row.trained else 60.0)

@@ -4,15 +4,18 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from .. import deadline
-from ..errors import OutOfTime
+from ..core import deadline
+from ..core.errors import OutOfTime
 from . import run
 from .profiles import Profile
 from .rows import Row
 
 Job = tuple[Row, Profile, int]  # a row in a profile, and its seed
 SHOWN = 8  # jobs by name in a line
-RESERVE, LARGEST = 0.1, 20.0  # share of the time that is left for measuring and writing what has been trained; seconds
+RESERVE, LARGEST = (
+    0.1,
+    20.0,
+)  # share of the time that is left for measuring and writing what has been trained; seconds
 
 
 @dataclass
@@ -25,12 +28,16 @@ class Stretch:
 
     def __str__(self) -> str:
         parts = (("made", self.made), ("cut off, to go on", self.cut), ("left", self.left))
-        return "; ".join(f"{len(jobs)} {what}{f' ({listed(jobs)})' if jobs else ''}" for what, jobs in parts)
+        return "; ".join(
+            f"{len(jobs)} {what}{f' ({listed(jobs)})' if jobs else ''}" for what, jobs in parts
+        )
 
 
 def listed(jobs: Sequence[Job]) -> str:
     """The first jobs by name and seed."""
-    return ", ".join(f"{row.name} s{seed}" for row, _, seed in jobs[:SHOWN]) + (f" … and {len(jobs) - SHOWN} more" if len(jobs) > SHOWN else "")
+    return ", ".join(f"{row.name} s{seed}" for row, _, seed in jobs[:SHOWN]) + (
+        f" … and {len(jobs) - SHOWN} more" if len(jobs) > SHOWN else ""
+    )
 
 
 def rank(row: Row) -> int:
@@ -43,7 +50,9 @@ def by_priority(jobs: Iterable[Job]) -> list[Job]:
 
     Within a rank one seed of all rows comes after the other.
     """
-    return sorted((job for job in jobs if run.state(*job) != "fresh"), key=lambda job: (rank(job[0]), job[2]))
+    return sorted(
+        (job for job in jobs if run.state(*job) != "fresh"), key=lambda job: (rank(job[0]), job[2])
+    )
 
 
 def stretch(jobs: Sequence[Job], seconds: float, made: Callable[[Job, dict], None]) -> Stretch:

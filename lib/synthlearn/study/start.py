@@ -16,9 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from synthlearn import datasets, encoders, probe, stream, study, train
-from synthlearn.datasets import ImageSet
-from synthlearn.study import Profile, Row, measurements, records, run, search
+from .. import study
+from ..data import datasets, stream
+from ..data.datasets import ImageSet
+from ..learn import encoders, train
+from ..measure import probe
+from . import Profile, Row, measurements, records, run, search
 
 PICTURES, BATCH, STEPS, PER_CLASS, CAPTIONS = 64, 32, 2, 10, 8
 
@@ -27,7 +30,11 @@ def digest(*values: Any) -> str:
     """SHA-256 over tensors' bytes and other values as written."""
     found = hashlib.sha256()
     for value in values:
-        found.update(value.contiguous().numpy().tobytes() if isinstance(value, Tensor) else repr(value).encode())
+        found.update(
+            value.contiguous().numpy().tobytes()
+            if isinstance(value, Tensor)
+            else repr(value).encode()
+        )
     return found.hexdigest()
 
 
@@ -41,14 +48,23 @@ def of_row(row: Row, profile: Profile) -> str:
     p = dataclasses.replace(row.profile(profile), n_images=PICTURES, batch_size=BATCH, device="cpu")
     training, test = labelled(p)
     if row.kind in ("raw_pixels", "mean_colours"):
-        x, y = ((probe.mean_colours(s.images) if row.kind == "mean_colours" else probe.raw_pixels(s.images, p.crop)) for s in (training, test))
+        x, y = (
+            (
+                probe.mean_colours(s.images)
+                if row.kind == "mean_colours"
+                else probe.raw_pixels(s.images, p.crop)
+            )
+            for s in (training, test)
+        )
         m = probe.linear(x, training.labels, y, test.labels, len(test.classes))
         return digest(m.correct, m.l2)
     encoder: encoders.Encoder = encoders.build(p.encoder, p.width, p.crop, 0)
     begun = ""
     if row.trained:
         options = dict(row.method_options)
-        if "images_per_caption" in options:  # so few pictures have several of a caption only if there are few captions
+        if (
+            "images_per_caption" in options
+        ):  # so few pictures have several of a caption only if there are few captions
             options["images_per_caption"] = 2
         few = dataclasses.replace(row, method_options=options)
         source, slots = run.source_of(few, profile, 0), torch.arange(PICTURES)
@@ -58,8 +74,13 @@ def of_row(row: Row, profile: Profile) -> str:
         method, labels = run.method_of(few, p, 0, source)
         if labels is not None and "images_per_caption" in options:
             labels %= CAPTIONS
-        curves = train.pretrain(images, method, p.augmenter(), p.optimisation(), 0, until=STEPS, labels=labels).curves
-        begun, encoder = digest(images.batch(1, slots), curves, *method.state_dict().values()), method.encoder
+        curves = train.pretrain(
+            images, method, p.augmenter(), p.optimisation(), 0, until=STEPS, labels=labels
+        ).curves
+        begun, encoder = (
+            digest(images.batch(1, slots), curves, *method.state_dict().values()),
+            method.encoder,
+        )
     measured = probe.measure(encoder.eval(), training, test, 0)
     return digest(begun, *(m.correct for m in measured.values()), [m.l2 for m in measured.values()])
 
@@ -71,7 +92,11 @@ def of_measurement(what: str) -> str:
         os.environ["SYNTHLEARN_RUNS"] = runs
         try:
             profile = study.resolve("smoke", device="cpu")
-            parts = [(row.name, *part) for row, seed in measurements.planned(what, profile) for part in measurements.MEASUREMENTS[what](row, profile, seed)]
+            parts = [
+                (row.name, *part)
+                for row, seed in measurements.planned(what, profile)
+                for part in measurements.MEASUREMENTS[what](row, profile, seed)
+            ]
         finally:
             if kept is None:
                 del os.environ["SYNTHLEARN_RUNS"]
@@ -87,7 +112,10 @@ def main() -> None:
     for name, specs in json.load(sys.stdin):
         what = name.removeprefix("what:")
         if name.startswith("point:"):
-            found = of_row(search.search("collage", profile.name).row(int(name.removeprefix("point:"))), profile)
+            found = of_row(
+                search.search("collage", profile.name).row(int(name.removeprefix("point:"))),
+                profile,
+            )
         else:
             found = of_row(study.row(name), profile) if what == name else of_measurement(what)
         print(json.dumps([found, [records.code_of(spec) for spec in specs]]), flush=True)

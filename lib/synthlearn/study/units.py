@@ -13,15 +13,25 @@ from typing import Any
 import numpy as np
 from scipy import stats as distributions
 
-from .. import stats, tasks
-from ..errors import DataError
+from ..core import stats
+from ..core.errors import DataError
+from ..measure import tasks
 from . import inference, records
 from .rows import row
 
 SHARES = ("top1", "before")  # fields that are shares of a part's ``n`` test images
-PIXELS = tuple(kind for kind, family in inference.UNTRAINED.items() if family == "pixels")  # rows that have no encoder
-PROBES = ("layers", "few_shot")  # linear classifiers of frozen features, on the main probe's test images: one encoder's share is taken from there
-ALIKE = (*PROBES, "memory", "private")  # on those images by frozen features: encoders of a row agree about images as far as they do there
+PIXELS = tuple(
+    kind for kind, family in inference.UNTRAINED.items() if family == "pixels"
+)  # rows that have no encoder
+PROBES = (
+    "layers",
+    "few_shot",
+)  # linear classifiers of frozen features, on the main probe's test images: one encoder's share is taken from there
+ALIKE = (
+    *PROBES,
+    "memory",
+    "private",
+)  # on those images by frozen features: encoders of a row agree about images as far as they do there
 LENT = "; the encoder's share taken from the main probe"
 SAME = "; chosen and reported on the same encoder"
 Measured = dict[str, list[dict[str, Any]]]
@@ -52,18 +62,26 @@ class Units:
     def contrast(self, weights: dict[str, float]) -> stats.Estimate:
         """Sum of weights × rows' means, unpaired. Raises DataError for a row that was not measured."""
         if missing := sorted(weights.keys() - self.values.keys()):
-            raise DataError(f"{', '.join(missing)}: not measured here, only {', '.join(self.values)}; measure it or leave it out")
+            raise DataError(
+                f"{', '.join(missing)}: not measured here, only {', '.join(self.values)}; measure it or leave it out"
+            )
         value = sum(w * float(np.mean(self.values[name])) for name, w in weights.items())
-        share = sum(w * w / len(self.values[name]) for name, w in weights.items() if name not in PIXELS)
+        share = sum(
+            w * w / len(self.values[name]) for name, w in weights.items() if name not in PIXELS
+        )
         images = sum(w * w * self.images[name] for name, w in weights.items())
         encoders = min(len(self.values[name]) for name in weights)
-        return stats.of_units(value, share, images, self.spread, encoders, self.n, self.over if share else "images")
+        return stats.of_units(
+            value, share, images, self.spread, encoders, self.n, self.over if share else "images"
+        )
 
 
 def parts(measured: Measured) -> list[str]:
     """Names of a measurement's parts in their order (files hold them sorted by letters): numbers rise."""
     names = next(iter(measured.values()))[0]["results"]
-    return sorted(names, key=lambda name: (int("0" + name.split()[0]) if name[0].isdigit() else 0, name))
+    return sorted(
+        names, key=lambda name: (int("0" + name.split()[0]) if name[0].isdigit() else 0, name)
+    )
 
 
 def whole(measured: Measured) -> str:
@@ -77,22 +95,52 @@ def part(measured: Measured, name: str, field: str = "top1") -> Units:
     Where no row has two encoders, linear probes take their spread from the main probe, if its runs are committed; of others nothing is known.
     """
     found = {row: [r["results"][name] for r in mine] for row, mine in measured.items()}
-    values = {row: tuple(float(np.mean(p["each"] if field == "top1" and "each" in p else p[field])) for p in mine) for row, mine in found.items()}
+    values = {
+        row: tuple(
+            float(np.mean(p["each"] if field == "top1" and "each" in p else p[field])) for p in mine
+        )
+        for row, mine in found.items()
+    }
     what, main = next(iter(measured.values()))[0].get("spec", {}).get("what"), _main_probe(measured)
     spread, n = _spread(values, main.shared), next(iter(found.values()))[0]["n"]
     if spread.df:
-        return Units(values, {row: _of_images(mine, values[row], field, spread.shared) for row, mine in found.items()}, n, spread)
+        return Units(
+            values,
+            {
+                row: _of_images(mine, values[row], field, spread.shared)
+                for row, mine in found.items()
+            },
+            n,
+            spread,
+        )
     spread = main if what in PROBES else stats.Spread()
     drawn = {row: _of_draws(mine[0]) for row, mine in found.items()}
-    images = {row: drawn[row] + _of_images(mine, values[row], field, spread.shared) for row, mine in found.items()}
-    return Units(values, images, n, spread, f"images{' and draws' * any(drawn.values())}{LENT * (spread.df > 0)}")
+    images = {
+        row: drawn[row] + _of_images(mine, values[row], field, spread.shared)
+        for row, mine in found.items()
+    }
+    return Units(
+        values,
+        images,
+        n,
+        spread,
+        f"images{' and draws' * any(drawn.values())}{LENT * (spread.df > 0)}",
+    )
 
 
 def gains(measured: Measured, names: Sequence[str]) -> Units:
     """Mean gain over chance, (top-1 − chance)/(1 − chance), of some transfer tasks; the tasks are fixed."""
-    found = {row: [[r["results"][name] for name in names] for r in mine] for row, mine in measured.items()}
-    values = {row: tuple(float(np.mean([task["gain"] for task in each])) for each in mine) for row, mine in found.items()}
-    images = {row: float(np.mean([_of_tasks(each) for each in mine])) for row, mine in found.items()}
+    found = {
+        row: [[r["results"][name] for name in names] for r in mine]
+        for row, mine in measured.items()
+    }
+    values = {
+        row: tuple(float(np.mean([task["gain"] for task in each])) for each in mine)
+        for row, mine in found.items()
+    }
+    images = {
+        row: float(np.mean([_of_tasks(each) for each in mine])) for row, mine in found.items()
+    }
     spread, n = _spread(values), sum(task["n"] for task in next(iter(found.values()))[0])
     return Units(values, images, n, spread, "encoders and images" if spread.df else "images")
 
@@ -105,10 +153,19 @@ def groups(measured: Measured) -> list[str]:
 
 def group(measured: Measured, group: str) -> Units:
     """Mean gain over chance of a group's tasks."""
-    return gains(measured, [task for task, p in next(iter(measured.values()))[0]["results"].items() if p["group"] == group])
+    return gains(
+        measured,
+        [
+            task
+            for task, p in next(iter(measured.values()))[0]["results"].items()
+            if p["group"] == group
+        ],
+    )
 
 
-def best_gap(units: Units, candidates: Sequence[str], real: str) -> tuple[stats.Estimate, tuple[str, ...]]:
+def best_gap(
+    units: Units, candidates: Sequence[str], real: str
+) -> tuple[stats.Estimate, tuple[str, ...]]:
     """A row − the best of several others: chosen by every second encoder, reported on the others, both ways round, averaged; and the rows chosen.
 
     So that what made a row the best of many does not count for it as well. The value is that of what is chosen, which may lie under the true best's.
@@ -117,7 +174,11 @@ def best_gap(units: Units, candidates: Sequence[str], real: str) -> tuple[stats.
     A report is the mean of those of a row's encoders that had no part in its choice, of variance σ²/their number. The mean of both reports has a
     quarter of both variances and of twice their covariance, at most :data:`stats.CHOICE` of them: who is chosen here depends on what is reported there.
     """
-    halved = {name: (units.values[name][::2], units.values[name][1::2]) for name in candidates if len(units.values[name]) > 1}
+    halved = {
+        name: (units.values[name][::2], units.values[name][1::2])
+        for name in candidates
+        if len(units.values[name]) > 1
+    }
     over = units.over if halved else units.over + SAME
     agree = stats.CHOICE if halved else 1.0
     halved = halved or {name: (units.values[name], units.values[name]) for name in candidates}
@@ -132,14 +193,26 @@ def best_gap(units: Units, candidates: Sequence[str], real: str) -> tuple[stats.
     mine = units.estimate(real)
     images = units.images[real] + (units.images[chosen[0]] + units.images[chosen[1]]) / 2
     encoders = min(mine.runs, *(len(units.values[name]) for name in chosen))
-    gap = stats.of_units(mine.mean - best, share + 1 / len(units.values[real]), images, units.spread, encoders, units.n, over)
+    gap = stats.of_units(
+        mine.mean - best,
+        share + 1 / len(units.values[real]),
+        images,
+        units.spread,
+        encoders,
+        units.n,
+        over,
+    )
     return gap, tuple(dict.fromkeys(chosen))
 
 
 def closest(measured: Measured) -> dict[str, tuple[stats.Estimate, tuple[str, ...]]]:
     """Real images − best synthetic set (no variants) in each group of transfer tasks, with the sets that were chosen; empty without both."""
     noise = [name for name in measured if "." not in name and row(name).kind == "generator"]
-    return {name: best_gap(group(measured, name), noise, "real") for name in groups(measured)} if "real" in measured and noise else {}
+    return (
+        {name: best_gap(group(measured, name), noise, "real") for name in groups(measured)}
+        if "real" in measured and noise
+        else {}
+    )
 
 
 def _spread(values: dict[str, tuple[float, ...]], shared: float = 1.0) -> stats.Spread:
@@ -160,14 +233,22 @@ def _main_probe(measured: Measured) -> stats.Spread:
     if not known:
         return stats.Spread()
     df = [spread.df for spread in known]
-    return stats.Spread(float(np.average([s.variance for s in known], weights=df)), sum(df), float(np.average([s.shared for s in known], weights=df)))
+    return stats.Spread(
+        float(np.average([s.variance for s in known], weights=df)),
+        sum(df),
+        float(np.average([s.shared for s in known], weights=df)),
+    )
 
 
 @cache
 def _main_spread(stamp: object, profile: str, name: str) -> tuple[str, stats.Spread]:
     """Test images of a row's committed runs, and how far the main probe's accuracies of such runs lie apart; unknown without any."""
     first = _first_runs(stamp, profile).get(name)
-    return (first["spec"]["data"]["test_sha256"], inference.spread(first)) if first else ("", stats.Spread())
+    return (
+        (first["spec"]["data"]["test_sha256"], inference.spread(first))
+        if first
+        else ("", stats.Spread())
+    )
 
 
 @cache
@@ -175,17 +256,35 @@ def _first_runs(stamp: object, profile: str) -> dict[str, dict[str, Any]]:
     return {name: runs[0] for name, runs in inference.committed(profile).items()}
 
 
-def _of_images(mine: Sequence[dict[str, Any]], values: Sequence[float], field: str, shared: float) -> float:
+def _of_images(
+    mine: Sequence[dict[str, Any]], values: Sequence[float], field: str, shared: float
+) -> float:
     """Variance that the test images bring to a row's mean: the share that its encoders have in common."""
-    return shared * float(np.mean([x * (1 - x) / p["n"] for x, p in zip(values, mine, strict=True)])) if field in SHARES else 0.0
+    return (
+        shared * float(np.mean([x * (1 - x) / p["n"] for x, p in zip(values, mine, strict=True)]))
+        if field in SHARES
+        else 0.0
+    )
 
 
 def _of_tasks(found: Sequence[dict[str, Any]]) -> float:
     """Variance that the test images of some tasks bring to their mean gain, as if all encoders of a row were right about the same images."""
-    return float(sum(p["top1"] * (1 - p["top1"]) / p["n"] / (1 - p["chance"]) ** 2 for p in found) / len(found) ** 2)
+    return float(
+        sum(p["top1"] * (1 - p["top1"]) / p["n"] / (1 - p["chance"]) ** 2 for p in found)
+        / len(found) ** 2
+    )
 
 
 def _of_draws(part: dict[str, Any]) -> float:
     """Variance of one encoder's mean over its draws, from Student's interval over these; 0 without draws. Several encoders' spread holds it."""
     draws = part.get("draws") or len(part.get("each", ()))
-    return ((part["high"] - part["low"]) / 2 / float(distributions.t.ppf(1 - stats.LEVEL / 2, draws - 1))) ** 2 if draws else 0.0
+    return (
+        (
+            (part["high"] - part["low"])
+            / 2
+            / float(distributions.t.ppf(1 - stats.LEVEL / 2, draws - 1))
+        )
+        ** 2
+        if draws
+        else 0.0
+    )

@@ -16,16 +16,24 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from .. import files
-from ..errors import DataError
+from ..core import files
+from ..core.errors import DataError
 from . import records, search, start
 from .profiles import Profile
 from .rows import Row
 
-Job = tuple[str, list[dict[str, Any]]]  # name of a row, "what:NAME" or "point:NUMBER" of the search, and its records
+Job = tuple[
+    str, list[dict[str, Any]]
+]  # name of a row, "what:NAME" or "point:NUMBER" of the search, and its records
 
 
-def confirm(profile: Profile, against: str, rows: Sequence[Row], whats: Sequence[str], searched: search.Search | None) -> Iterator[tuple[str, bool, int]]:
+def confirm(
+    profile: Profile,
+    against: str,
+    rows: Sequence[Row],
+    whats: Sequence[str],
+    searched: search.Search | None,
+) -> Iterator[tuple[str, bool, int]]:
     """Compare the code at hand with that of a commit, and confirm the records of what is the same; ``searched``: tries of a search too.
 
     Yields: name of a row, measurement or point, whether both versions gave the same bits, how many records that confirmed.
@@ -35,12 +43,22 @@ def confirm(profile: Profile, against: str, rows: Sequence[Row], whats: Sequence
     rowed = records.read_all(profile.name)
     jobs = [(row.name, [r for r in rowed if r["row"] == row.name]) for row in rows]
     jobs += [(f"what:{what}", records.read_all(profile.name, what)) for what in whats]
-    tries = [] if searched is None else [(point, record) for point, record, _ in search.made(searched, profile)]
-    jobs += [(f"point:{point}", [record for p, record in tries if p == point]) for point in sorted({p for p, _ in tries})]
+    tries = (
+        []
+        if searched is None
+        else [(point, record) for point, record, _ in search.made(searched, profile)]
+    )
+    jobs += [
+        (f"point:{point}", [record for p, record in tries if p == point])
+        for point in sorted({p for p, _ in tries})
+    ]
     jobs = [job for job in jobs if job[1]]
     with tempfile.TemporaryDirectory() as folder:
         _extract(commit, Path(folder))
-        theirs, ours = _starts(Path(folder) / "lib", profile, jobs), _starts(files.root() / "lib", profile, jobs)
+        theirs, ours = (
+            _starts(Path(folder) / "lib", profile, jobs),
+            _starts(files.root() / "lib", profile, jobs),
+        )
         for (name, mine), (old, old_codes), (new, codes) in zip(jobs, theirs, ours, strict=True):
             number = 0
             for record, old_code, code in zip(mine, old_codes, codes, strict=True):
@@ -67,18 +85,41 @@ def _commit(told: str) -> str:
 
 
 def _extract(commit: str, folder: Path) -> None:
-    done = subprocess.run(["git", "archive", commit, "lib"], cwd=files.root(), capture_output=True, check=False)
+    done = subprocess.run(
+        ["git", "archive", commit, "lib"], cwd=files.root(), capture_output=True, check=False
+    )
     if done.returncode:
-        raise DataError(f"git has no lib/ in commit {commit!r} ({done.stderr.decode(errors='replace').strip()}): name a later one")
+        raise DataError(
+            f"git has no lib/ in commit {commit!r} ({done.stderr.decode(errors='replace').strip()}): name a later one"
+        )
     with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
 
 
-def _starts(library: Path, profile: Profile, jobs: Sequence[Job]) -> Iterator[tuple[str, list[str]]]:
+def _starts(
+    library: Path, profile: Profile, jobs: Sequence[Job]
+) -> Iterator[tuple[str, list[str]]]:
     """Digest and code hashes of each job under one version, as they are done."""
-    environment = os.environ | {"PYTHONPATH": str(library), "SYNTHLEARN_ROOT": str(files.root()), "SYNTHLEARN_RUNS": str(files.runs())}
-    asked = json.dumps([(name, [{key: r["spec"][key] for key in ("source", "modules") if key in r["spec"]} for r in mine]) for name, mine in jobs])
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:  # progress bars would fill a pipe
+    environment = os.environ | {
+        "PYTHONPATH": str(library),
+        "SYNTHLEARN_ROOT": str(files.root()),
+        "SYNTHLEARN_RUNS": str(files.runs()),
+    }
+    asked = json.dumps(
+        [
+            (
+                name,
+                [
+                    {key: r["spec"][key] for key in ("source", "modules") if key in r["spec"]}
+                    for r in mine
+                ],
+            )
+            for name, mine in jobs
+        ]
+    )
+    with tempfile.TemporaryFile(
+        "w+", encoding="utf-8", errors="replace"
+    ) as said:  # progress bars would fill a pipe
         with subprocess.Popen([sys.executable, "-P", str(start.__file__), profile.name], env=environment, encoding="utf-8", stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE, stderr=said) as process:  # fmt: skip
             assert process.stdin and process.stdout

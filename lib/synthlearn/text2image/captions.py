@@ -10,16 +10,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import datasets, rng
-from ..datasets import ImageSet, RealImages
-from ..encoders import load as load_encoder
-from ..errors import ParameterError
-from ..image import SIZES, area_resize, luma, resize
-from ..options import Options, as_indices, build, check_device, whole
+from ..core import rng
+from ..core.errors import ParameterError
+from ..core.image import SIZES, area_resize, luma, resize
+from ..core.options import Options, as_indices, build, check_device, whole
+from ..data import datasets
+from ..data.datasets import ImageSet, RealImages
+from ..learn.encoders import load as load_encoder
 
 CAPTIONS = ("named", "colour", "learned")
 TOLD = ("captions", "classes")
-HUES = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")  # centres 45 degrees apart, from 0
+HUES = (
+    "red",
+    "orange",
+    "yellow",
+    "green",
+    "cyan",
+    "blue",
+    "purple",
+    "pink",
+)  # centres 45 degrees apart, from 0
 BRIGHTNESS = ("dark", "medium", "bright")  # terciles over captions
 GREY = 0.08  # chroma, of 1, below which a colour has no hue
 GRID = 8  # colours are averaged over so many cells along a side
@@ -53,17 +63,23 @@ def captions_of(images: ImageSet, kind: str, number: int, encoder: str = "") -> 
     classes = len(images.classes)
     if not 2 <= number <= len(images) or (kind == "named" and number % classes):
         what = f" and a multiple of the {classes} classes" if kind == "named" else ""
-        raise ParameterError(f"number = {number}: must lie between 2 and the {len(images):,} images{what}")
+        raise ParameterError(
+            f"number = {number}: must lie between 2 and the {len(images):,} images{what}"
+        )
     colours = area_resize(images.images, GRID).flatten(1).double() / 255
     if kind != "named":
-        ids = torch.from_numpy(_clusters(_features(images.images, encoder) if kind == "learned" else colours, number))
+        ids = torch.from_numpy(
+            _clusters(_features(images.images, encoder) if kind == "learned" else colours, number)
+        )
         return Captions(ids, _texts(colours, ids, ["picture"] * number))
     each = number // classes
     ids = torch.empty(len(images), dtype=torch.int64)
     for c in range(classes):
         mine = images.labels == c
         ids[mine] = c * each + torch.from_numpy(_clusters(colours[mine], each))
-    return Captions(ids, _texts(colours, ids, [name for name in images.classes for _ in range(each)]))
+    return Captions(
+        ids, _texts(colours, ids, [name for name in images.classes for _ in range(each)])
+    )
 
 
 def _features(images: Tensor, encoder: str) -> Tensor:
@@ -72,16 +88,25 @@ def _features(images: Tensor, encoder: str) -> Tensor:
     tap, side = "fc6" if "fc6" in network.taps else network.taps[-1], network.options["input_size"]
     mean, std = (torch.tensor(c).view(3, 1, 1) for c in network.normalisation)
     with torch.no_grad():
-        parts = [network.features((resize(x, side).float() / 255 - mean) / std, (tap,))[tap] for x in images.split(500)]
+        parts = [
+            network.features((resize(x, side).float() / 255 - mean) / std, (tap,))[tap]
+            for x in images.split(500)
+        ]
     return torch.cat(parts).double()
 
 
 def _texts(colours: Tensor, ids: Tensor, names: list[str]) -> tuple[str, ...]:
     """Sentences for captions: colours float (n, 3·cells) in 0 … 1, ids int64 (n,), a noun for each caption."""
-    mean = torch.stack([colours[ids == k].view(-1, 3, GRID**2).mean((0, 2)) for k in range(len(names))])
-    tercile = luma(mean.view(-1, 3, 1, 1)).flatten().argsort().argsort() * len(BRIGHTNESS) // len(names)
+    mean = torch.stack(
+        [colours[ids == k].view(-1, 3, GRID**2).mean((0, 2)) for k in range(len(names))]
+    )
+    tercile = (
+        luma(mean.view(-1, 3, 1, 1)).flatten().argsort().argsort() * len(BRIGHTNESS) // len(names)
+    )
     chroma = mean.amax(1) - mean.amin(1)
-    angle = torch.atan2(3**0.5 * (mean[:, 1] - mean[:, 2]), 2 * mean[:, 0] - mean[:, 1] - mean[:, 2])
+    angle = torch.atan2(
+        3**0.5 * (mean[:, 1] - mean[:, 2]), 2 * mean[:, 0] - mean[:, 1] - mean[:, 2]
+    )
     hue = (angle / (2 * torch.pi) * len(HUES)).round().long() % len(HUES)
     seen: Counter[str] = Counter()
     texts = []
@@ -119,12 +144,17 @@ def mutual_information(ids: Tensor, labels: Tensor, shuffles: int = 20) -> tuple
         kept = joint > 0
         return float((joint[kept] * (joint[kept] / apart[kept]).log2()).sum())
 
-    shuffled = [estimate(ids[rng.permutation(rng.key("shuffled captions", turn), len(ids))]) for turn in range(shuffles)]
+    shuffled = [
+        estimate(ids[rng.permutation(rng.key("shuffled captions", turn), len(ids))])
+        for turn in range(shuffles)
+    ]
     return estimate(ids), float(np.mean(shuffled))
 
 
 @cache
-def captioned(data: str, per_class: int, kind: str, number: int, encoder: str = "") -> tuple[ImageSet, Captions]:
+def captioned(
+    data: str, per_class: int, kind: str, number: int, encoder: str = ""
+) -> tuple[ImageSet, Captions]:
     """The first images of each class of a set's training part, with captions; kept, since clusters take seconds."""
     images = datasets.load(data, "train").first(per_class)
     return images, captions_of(images, kind, number, encoder)
@@ -187,7 +217,9 @@ class CaptionSource:
     def classes(self) -> Tensor:
         """The class that most real images of each caption have, int64 (captions,)."""
         images, captions = self.real()
-        return torch.stack([images.labels[captions.ids == c].mode().values for c in range(len(captions.texts))])
+        return torch.stack(
+            [images.labels[captions.ids == c].mode().values for c in range(len(captions.texts))]
+        )
 
     def labels(self, indices: Iterable[int] | Tensor) -> Tensor:
         """What training is told of each picture, int64 (n,)."""
@@ -197,16 +229,28 @@ class CaptionSource:
     def prepare(self, device: str) -> None:
         """Make what the pictures need, where that takes training."""
 
-    def sample(self, indices: Iterable[int] | Tensor, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
+    def sample(
+        self, indices: Iterable[int] | Tensor, size: int = 128, seed: int = 0, device: str = "cpu"
+    ) -> Tensor:
         """Pictures by index: uint8 (n, 3, s, s)."""
         raise NotImplementedError
 
     def spec(self) -> dict[str, Any]:
         """What decides pictures and captions: JSON-able, part of a record."""
         o = self.options
-        options = {key: value for key, value in asdict(o).items() if key not in ("encoder", "told") or value != self.Options.__dataclass_fields__[key].default}
+        options = {
+            key: value
+            for key, value in asdict(o).items()
+            if key not in ("encoder", "told")
+            or value != self.Options.__dataclass_fields__[key].default
+        }
         images = datasets.load(o.data, "train").first(o.per_class)
-        return {"text2image": self.name, "options": options, "sha256": images.sha256, "revision": self.revision}
+        return {
+            "text2image": self.name,
+            "options": options,
+            "sha256": images.sha256,
+            "revision": self.revision,
+        }
 
 
 class Captioned(CaptionSource):
@@ -217,8 +261,14 @@ class Captioned(CaptionSource):
     def labels(self, indices: Iterable[int] | Tensor) -> Tensor:
         """As of any; the class is the image's own."""
         images, captions = self.real()
-        return (images.labels if self.options.told == "classes" else captions.ids)[datasets.turns(images)[as_indices(indices)]]
+        return (images.labels if self.options.told == "classes" else captions.ids)[
+            datasets.turns(images)[as_indices(indices)]
+        ]
 
-    def sample(self, indices: Iterable[int] | Tensor, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
-        """Images by index, as of :class:`synthlearn.datasets.RealImages`."""
-        return RealImages(self.options.data).sample(self.asked(indices, size, seed, device), size, seed, device)
+    def sample(
+        self, indices: Iterable[int] | Tensor, size: int = 128, seed: int = 0, device: str = "cpu"
+    ) -> Tensor:
+        """Images by index, as of :class:`synthlearn.data.datasets.RealImages`."""
+        return RealImages(self.options.data).sample(
+            self.asked(indices, size, seed, device), size, seed, device
+        )

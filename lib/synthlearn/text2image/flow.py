@@ -15,17 +15,25 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from .. import checkpoint, deadline, files, progress, rng
-from ..encoders import restore
-from ..errors import CheckpointError, OutOfTime, ParameterError, TrainingDiverged
-from ..graph import Replayed
-from ..options import Options, build
+from ..core import deadline, files, progress, rng
+from ..core.errors import CheckpointError, OutOfTime, ParameterError, TrainingDiverged
+from ..core.graph import Replayed
+from ..core.options import Options, build
+from ..learn import checkpoint
+from ..learn.encoders import restore
 from .sampling import Denoiser, step
 from .unet import UNet
 
 FREE = 0.1  # share of pictures whose caption is withheld
-BETAS, WARM_UP, FALL = (0.9, 0.99), 500, 0.3  # of Adam; steps that climb, at most a tenth; share that falls to 0
-HALF_LIFE, RAMP = 500_000, 0.05  # of the averaged weights, in pictures: at most so many, and at most this share of those seen (Karras et al. 2022)
+BETAS, WARM_UP, FALL = (
+    (0.9, 0.99),
+    500,
+    0.3,
+)  # of Adam; steps that climb, at most a tenth; share that falls to 0
+HALF_LIFE, RAMP = (
+    500_000,
+    0.05,
+)  # of the averaged weights, in pictures: at most so many, and at most this share of those seen (Karras et al. 2022)
 POINTS = 100  # of the loss's curve
 
 
@@ -53,7 +61,9 @@ def loss(network: nn.Module, x: Tensor, captions: Tensor, keys: Tensor) -> Tenso
     Args:
         x: clean pictures in −1 … 1, float (n, 3, s, s). captions: int64 (n,). keys: int64 (n,), of the random numbers.
     """
-    of_time, of_noise, of_caption = rng.fold(keys[:, None], torch.arange(3, device=keys.device)).unbind(1)
+    of_time, of_noise, of_caption = rng.fold(
+        keys[:, None], torch.arange(3, device=keys.device)
+    ).unbind(1)
     t = rng.normal(of_time).sigmoid()
     noise = rng.normal(of_noise, tuple(x.shape[1:]))
     told = torch.where(rng.uniform(of_caption) < FREE, -1, captions)
@@ -68,7 +78,13 @@ def denoiser(network: nn.Module, captions: Tensor) -> Denoiser:
     def of(x: Tensor, noise: Any) -> Tensor:
         t = noise / (1 + noise)
         at = x * (1 - t)
-        return at - t * network(at, torch.as_tensor(t, dtype=x.dtype, device=x.device).expand(len(x)), captions).float()
+        return (
+            at
+            - t
+            * network(
+                at, torch.as_tensor(t, dtype=x.dtype, device=x.device).expand(len(x)), captions
+            ).float()
+        )
 
     return of
 
@@ -93,16 +109,30 @@ class Sampler:
 
     def __init__(self, network: nn.Module, guided: bool, precision: str) -> None:
         self.network, self.guided, self.precision = network, guided, precision
-        self._corrected, self._plain = (Replayed(partial(self.step, corrected), tuple) for corrected in (True, False))
+        self._corrected, self._plain = (
+            Replayed(partial(self.step, corrected), tuple) for corrected in (True, False)
+        )
 
-    def step(self, corrected: bool, x: Tensor, captions: Tensor, level: Tensor, following: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+    def step(
+        self,
+        corrected: bool,
+        x: Tensor,
+        captions: Tensor,
+        level: Tensor,
+        following: Tensor,
+        w: Tensor,
+    ) -> tuple[Tensor, ...]:
         """As :func:`synthlearn.text2image.sampling.step`; levels and guidance are scalar tensors."""
-        of = together(self.network, captions, w) if self.guided else denoiser(self.network, captions)
+        of = (
+            together(self.network, captions, w) if self.guided else denoiser(self.network, captions)
+        )
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             return (step(of, x, level, following, corrected),)
 
     @torch.no_grad()
-    def __call__(self, noise: Tensor, captions: Tensor, levels: Sequence[float], w: float = 1.0) -> Tensor:
+    def __call__(
+        self, noise: Tensor, captions: Tensor, levels: Sequence[float], w: float = 1.0
+    ) -> Tensor:
         """Pictures in −1 … 1, float (n, 3, s, s), overwritten by the next call.
 
         Args:
@@ -112,7 +142,9 @@ class Sampler:
         scale = torch.full((), w, device=x.device)
         tensors = [torch.full((), level, dtype=torch.float64, device=x.device) for level in levels]
         for (level, following), last in zip(itertools.pairwise(tensors), levels[1:], strict=True):
-            (x,) = (self._corrected if last > 0 else self._plain)(x, captions, level, following, scale)
+            (x,) = (self._corrected if last > 0 else self._plain)(
+                x, captions, level, following, scale
+            )
         return x
 
 
@@ -140,19 +172,29 @@ class Training:
         self.state = network.state_dict()
         self.averaged = {name: x.clone() for name, x in self.state.items()}
         weights = [name for name, x in self.state.items() if x.is_floating_point()]
-        self._now, self._averages = [self.state[name] for name in weights], [self.averaged[name] for name in weights]
+        self._now, self._averages = (
+            [self.state[name] for name in weights],
+            [self.averaged[name] for name in weights],
+        )
         self.sum = torch.zeros((), device=device)  # of losses since it was read
         parameters = list(network.parameters())
         self.optimiser = torch.optim.Adam(parameters, o.lr, BETAS, capturable=True, fused=True)
         self.lr = self.optimiser.param_groups[0]["lr"] = torch.full((), o.lr, device=device)
-        for p in parameters:  # what Adam would make at the first update: a graph has to find it in place
+        for p in (
+            parameters
+        ):  # what Adam would make at the first update: a graph has to find it in place
             zeros = {key: torch.zeros_like(p) for key in ("exp_avg", "exp_avg_sq")}
             self.optimiser.state[p] = {"step": torch.zeros((), device=device), **zeros}
         self._stream, self._n = rng.key("flow", device=device), torch.arange(o.batch, device=device)
 
     def changed(self) -> list[Tensor]:
         """All that an update changes."""
-        return [*self._now, *self._averages, self.sum, *(x for state in self.optimiser.state.values() for x in state.values())]
+        return [
+            *self._now,
+            *self._averages,
+            self.sum,
+            *(x for state in self.optimiser.state.values() for x in state.values()),
+        ]
 
     def update(self, step: Tensor, lr: Tensor, share: Tensor) -> tuple[Tensor, ...]:
         """An update from random pictures, mirrored at random.
@@ -164,11 +206,15 @@ class Training:
         Returns: the sum of losses since it was last set to 0, a scalar.
         """
         keys = rng.fold(self._stream, step, self._n)
-        of_picture, of_mirror = rng.fold(keys[:, None], torch.arange(3, 5, device=keys.device)).unbind(1)
+        of_picture, of_mirror = rng.fold(
+            keys[:, None], torch.arange(3, 5, device=keys.device)
+        ).unbind(1)
         chosen = rng.integers(of_picture, 0, len(self.images))
         x = self.images[chosen].float() / 127.5 - 1
         x = torch.where((rng.uniform(of_mirror) < 0.5).view(-1, 1, 1, 1), x.flip(3), x)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
+        with torch.autocast(
+            x.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"
+        ):
             value = loss(self.network, x, self.captions[chosen], keys)
         self.optimiser.zero_grad(set_to_none=True)
         value.backward()
@@ -183,7 +229,15 @@ class Training:
 
 
 @torch.enable_grad()  # also when it is first needed inside sampling
-def train(path: Path, images: Tensor, captions: Tensor, texts: Sequence[str], o: Recipe, identity: str, device: str = "cpu") -> None:
+def train(
+    path: Path,
+    images: Tensor,
+    captions: Tensor,
+    texts: Sequence[str],
+    o: Recipe,
+    identity: str,
+    device: str = "cpu",
+) -> None:
     """Train a model and write its averaged weights to ``path``, with what it is and its loss; a call that was cut off goes on from its checkpoint.
 
     Args:
@@ -192,10 +246,19 @@ def train(path: Path, images: Tensor, captions: Tensor, texts: Sequence[str], o:
 
     Raises: TrainingDiverged; CheckpointError if the checkpoint is damaged or another model's; OutOfTime, with the checkpoint kept.
     """
-    network = UNet(texts, images.shape[-1], o.base, o.levels, o.blocks).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = UNet(texts, images.shape[-1], o.base, o.levels, o.blocks).to(
+        device, memory_format=torch.channels_last
+    )  # type: ignore[call-overload]
     training = Training(network, images.to(device), captions.to(device), o)
-    states = {"network": training.state, "averaged": training.averaged, "loss": {"sum": training.sum}}
-    unfinished, done = path.with_suffix(".part.safetensors"), checkpoint.Progress(curves={"loss": []})
+    states = {
+        "network": training.state,
+        "averaged": training.averaged,
+        "loss": {"sum": training.sum},
+    }
+    unfinished, done = (
+        path.with_suffix(".part.safetensors"),
+        checkpoint.Progress(curves={"loss": []}),
+    )
     if unfinished.exists():
         done = checkpoint.restore(unfinished, identity, states, training.optimiser)
         done.resumed += 1
@@ -203,11 +266,20 @@ def train(path: Path, images: Tensor, captions: Tensor, texts: Sequence[str], o:
     saved, every = began, max(1, o.updates // POINTS)
     update = Replayed(training.update, training.changed)
     cards = [torch.device(device)] if torch.device(device).type == "cuda" else []
-    with progress.bar(o.updates, "training a text-to-image model", "step") as shown, torch.random.fork_rng(cards):
+    with (
+        progress.bar(o.updates, "training a text-to-image model", "step") as shown,
+        torch.random.fork_rng(cards),
+    ):
         shown.update(done.step)
         for step in range(done.step, o.updates):
-            torch.manual_seed(step)  # of dropout, so that a run that goes on draws as one that was not cut off; a graph reads it when it is replayed
-            of_step = torch.full((), step, device=device), torch.full((), rate(step, o), device=device), torch.full((), forgotten(step, o), device=device)
+            torch.manual_seed(
+                step
+            )  # of dropout, so that a run that goes on draws as one that was not cut off; a graph reads it when it is replayed
+            of_step = (
+                torch.full((), step, device=device),
+                torch.full((), rate(step, o), device=device),
+                torch.full((), forgotten(step, o), device=device),
+            )
             update(*of_step)
             done.step = step + 1
             if done.step % every == 0:
@@ -215,7 +287,9 @@ def train(path: Path, images: Tensor, captions: Tensor, texts: Sequence[str], o:
                 training.sum.zero_()
                 if not curve[-1] < 1e3:
                     unfinished.unlink(missing_ok=True)
-                    raise TrainingDiverged(f"loss = {curve[-1]} at step {done.step} of the text-to-image model: lower lr (now {o.lr:g})")
+                    raise TrainingDiverged(
+                        f"loss = {curve[-1]} at step {done.step} of the text-to-image model: lower lr (now {o.lr:g})"
+                    )
                 shown.set_postfix(loss=f"{curve[-1]:.3f}", refresh=False)
             shown.update()
             late = deadline.passed() and done.step < o.updates
@@ -224,9 +298,13 @@ def train(path: Path, images: Tensor, captions: Tensor, texts: Sequence[str], o:
                 checkpoint.save(unfinished, identity, done, states, training.optimiser)
                 saved = time.perf_counter()
             if late:
-                raise OutOfTime(f"{path.name}, a text-to-image model: {done.step:,} of {o.updates:,} updates are done and kept; call again to go on")
+                raise OutOfTime(
+                    f"{path.name}, a text-to-image model: {done.step:,} of {o.updates:,} updates are done and kept; call again to go on"
+                )
     seconds = before + time.perf_counter() - began
-    half = {name: p.half() if p.is_floating_point() else p for name, p in training.averaged.items()}  # half the size; samples differ by less than a grey level
+    half = {
+        name: p.half() if p.is_floating_point() else p for name, p in training.averaged.items()
+    }  # half the size; samples differ by less than a grey level
     header = {"kind": "text2image", "recipe": asdict(o), "texts": list(texts), "side": images.shape[-1], "identity": identity,
               "loss": curve, "seconds": round(seconds, 1), "pictures": o.updates * o.batch}  # fmt: skip
     files.save_tensors(path, half, header)
@@ -237,12 +315,18 @@ def load(path: Path, device: str = "cpu") -> tuple[UNet, dict[str, Any]]:
     """A trained model and its header. Raises CheckpointError for a file that is missing, damaged, or of another kind."""
     tensors, header = files.load_tensors(path)
     if header.get("kind") != "text2image":
-        raise CheckpointError(f"{path}: holds no text-to-image model (its header says {header.get('kind')!r})")
+        raise CheckpointError(
+            f"{path}: holds no text-to-image model (its header says {header.get('kind')!r})"
+        )
     try:
         o = build(Recipe, "the recipe", header["recipe"])
         network = UNet(header["texts"], header["side"], o.base, o.levels, o.blocks)
     except (ParameterError, KeyError, TypeError, ValueError, AttributeError) as error:
         what = f"its header describes no text-to-image model ({error})"
         raise CheckpointError(f"{path}: {what}; delete it and train again") from error
-    restore(network, {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, path)
+    restore(
+        network,
+        {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()},
+        path,
+    )
     return network.to(device, memory_format=torch.channels_last).eval(), header  # type: ignore[call-overload]

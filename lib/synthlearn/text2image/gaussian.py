@@ -11,14 +11,20 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .. import rng
-from ..errors import ParameterError
-from ..image import resize
+from ..core import rng
+from ..core.errors import ParameterError
+from ..core.image import resize
 from .captions import CaptionOptions, CaptionSource, captioned
 from .sampling import Denoiser, guided, integrate, noise_levels
 
-DIRECTIONS, EMPTY = 256, 1e-6  # principal axes that are kept, if their variance is above this share of the first one's
-STEPS, NOISE = 60, (80.0, 0.002)  # of Heun's method: the variance is within some per cent of its law
+DIRECTIONS, EMPTY = (
+    256,
+    1e-6,
+)  # principal axes that are kept, if their variance is above this share of the first one's
+STEPS, NOISE = (
+    60,
+    (80.0, 0.002),
+)  # of Heun's method: the variance is within some per cent of its law
 
 
 def denoise(x: Tensor, mean: Tensor, variance: Tensor, noise: float) -> Tensor:
@@ -26,7 +32,9 @@ def denoise(x: Tensor, mean: Tensor, variance: Tensor, noise: float) -> Tensor:
     return mean + variance / (variance + noise**2) * (x - mean)
 
 
-def tilted(mean: Tensor, variance: Tensor, mean_all: Tensor, variance_all: Tensor, w: float) -> tuple[Tensor, Tensor]:
+def tilted(
+    mean: Tensor, variance: Tensor, mean_all: Tensor, variance_all: Tensor, w: float
+) -> tuple[Tensor, Tensor]:
     """Mean and variance of the density ∝ p(x|c)^w·p(x)^(1−w), by coordinate. Guided sampling does not draw from it, but where both variances agree.
 
     Raises: ParameterError where it is no density, naming the direction and the largest w that is one.
@@ -47,7 +55,15 @@ def guided_variance(variance: Tensor, variance_all: Tensor, w: float) -> Tensor:
     return variance**w * variance_all ** (1 - w)
 
 
-def guided_moments(mean: float, variance: float, mean_all: float, variance_all: float, w: float, steps: int, solver: str = "heun") -> tuple[float, float]:
+def guided_moments(
+    mean: float,
+    variance: float,
+    mean_all: float,
+    variance_all: float,
+    w: float,
+    steps: int,
+    solver: str = "heun",
+) -> tuple[float, float]:
     """Mean and variance of guided samples of one coordinate after finitely many steps: the map from noise is affine, so two trajectories give both."""
     one = torch.ones(1, dtype=torch.float64)
 
@@ -55,22 +71,43 @@ def guided_moments(mean: float, variance: float, mean_all: float, variance_all: 
         return lambda x, noise: denoise(x, m * one, v * one, noise)
 
     levels = noise_levels(steps, *NOISE)
-    low, high = (float(integrate(guided(of(mean, variance), of(mean_all, variance_all), w), start * levels[0] * one, levels, solver)) for start in (0.0, 1.0))
+    low, high = (
+        float(
+            integrate(
+                guided(of(mean, variance), of(mean_all, variance_all), w),
+                start * levels[0] * one,
+                levels,
+                solver,
+            )
+        )
+        for start in (0.0, 1.0)
+    )
     return low, (high - low) ** 2
 
 
 @cache
-def fitted(data: str, per_class: int, kind: str, number: int, encoder: str) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+def fitted(
+    data: str, per_class: int, kind: str, number: int, encoder: str
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Centre (d,), axes (d, k), and in those axes mean and variance of all images (k,) and of each caption (captions, k); images in −1 … 1."""
     images, captions = captioned(data, per_class, kind, number, encoder)
     x = images.images.flatten(1).float() / 127.5 - 1
     centre = x.mean(0)
-    value, axes = (t.flip(-1) for t in torch.linalg.eigh((x - centre).double().T @ (x - centre).double()))
+    value, axes = (
+        t.flip(-1) for t in torch.linalg.eigh((x - centre).double().T @ (x - centre).double())
+    )
     axes = axes[:, : min(DIRECTIONS, int((value > EMPTY * value[0]).sum()))].float()
     z = (x - centre) @ axes
     parts = [z[captions.ids == c] for c in range(number)]
     variance_all = z.var(0)
-    return centre, axes, z.mean(0), variance_all, torch.stack([p.mean(0) for p in parts]), torch.stack([_variance(p, variance_all) for p in parts])
+    return (
+        centre,
+        axes,
+        z.mean(0),
+        variance_all,
+        torch.stack([p.mean(0) for p in parts]),
+        torch.stack([_variance(p, variance_all) for p in parts]),
+    )
 
 
 def _variance(z: Tensor, prior: Tensor) -> Tensor:
@@ -99,17 +136,38 @@ class Gaussians(CaptionSource):
     def sample(self, indices: Any, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
         """Pictures by index: uint8 (n, 3, s, s). Raises ParameterError where the tilted density does not exist."""
         index, o = self.asked(indices, size, seed, device), self.options
-        centre, axes, mean_all, variance_all, means, variances = fitted(o.data, o.per_class, o.captions, o.number, o.encoder)
+        centre, axes, mean_all, variance_all, means, variances = fitted(
+            o.data, o.per_class, o.captions, o.number, o.encoder
+        )
         caption = index % o.number
-        z = rng.normal(rng.key("gaussian noise", seed, caption, index // o.number), (len(mean_all),)).view(len(index), -1)
+        z = rng.normal(
+            rng.key("gaussian noise", seed, caption, index // o.number), (len(mean_all),)
+        ).view(len(index), -1)
         if o.law == "tilt":
-            moments = [tilted(means[c], variances[c], mean_all, variance_all, o.w) for c in caption.tolist()]
-            z = torch.stack([m + v.sqrt() * row for (m, v), row in zip(moments, z, strict=True)]) if moments else z
+            moments = [
+                tilted(means[c], variances[c], mean_all, variance_all, o.w)
+                for c in caption.tolist()
+            ]
+            z = (
+                torch.stack([m + v.sqrt() * row for (m, v), row in zip(moments, z, strict=True)])
+                if moments
+                else z
+            )
         else:
             mean, variance = means[caption], variances[caption]
-            both = guided(lambda x, s: denoise(x, mean, variance, s), lambda x, s: denoise(x, mean_all, variance_all, s), o.w)
+            both = guided(
+                lambda x, s: denoise(x, mean, variance, s),
+                lambda x, s: denoise(x, mean_all, variance_all, s),
+                o.w,
+            )
             levels = noise_levels(STEPS, *NOISE)
             z = integrate(both, z * levels[0], levels)
         side = self.real()[0].images.shape[-1]
-        out = ((centre + z @ axes.T).clamp(-1, 1).add(1) * 127.5).round().byte().view(-1, 3, side, side).to(device)
+        out = (
+            ((centre + z @ axes.T).clamp(-1, 1).add(1) * 127.5)
+            .round()
+            .byte()
+            .view(-1, 3, side, side)
+            .to(device)
+        )
         return resize(out, min(size, max(side, 32)))

@@ -8,13 +8,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .. import files, graph, rng
-from ..image import resize
+from ..core import files, graph, rng
+from ..core.image import resize
 from . import flow
 from .captions import CaptionOptions, CaptionSource
 from .sampling import noise_levels, to_bytes
 
-NOISE = (20.0, 0.02)  # σ from first to last: training draws t = σ/(1 + σ) as sigmoid(normal), hardly ever beyond
+NOISE = (
+    20.0,
+    0.02,
+)  # σ from first to last: training draws t = σ/(1 + σ) as sigmoid(normal), hardly ever beyond
 ROWS = {"cpu": 50, "cuda": 2048}  # of a batch, at most
 BYTES = 200  # of memory for a row, a pixel and a base channel, at most
 
@@ -46,7 +49,14 @@ class Learned(CaptionSource):
         """Digest of all that decides the model: images, captions, recipe; not how it is sampled."""
         sampled = ("w", "steps", "told")
         spec = self.spec()
-        return files.digest({**spec, "options": {key: value for key, value in spec["options"].items() if key not in sampled}})
+        return files.digest(
+            {
+                **spec,
+                "options": {
+                    key: value for key, value in spec["options"].items() if key not in sampled
+                },
+            }
+        )
 
     def path(self) -> Path:
         """The trained model's file."""
@@ -56,7 +66,15 @@ class Learned(CaptionSource):
         """Train the model unless its file is there."""
         if not self.path().exists():
             images, captions = self.real()
-            flow.train(self.path(), images.images, captions.ids, captions.texts, self.recipe(), self.identity(), device)
+            flow.train(
+                self.path(),
+                images.images,
+                captions.ids,
+                captions.texts,
+                self.recipe(),
+                self.identity(),
+                device,
+            )
 
     @torch.no_grad()
     def sample(self, indices: Any, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
@@ -64,15 +82,30 @@ class Learned(CaptionSource):
         o, index = self.options, self.asked(indices, size, seed, device)
         self.prepare(device)
         side = _loaded(self.path(), device)[1]
-        sampler, captured = _sampler(self.path(), device, o.w != 1, o.precision), graph.captures(torch.device(device))
+        sampler, captured = (
+            _sampler(self.path(), device, o.w != 1, o.precision),
+            graph.captures(torch.device(device)),
+        )
         levels, parts = noise_levels(o.steps, *NOISE), []
-        for part in index.split(_at_once(BYTES * side**2 * o.base, device) // (1 + sampler.guided)) if len(index) else ():
-            rows = 1 << (len(part) - 1).bit_length() if captured else len(part)  # few sizes, so that there are few graphs
+        for part in (
+            index.split(_at_once(BYTES * side**2 * o.base, device) // (1 + sampler.guided))
+            if len(index)
+            else ()
+        ):
+            rows = (
+                1 << (len(part) - 1).bit_length() if captured else len(part)
+            )  # few sizes, so that there are few graphs
             filled = part[torch.arange(rows).clamp_max(len(part) - 1)].to(device)
             caption, number = filled % o.number, filled // o.number
-            noise = rng.normal(rng.key("learned noise", seed, caption, number, device=device), (3, side, side)).view(rows, 3, side, side)
+            noise = rng.normal(
+                rng.key("learned noise", seed, caption, number, device=device), (3, side, side)
+            ).view(rows, 3, side, side)
             parts.append(to_bytes(sampler(noise, caption, levels, o.w)[: len(part)]))
-        out = torch.cat(parts) if parts else torch.empty((0, 3, side, side), dtype=torch.uint8, device=device)
+        out = (
+            torch.cat(parts)
+            if parts
+            else torch.empty((0, 3, side, side), dtype=torch.uint8, device=device)
+        )
         return resize(out, min(size, max(side, 32)))
 
     def variance_ratio(self, samples: int = 20, seed: int = 0, device: str = "cpu") -> float:
@@ -113,5 +146,9 @@ def _at_once(row: int, device: str) -> int:
     most = ROWS[torch.device(device).type]
     if torch.device(device).type != "cuda":
         return most
-    free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    free = (
+        torch.cuda.mem_get_info(device)[0]
+        + torch.cuda.memory_reserved(device)
+        - torch.cuda.memory_allocated(device)
+    )
     return max(2, min(most, 1 << max(1, free // 2 // row).bit_length() - 1))

@@ -11,16 +11,29 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .. import rng
-from ..errors import ParameterError
-from ..image import resize
-from ..options import as_indices
+from ..core import rng
+from ..core.errors import ParameterError
+from ..core.image import resize
+from ..core.options import as_indices
 from .captions import CaptionOptions, CaptionSource
 from .sampling import Denoiser, guided, integrate, noise_levels, to_bytes
 
-LEVELS, RHO, NOISE = 12, 5.0, (8.0, 0.05)  # Euler steps; spacing; largest and least noise, of images in −1 … 1
-WINDOWS = ((2.0, 31), (1.2, 21), (0.7, 13), (0.35, 9), (0.0, 5))  # side of the window above each noise
-POOL, GROUP = 80, 25  # images that a caption's samples are made from, drawn anew for so many of them
+LEVELS, RHO, NOISE = (
+    12,
+    5.0,
+    (8.0, 0.05),
+)  # Euler steps; spacing; largest and least noise, of images in −1 … 1
+WINDOWS = (
+    (2.0, 31),
+    (1.2, 21),
+    (0.7, 13),
+    (0.35, 9),
+    (0.0, 5),
+)  # side of the window above each noise
+POOL, GROUP = (
+    80,
+    25,
+)  # images that a caption's samples are made from, drawn anew for so many of them
 
 
 def window(noise: float) -> int:
@@ -79,7 +92,11 @@ class Mosaic(CaptionSource):
 
     def labels(self, indices: Any) -> Tensor:
         """As of any; or drawn at random."""
-        return rng.integers(rng.key("shuffled", as_indices(indices)), 0, self.options.number) if self.options.shuffled else super().labels(indices)
+        return (
+            rng.integers(rng.key("shuffled", as_indices(indices)), 0, self.options.number)
+            if self.options.shuffled
+            else super().labels(indices)
+        )
 
     @torch.no_grad()
     def sample(self, indices: Any, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
@@ -93,9 +110,14 @@ class Mosaic(CaptionSource):
             mine = torch.nonzero(group == g).flatten()
             c = int(caption[mine[0]])
             key = rng.key("mosaic", seed, c, int(number[mine[0]]) // GROUP)
-            noise = rng.normal(rng.key("mosaic noise", seed, c, number[mine], device=device), tuple(images.images.shape[1:]))
+            noise = rng.normal(
+                rng.key("mosaic noise", seed, c, number[mine], device=device),
+                tuple(images.images.shape[1:]),
+            )
             noise = noise.view(len(mine), *images.images.shape[1:])
-            out[mine.to(device)] = paint(noise, images.images[captions.ids == c], key, images.images, self.options.w)
+            out[mine.to(device)] = paint(
+                noise, images.images[captions.ids == c], key, images.images, self.options.w
+            )
         return resize(out, min(size, max(out.shape[-1], 32)))
 
 
@@ -125,5 +147,7 @@ def _paint(noise: Tensor, pool: Tensor, other: Tensor | None, w: float) -> Tenso
     def seen_through(images: Tensor) -> Denoiser:
         return lambda x, level: denoise(x, images, level, window(level))
 
-    denoiser = seen_through(pool) if other is None else guided(seen_through(pool), seen_through(other), w)
+    denoiser = (
+        seen_through(pool) if other is None else guided(seen_through(pool), seen_through(other), w)
+    )
     return integrate(denoiser, noise * levels[0], levels, "euler")

@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..kernels import available, jit, tl
+from ..core.kernels import available, jit, tl
 
 CHANNELS, TILE, WARPS = 32, 4096, 8  # of a program: channels, numbers at a time, warps
 
 
-def group_norm(x: Tensor, weight: Tensor, bias: Tensor, groups: int, silu: bool = False, eps: float = 1e-5) -> Tensor:
+def group_norm(
+    x: Tensor, weight: Tensor, bias: Tensor, groups: int, silu: bool = False, eps: float = 1e-5
+) -> Tensor:
     """Norm over groups of channels, then SiLU if asked, in the memory format and type of the input; computed in float32.
 
     Args:
@@ -36,7 +38,9 @@ class Plain(torch.autograd.Function):
     """By torch operations, without SiLU: a pass over x for each sum, one for the output; each reads and writes the input's own type."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float
+    ) -> Tensor:
         """As :func:`group_norm`."""
         count = x[0].numel() // groups
         first = x.sum((2, 3), dtype=torch.float32)
@@ -55,7 +59,9 @@ class Plain(torch.autograd.Function):
         (gradient,) = gradients
         to_bias = gradient.sum((2, 3), dtype=torch.float32)
         to_weight = ((gradient * x).sum((2, 3), dtype=torch.float32) - mean * to_bias) * inverse
-        along = _over(weight * to_weight, ctx.groups) / ctx.count * inverse.square()  # what the scale of the group takes away
+        along = (
+            _over(weight * to_weight, ctx.groups) / ctx.count * inverse.square()
+        )  # what the scale of the group takes away
         level = _over(weight * to_bias, ctx.groups) / ctx.count * inverse  # and its mean
         to_x = _affine(_affine(mean * along - level, x, -along), gradient, weight * inverse)
         return to_x, *_of_rows(to_weight, to_bias, len(weight)), None, None
@@ -65,14 +71,31 @@ class Fused(torch.autograd.Function):
     """By a Triton kernel for each direction; the gradient's kernel computes again what SiLU was applied to."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, groups: int, silu: bool, eps: float) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, groups: int, silu: bool, eps: float
+    ) -> Tensor:
         """As :func:`group_norm`."""
         n, c, h, w = x.shape
         out, weight, bias = torch.empty_like(x), weight.contiguous(), bias.contiguous()
         mean, inverse = (torch.empty((n, groups), device=x.device) for _ in range(2))
         shape = tiles(c, groups, h * w)
         stride = c if len(weight) > 1 else 0
-        _forward[n, groups // shape["G"]](x, weight, bias, out, mean, inverse, h * w, c, stride, groups, eps, SILU=silu, **shape, num_warps=WARPS)
+        _forward[n, groups // shape["G"]](
+            x,
+            weight,
+            bias,
+            out,
+            mean,
+            inverse,
+            h * w,
+            c,
+            stride,
+            groups,
+            eps,
+            SILU=silu,
+            **shape,
+            num_warps=WARPS,
+        )
         ctx.save_for_backward(x, weight, bias, mean, inverse)
         ctx.groups, ctx.silu = groups, silu
         return out
@@ -82,12 +105,30 @@ class Fused(torch.autograd.Function):
         """Gradients of x, weight and bias."""
         x, weight, bias, mean, inverse = ctx.saved_tensors
         n, c, h, w = x.shape
-        gradient, to_x = gradients[0].contiguous(memory_format=torch.channels_last), torch.empty_like(x)
+        gradient, to_x = (
+            gradients[0].contiguous(memory_format=torch.channels_last),
+            torch.empty_like(x),
+        )
         to_weight, to_bias = (torch.empty((n, c), device=x.device) for _ in range(2))
         shape = tiles(c, ctx.groups, h * w)
         stride = c if len(weight) > 1 else 0
         _backward[n, ctx.groups // shape["G"]](
-            x, weight, bias, mean, inverse, gradient, to_x, to_weight, to_bias, h * w, c, stride, ctx.groups, SILU=ctx.silu, **shape, num_warps=WARPS
+            x,
+            weight,
+            bias,
+            mean,
+            inverse,
+            gradient,
+            to_x,
+            to_weight,
+            to_bias,
+            h * w,
+            c,
+            stride,
+            ctx.groups,
+            SILU=ctx.silu,
+            **shape,
+            num_warps=WARPS,
         )
         return to_x, *_of_rows(to_weight, to_bias, len(weight)), None, None, None
 
@@ -97,7 +138,12 @@ def tiles(channels: int, groups: int, places: int) -> dict[str, int]:
     d = channels // groups
     e = 1 << (d - 1).bit_length()
     g = min(groups, max(1, CHANNELS // e))
-    return {"P": min(max(1, TILE // (g * e)), 1 << (places - 1).bit_length()), "G": g, "D": d, "E": e}
+    return {
+        "P": min(max(1, TILE // (g * e)), 1 << (places - 1).bit_length()),
+        "G": g,
+        "D": d,
+        "E": e,
+    }
 
 
 @jit
@@ -113,7 +159,9 @@ def _forward(  # type: ignore[no-untyped-def]
     while start < places:  # the interpreter knows no range() of a kernel's arguments
         place = start + tl.arange(0, P)
         at = n * places * channels + place[:, None, None] * channels + channel[None, :, :]
-        v = tl.load(x + at, mask=(place < places)[:, None, None] & inside[None, :, :], other=0.0).to(tl.float32)
+        v = tl.load(
+            x + at, mask=(place < places)[:, None, None] & inside[None, :, :], other=0.0
+        ).to(tl.float32)
         first += v
         second += v * v
         start += P
@@ -129,7 +177,10 @@ def _forward(  # type: ignore[no-untyped-def]
         place = start + tl.arange(0, P)
         at = n * places * channels + place[:, None, None] * channels + channel[None, :, :]
         kept = (place < places)[:, None, None] & inside[None, :, :]
-        y = tl.load(x + at, mask=kept, other=0.0).to(tl.float32) * factor[None, :, :] + level[None, :, :]
+        y = (
+            tl.load(x + at, mask=kept, other=0.0).to(tl.float32) * factor[None, :, :]
+            + level[None, :, :]
+        )
         if SILU:
             y = y * tl.sigmoid(y)
         tl.store(out + at, y.to(out.dtype.element_ty), mask=kept)
@@ -156,7 +207,10 @@ def _backward(  # type: ignore[no-untyped-def]
     n = tl.program_id(0).to(tl.int64)
     group = tl.program_id(1) * G + tl.arange(0, G)
     channel, inside = group[:, None] * D + tl.arange(0, E)[None, :], (tl.arange(0, E) < D)[None, :]
-    m, r = tl.load(mean + n * groups + group)[:, None], tl.load(inverse + n * groups + group)[:, None]
+    m, r = (
+        tl.load(mean + n * groups + group)[:, None],
+        tl.load(inverse + n * groups + group)[:, None],
+    )
     w = tl.load(weight + n * stride + channel, mask=inside, other=0.0)
     factor = w * r
     level = tl.load(bias + n * stride + channel, mask=inside, other=0.0) - m * factor
@@ -182,13 +236,23 @@ def _backward(  # type: ignore[no-untyped-def]
         at = n * places * channels + place[:, None, None] * channels + channel[None, :, :]
         kept = (place < places)[:, None, None] & inside[None, :, :]
         v, d = _before_silu(x + at, gradient + at, kept, factor, level, SILU)
-        tl.store(to_x + at, (d * factor[None, :, :] - v * along[None, :, :] + shift[None, :, :]).to(to_x.dtype.element_ty), mask=kept)
+        tl.store(
+            to_x + at,
+            (d * factor[None, :, :] - v * along[None, :, :] + shift[None, :, :]).to(
+                to_x.dtype.element_ty
+            ),
+            mask=kept,
+        )
         start += P
 
 
 def _of_rows(to_weight: Tensor, to_bias: Tensor, rows: int) -> tuple[Tensor, Tensor]:
     """Gradients by picture (n, c), or added up where one weight is for all."""
-    return (to_weight, to_bias) if rows > 1 else (to_weight.sum(0, keepdim=True), to_bias.sum(0, keepdim=True))
+    return (
+        (to_weight, to_bias)
+        if rows > 1
+        else (to_weight.sum(0, keepdim=True), to_bias.sum(0, keepdim=True))
+    )
 
 
 def _over(x: Tensor, groups: int) -> Tensor:

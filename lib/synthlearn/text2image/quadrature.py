@@ -5,7 +5,14 @@ import itertools
 from scipy.integrate import quad
 
 
-def guided_mean(mean: float, variance: float, mean_all: float, variance_all: float, w: float, noise: float = 80.0) -> float:
+def guided_mean(
+    mean: float,
+    variance: float,
+    mean_all: float,
+    variance_all: float,
+    w: float,
+    noise: float = 80.0,
+) -> float:
     """Where the guided ODE takes 0 from ``noise``, one coordinate: with u = σ² and Φ(u) = (v_c + u)^(w/2)·(v + u)^((1−w)/2),
     Φ(0)·∫₀^{noise²} ½[wμ_c/(v_c + u) + (1 − w)μ/(v + u)]/Φ(u) du, by variation of constants."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..errors import ParameterError
+from ..core.errors import ParameterError
 
 # noisy x, its noise σ (a float; in a graph that is replayed with other levels a scalar tensor) → the posterior mean of the clean x
 Denoiser = Callable[[Tensor, Any], Tensor]
@@ -15,7 +15,9 @@ Denoiser = Callable[[Tensor, Any], Tensor]
 def noise_levels(steps: int, high: float, low: float, rho: float = 7.0) -> list[float]:
     """``steps`` falling noise levels from ``high`` to ``low`` and 0 at the end, evenly spaced in σ^(1/ρ). Karras et al. 2022, eq. 5."""
     if steps < 2 or not 0 < low < high:
-        raise ParameterError(f"steps = {steps}, noise {high} … {low}: at least 2 steps from a higher to a lower noise above 0")
+        raise ParameterError(
+            f"steps = {steps}, noise {high} … {low}: at least 2 steps from a higher to a lower noise above 0"
+        )
     first, last = high ** (1 / rho), low ** (1 / rho)
     return [(first + i / (steps - 1) * (last - first)) ** rho for i in range(steps)] + [0.0]
 
@@ -32,7 +34,9 @@ def guided(conditional: Denoiser, free: Denoiser, w: float) -> Denoiser:
     return both
 
 
-def integrate(denoiser: Denoiser, x: Tensor, levels: Sequence[float], solver: str = "heun") -> Tensor:
+def integrate(
+    denoiser: Denoiser, x: Tensor, levels: Sequence[float], solver: str = "heun"
+) -> Tensor:
     """Follow the ODE from ``x``, noise of standard deviation ``levels[0]``, down the levels.
 
     Args:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .. import rng
-from ..text import TextTower
+from ..core import rng
+from ..learn.text import TextTower
 from .norm import group_norm
 
 MULTIPLIERS = (1, 2, 2, 2)  # of the base channels, by resolution
@@ -30,7 +30,9 @@ class _Norm(nn.GroupNorm):
         super().__init__(math.gcd(GROUPS, channels), channels)
         self.silu = silu
 
-    def forward(self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None
+    ) -> Tensor:
         """Norm of x (n, c, h, w), times 1 + scale, plus shift, both (n, c)."""
         if native(x.device):
             x = super().forward(x)
@@ -39,7 +41,10 @@ class _Norm(nn.GroupNorm):
             return functional.silu(x) if self.silu else x
         weight, bias = self.weight[None], self.bias[None]
         if scale is not None and shift is not None:
-            weight, bias = torch.addcmul(weight, weight, scale), torch.addcmul(bias, bias, scale) + shift
+            weight, bias = (
+                torch.addcmul(weight, weight, scale),
+                torch.addcmul(bias, bias, scale) + shift,
+            )
         return group_norm(x, weight, bias, self.num_groups, self.silu, self.eps)
 
 
@@ -48,7 +53,11 @@ class _Residual(nn.Module):
 
     def __init__(self, into: int, out: int, embedding: int) -> None:
         super().__init__()
-        self.first, self.norm, self.second = nn.Sequential(_Norm(into), nn.Conv2d(into, out, 3, padding=1)), _Norm(out), _last(out)
+        self.first, self.norm, self.second = (
+            nn.Sequential(_Norm(into), nn.Conv2d(into, out, 3, padding=1)),
+            _Norm(out),
+            _last(out),
+        )
         self.scale_shift = nn.Linear(embedding, 2 * out)
         self.skip = nn.Conv2d(into, out, 1) if into != out else nn.Identity()
 
@@ -68,13 +77,21 @@ class _Attention(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm, self.qkv, self.out = _Norm(channels, silu=False), nn.Conv2d(channels, 3 * channels, 1), nn.Conv2d(channels, channels, 1)
+        self.norm, self.qkv, self.out = (
+            _Norm(channels, silu=False),
+            nn.Conv2d(channels, 3 * channels, 1),
+            nn.Conv2d(channels, channels, 1),
+        )
         self.out.zero = True  # type: ignore[assignment]
         self.heads = max(1, channels // HEAD)
 
     def forward(self, x: Tensor) -> Tensor:
         n, c, h, w = x.shape
-        of_places = self.qkv(self.norm(x)).permute(0, 2, 3, 1).reshape(n, h * w, 3, self.heads, c // self.heads)  # a view where channels are last
+        of_places = (
+            self.qkv(self.norm(x))
+            .permute(0, 2, 3, 1)
+            .reshape(n, h * w, 3, self.heads, c // self.heads)
+        )  # a view where channels are last
         q, k, v = (part.transpose(1, 2) for part in of_places.unbind(2))
         seen = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, h, w, c)
         return x + self.out(seen.permute(0, 3, 1, 2))
@@ -83,7 +100,10 @@ class _Attention(nn.Module):
 class _Level(nn.Module):
     def __init__(self, into: int, out: int, embedding: int, side: int) -> None:
         super().__init__()
-        self.residual, self.attention = _Residual(into, out, embedding), _Attention(out) if side <= ATTENTION else nn.Identity()
+        self.residual, self.attention = (
+            _Residual(into, out, embedding),
+            _Attention(out) if side <= ATTENTION else nn.Identity(),
+        )
 
     def forward(self, x: Tensor, e: Tensor) -> Tensor:
         return self.attention(self.residual(x, e))
@@ -103,26 +123,49 @@ class UNet(nn.Module):
 
     angles: Tensor
 
-    def __init__(self, texts: Sequence[str], side: int, base: int = 64, levels: int = 3, blocks: int = 2, seed: int = 0) -> None:
+    def __init__(
+        self,
+        texts: Sequence[str],
+        side: int,
+        base: int = 64,
+        levels: int = 3,
+        blocks: int = 2,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         embedding = 4 * base
-        self.tower, self.free = TextTower(texts, embedding, seed), nn.Parameter(torch.zeros(embedding))
-        self.register_buffer("angles", math.pi * 1000 ** (torch.arange(FREQUENCIES) / FREQUENCIES), persistent=False)
-        self.time = nn.Sequential(nn.Linear(2 * FREQUENCIES, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+        self.tower, self.free = (
+            TextTower(texts, embedding, seed),
+            nn.Parameter(torch.zeros(embedding)),
+        )
+        self.register_buffer(
+            "angles", math.pi * 1000 ** (torch.arange(FREQUENCIES) / FREQUENCIES), persistent=False
+        )
+        self.time = nn.Sequential(
+            nn.Linear(2 * FREQUENCIES, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
+        )
         self.enter = nn.Conv2d(3, base, 3, padding=1)
         self.down, self.up, kept, channels = nn.ModuleList(), nn.ModuleList(), [base], base
         for level in range(levels):
             for _ in range(blocks):
-                self.down.append(_Level(channels, base * MULTIPLIERS[level], embedding, side >> level))
+                self.down.append(
+                    _Level(channels, base * MULTIPLIERS[level], embedding, side >> level)
+                )
                 channels = base * MULTIPLIERS[level]
                 kept.append(channels)
             if level + 1 < levels:
                 self.down.append(nn.Conv2d(channels, channels, 3, stride=2, padding=1))
                 kept.append(channels)
-        self.middle = nn.ModuleList([_Level(channels, channels, embedding, 0), _Level(channels, channels, embedding, side)])
+        self.middle = nn.ModuleList(
+            [_Level(channels, channels, embedding, 0), _Level(channels, channels, embedding, side)]
+        )
         for level in reversed(range(levels)):
             for _ in range(blocks + 1):
-                self.up.append(_Level(channels + kept.pop(), base * MULTIPLIERS[level], embedding, side >> level))
+                self.up.append(
+                    _Level(
+                        channels + kept.pop(), base * MULTIPLIERS[level], embedding, side >> level
+                    )
+                )
                 channels = base * MULTIPLIERS[level]
             if level:
                 self.up.append(nn.Conv2d(channels, channels, 3, padding=1))
@@ -138,7 +181,9 @@ class UNet(nn.Module):
             if not isinstance(module, nn.Conv2d | nn.Linear) or name.startswith("tower"):
                 continue
             scale: Any = 0.0 if getattr(module, "zero", False) else module.weight[0].numel() ** -0.5
-            module.weight.copy_(rng.normal(rng.key("unet", seed, number), tuple(module.weight.shape)) * scale)
+            module.weight.copy_(
+                rng.normal(rng.key("unet", seed, number), tuple(module.weight.shape)) * scale
+            )
             if module.bias is not None:
                 module.bias.zero_()
 
@@ -155,5 +200,9 @@ class UNet(nn.Module):
         for layer in self.middle:
             x = layer(x, e)
         for layer in self.up:
-            x = layer(torch.cat((x, kept.pop()), 1), e) if isinstance(layer, _Level) else layer(functional.interpolate(x, scale_factor=2.0))
+            x = (
+                layer(torch.cat((x, kept.pop()), 1), e)
+                if isinstance(layer, _Level)
+                else layer(functional.interpolate(x, scale_factor=2.0))
+            )
         return self.leave(x)

@@ -1,0 +1,142 @@
+"""What there is to choose from, as text: generators, fields of the profiles, methods, encoders."""
+
+import dataclasses
+import inspect
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+from ..core.options import between
+from ..generators.base import default_options, generator_class, names
+from ..learn import encoders
+from ..learn.methods import METHODS
+from ..study import profiles
+
+KINDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a word",
+    list: "a list",
+    dict: "a mapping",
+}
+# how a required option is written on the command line
+WRITTEN: dict[tuple[str, Any], str] = {
+    ("parts", list): """'["noise-white", "dead_leaves-mixed"]'""",
+    ("parts", dict): """'{"noise-white": 1, "dead_leaves-mixed": 3}'""",
+    ("encoder", str): "encoder.safetensors, a file of `pretrain`",
+}
+# field of a profile → what it is
+MEANING = {
+    "n_images": "pictures to pre-train on",
+    "image_size": "their side in pixels",
+    "crop": "side of a view in pixels, the encoder's input",
+    "width": "of SmallAlexNet; 1 is the paper's",
+    "epochs": "passes over the pictures",
+    "batch_size": "pictures of a step",
+    "data": "real set of the probe, by name or as a folder",
+    "seeds": "runs of a row",
+    "method": "how to learn, see below",
+    "encoder": "what learns, see below",
+    "scale_min": "least area of a crop, share of the picture",
+    "jitter": "strength of the change of brightness, contrast, saturation",
+    "hue": "strength of the change of hue",
+    "jitter_p": "probability of these changes",
+    "augmentation": "colour changes one by one, or composed to one map",
+    "lr": "learning rate for 256 pictures of a batch",
+    "schedule": "of the learning rate",
+    "weight_decay": "of the optimiser",
+    "precision": "of the network; auto: bf16 where it is the faster one",
+    "optimiser": "that takes the steps",
+    "last_batch": "of an epoch, smaller than the others: kept, or its pictures wait for another epoch",
+    "downsample": "probability that a view is made coarser",
+    "per_class": "training images of the probe, of each class; 0: all",
+    "refresh": "share of the pictures that is new in each epoch; 1: none comes twice",
+    "threads": "of one run on a CPU",
+    "device": "auto, cpu, cuda or cuda:N",
+}
+ENCODERS = {
+    encoders.SMALL_ALEXNET: "the noise paper's, of any width",
+    "resnet18": "for small pictures where the crop is small",
+    "resnet50": "the large one of the noise paper",
+    "vit": "a small vision transformer (needs timm)",
+}
+MEASURED = """\
+    FILE                 a file of `pretrain`, or a .pth file of the authors' released encoders
+    random               an untrained SmallAlexNet
+    timm:NAME            a model of timm with its hub weights; timm:NAME@FILE: with weights from a file
+    inception:FILE       torchvision's Inception v3 (`properties` alone)"""
+
+
+def generators() -> Iterator[str]:
+    """Lines on each generator: what it paints, and its options with defaults, types and bounds."""
+    for name in names():
+        cls = generator_class(name)
+        yield name
+        yield f"    {_first_line(cls)}"
+        yield from _options(cls.Options, default_options(name))
+
+
+def settings() -> Iterator[str]:
+    """Lines on the fields of the profiles side by side, the methods with their options, and the encoders."""
+    yield "Fields of a profile (--set FIELD=VALUE, or -p FIELD VALUE for a chapter), and their values in each:"
+    yield ""
+    every = [profiles.defaults(name) for name in profiles.NAMES]
+    rows = [(field, *(str(getattr(p, field)) for p in every)) for field in profiles.FIELDS]
+    rows.insert(0, ("", *profiles.NAMES))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield f"    {cells}  {_meaning(row[0])}".rstrip()
+    yield ""
+    yield "Methods (--set method=NAME; their options: --method-option NAME=VALUE):"
+    for name, method in METHODS.items():
+        yield ""
+        yield f"  {name}"
+        yield f"    {_first_line(method)}"
+        yield from _options(
+            method.Options, {f.name: f.default for f in dataclasses.fields(method.Options)}
+        )
+    yield ""
+    yield "Encoders to train (--set encoder=NAME):"
+    yield from (f"    {name:20s} {what}" for name, what in ENCODERS.items())
+    yield ""
+    yield "Encoders to measure (--encoder):"
+    yield MEASURED
+
+
+def _first_line(cls: type) -> str:
+    return (inspect.getdoc(cls) or "").split("\n", 1)[0]
+
+
+def _meaning(field: str) -> str:
+    if field in profiles.BOUNDS:
+        low, high = (
+            f"{bound:,.10g}" if bound >= 1 else f"{bound:g}" for bound in profiles.BOUNDS[field]
+        )
+        return f"{MEANING[field]} ({low} … {high})"
+    if field in profiles.CHOICES:
+        return f"{MEANING[field]} ({' | '.join(profiles.CHOICES[field])})"
+    return MEANING.get(field, "")
+
+
+def _options(kind: Any, defaults: dict[str, Any]) -> Iterator[str]:
+    """A line for each option: name, default or that it is required, and what it may be."""
+    for field in dataclasses.fields(kind):
+        allowed = _allowed(kind, field)
+        if defaults[field.name] is dataclasses.MISSING:
+            written = WRITTEN.get((field.name, typing.get_origin(field.type) or field.type))
+            yield f"      {field.name} (required): {allowed}" + (
+                f", as in {written}" if written else ""
+            )
+        else:
+            yield f"      {field.name} = {defaults[field.name]!r}   ({allowed})"
+
+
+def _allowed(kind: Any, field: "dataclasses.Field[Any]") -> str:
+    """What an option may be, in words."""
+    name, type_ = field.name, typing.get_origin(field.type) or field.type
+    if name in kind.allowed:
+        return " | ".join(map(str, kind.allowed[name]))
+    bounds = between(kind.at_least.get(name), kind.at_most.get(name))
+    return KINDS.get(type_, str(type_)) + bounds

@@ -1,0 +1,357 @@
+"""Write a generator's pictures to disk: an ImageFolder of PNG files, or webdataset shards.
+
+Three files of ours say what a folder holds. ``generator.json``, the identity of the set and the
+number of its pictures, is written before the first of them; ``generator.sha256`` gets the checksum
+of each file as it is finished, in sha256sum's form; the data card comes last. Hence a call that was
+killed is completed by the same command, a damaged file is noticed and made again, and no other set
+gets into the folder.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import importlib.metadata
+import inspect
+import io
+import json
+import os
+import re
+import shlex
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..core import files, progress
+from ..core.errors import DataError, ParameterError
+from ..generators import Generator
+
+FORMS = ("imagefolder", "webdataset")
+SHARD = 1000  # pictures in a shard
+BATCH = 64  # pictures at most that each thread paints before they are written
+MOST = 10**8  # names have eight digits, so that their order is that of the pictures
+LICENCE = "CC0-1.0"  # of the pictures
+LABEL, SUMS, CARDS = "generator.json", "generator.sha256", ("README.md", "generator.md")
+MARK = "<!-- data card by synthlearn: `generate` writes it anew where this line stands -->"
+REMEDY = "choose another folder, or delete this one and run the command again"
+
+
+def write(
+    generator: Generator,
+    n: int,
+    size: int,
+    seed: int,
+    out: Path,
+    form: str = "imagefolder",
+    device: str = "cpu",
+) -> str:
+    """Write pictures 0 … n − 1. Where the generator has classes, they are kept.
+
+    Args:
+        out: folder. What it holds of this set already stays if its checksum is right; a larger n
+            adds to it. Files of others beside it are left alone.
+        form: "imagefolder" → ``out/train/NAME/00000000.png``, or ``out/train/CLASS/00000000.png``
+            with eight digits of the class; "webdataset" → ``out/shard-00000.tar`` of 1,000 PNG
+            files each, and a ``.cls`` member with the class of each.
+
+    Returns: one line that says what is there.
+    Raises: ParameterError for a parameter that cannot be, and when ``out`` holds another set, more
+    pictures of this one, or pictures of others where these would go; DataError when ``out`` cannot
+    be written or its ``generator.json`` is damaged.
+    """
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST:
+        raise ParameterError(f"n = {n!r}: must be 1 or more, and at most {MOST:,}")
+    if form not in FORMS:
+        raise ParameterError(f"form = {form!r}: must be one of {', '.join(map(repr, FORMS))}")
+    generator.sample([], size, seed, device)  # refuses a size, seed or device that cannot be
+    new = not os.path.lexists(out)
+    try:
+        files.check_target(out / LABEL)
+        with files.locked(out / LABEL):
+            exported = _Set(generator, n, size, seed, out, form, device)
+            with progress.bar(n, generator.name, "image") as shown:
+                exported.write(shown)
+            card = exported.write_card()
+    except BaseException:
+        if new:
+            with contextlib.suppress(OSError):
+                out.rmdir()  # nothing was written: leave no empty folder behind
+        raise
+    return f"{out}: {n} pictures of {generator.name}, {size}×{size}, seed {seed}{card}"
+
+
+@dataclasses.dataclass
+class _Set:
+    """The files of one set in a folder, whose lock is held."""
+
+    generator: Generator
+    n: int
+    size: int
+    seed: int
+    out: Path
+    form: str
+    device: str
+
+    def __post_init__(self) -> None:
+        self.classes = getattr(self.generator, "labels", None)
+        described = {
+            **self.generator.spec(),
+            "size": self.size,
+            "seed": self.seed,
+            "n": self.n,
+            "format": self.form,
+            "device": torch.device(self.device).type,  # a GPU rounds in its own way
+            "synthlearn": importlib.metadata.version("synthlearn"),
+            "license": LICENCE,
+        }
+        self.described = json.loads(json.dumps(described))  # tuples are lists in a file
+        self.held = self._read_label()
+        self._refuse_foreign_pictures()
+        self.sums = self._read_sums()
+        self.begun = False
+
+    def _read_label(self) -> dict[str, Any] | None:
+        """What the folder is said to hold, if that is this set or the start of it."""
+        label = self.out / LABEL
+        if not label.exists():
+            return None
+        held = files.read_json(label, DataError, REMEDY)
+        sealed = held.pop("digest", None)
+        if sealed != files.digest(held) or type(held.get("n")) is not int:
+            raise DataError(f"{label}: damaged, or not of this version's `generate`; {REMEDY}")
+        keys = sorted(held.keys() | self.described.keys())
+        other = [k for k in keys if k != "n" and held.get(k) != self.described.get(k)]
+        if other:
+            what = f"holds another set ({label} says which: another {', '.join(other)})"
+            raise ParameterError(f"out = {str(self.out)!r}: {what}; choose another folder")
+        if held["n"] > self.n:
+            what = f"{self.out} is of {held['n']} pictures of this set, and none is removed"
+            remedy = f"ask for {held['n']} or more, or choose another folder"
+            raise ParameterError(f"n = {self.n}: {what}; {remedy}")
+        return held
+
+    def _refuse_foreign_pictures(self) -> None:
+        """Raise ParameterError for what a reader of the set would take for a part of it."""
+        if self.form == "imagefolder":
+            Image.init()  # fills EXTENSION
+            below = (path.relative_to(self.out) for path in (self.out / "train").rglob("*"))
+            seen = {
+                path
+                for path in below
+                if path.suffix.lower() in Image.EXTENSION
+                or ((self.out / path).is_dir() and (self.out / path).is_symlink())
+            }
+            found = {path.as_posix() for path in seen if "/." not in f"/{path.as_posix()}"}
+            stems = (re.fullmatch(r".*/(\d{8})\.png", name) for name in found)
+            own = set(self._names([int(m[1]) for m in stems if m and int(m[1]) < self.n]))
+        else:
+            found = {path.name for path in self.out.glob("shard-*.tar")}
+            own = set(self._shards())
+        for folder in (
+            (Path("train"), Path("train", self.generator.name))
+            if self.form == "imagefolder"
+            else ()
+        ):
+            if os.path.lexists(self.out / folder) and (
+                (self.out / folder).is_symlink() or not (self.out / folder).is_dir()
+            ):
+                why = "a link or no folder, and pictures would go there"
+                raise ParameterError(
+                    f"out = {str(self.out)!r}: {folder} is {why}; choose another folder, or move it away"
+                )
+        if self.held is None:
+            own = set()
+            found |= {SUMS} if os.path.lexists(self.out / SUMS) else set()
+        if found - own:
+            why = "not of this set" if self.held else f"there, and no {LABEL} that says what it is"
+            remedy = "choose another folder, or move it away"
+            raise ParameterError(f"out = {str(self.out)!r}: {min(found - own)} is {why}; {remedy}")
+
+    def _names(self, index: Sequence[int]) -> list[str]:
+        """Files of pictures in an ImageFolder, relative to the folder."""
+        if self.classes is None:
+            return [f"train/{self.generator.name}/{i:08d}.png" for i in index]
+        classes = self.classes(torch.tensor(index, dtype=torch.int64)).tolist()
+        return [f"train/{c:08d}/{i:08d}.png" for i, c in zip(index, classes, strict=True)]
+
+    def _shards(self) -> dict[str, range]:
+        """Shards in order, with the pictures that each holds."""
+        return {f"shard-{i:05d}.tar": part for i, part in enumerate(self._parts())}
+
+    def _parts(self) -> list[range]:
+        """The pictures in parts of a shard each."""
+        return [range(start, min(start + SHARD, self.n)) for start in range(0, self.n, SHARD)]
+
+    def _read_sums(self) -> dict[str, str]:
+        """Checksums of files; later lines hold, and half a line of a killed process does not."""
+        with contextlib.suppress(OSError):  # none yet; or no file, which writing it will refuse
+            text = (self.out / SUMS).read_text(encoding="utf-8", errors="replace")
+            lines = (re.fullmatch(r"([0-9a-f]{64})  (.+)", line) for line in text.split("\n"))
+            return {line[2]: line[1] for line in lines if line}
+        return {}
+
+    def _holds(self, name: str) -> bool:
+        """Whether a file is there as it was written."""
+        path = self.out / name
+        with contextlib.suppress(OSError):  # cannot be read: make it again
+            return name in self.sums and path.is_file() and files.sha256(path) == self.sums[name]
+        return False
+
+    def _keep(self, name: str, checksum: str) -> None:
+        """Note the checksum of a finished file."""
+        self.sums[name] = checksum
+        files.append_line(self.out / SUMS, f"{checksum}  {name}")
+
+    def _begin(self) -> None:
+        """Before the first picture is written: say what the folder will hold."""
+        if self.begun:
+            return
+        self.begun = True
+        if self.held != self.described:
+            for card in filter(self._ours, CARDS):  # of fewer pictures
+                (self.out / card).unlink(missing_ok=True)
+            sealed = {**self.described, "digest": files.digest(self.described)}
+            files.write_json(self.out / LABEL, sealed)
+        self._write_sums(self.sums)
+
+    def _write_sums(self, names: Iterable[str]) -> str:
+        """Write the checksums of files, and return the checksum of that file."""
+        text = "".join(f"{self.sums[name]}  {name}\n" for name in names)
+        files.write_text(self.out / SUMS, text)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _pngs(self, index: Sequence[int]) -> Iterator[bytes]:
+        """PNG files of pictures, one after the other."""
+        chunk = self.generator.chunk(self.generator.scene_size(self.size), self.device)
+        batch = torch.get_num_threads() * min(BATCH, chunk)
+        for start in range(0, len(index), batch):
+            part = index[start : start + batch]
+            pictures = self.generator.sample(part, self.size, self.seed, self.device)
+            self._begin()
+            yield from map(_png, pictures)
+
+    def write(self, shown: Any) -> None:
+        """Write what is missing or damaged; ``shown`` is told of each picture."""
+        if self.form == "imagefolder":
+            for index in self._parts():
+                self._write_pictures(index, shown)
+        else:
+            for name, index in self._shards().items():
+                self._write_shard(name, index, shown)
+
+    def _write_pictures(self, index: range, shown: Any) -> None:
+        missing = {}
+        for i, name in zip(index, self._names(index), strict=True):
+            if self._holds(name):
+                shown.update()
+            else:
+                missing[i] = name
+        for name, content in zip(missing.values(), self._pngs(list(missing)), strict=True):
+            with files.atomic(self.out / name) as temporary:
+                temporary.write_bytes(content)
+            self._keep(name, hashlib.sha256(content).hexdigest())
+            shown.update()
+
+    def _write_shard(self, name: str, index: range, shown: Any) -> None:
+        classes = None if self.classes is None else self.classes(torch.tensor(index)).tolist()
+        kinds = ("png",) if classes is None else ("cls", "png")
+        if self._holds(name):
+            with tarfile.open(self.out / name) as archive:  # shorter where n was smaller
+                if archive.getnames() == [f"{i:08d}.{kind}" for i in index for kind in kinds]:
+                    shown.update(len(index))
+                    return
+        with files.atomic(self.out / name) as temporary:
+            with tarfile.open(temporary, "w") as archive:
+                for place, content in enumerate(self._pngs(index)):
+                    if classes is not None:
+                        _add(archive, f"{index[place]:08d}.cls", str(classes[place]).encode())
+                    _add(archive, f"{index[place]:08d}.png", content)
+                    shown.update()
+            checksum = files.sha256(temporary)
+        self._keep(name, checksum)
+
+    def write_card(self) -> str:
+        """Write the checksums in order and the card; a remark where the card is not README.md."""
+        pictures = self.form == "imagefolder"
+        checksum = self._write_sums(self._names(range(self.n)) if pictures else self._shards())
+        for name in filter(self._ours, CARDS):
+            files.write_text(self.out / name, self._card(checksum))
+            return "" if name == CARDS[0] else f"; {CARDS[0]} is yours, the card is {name}"
+        return f"; {' and '.join(CARDS)} are yours, so there is no card"
+
+    def _ours(self, card: str) -> bool:
+        """Whether a card is ours, or none is there: a user's own is left alone."""
+        path = self.out / card
+        if not os.path.lexists(path):
+            return True
+        if path.is_symlink() or not path.is_file():
+            return False
+        return MARK in path.read_text(encoding="utf-8", errors="replace")
+
+    def _card(self, checksum: str) -> str:
+        """Markdown: what the pictures are, how to make them again to the bit, their licence."""
+        g, version = self.generator, self.described["synthlearn"]
+        options = dataclasses.asdict(g.options)
+        told = "".join(f" --option {shlex.quote(f'{k}={_word(v)}')}" for k, v in options.items())
+        told += "" if self.device == "cpu" else f" --device {self.device}"
+        place = "the folder" if self.form == "imagefolder" else "the .cls member"
+        classes = "" if self.classes is None else f"| class of a picture | {place} of each |\n"
+        return f"""---
+license: {LICENCE.lower()}
+---
+{MARK}
+# {g.name}, {self.n:,} pictures of {self.size} × {self.size}
+
+{inspect.cleandoc(type(g).__doc__ or "")}
+
+| | |
+|---|---|
+| generator | {g.name}, revision {g.revision} |
+| seed, pictures, side, format | {self.seed}, {self.n}, {self.size}, {self.form} |
+{classes}| made by | synthlearn {version}, torch {torch.__version__}, on a {self.described["device"]} |
+| SHA-256 of `{SUMS}`, the checksums of all files | `{checksum}` |
+| licence of the pictures | {LICENCE}: no rights reserved |
+
+Options:
+
+```json
+{json.dumps(options, ensure_ascii=False)}
+```
+
+Picture i is a function of generator, options, seed, i and size alone. On one kind of processor
+this gives the same bytes again, and `sha256sum -c {SUMS}` compares them:
+
+```bash
+python -m synthlearn generate --generator {g.name} --n {self.n} --size {self.size} \
+--seed {self.seed} --format {self.form}{told} --out FOLDER
+```
+
+To cite it, name generator, revision, options, seed and version, and the paper that the generator
+follows.
+"""
+
+
+def _png(picture: Tensor) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(picture.permute(1, 2, 0).cpu().numpy()).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    archive.addfile(entry, io.BytesIO(content))
+
+
+def _word(value: Any) -> str:
+    """An option's value in one line, as ``--option NAME=VALUE`` reads it: JSON, or a word."""
+    if not isinstance(value, str) or not value.isprintable() or not value:
+        return json.dumps(value)
+    with contextlib.suppress(ValueError):
+        json.loads(value)
+        return json.dumps(value)  # "1" would be read as a number
+    return value

@@ -1,0 +1,274 @@
+"""From a source of images to batches of training: a fixed pool, one that is refreshed, or a stream that never repeats.
+
+All are one rule. Slot j of n holds, in epoch e, picture j + n·⌊e·r + φ_j⌋ of the source, where r is the share of the pool that is new in every
+epoch and φ_j spreads the changes over the slots: r = 0 is a fixed pool, r = 1 a stream without repetition. What a run sees at a step is a
+function of (seed, epoch, slot), so a run that goes on after an interruption sees the same pictures.
+"""
+
+import importlib
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ..core import deadline, files, progress
+from ..core.errors import CheckpointError, ParameterError
+from ..generators import generator
+from .datasets import Folder, RealImages
+
+CHUNK = 256
+HELD, AT_ONCE = 4, 5000  # pools in a GPU's memory; pictures of a call there
+SLOW = 5.0  # seconds for the first CHUNK pictures
+GOLDEN = 0.6180339887498949  # multiples of it, mod 1, fill [0, 1) evenly at any count
+Step = tuple[int, int, Tensor]  # step, epoch, slots
+
+
+class Source(Protocol):
+    """Anything that gives pictures by index: a generator, a folder, a real set."""
+
+    name: str
+
+    def spec(self) -> dict[str, Any]:
+        """What decides the pictures, JSON-able."""
+        ...
+
+    def sample(self, indices: Any, size: int, seed: int, device: str) -> Tensor:
+        """Pictures by index: uint8 (n, 3, s, s)."""
+        ...
+
+
+def source(kind: str, name: str, options: dict[str, Any] | None = None) -> Source:
+    """A source by kind ("generator", "text2image", "folder" or "real") and name. Raises what the kind raises for a bad name."""
+    if kind == "generator":
+        return generator(name, **(options or {}))
+    if kind == "text2image":
+        known = importlib.import_module(
+            "synthlearn.text2image"
+        ).SOURCES  # by name, as generators: a record does not depend on what it does not use
+        if name not in known:
+            raise ParameterError(f"text2image source {name!r}: must be one of {', '.join(known)}")
+        return known[name](**(options or {}))
+    return Folder(name) if kind == "folder" else RealImages(name)
+
+
+def labels(source: Source, n: int) -> Tensor:
+    """Classes of a source's first ``n`` pictures, int64 (n,). Raises ParameterError for one that has none."""
+    classes = getattr(source, "labels", None)
+    if classes is None:
+        raise ParameterError(
+            f"{source.name}: its pictures have no classes; a labelled method needs a source that has them (fractals-fractaldb, a real set)"
+        )
+    return classes(torch.arange(n))
+
+
+def pool(source: Source, n: int, size: int, seed: int = 0, device: str = "cpu") -> Tensor:
+    """The first ``n`` pictures of a source, made once and kept under ``runs/pools``; a call that was cut off goes on where it stopped.
+
+    Returns: uint8 (n, 3, s, s) on the CPU, mapped from its file, so that a pool may be larger than the memory.
+    Raises: DataError when the disk refuses.
+    """
+    key = files.digest({"source": source.spec(), "n": n, "size": size, "seed": seed})
+    path = (
+        files.runs()
+        / "pools"
+        / f"{source.name.replace(':', '-').replace('/', '-')}-{key[:16]}.safetensors"
+    )
+    if path.exists():
+        try:
+            return files.map_tensor(path, "images")
+        except CheckpointError:  # damaged: make it again
+            path.unlink()
+    first = source.sample(torch.arange(1), size, seed, device)  # a real set keeps its own side
+    with progress.bar(n, f"images of {source.name}", "image") as shown:
+
+        def part(start: int) -> Tensor:
+            deadline.check(f"pictures of {source.name}")
+            shown.update(start - shown.n)
+            return source.sample(torch.arange(start, min(start + CHUNK, n)), size, seed, device)
+
+        files.grow_tensor(path, "images", (n, *first.shape[1:]), {"kind": "pool"}, part)
+        shown.update(n - shown.n)
+    return files.map_tensor(path, "images")
+
+
+class Feed:
+    """Batches of training by (epoch, slots); ``n`` slots make an epoch."""
+
+    makes = False  # whether batches are made as they are asked for, which takes time
+
+    def __init__(self, n: int, device: str) -> None:
+        self.n, self.device = n, torch.device(device)
+
+    def batch(self, epoch: int, slots: Tensor) -> Tensor:
+        """Pictures of the slots (b,) in an epoch: uint8 (b, 3, s, s) on the training device."""
+        raise NotImplementedError
+
+    def ahead(self, plan: Iterable[Step]) -> Iterator[tuple[Step, Tensor]]:
+        """Steps with their pictures, in order. On a GPU the next batch is made in a stream of its own while the current one trains."""
+        if self.device.type != "cuda":
+            yield from (
+                self._beside(plan)
+                if self.makes and torch.get_num_threads() > 1
+                else ((step, self.batch(*step[1:])) for step in plan)
+            )
+            return
+        side = torch.cuda.Stream(self.device)
+
+        def make(step: Step, planned: torch.cuda.Event) -> tuple[Step, Tensor, torch.cuda.Event]:
+            with torch.cuda.stream(side):
+                side.wait_event(planned)  # the slots are computed in the stream of training
+                return step, self.batch(*step[1:]), side.record_event()
+
+        with ThreadPoolExecutor(1) as worker:
+            waiting = None
+            for step in plan:
+                ready, waiting = (
+                    waiting,
+                    worker.submit(
+                        make, step, torch.cuda.current_stream(self.device).record_event()
+                    ),
+                )
+                if ready is not None:
+                    yield self._arrived(*ready.result())
+            if waiting is not None:
+                yield self._arrived(*waiting.result())
+
+    def _beside(self, plan: Iterable[Step]) -> Iterator[tuple[Step, Tensor]]:
+        """On a CPU: one of several threads makes the next batch while the others train."""
+        threads = torch.get_num_threads()
+        with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as worker:
+            worker.submit(
+                torch.get_num_threads
+            ).result()  # its setting reaches some libraries for all: it comes first
+            torch.set_num_threads(threads - 1)
+            try:
+                waiting: Future[Tensor] | None = None
+                before: Step | None = None
+                for step in plan:
+                    made, waiting = waiting, worker.submit(self.batch, *step[1:])
+                    if before is not None and made is not None:
+                        yield before, made.result()
+                    before = step
+                if before is not None and waiting is not None:
+                    yield before, waiting.result()
+            finally:
+                torch.set_num_threads(threads)
+
+    def _arrived(self, step: Step, pictures: Tensor, event: Any) -> tuple[Step, Tensor]:
+        here = torch.cuda.current_stream(self.device)
+        here.wait_event(event)
+        pictures.record_stream(here)
+        return step, pictures
+
+
+class Pool(Feed):
+    """A fixed pool: uint8 (n, 3, s, s), on the training device if it fits there, else on the CPU or mapped from disk."""
+
+    def __init__(self, images: Tensor, device: str = "cpu") -> None:
+        super().__init__(len(images), device)
+        self.images = images.to(self.device) if _fits(images.numel(), self.device) else images
+
+    def batch(self, epoch: int, slots: Tensor) -> Tensor:
+        """As of any feed; the epoch changes nothing."""
+        return self.images[slots.to(self.images.device)].to(self.device)
+
+
+def _fits(size: int, device: torch.device) -> bool:
+    """Whether so many bytes of pictures leave a GPU enough for training; a CPU reads them from where they are."""
+    return device.type == "cuda" and size < torch.cuda.mem_get_info(device)[0] // 2
+
+
+_held: dict[
+    str, Tensor
+] = {}  # the last pools on a GPU: rows differ in their method or seed more often than in their pictures
+
+
+def held(source: Source, n: int, size: int, seed: int, device: str) -> Tensor:
+    """The first ``n`` pictures of a source in a GPU's memory, where they stay for the next rows: uint8 (n, 3, s, s).
+
+    They are not written to disk, but for those that take minutes.
+    """
+    key = files.digest(
+        {"source": source.spec(), "n": n, "size": size, "seed": seed, "device": device}
+    )
+    if key not in _held:
+        while len(_held) >= HELD:
+            del _held[next(iter(_held))]
+        began = time.perf_counter()
+        parts = [source.sample(torch.arange(min(n, CHUNK)), size, seed, device).to(device)]
+        int(parts[0].amax())  # it is there
+        if time.perf_counter() - began > SLOW:
+            parts = [pool(source, n, size, seed, device).to(device)]
+        else:
+            for start in range(len(parts[0]), n, AT_ONCE):
+                parts.append(
+                    source.sample(
+                        torch.arange(start, min(start + AT_ONCE, n)), size, seed, device
+                    ).to(device)
+                )
+        _held[key] = torch.cat(parts)
+    return _held[key]
+
+
+class Changing(Feed):
+    """A pool of which a share is replaced in every epoch (1: a stream); pictures are made when they are first asked for."""
+
+    makes = True
+
+    def __init__(
+        self, source: Source, n: int, size: int, seed: int, device: str, refresh: float
+    ) -> None:
+        super().__init__(n, device)
+        if not 0 < refresh <= 1:
+            raise ParameterError(
+                f"refresh = {refresh}: must be above 0 and at most 1, the share of the pool that is new in every epoch; 0 is a fixed pool"
+            )
+        self.source, self.size, self.seed, self.refresh = source, size, seed, refresh
+        self.held = torch.full((n,), -1)  # which replacement a slot holds
+        self.images: Tensor | None = None  # a stream has no use for a pool
+
+    def replacements(self, epoch: int, slots: Tensor) -> Tensor:
+        """How often slots (b,) have been replaced up to an epoch, int64 (b,)."""
+        return (epoch * self.refresh + (slots.double() * GOLDEN) % 1).floor().long()
+
+    def batch(self, epoch: int, slots: Tensor) -> Tensor:
+        """As of any feed; pictures that the pool does not hold yet are made."""
+        slots = slots.cpu()
+        wanted = self.replacements(epoch, slots)
+        stale = (
+            self.held[slots] != wanted
+            if self.refresh < 1
+            else torch.ones(len(slots), dtype=torch.bool)
+        )
+        made = (
+            self.source.sample(
+                (slots + self.n * wanted)[stale], self.size, self.seed, str(self.device)
+            )
+            if bool(stale.any())
+            else None
+        )
+        if self.refresh == 1 and made is not None:
+            return made
+        if made is not None:
+            if self.images is None:
+                self.images = torch.empty(
+                    (self.n, *made.shape[1:]), dtype=torch.uint8, device=self.device
+                )
+            self.images[slots[stale].to(self.device)] = made
+            self.held[slots[stale]] = wanted[stale]
+        assert self.images is not None
+        return self.images[slots.to(self.device)]
+
+
+def feed(
+    source: Source, n: int, size: int, seed: int = 0, device: str = "cpu", refresh: float = 0.0
+) -> Feed:
+    """The pictures of a training: a fixed pool of ``n`` (refresh 0), one of which a share is new in every epoch, or a stream (refresh 1)."""
+    if refresh:
+        return Changing(source, n, size, seed, device, refresh)
+    if _fits(n * 3 * size**2, torch.device(device)):
+        return Pool(held(source, n, size, seed, device), device)
+    return Pool(pool(source, n, size, seed, device), device)

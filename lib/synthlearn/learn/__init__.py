@@ -1,0 +1,1 @@
+"""Encoders, losses, methods, and the one training step and loop, with its checkpoints."""

@@ -1,0 +1,1 @@
+"""What an encoder, or a set of pictures, is worth: a measurement a file."""

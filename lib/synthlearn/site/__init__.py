@@ -1,0 +1,1 @@
+"""What makes the site of executed chapters: build, check, pairs of notebooks."""
