@@ -20,7 +20,7 @@ LEFT_OUT = (
     "accelerate launch --num_processes 8 -m synthlearn pretrain --row dead_leaves-mixed --profile gpu",
     "python -m synthlearn verify --against COMMIT",
     "python -m synthlearn run --profile cpu",
-    "python -m synthlearn run --profile gpu",  # wants a card too; tests/test_schedule.py runs the same without
+    "python -m synthlearn run --profile gpu",  # wants a card too; tests/study/test_schedule.py runs the same without
     "python -m synthlearn search --profile cpu --jobs 2",
     "python -m synthlearn status --profile cpu",  # wants CIFAR-10
     "python -m benchmarks --card",

@@ -14,7 +14,7 @@ from synthlearn import study
 from synthlearn.core.errors import DataError
 from synthlearn.study import start, versions
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
