@@ -17,7 +17,7 @@ from synthlearn.__main__ import main, parser
 from synthlearn.commands import arguments, catalogue
 from synthlearn.core import distributed, files, progress
 from synthlearn.core.errors import DataError
-from synthlearn.generators.base import default_options
+from synthlearn.generators import default_options
 from synthlearn.learn import encoders, train
 from synthlearn.study import measurements, profiles, records
 

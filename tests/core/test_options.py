@@ -9,9 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synthlearn import generators
 from synthlearn.core import options
 from synthlearn.core.errors import ParameterError
-from synthlearn.generators import base
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ def test_generators_methods_and_captions_share_one_base():
     from synthlearn.learn.methods import METHODS
     from synthlearn.text2image import SOURCES
 
-    kinds = [base.generator_class(name).Options for name in base.names()]
+    kinds = [generators.generator_class(name).Options for name in generators.names()]
     kinds += [kind.Options for kind in (*METHODS.values(), *SOURCES.values())]
-    assert base.Options is options.Options
+    assert generators.Options is options.Options
     assert all(issubclass(kind, options.Options) for kind in kinds)
 
 

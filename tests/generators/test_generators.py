@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import synthlearn as sl
 from synthlearn.core import files, rng
 from synthlearn.core.errors import ParameterError
-from synthlearn.generators import base, smooth_noise, statistical
+from synthlearn.generators import Options, base, register, registry, smooth_noise, statistical
 from synthlearn.measure import metrics
 
 NAMES = [
@@ -425,21 +425,21 @@ def test_a_name_belongs_to_one_class_and_defaults_to_its_options():
 
     with pytest.raises(
         ParameterError,
-        match=r"generator name 'noise-white': taken by synthlearn.generators.noise; choose another",
+        match=r"generator 'noise-white': taken by synthlearn.generators.noise.WhiteNoise; choose another",
     ):
-        base.register("noise-white")(Other)
+        register("noise-white")(Other)
     with pytest.raises(
         ParameterError,
         match=r"generator 'other': registered with a default for 'colour', which is no option of it",
     ):
-        base.register("other", colour=1)(Other)
+        register("other", colour=1)(Other)
     assert "other" not in sl.generators.names()
 
 
 def test_names_are_looked_for_once(monkeypatch):
     sl.generators.names()
     monkeypatch.setattr(
-        base.importlib.metadata, "entry_points", lambda **_: pytest.fail("searched again")
+        registry.importlib.metadata, "entry_points", lambda **_: pytest.fail("searched again")
     )
     assert "noise-white" in sl.generators.names()
 
@@ -456,7 +456,7 @@ def test_names_are_looked_for_once(monkeypatch):
 def test_a_broken_plugin_is_named_in_one_line_and_the_others_work(tmp_path, broken):
     (tmp_path / "broken_plugin.py").write_text(broken)
     (tmp_path / "good_plugin.py").write_text(
-        "from synthlearn.generators.base import Generator, register\nfrom synthlearn.generators.noise import WhiteNoise\n"
+        "from synthlearn.generators import Generator, register\nfrom synthlearn.generators.noise import WhiteNoise\n"
         "@register('good')\nclass Good(WhiteNoise):\n    pass\n"
     )
     for name in ("broken_plugin", "good_plugin"):
@@ -501,7 +501,7 @@ class Foreign(base.Generator):
 )
 def test_a_name_that_no_file_could_have_is_no_generators(name):
     with pytest.raises(ParameterError, match="generator name"):
-        base.register(name)(Foreign)
+        register(name)(Foreign)
 
 
 @pytest.mark.parametrize(
@@ -515,8 +515,8 @@ def test_a_name_that_no_file_could_have_is_no_generators(name):
 )
 def test_what_is_no_generator_is_not_registered(cls):
     with pytest.raises(ParameterError, match="must be a subclass of Generator"):
-        base.register("foreign")(cls)
-    assert "foreign" not in base._REGISTRY
+        register("foreign")(cls)
+    assert "foreign" not in registry.REGISTRY
 
 
 @pytest.mark.parametrize("raised", [KeyError("a\nb"), SystemExit(0), ZeroDivisionError(), None])
@@ -525,7 +525,7 @@ def test_what_anothers_generator_does_wrong_names_it(raised):
         if raised is not None:
             raise raised
 
-    source = Foreign("foreign", base.Options())
+    source = Foreign("foreign", Options())
     source.paints = paints
     with pytest.raises(ParameterError, match=r"generator .foreign.: .*mend it") as caught:
         source.sample(range(2), 16)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..core.options import between
-from ..generators.base import default_options, generator_class, names
+from ..generators import default_options, generator_class, names
 from ..learn import encoders
 from ..learn.methods import METHODS
 from ..study import profiles

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from ..core import rng
-from .base import Generator, Options, register
+from .base import Generator, Options
 from .dead_leaves import SHAPES, cover
 from .mixed import boxes, convex, cutmix, part_indices, weights
 from .programs import Programs, ProgramsOptions
+from .registry import register
 
 RULES = ("none", "convex", "cutmix")
 COLOURS = ("uniform", "photo", "palette")
@@ -62,6 +63,7 @@ class Collage(Generator):
     """Leaves of any law with a field on them, in colours of a law, alone or mixed two by two: the family that a search chooses from."""
 
     Options = CollageOptions
+    stream = "collage"
     work_bytes = 6 << 20
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from ..core import rng
-from .base import Generator, Options, register
+from .base import Generator, Options
+from .registry import register
 
 RADIUS_MIN, RADIUS_MAX, GRID, SIGMA = (
     0.03,
@@ -67,6 +68,7 @@ class DeadLeaves(Generator):
     """Opaque shapes, radius density ∝ r⁻³ − 1, uniform colours and centres, painted over each other until every pixel is covered."""
 
     Options = DeadLeavesOptions
+    stream = "dead_leaves"
     work_bytes = 1 << 22
 
     def scene_size(self, size: int) -> int:

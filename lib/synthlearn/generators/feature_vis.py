@@ -20,7 +20,8 @@ from ..core import rng
 from ..core.errors import CheckpointError, ParameterError
 from ..core.graph import WARM_UP, Replayed
 from ..learn import encoders
-from .base import SCENE, Generator, Options, generator, register
+from .base import SCENE, Generator, Options
+from .registry import generator, register
 
 RANDOM = ("resnet50", "small")  # networks with random weights; another name is a file's
 BLOCK = 8
@@ -91,6 +92,7 @@ class FeatureVis(Generator):
     """Pictures that excite one or two units of a network: textures at the edge of objects, each its own way for each start."""
 
     Options = FeatureVisOptions
+    stream = "feature_vis"
     scene = 0  # pads and shifts follow the picture's size
     work_bytes = 64 << 20
 

@@ -14,8 +14,9 @@ from tqdm import tqdm
 from ..core import files, rng
 from ..core.errors import CheckpointError, DataError
 from ..core.image import hsv_to_rgb
-from .base import Generator, Options, register
+from .base import Generator, Options
 from .ifs import BURN_IN, ORBITS, walk
+from .registry import register
 
 MAX_MAPS = 7
 SEARCH_SIZE, SEARCH_POINTS, SEARCH_FILL, PADDING = 512, 100_000, 0.2, 6
@@ -195,6 +196,7 @@ class FractalDB(Generator):
     """FractalDB instances: picture i belongs to category i mod ``categories``; factor, flips and masks are drawn per picture."""
 
     Options = FractalDBOptions
+    stream = "fractals"
     work_bytes = 8 << 20
 
     def labels(self, indices: Any) -> Tensor:

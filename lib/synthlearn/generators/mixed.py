@@ -10,7 +10,8 @@ from torch.nn.functional import avg_pool2d
 from ..core import rng
 from ..core.errors import ParameterError
 from ..core.options import MOST, whole
-from .base import Generator, Options, generator, register
+from .base import Generator, Options
+from .registry import generator, register
 
 RULES = ("convex", "cutmix", "kml", "kml+convex")
 MOST_PARTS = 100
@@ -59,6 +60,7 @@ class Mixed(Generator):
     """
 
     Options = MixedOptions
+    stream = "mixed"
 
     def __init__(self, name: str, options: Any) -> None:
         super().__init__(name, options)

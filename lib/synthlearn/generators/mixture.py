@@ -9,7 +9,8 @@ from torch import Tensor
 from ..core import rng
 from ..core.errors import ParameterError
 from ..core.options import between, shown
-from .base import Generator, Options, generator, register
+from .base import Generator, Options
+from .registry import generator, register
 
 LIGHTEST, HEAVIEST = 1e-6, 1e6  # weights
 MOST_PARTS = 100
@@ -43,6 +44,7 @@ class Mixture(Generator):
     """Every picture comes from one of the parts, drawn by weight; it is the picture of that part with the same index and seed."""
 
     Options = MixtureOptions
+    stream = "mixture"
     scene = 0
 
     def __init__(self, name: str, options: Any) -> None:

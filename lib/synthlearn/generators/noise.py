@@ -3,13 +3,15 @@
 from torch import Tensor
 
 from ..core import rng
-from .base import Generator, register
+from .base import Generator
+from .registry import register
 
 
 @register("noise-white")
 class WhiteNoise(Generator):
     """Independent uniform bytes in every pixel and channel, at the picture's own size (white noise has no scene to average)."""
 
+    stream = "noise"
     scene = 0
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:

@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.nn.functional import grid_sample, pad
 
 from ..core import rng
-from .base import Generator, Options, register
+from .base import Generator, Options
+from .registry import register
 
 FIELDS, WARPS = 4, 4  # at most, of a program and of a field
 LATTICE = 8  # random values along a side of a field's table, which repeats
@@ -47,6 +48,7 @@ class Programs(Generator):
     """Pictures of random programs: fields of warped coordinates, joined and coloured; each program is a class of endless pictures."""
 
     Options = ProgramsOptions
+    stream = "programs"
     work_bytes = 1 << 20
 
     def __init__(self, name: str, options: Any) -> None:

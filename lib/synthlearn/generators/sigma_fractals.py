@@ -13,8 +13,9 @@ from torch import Tensor
 
 from ..core import rng
 from ..core.image import hsv_to_rgb
-from .base import Generator, Options, register, working_memory
+from .base import Generator, Options, working_memory
 from .ifs import BURN_IN, ORBITS, walk
+from .registry import register
 
 SIGMA_MAPS = (2, 4)
 POINT_BYTES = 40  # that rendering takes a point
@@ -185,6 +186,7 @@ class SigmaFractals(Generator):
     """
 
     Options = SigmaOptions
+    stream = "fractals"
     work_bytes = 6 << 20
 
     def __init__(self, name: str, options: Any) -> None:

@@ -9,13 +9,15 @@ from torch import Tensor
 
 from ..core import rng
 from ..core.errors import ParameterError
-from .base import Generator, Options, register
+from .base import Generator, Options
+from .registry import register
 
 
 @register("noise-uniform_color")
 class UniformColour(Generator):
     """One uniform colour per picture: the floor of what a picture can teach."""
 
+    stream = "noise"
     scene = 0
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
@@ -59,6 +61,7 @@ class Perlin(Generator):
     """Gradient noise (Perlin 1985, with the quintic fade of 2002) in every channel, octaves added, stretched over 0 … 255."""
 
     Options = PerlinOptions
+    stream = "noise"
     scene = 0
 
     def chunk(self, canvas: int, device: str) -> int:

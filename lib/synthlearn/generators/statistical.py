@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..core import rng
 from . import pyramid
-from .base import Generator, Options, register
+from .base import Generator, Options
+from .registry import register
 
 ROUNDS = 10
 SLOPE, SLOPE_SPREAD = (0.5, 3.5), 0.05  # of the amplitude, per axis s ± d
@@ -238,6 +239,7 @@ class StatisticalOptions(Options):
 class Statistical(Generator):
     """Noise with a random power spectrum, 1/f^s per axis with s from 0.5 to 3.5, in the colours of a random palette."""
 
+    stream = "stat"
     Options: ClassVar[type[Options]] = StatisticalOptions
     work_bytes = 4 << 20
 

@@ -19,7 +19,8 @@ from torch.nn import functional
 
 from ..core import rng
 from ..core.errors import ParameterError
-from .base import Generator, Options, register
+from .base import Generator, Options
+from .registry import register
 
 SIDE = 256  # pixels at which the paper's networks paint
 LATENT, CHANNELS_MAX, CHANNELS_TIMES_SIDE = 512, 512, 32768
@@ -203,6 +204,7 @@ class StyleGAN(Generator):
     """Untrained StyleGAN2 synthesis networks, painted at 256 px, each output channel given the mean and contrast of photographs."""
 
     Options = StyleGANOptions
+    stream = "stylegan"
     scene = SIDE
     work_bytes = (
         16 << 20

@@ -22,7 +22,8 @@ from tqdm import tqdm
 
 from ..core import files, rng
 from ..core.errors import CheckpointError, DataError, ParameterError
-from .base import Generator, Options, register
+from .base import Generator, Options
+from .registry import register
 
 PRICE = (
     "a folder with a diffusers pipeline, or its name on the Hugging Face hub and the commit as "
@@ -78,6 +79,7 @@ class TextToImage(Generator):
     """
 
     Options = TextToImageOptions
+    stream = "text2image"
 
     def __init__(self, name: str, options: Any) -> None:
         super().__init__(name, options)

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ..core import deadline, files, progress, rng
 from ..core.errors import CheckpointError, ParameterError
-from .base import Generator, Options, register
+from .base import Generator, Options
 from .dead_leaves import SHAPES, cover
+from .registry import register
 from .statistical import WaveletOptions, Wavelets
 
 SOURCE = Wavelets("stat-spectrum_color_wmm", WaveletOptions(spectrum=True, color=True))
@@ -38,6 +39,7 @@ class TexturedLeaves(Generator):
     """Dead leaves, each a window onto a texture drawn from a bank of spectrum, colour and wavelet pictures; the texture lies still, the leaf only shows it."""
 
     Options = TexturedLeavesOptions
+    stream = "dead_leaves"
     work_bytes = 4 << 20
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
