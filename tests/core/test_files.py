@@ -160,7 +160,7 @@ def test_what_a_living_writer_writes_stays_and_what_a_killed_one_left_goes(tmp_p
     script = f"""
 import time
 from pathlib import Path
-from synthlearn import files
+from synthlearn.core import files
 with files.atomic(Path({str(tmp_path / "a")!r})) as temporary:
     temporary.write_text("half")
     print("writing", flush=True)

@@ -77,7 +77,7 @@ def test_fewer_instructions_give_other_bits():
     command = [
         sys.executable,
         "-c",
-        "from synthlearn import machine; print(machine.arithmetic('cpu'))",
+        "from synthlearn.core import machine; print(machine.arithmetic('cpu'))",
     ]
     assert subprocess.run(
         command, env=environment, capture_output=True, text=True, check=True

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is n
 
 INTERPRET = """
 import sys, torch
-from synthlearn import kernels, view_kernel
+from synthlearn.core import kernels, view_kernel
 
 def done(call, held):
     view_kernel.HELD = held
@@ -40,7 +40,7 @@ COMPILE = """
 import re, triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from synthlearn import view_kernel
+from synthlearn.core import view_kernel
 
 integers = ("source", "top", "left", "height", "width", "order")
 types = dict.fromkeys(integers, "*i64") | {"images": "*u8", "factors": "*fp32"}

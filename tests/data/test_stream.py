@@ -30,7 +30,7 @@ def test_pools_are_cached_and_a_damaged_one_is_made_again(runs):
 def test_a_killed_pool_goes_on_where_it_stopped(runs):
     script = f"""
         import os, signal
-        from synthlearn import stream
+        from synthlearn.data import stream
         from synthlearn.generators import noise
         paint = noise.WhiteNoise.paint
         made = []
@@ -68,7 +68,7 @@ def test_a_full_disk_leaves_nothing_behind(runs):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 
-    script = 'from synthlearn import stream; stream.pool(stream.source("generator", "noise-white"), 2000, 16)'
+    script = 'from synthlearn.data import stream; stream.pool(stream.source("generator", "noise-white"), 2000, 16)'
     failed = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, preexec_fn=limit
     )
@@ -80,7 +80,7 @@ def test_a_pool_is_mapped_not_read(runs):
     stream.pool(WHITE, 1500, 64)
     script = """
         import resource, torch
-        from synthlearn import stream
+        from synthlearn.data import stream
         source = stream.source("generator", "noise-white")
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         feed = stream.feed(source, 1500, 64)

@@ -410,8 +410,9 @@ def test_whole_numbers_serve_as_numbers():
 WORKER = """
 import sys, torch
 from torch import distributed as dist
-from synthlearn import distributed, methods, rng, train
+from synthlearn.core import distributed, rng
 from synthlearn.core.augment import Augmentation
+from synthlearn.learn import methods, train
 from synthlearn.learn.encoders import SmallAlexNet
 torch.set_num_threads(1)
 distributed.start()

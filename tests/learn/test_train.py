@@ -183,8 +183,8 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
         from pathlib import Path
         import torch
         import synthlearn as sl
-        from synthlearn import checkpoint, train
         from synthlearn.core.augment import Augmentation
+        from synthlearn.learn import checkpoint, methods, train
         from synthlearn.learn.encoders import SmallAlexNet, save
         torch.set_num_threads(1)
         checkpoint.SECONDS = 0.0
@@ -271,7 +271,7 @@ def test_a_full_disk_is_named_and_leaves_the_last_checkpoint(tmp_path):
         import resource, signal, sys
         from pathlib import Path
         import torch
-        from synthlearn import files
+        from synthlearn.core import files
         from synthlearn.core.errors import DataError
         out = Path(sys.argv[1]) / "c.safetensors"
         files.save_tensors(out, {"x": torch.ones(10)}, {"step": 1})

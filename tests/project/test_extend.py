@@ -55,7 +55,7 @@ def checkout(tmp_path_factory):
     (root / "notebooks").mkdir()
     generator, method = blocks("python")
     (root / "lib" / "synthlearn" / "generators" / "stripes.py").write_text(generator)
-    with (root / "lib" / "synthlearn" / "methods.py").open("a") as methods:
+    with (root / "lib" / "synthlearn" / "learn" / "methods.py").open("a") as methods:
         methods.write(f"\n\n{method}")
     with (root / "workflow" / "study.toml").open("a") as study:
         study.write("\n" + blocks("toml")[0])
@@ -137,7 +137,7 @@ def test_the_row_and_its_chapter_give_a_record_a_page_and_a_tile(checkout):
     )
     assert call(blocks("bash")[2], checkout, [checkout / "lib"]).startswith("stripes seed 0: fc6")
     assert list((checkout / "runs" / "records" / "smoke").glob("stripes-s0.json"))
-    seen = "from synthlearn.book import build, leaderboard as _; import importlib; b = importlib.import_module('synthlearn.book.leaderboard')"
+    seen = "from synthlearn.site import build; import importlib; b = importlib.import_module('synthlearn.book.leaderboard')"
     out = call(
         f'python -c "{seen}; print(build.chapters()); print([name for name, row in b._shown_generators() if row])"',
         checkout,
