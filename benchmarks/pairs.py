@@ -15,9 +15,8 @@ from PIL import Image
 import synthlearn as sl
 from synthlearn.core import progress, rng
 from synthlearn.core.augment import Augmentation
-from synthlearn.generators import default_options, mixed, sigma_fractals
+from synthlearn.generators import default_options, mixed, sigma_fractals, stylegan_network
 from synthlearn.generators import fractaldb as fr
-from synthlearn.generators import stylegan as sg
 from synthlearn.measure import memory as memory_of
 
 from . import reference
@@ -106,12 +105,16 @@ def cases(device: str, only: str = "") -> list[Case]:
     def stylegan(kind: str) -> Callable[[int], Any]:
         o = sl.generator(f"stylegan-{kind}").options
         net = rng.key("bench")
-        shared = cache(lambda: sg.network(int(net), sg.SIDE, o.width, o.kernels == "free", "cpu"))
+        shared = cache(
+            lambda: stylegan_network.network(
+                int(net), stylegan.SIDE, o.width, o.kernels == "free", "cpu"
+            )
+        )
 
         def full_stylegan(i: int) -> Any:
             keys = rng.key("bench", torch.tensor([i]))
             with torch.no_grad():
-                return reference.full_stylegan(shared(), keys, net, sg.SIDE, o)
+                return reference.full_stylegan(shared(), keys, net, stylegan.SIDE, o)
 
         return full_stylegan
 
@@ -178,7 +181,7 @@ def mixing_case(rule: str, n: int, device: str) -> Case:
     def parts() -> int:
         start = next(counter)
         index = torch.arange(start, start + n, device=device)
-        source.ingredients(rng.key("mixed", 0, index, device=device), index, SIZE, 0)
+        source.ingredients(source.keys(index, device=device), index, SIZE, 0)
         return n
 
     return f"mixed, {rule}, 2 parts", "parts", mine, parts, 1 / 1.3, None

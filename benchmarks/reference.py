@@ -22,8 +22,7 @@ from torch.nn import functional
 from synthlearn.core import rng
 from synthlearn.core.vision import torchvision
 from synthlearn.generators import dead_leaves as dl
-from synthlearn.generators import pyramid
-from synthlearn.generators import stylegan as sg
+from synthlearn.generators import pyramid, stylegan_network, stylegan_tied
 
 COVER_EVERY = 200
 RADII = dl.radius_grid()[0].numpy()
@@ -246,16 +245,20 @@ def masked_textures(textures: np.ndarray, size: int, rng: np.random.Generator) -
 
 
 def full_stylegan(
-    shared: sg.Network, keys: Tensor, net: Tensor, side: int, o: sg.StyleGANOptions
+    shared: stylegan_network.Network,
+    keys: Tensor,
+    net: Tensor,
+    side: int,
+    o: stylegan_network.StyleGANOptions,
 ) -> Tensor:
     """Random StyleGANs with tied kernels, all channels held: RGB maps (n, 3, side, side), one modulated convolution after the other, picture by picture."""
-    convolutions, painters = sg.styles(shared, keys)
-    noise = sg.shared_noise(keys, side) if o.noise == "envelope" else None
+    convolutions, painters = stylegan_network.styles(shared, keys)
+    noise = stylegan_tied.shared_noise(keys, side) if o.noise == "envelope" else None
     filter4 = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64 * 4
-    plan, pictures = sg.layers(side, o.width), []
+    plan, pictures = stylegan_network.layers(side, o.width), []
     for i in range(len(keys)):
         own = noise and {r: maps[i : i + 1] for r, maps in noise.items()}
-        draws = sg.draw_layers(plan, keys[i : i + 1], net, own, o)
+        draws = stylegan_tied.draw_layers(plan, keys[i : i + 1], net, own, o)
         x, image = shared.constant[None], torch.zeros(1, 3, 2, 2)
         for number, (layer, draw) in enumerate(zip(plan, draws, strict=True)):
             kernel = draw.sign[0][:, None, None, None] * draw.kernel[0][None]

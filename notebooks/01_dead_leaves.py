@@ -61,10 +61,9 @@ sl.book.contact_sheet(
 # The picture below is one scene after 30, 100, 300 and 1,000 leaves, and when it is done.
 
 # %% tags=["hide-input"]
-from synthlearn.core import rng
 from synthlearn.generators import dead_leaves as dl
 
-key = rng.key("dead_leaves", 0, torch.tensor([4]))
+key = leaves["mixed"].keys([4])
 _, painted = dl.cover(key, "mixed", 128)
 stages = {
     f"{n:,} leaves": dl.leaf_colours(key, dl.cover(key, "mixed", 128, n)[0])[0]

@@ -64,7 +64,7 @@ sl.book.contact_sheet(
 # %% tags=["hide-input"]
 from synthlearn.core import rng
 from synthlearn.core.image import to_tiles
-from synthlearn.generators import stylegan as sg
+from synthlearn.generators import stylegan, stylegan_network, stylegan_noise, stylegan_tied
 
 
 def tiles(kernels: torch.Tensor) -> torch.Tensor:
@@ -75,7 +75,10 @@ def tiles(kernels: torch.Tensor) -> torch.Tensor:
 
 
 sl.book.labelled(
-    {"signs: highfreq, sparse": tiles(sg.sign_kernels()), "oriented": tiles(sg.oriented_kernels())},
+    {
+        "signs: highfreq, sparse": tiles(stylegan_tied.sign_kernels()),
+        "oriented": tiles(stylegan_tied.oriented_kernels()),
+    },
     alt="Two banks of 40 small kernels: edges and bars at several angles, spots, and their negatives.",
 )
 
@@ -86,9 +89,10 @@ sl.book.labelled(
 # %% tags=["hide-input"]
 key = rng.key("chapter", torch.arange(3))
 
-maps = {f"pink {i + 1}": sl.book.grey(x) for i, x in enumerate(sg.pink_noise(key, 128))}
+maps = {f"pink {i + 1}": sl.book.grey(x) for i, x in enumerate(stylegan_noise.pink_noise(key, 128))}
 maps |= {
-    f"with envelope {i + 1}": sl.book.grey(x) for i, x in enumerate(sg.enveloped_noise(key, 128))
+    f"with envelope {i + 1}": sl.book.grey(x)
+    for i, x in enumerate(stylegan_noise.enveloped_noise(key, 128))
 }
 sl.book.labelled(
     maps,
@@ -103,14 +107,18 @@ sl.book.labelled(
 
 # %% tags=["hide-input"]
 g = sl.generator("stylegan-oriented")
-net = int(rng.key("stylegan-network", 0, 0))
-one = rng.key("stylegan", 0, torch.tensor([5]))
+net = g.network_key(0, seed=0)
+one = g.keys([5])
 grown = {}
 for side in (8, 16, 32, 64, 128, 256):
-    x = sg.tied_synthesis(
-        sg.network(net, side, 1.0, False, "cpu"), one, torch.tensor(net), side, g.options
+    x = stylegan_tied.tied_synthesis(
+        stylegan_network.network(net, side, 1.0, False, "cpu"),
+        one,
+        torch.tensor(net),
+        side,
+        g.options,
     )
-    x = sg.to_photographic(x, one)[0]
+    x = stylegan.to_photographic(x, one)[0]
     grown[f"{side} px"] = (
         x.repeat_interleave(128 // side, 1).repeat_interleave(128 // side, 2)
         if side < 128

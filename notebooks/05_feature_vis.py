@@ -57,7 +57,6 @@ sl.book.contact_sheet(
 # how much it excites its unit.
 
 # %% tags=["hide-input"]
-from synthlearn.core import rng
 from synthlearn.generators import feature_vis as fv
 
 figure, axis = sl.book.new(height=2.6)
@@ -66,10 +65,8 @@ every = max(1, steps // 8)
 for source, row in zip(sources, ROWS, strict=True):
     o = source.options
     network, count = fv.units_of(o.encoder, o.width, 0, "cpu")
-    chosen, key = (
-        fv.unit_list(torch.tensor([2, 2]), count),
-        rng.key("feature_vis", 0, torch.tensor([2, 2])),
-    )
+    index = torch.tensor([2, 2])
+    chosen, key = fv.unit_list(index, count), source.keys(index)
     with torch.no_grad():
         stages = source.optimise(network, chosen, key, 64, steps, every)[:, 0]
         excited = (

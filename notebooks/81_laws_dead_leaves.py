@@ -40,7 +40,7 @@ laws, pictures, measured = sl.book.laws("dead_leaves"), {}, {}
 for kind in ("squares", "oriented", "mixed"):
     g = sl.generator(f"dead_leaves-{kind}")
     pictures[kind] = g.sample(range(n), size=128, seed=1)
-    leaves = dl.cover(rng.key("dead_leaves", 1, torch.arange(n)), g.options.shape, 128)[1]
+    leaves = dl.cover(g.keys(range(n), seed=1), g.options.shape, 128)[1]
     measured[kind] = sl.book.measure(laws[kind], pictures[kind], leaves=leaves)
 textured = sl.generator("dead_leaves-textures", textures=textures).sample(
     range(min(n, 120)), size=128

@@ -52,14 +52,14 @@ sl.book.law_table(laws, measured)
 import torch
 
 from synthlearn.core import rng
-from synthlearn.generators import stylegan as sg
+from synthlearn.generators import stylegan_noise, stylegan_tied
 from synthlearn.measure import metrics
 
 key = rng.key("laws", torch.arange(48))
-pink = sg.pink_noise(key, 256)
+pink = stylegan_noise.pink_noise(key, 256)
 slope = metrics.spectrum_slope(pink[:, None].expand(-1, 3, -1, -1))
-alpha = rng.uniform(rng.fold(key, 0), (), *sg.NOISE_SLOPE)
-kernels = sg.sign_kernels()
+alpha = rng.uniform(rng.fold(key, 0), (), *stylegan_noise.NOISE_SLOPE)
+kernels = stylegan_tied.sign_kernels()
 found = {
     "pink": float((slope / alpha).median()),
     "kernels": len(kernels.flatten(1).unique(dim=0)),

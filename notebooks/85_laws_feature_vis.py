@@ -32,7 +32,6 @@ p = sl.book.parameters(globals())
 # %% tags=["hide-input"]
 import torch
 
-from synthlearn.core import rng
 from synthlearn.generators import feature_vis as fv
 
 n = 16 if p.name == "smoke" else 96
@@ -46,7 +45,7 @@ climbed = []
 for source in sources.values():
     network, count = fv.units_of(source.options.encoder, source.options.width, 0, "cpu")
     index = torch.arange(8)
-    chosen, keys = fv.unit_list(index, count), rng.key("feature_vis", 0, index)
+    chosen, keys = fv.unit_list(index, count), source.keys(index)
     with torch.no_grad():
         stages = source.optimise(
             network, chosen, keys, 48, source.options.steps, source.options.steps

@@ -10,7 +10,13 @@ from PIL import Image
 
 import synthlearn as sl
 from synthlearn.core import files, rng
-from synthlearn.generators import stylegan as sg
+from synthlearn.generators import (
+    stylegan,
+    stylegan_free,
+    stylegan_network,
+    stylegan_noise,
+    stylegan_tied,
+)
 from synthlearn.measure import metrics
 
 LAWS = tomllib.loads((files.root() / "book" / "laws.toml").read_text())["stylegan"]
@@ -21,10 +27,10 @@ WIDTH = 1 / 16
 def test_single_map_shortcut_equals_the_full_network(kind):
     o = sl.generator(f"stylegan-{kind}", width=WIDTH).options
     net = rng.key("net")
-    shared = sg.network(int(net), 64, o.width, False, "cpu")
+    shared = stylegan_network.network(int(net), 64, o.width, False, "cpu")
     keys = rng.key("shortcut", torch.arange(3))
     fast, slow = (
-        sg.tied_synthesis(shared, keys, net, 64, o),
+        stylegan_tied.tied_synthesis(shared, keys, net, 64, o),
         reference.full_stylegan(shared, keys, net, 64, o),
     )
     assert float((fast - slow).abs().max()) < 2e-4 * float(slow.abs().max())
@@ -53,7 +59,7 @@ def test_free_networks_meet_the_laws_at_an_eighth_of_the_width():
 
 
 def test_banks_hold_the_kernels_of_the_description():
-    signs, oriented = sg.sign_kernels(), sg.oriented_kernels()
+    signs, oriented = stylegan_tied.sign_kernels(), stylegan_tied.oriented_kernels()
     assert signs.shape == oriented.shape == (40, 3, 3) and len(signs.flatten(1).unique(dim=0)) == 32
     norms = signs.square().sum((1, 2))
     assert set(norms[:16].tolist()) == {6, 8, 9}
@@ -85,7 +91,7 @@ def test_banks_hold_the_kernels_of_the_description():
 
 def test_pink_noise_has_its_slope_and_no_mean():
     keys = rng.key("pink", torch.arange(32))
-    x = sg.pink_noise(keys, 256)
+    x = stylegan_noise.pink_noise(keys, 256)
     slope = metrics.spectrum_slope(x[:, None].expand(-1, 3, -1, -1))
     assert float((slope / rng.uniform(rng.fold(keys, 0), (), 0.5, 1.5) + 2).abs().median()) < 0.06
     assert float(x.mean((1, 2)).abs().max()) < 1e-5
@@ -96,7 +102,7 @@ def test_the_whole_period_of_pink_noise_has_exactly_its_amplitudes(monkeypatch):
     f = torch.fft.irfft2
     kept = []
     monkeypatch.setattr(torch.fft, "irfft2", lambda *a, **k: kept.append(f(*a, **k)) or kept[-1])
-    sg.pink_noise(keys, side)
+    stylegan_noise.pink_noise(keys, side)
     amplitude = torch.fft.fft2(kept[0]).abs()
     k = torch.fft.fftfreq(side + 1, 1 / (side + 1))
     radius = torch.hypot(k[:, None], k)
@@ -109,7 +115,7 @@ def test_the_whole_period_of_pink_noise_has_exactly_its_amplitudes(monkeypatch):
 def test_envelope_is_enlarged_as_pil_does():
     small = np.random.default_rng(0).normal(size=(4, 4)).astype(np.float32)
     theirs = np.asarray(Image.fromarray(small).resize((64, 64), Image.Resampling.LANCZOS))
-    enlarge = sg._lanczos(64)
+    enlarge = stylegan_noise.lanczos(64)
     assert np.allclose(enlarge @ torch.from_numpy(small) @ enlarge.T, theirs, atol=1e-4)
 
 
@@ -125,13 +131,16 @@ def test_pictures_of_one_network_share_it_and_others_do_not():
 def test_a_gpus_way_is_within_one_grey_level(kind):
     o = sl.generator(f"stylegan-{kind}", width=WIDTH).options
     net, keys, free = rng.key("net", 3), rng.key("near", torch.arange(4)), kind == "random"
-    shared = sg.network(int(net), 64, WIDTH, free, "cpu")
+    shared = stylegan_network.network(int(net), 64, WIDTH, free, "cpu")
     if free:
-        both = [way(shared, keys, 64, WIDTH) for way in (sg.free_synthesis, sg.free_synthesis_half)]
+        both = [
+            way(shared, keys, 64, WIDTH)
+            for way in (stylegan_free.free_synthesis, stylegan_free.free_synthesis_half)
+        ]
     else:
-        ways = sg.tied_synthesis, sg.tied_synthesis_gathered
+        ways = stylegan_tied.tied_synthesis, stylegan_tied.tied_synthesis_gathered
         both = [way(shared, keys, net, 64, o) for way in ways]
-    ours, theirs = (sg.to_photographic(x, keys).int() for x in both)
+    ours, theirs = (stylegan.to_photographic(x, keys).int() for x in both)
     apart = (ours - theirs).abs()
     # 11 bits through seven layers move a value by some 0.1 % of the contrast, 0.06 levels
     assert int(apart.max()) <= 1 and float(apart.float().mean()) < (0.15 if free else 0.001)
@@ -139,30 +148,34 @@ def test_a_gpus_way_is_within_one_grey_level(kind):
 
 def test_a_gpus_kernels_are_the_sums_of_the_plain_ones():
     x = rng.normal(rng.key("maps"), (2, 3, 9, 9))
-    smooth = sg._smooth(torch.nn.functional.pad(x, (1, 1, 1, 1)))
-    assert torch.allclose(4 * sg._smooth_pooled(x), smooth, atol=1e-5)
-    assert torch.allclose(sg.upsample_bilinear(x), sg.upsample(x), atol=1e-5)
+    smooth = stylegan_network.smooth(torch.nn.functional.pad(x, (1, 1, 1, 1)))
+    assert torch.allclose(4 * stylegan_network.smooth_pooled(x), smooth, atol=1e-5)
+    assert torch.allclose(
+        stylegan_network.upsample_bilinear(x), stylegan_network.upsample(x), atol=1e-5
+    )
     taps = rng.normal(rng.key("taps"), (2, 3, 3, 8, 8))
     for up in (False, True):
-        assert torch.allclose(sg._assemble_folded(taps, up), sg._assemble(taps, up), atol=1e-5)
+        assert torch.allclose(
+            stylegan_tied.assemble_folded(taps, up), stylegan_tied.assemble(taps, up), atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("kind", ["random", "highfreq", "oriented"])
 def test_the_host_reads_nothing_of_a_gpus_way(kind):
     o, free = sl.generator(f"stylegan-{kind}", width=WIDTH).options, kind == "random"
     keys = torch.zeros(3, dtype=torch.int64, device="meta")  # to read a value is an error here
-    shared = sg.network.__wrapped__(1, 32, WIDTH, free, "meta")
-    way, more = sg.free_synthesis_half, (32, WIDTH)
+    shared = stylegan_network.network.__wrapped__(1, 32, WIDTH, free, "meta")
+    way, more = stylegan_free.free_synthesis_half, (32, WIDTH)
     if not free:
-        way, more = sg.tied_synthesis_gathered, (keys[0], 32, o)
-    x = sg.to_photographic(way(shared, keys, *more), keys)
+        way, more = stylegan_tied.tied_synthesis_gathered, (keys[0], 32, o)
+    x = stylegan.to_photographic(way(shared, keys, *more), keys)
     assert x.is_meta and x.shape == (3, 3, 32, 32)
 
 
 def test_a_chunk_on_a_gpu_is_what_fills_it(monkeypatch):
     monkeypatch.setattr("synthlearn.generators.base.working_memory", lambda device: 16 << 30)
-    kinds = {"random": sg.FULL_FREE, "oriented": sg.FULL_TIED}
+    kinds = {"random": stylegan.FULL_FREE, "oriented": stylegan.FULL_TIED}
     for kind, most in kinds.items():
         g = sl.generator(f"stylegan-{kind}")
         assert [g.chunk(side, "cuda") for side in (256, 512)] == [most, most // 4]
-    assert sl.generator("stylegan-random", width=4.0).chunk(256, "cuda") == sg.FULL_FREE // 4
+    assert sl.generator("stylegan-random", width=4.0).chunk(256, "cuda") == stylegan.FULL_FREE // 4

@@ -41,7 +41,7 @@ def mixing_sheet(name: str, profile: Profile, n: int = 2) -> figures.Shown:
     source = row.source(profile, 0)
     assert isinstance(source, Mixed)
     index = torch.arange(n)
-    parts = source.ingredients(rng.key("mixed", 0, index), index, SHOWN, 0)
+    parts = source.ingredients(source.keys(index), index, SHOWN, 0)
     made = source.sample(index, SHOWN)
     columns = parts.shape[1] + 1
     alt = f"{row.title}: in each line the {columns - 1} pictures that go in, and at its end the one that comes out."
@@ -52,7 +52,7 @@ def mixing_sheet(name: str, profile: Profile, n: int = 2) -> figures.Shown:
 
 def exponents(values: Sequence[float], size: int = SHOWN) -> dict[str, Any]:
     """One dead-leaves scene under other exponents of its radii: label → uint8 (3, s, s)."""
-    key = rng.key("dead_leaves", 0, torch.tensor([4]))
+    key = generator("dead_leaves-mixed").keys([4])
     return {
         f"exponent −{e:g}": dead_leaves.leaf_colours(
             key, dead_leaves.cover(key, "mixed", size, exponent=e)[0]
