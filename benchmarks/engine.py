@@ -335,7 +335,7 @@ def compiled(work: Work, bench: Bench) -> Iterator[Entry]:
 
 
 def looped(
-    bench: Bench, feed: stream.Feed, encoder: encoders.Encoder, work: Work
+    bench: Bench, feed: stream.Batches, encoder: encoders.Encoder, work: Work
 ) -> tuple[float, float]:
     """Views per second and ms a step of pretrain, over whole epochs after the first one."""
     o, marks = work.optimisation(), []
@@ -549,7 +549,7 @@ def stored(model: str, bench: Bench) -> Iterator[Entry]:
     with tempfile.TemporaryDirectory() as folder:
         written(pictures.cpu(), Path(folder))
         feeds = {
-            "memory": stream.Pool(pictures, device), "generated": stream.Changing(source, work.n, work.side, 0, device, 1.0),
+            "memory": stream.Pool(pictures, device), "generated": stream.RefreshedPool(source, work.n, work.side, 0, device, 1.0),
             "files": Files(Path(folder), work.n, device, min(16, os.cpu_count() or 1)),
         }  # fmt: skip
         for way, feed in feeds.items():

@@ -40,7 +40,7 @@ class Pictures(Dataset[Tensor]):
             return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)
 
 
-class Files(stream.Feed):
+class Files(stream.Batches):
     """Pictures that worker processes read from PNG files. Views are cut on the training device, as for any feed."""
 
     def __init__(self, folder: Path, n: int, device: str, workers: int) -> None:

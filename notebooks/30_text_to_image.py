@@ -113,7 +113,7 @@ show.gaussian_sheet(p)
 # ```python
 # import synthlearn as sl
 #
-# source = sl.data.stream.source("text2image", "mosaic", {"data": "digits", "per_class": 0, "number": 50, "w": 2.0})
+# source = sl.data.source("mosaic", **{"data": "digits", "per_class": 0, "number": 50, "w": 2.0})
 # source.sample(range(64), size=32)  # uint8 (64, 3, 32, 32); picture i belongs to caption i mod 50
 # ```
 

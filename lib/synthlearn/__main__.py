@@ -430,13 +430,19 @@ def _generate(args: Namespace) -> int:
     return 0
 
 
-def _named(args: Namespace) -> tuple[str, str]:
-    """Kind and name of the source that the arguments name."""
-    return next(
-        (kind, str(getattr(args, kind)))
-        for kind in ("generator", "folder", "real")
-        if getattr(args, kind) is not None
-    )
+def _named(args: Namespace) -> str:
+    """Name of the source that the arguments name."""
+    if args.generator is not None:
+        return str(args.generator)
+    return "folder" if args.folder is not None else "real"
+
+
+def _options(args: Namespace) -> dict[str, Any]:
+    """Options of the source that the arguments name."""
+    if args.generator is not None:
+        return dict(args.option)
+    named = {"path": str(args.folder)} if args.folder is not None else {"data": args.real}
+    return {**named, **dict(args.option)}
 
 
 def _row(args: Namespace, profile: Any) -> Any:
@@ -444,7 +450,8 @@ def _row(args: Namespace, profile: Any) -> Any:
     from . import study
 
     if args.row is None:
-        kind, name = _named(args)
+        kind = "generator" if args.generator is not None else _named(args)
+        name = str(getattr(args, kind))
         return study.Row(
             name,
             kind,
@@ -493,10 +500,10 @@ def _pretrain(args: Namespace) -> int:
     distributed.start()
     if distributed.first():  # makes what the others then find
         source = study.source_of(row, profile, args.seed)
-        stream.feed(source, p.n_images, p.image_size, args.seed, p.device, p.refresh)
+        stream.batches(source, p.n_images, p.image_size, args.seed, p.device, p.refresh)
     distributed.wait()
     source = study.source_of(row, profile, args.seed)
-    images = stream.feed(source, p.n_images, p.image_size, args.seed, p.device, p.refresh)
+    images = stream.batches(source, p.n_images, p.image_size, args.seed, p.device, p.refresh)
     method, labels = study.method_of(row, p, args.seed, source)
     described = {
         "source": source.spec(),
@@ -643,9 +650,9 @@ def _say_what_it_holds(folder: Path, held: Any) -> int:
 
 
 def _properties(args: Namespace) -> int:
-    from . import study
+    from . import data, study
     from .core.errors import DataError
-    from .data import datasets, stream
+    from .data import datasets
     from .learn import encoders
     from .measure import inception
     from .study import measurements
@@ -655,7 +662,7 @@ def _properties(args: Namespace) -> int:
         raise ParameterError("--data and --set data: give one of them")
     p = study.resolve(args.profile, **(told if args.data is None else {**told, "data": args.data}))
     test = datasets.load(p.data, "test", p.crop)
-    source = stream.source(*_named(args), dict(args.option))
+    source = data.source(_named(args), **_options(args))
     limits = [(len(test) // 2, f"half of the test images of {p.data}")]
     if isinstance(source, (datasets.Folder, datasets.RealImages)):
         limits.append((source.number(), f"the pictures of {source.name}"))

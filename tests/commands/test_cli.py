@@ -18,7 +18,7 @@ from synthlearn.commands import arguments, catalogue
 from synthlearn.core import distributed, files, progress
 from synthlearn.core.errors import DataError
 from synthlearn.generators import default_options
-from synthlearn.learn import encoders, train
+from synthlearn.learn import encoders, methods, train
 from synthlearn.study import measurements, profiles, records
 
 

@@ -18,6 +18,7 @@ from synthlearn.core import files
 from synthlearn.core.errors import DataError, ParameterError
 from synthlearn.core.image import resize
 from synthlearn.data import datasets, stream
+from synthlearn.data import source as make_source
 
 needs_data = pytest.mark.skipif(
     not os.environ.get("SYNTHLEARN_DATA"), reason="SYNTHLEARN_DATA is not set"
@@ -167,13 +168,13 @@ def test_an_image_folder_with_val_is_a_set(image_folder):
 
 
 def test_a_folder_of_pictures_is_a_source(image_folder, runs):
-    source = stream.source("folder", str(image_folder))
+    source = make_source("folder", path=str(image_folder))
     assert source.spec()["files"] == 12 and stream.pool(source, 12, 16).shape == (12, 3, 16, 16)
     with pytest.raises(DataError, match="holds 12 pictures, 13 are asked for; lower n_images"):
         stream.pool(source, 13, 16)
     (image_folder / "train" / "cat" / "0.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"0\.png: not a readable picture"):
-        stream.pool(stream.source("folder", str(image_folder)), 12, 16)
+        stream.pool(make_source("folder", path=str(image_folder)), 12, 16)
     with pytest.raises(DataError, match="no pictures there"):
         datasets.Folder(image_folder / "nothing")
 
@@ -521,7 +522,9 @@ def test_a_folders_pictures_are_read_once_however_many_parts_a_pool_has(
     monkeypatch.setattr(stream, "CHUNK", 4)
     for kind, path, n in (("real", coloured, 26), ("folder", coloured, 29)):
         read.clear()
-        source = stream.source(kind, str(path))
+        source = make_source(
+            kind, **{"folder": {"path": str(path)}, "real": {"data": str(path)}}[kind]
+        )
         stream.pool(source, n, 8)
         assert (
             len(read) == n + 1 and len(set(read)) == n
@@ -530,7 +533,7 @@ def test_a_folders_pictures_are_read_once_however_many_parts_a_pool_has(
 
 def test_real_images_of_a_folder_are_those_of_the_set(coloured, runs):
     source, train = datasets.RealImages(str(coloured)), datasets.load(str(coloured), "train", 8)
-    order = datasets.turns(train)
+    order = datasets.class_balanced_order(train)
     assert torch.equal(source.sample(range(6), 8), train.images[order])
     assert torch.equal(source.labels(range(6)), train.labels[order]) and source.number() == 6
     before = source.spec()
@@ -567,7 +570,7 @@ def test_a_sample_of_a_set_has_every_class_in_its_share():
 @pytest.mark.parametrize("classes", [1, 3, 40])
 def test_a_turn_counts_the_images_of_a_class_before(classes):
     labels = torch.from_numpy(np.random.default_rng(classes).integers(0, classes, 60))
-    assert datasets.turn(labels).tolist() == [
+    assert datasets.rank_within_class(labels).tolist() == [
         int((labels[:i] == c).sum()) for i, c in enumerate(labels)
     ]
 

@@ -12,10 +12,11 @@ import torch
 
 from synthlearn.core import augment, files, rng
 from synthlearn.core.errors import ParameterError
+from synthlearn.data import source as make_source
 from synthlearn.data import stream
 from synthlearn.learn import encoders, methods, train
 
-WHITE = stream.source("generator", "noise-white")
+WHITE = make_source("noise-white")
 
 
 def test_pools_are_cached_and_a_damaged_one_is_made_again(runs):
@@ -30,6 +31,7 @@ def test_pools_are_cached_and_a_damaged_one_is_made_again(runs):
 def test_a_killed_pool_goes_on_where_it_stopped(runs):
     script = f"""
         import os, signal
+        from synthlearn.data import source as make_source
         from synthlearn.data import stream
         from synthlearn.generators import noise
         paint = noise.WhiteNoise.paint
@@ -40,7 +42,7 @@ def test_a_killed_pool_goes_on_where_it_stopped(runs):
                 os.kill(os.getpid(), signal.SIGKILL)
             return paint(self, keys, indices, size, seed)
         noise.WhiteNoise.paint = dying
-        stream.pool(stream.source("generator", "noise-white"), 1000, 8)
+        stream.pool(make_source("noise-white"), 1000, 8)
     """
     dead = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True)
     assert dead.returncode == -signal.SIGKILL
@@ -68,7 +70,9 @@ def test_a_full_disk_leaves_nothing_behind(runs):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 
-    script = 'from synthlearn.data import stream; stream.pool(stream.source("generator", "noise-white"), 2000, 16)'
+    script = (
+        'from synthlearn.data import source, stream; stream.pool(source("noise-white"), 2000, 16)'
+    )
     failed = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, preexec_fn=limit
     )
@@ -80,10 +84,11 @@ def test_a_pool_is_mapped_not_read(runs):
     stream.pool(WHITE, 1500, 64)
     script = """
         import resource, torch
+        from synthlearn.data import source as make_source
         from synthlearn.data import stream
-        source = stream.source("generator", "noise-white")
+        source = make_source("noise-white")
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        feed = stream.feed(source, 1500, 64)
+        feed = stream.batches(source, 1500, 64)
         x = feed.batch(0, torch.tensor([3, 1400]))
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, x.shape)
     """
@@ -95,7 +100,7 @@ def test_a_pool_is_mapped_not_read(runs):
 
 def test_a_stream_never_repeats_and_a_pool_always_does(runs):
     slots = torch.arange(20)
-    fresh, fixed = stream.feed(WHITE, 20, 8, refresh=1.0), stream.feed(WHITE, 20, 8)
+    fresh, fixed = stream.batches(WHITE, 20, 8, refresh=1.0), stream.batches(WHITE, 20, 8)
     epochs = [fresh.batch(e, slots) for e in range(3)]
     for e, x in enumerate(epochs):
         assert torch.equal(x, WHITE.sample(slots + 20 * e, 8)) and torch.equal(
@@ -106,7 +111,7 @@ def test_a_stream_never_repeats_and_a_pool_always_does(runs):
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.75])
 def test_a_refreshed_pool_changes_the_asked_share_in_every_epoch(share):
     n = 400
-    feed = stream.feed(WHITE, n, 8, refresh=share)
+    feed = stream.batches(WHITE, n, 8, refresh=share)
     before = feed.batch(0, torch.arange(n)).clone()
     for epoch in range(1, 6):
         now = feed.batch(epoch, torch.arange(n)).clone()
@@ -115,7 +120,7 @@ def test_a_refreshed_pool_changes_the_asked_share_in_every_epoch(share):
         )
         before = now
     # in another order, in parts, and after a fresh start: the same pictures
-    again = stream.feed(WHITE, n, 8, refresh=share)
+    again = stream.batches(WHITE, n, 8, refresh=share)
     order = torch.randperm(n, generator=torch.Generator().manual_seed(0))
     parts = torch.cat([again.batch(5, part) for part in order.split(64)])
     assert torch.equal(parts, before[order])
@@ -123,7 +128,7 @@ def test_a_refreshed_pool_changes_the_asked_share_in_every_epoch(share):
 
 def test_refreshing_more_than_all_is_refused():
     with pytest.raises(ParameterError, match=r"refresh = 1\.5: must be above 0 and at most 1"):
-        stream.feed(WHITE, 4, 8, refresh=1.5)
+        stream.batches(WHITE, 4, 8, refresh=1.5)
 
 
 @pytest.mark.parametrize("refresh", [0.5, 1.0])
@@ -136,7 +141,7 @@ def test_training_from_a_stream_goes_on_at_the_same_picture(refresh, tmp_path, r
                 raise KeyboardInterrupt
 
         encoder = encoders.SmallAlexNet(1 / 16, 32)
-        feed = stream.feed(WHITE, 24, 32, refresh=refresh)
+        feed = stream.batches(WHITE, 24, 32, refresh=refresh)
         train.pretrain(
             feed,
             methods.AlignUniform(encoder),
@@ -161,7 +166,7 @@ def test_training_from_a_stream_goes_on_at_the_same_picture(refresh, tmp_path, r
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_batches_made_ahead_on_a_gpu_are_those_of_the_plan():
-    feed = stream.feed(WHITE, 64, 16, device="cuda", refresh=1.0)
+    feed = stream.batches(WHITE, 64, 16, device="cuda", refresh=1.0)
 
     def plan():
         for step in train.Order(64, train.Optimisation(2, 16), 0, torch.device("cuda")).plan(
@@ -172,7 +177,7 @@ def test_batches_made_ahead_on_a_gpu_are_those_of_the_plan():
             )  # the slots are still to be computed when the batch is asked for
             yield *step[:2], step[2].clone()
 
-    for (step, epoch, slots), images in feed.ahead(plan()):
+    for (step, epoch, slots), images in feed.prefetch(plan()):
         assert torch.equal(images.cpu(), WHITE.sample(slots.cpu() + 64 * epoch, 16)), step
 
 
@@ -205,7 +210,7 @@ def test_a_stream_is_made_beside_the_steps_where_there_are_two_threads(two_threa
     o, made = train.Optimisation(3, 8), []
 
     def batches():
-        feed = stream.feed(WHITE, 24, 8, refresh=0.5)
+        feed = stream.batches(WHITE, 24, 8, refresh=0.5)
         batch = feed.batch
         monkeypatch.setattr(
             feed,
@@ -215,7 +220,9 @@ def test_a_stream_is_made_beside_the_steps_where_there_are_two_threads(two_threa
             ),
         )
         found = []
-        for step, pictures in feed.ahead(train.Order(24, o, 0, torch.device("cpu")).plan(range(9))):
+        for step, pictures in feed.prefetch(
+            train.Order(24, o, 0, torch.device("cpu")).plan(range(9))
+        ):
             found.append((step[:2], pictures))
             assert torch.get_num_threads() == 1
         return found
@@ -240,11 +247,11 @@ def test_a_stream_is_made_beside_the_steps_where_there_are_two_threads(two_threa
 def test_a_stream_that_fails_beside_the_steps_leaves_the_threads_as_they_were(
     two_threads, monkeypatch
 ):
-    feed = stream.feed(WHITE, 24, 8, refresh=1.0)
+    feed = stream.batches(WHITE, 24, 8, refresh=1.0)
     monkeypatch.setattr(feed.source, "sample", lambda *told: (_ for _ in ()).throw(OSError("gone")))
     with pytest.raises(OSError, match="gone"):
         list(
-            feed.ahead(
+            feed.prefetch(
                 train.Order(24, train.Optimisation(1, 8), 0, torch.device("cpu")).plan(range(3))
             )
         )
@@ -254,7 +261,7 @@ def test_a_stream_that_fails_beside_the_steps_leaves_the_threads_as_they_were(
 def test_pools_on_a_card_are_made_once_kept_for_the_next_rows_and_not_written(runs, monkeypatch):
     """With a processor for a card: the rule that picks and drops pools."""
     asked = []
-    monkeypatch.setattr(stream, "_held", {})
+    monkeypatch.setattr(stream, "_on_device", {})
     monkeypatch.setattr(stream, "_fits", lambda size, device: True)
     sample = type(WHITE).sample
     monkeypatch.setattr(
@@ -262,17 +269,17 @@ def test_pools_on_a_card_are_made_once_kept_for_the_next_rows_and_not_written(ru
         "sample",
         lambda self, indices, *told: asked.append(len(indices)) or sample(self, indices, *told),
     )
-    one = stream.feed(WHITE, 300, 8)
-    again = stream.feed(WHITE, 300, 8)
+    one = stream.batches(WHITE, 300, 8)
+    again = stream.batches(WHITE, 300, 8)
     assert asked == [256, 44] and one.images is again.images
     assert torch.equal(one.images, WHITE.sample(range(300), 8)) and not list(runs.rglob("pools/*"))
     for seed in range(1, stream.HELD + 1):
-        stream.feed(WHITE, 4, 8, seed)
-    assert len(stream._held) == stream.HELD
-    stream.feed(WHITE, 300, 8)  # the first one had to go
+        stream.batches(WHITE, 4, 8, seed)
+    assert len(stream._on_device) == stream.HELD
+    stream.batches(WHITE, 300, 8)  # the first one had to go
     assert asked[-2:] == [256, 44]
     monkeypatch.setattr(stream, "SLOW", 0.0)
     assert (
-        torch.equal(stream.feed(WHITE, 20, 8).images, WHITE.sample(range(20), 8))
+        torch.equal(stream.batches(WHITE, 20, 8).images, WHITE.sample(range(20), 8))
         and len(list(runs.rglob("pools/*"))) == 1
     )  # minutes are kept

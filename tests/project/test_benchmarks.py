@@ -151,7 +151,7 @@ def test_pictures_from_files_are_those_that_were_written_in_the_order_of_the_pla
         (1, 0, torch.tensor([0, 11])),
         (2, 1, torch.tensor([5, 5, 2])),
     ]
-    found = list(stored.Files(tmp_path, 12, "cpu", 2).ahead(plan))
+    found = list(stored.Files(tmp_path, 12, "cpu", 2).prefetch(plan))
     assert [step[0] for step, _ in found] == [0, 1, 2] and all(
         torch.equal(x, pictures[step[2]]) for step, x in found
     )

@@ -9,7 +9,8 @@ import torch
 
 from synthlearn.core import rng
 from synthlearn.core.errors import ParameterError
-from synthlearn.data import datasets, stream
+from synthlearn.data import datasets
+from synthlearn.data import source as make_source
 from synthlearn.text2image import (
     Captioned,
     Gaussians,
@@ -178,7 +179,7 @@ def test_shuffled_captions_tell_nothing_and_leave_the_pictures_alone():
 
 def test_real_images_with_captions_are_the_probes_training_images():
     source = Captioned(data="digits", per_class=30, number=20)
-    real = stream.source("real", "digits")
+    real = make_source("real", data="digits")
     assert torch.equal(source.sample(range(200), 32), real.sample(range(200), 32))
     assert torch.equal(source.labels(torch.arange(200)) // 2, real.labels(range(200)))
     assert source.spec()["options"]["captions"] == "named" and "sha256" in source.spec()
@@ -186,7 +187,7 @@ def test_real_images_with_captions_are_the_probes_training_images():
 
 @pytest.mark.parametrize("name", ["captioned", "gaussian", "mosaic"])
 def test_sources_take_whole_indices_and_seeds_and_devices_that_are_here(name):
-    source = stream.source("text2image", name, {"data": "digits", "per_class": 30, "number": 20})
+    source = make_source(name, data="digits", per_class=30, number=20)
     for call, message in (
         (lambda: source.sample([0.5], 32), "index = 0.5: must be a whole number"),
         (lambda: source.sample([-1], 32), "index = -1: must be a whole number"),
@@ -203,8 +204,8 @@ def test_sources_take_whole_indices_and_seeds_and_devices_that_are_here(name):
 
 
 def test_sources_are_made_by_name_and_bad_options_are_named():
-    assert isinstance(stream.source("text2image", "mosaic", {"data": "digits"}), Mosaic)
-    assert isinstance(stream.source("text2image", "captioned", {"data": "digits"}), Captioned)
+    assert isinstance(make_source("mosaic", data="digits"), Mosaic)
+    assert isinstance(make_source("captioned", data="digits"), Captioned)
     for name, options, message in (
         (
             "mosaic",
@@ -231,7 +232,7 @@ def test_sources_are_made_by_name_and_bad_options_are_named():
         ),
     ):
         with pytest.raises(ParameterError, match=message):
-            stream.source("text2image", name, options)
+            make_source(name, **options)
 
 
 @pytest.mark.parametrize(

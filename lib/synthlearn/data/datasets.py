@@ -14,11 +14,11 @@ import re
 import sys
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import PIL
@@ -29,6 +29,9 @@ from torch import Tensor
 from ..core import files, progress
 from ..core.errors import CheckpointError, DataError, ParameterError
 from ..core.image import resize
+from ..core.options import Options, build
+from ..core.source import Source
+from .sources import register
 
 SPLITS = ("train", "test")
 # Formats of Pillow that are no pictures here: EPS runs Ghostscript, the others open only in part.
@@ -64,7 +67,7 @@ class ImageSet:
             raise ParameterError(f"per_class = {per_class}: must be 0, which is all, or more")
         if not per_class:
             return self
-        keep = turn(self.labels) < min(per_class, len(self))
+        keep = rank_within_class(self.labels) < min(per_class, len(self))
         return replace(self, images=self.images[keep], labels=self.labels[keep])
 
 
@@ -661,9 +664,24 @@ def _positions(indices: Iterable[int], n: int, said: str) -> list[int]:
     return found
 
 
-class Folder:
+@dataclass(frozen=True)
+class FolderOptions(Options):
+    """``path``: of the folder."""
+
+    path: str
+
+
+@register("folder")
+class Folder(Source):
     """Every picture below a folder, without labels, as a source to pre-train on (the authors'
     released sets, one's own). Files that are no pictures are left out, and a line says which."""
+
+    kind = "folder"
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Self:
+        """One with the options of :class:`FolderOptions`."""
+        return cls(build(FolderOptions, "source 'folder'", options).path)
 
     def __init__(self, path: str | Path) -> None:
         """Raises ParameterError for an empty path, DataError where no pictures are."""
@@ -707,12 +725,27 @@ class Folder:
         return _read_pictures(paths, size, f"reading {self.path.name}").to(device)
 
 
-class RealImages:
+@dataclass(frozen=True)
+class RealOptions(Options):
+    """``data``: name of a set, or a folder with train/ and test/."""
+
+    data: str
+
+
+@register("real")
+class RealImages(Source):
     """The training images of a real set, labels hidden, as a source: the study's upper bound.
 
     Of a folder only the pictures that are asked for are read, so that it may be larger than the
     memory.
     """
+
+    kind = "real"
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Self:
+        """One with the options of :class:`RealOptions`."""
+        return cls(build(RealOptions, "source 'real'", options).data)
 
     def __init__(self, data: str) -> None:
         self.data, self.name = data, f"real:{Path(data).name[:50]}"  # part of file names
@@ -736,7 +769,7 @@ class RealImages:
 
     @cached_property
     def _order(self) -> Tensor:
-        return torch.argsort(turn(self._labels), stable=True)
+        return torch.argsort(rank_within_class(self._labels), stable=True)
 
     def _chosen(self, indices: Iterable[int]) -> Tensor:
         """Positions in the set of the pictures with these indices: int64 (n,)."""
@@ -774,12 +807,12 @@ class RealImages:
         return self._labels[self._chosen(indices)]
 
 
-def turns(images: ImageSet) -> Tensor:
+def class_balanced_order(images: ImageSet) -> Tensor:
     """Positions of images in the order in which classes take turns: int64 (n,)."""
-    return torch.argsort(turn(images.labels), stable=True)
+    return torch.argsort(rank_within_class(images.labels), stable=True)
 
 
-def turn(labels: Tensor) -> Tensor:
+def rank_within_class(labels: Tensor) -> Tensor:
     """How many images of the same class come before each image: int64 (n,)."""
     order, sizes = labels.argsort(stable=True), labels.bincount()
     first = sizes.cumsum(0) - sizes  # where each class begins in that order
@@ -801,5 +834,14 @@ def sample(images: ImageSet, n: int) -> ImageSet:
 def sampled(images: ImageSet, n: int) -> Tensor:
     """Positions of the images of :func:`sample`: int64 (n,)."""
     pieces = 1 + int((images.labels[1:] != images.labels[:-1]).sum())
-    order = turns(images) if pieces == len(images.labels.unique()) else torch.arange(len(images))
+    order = (
+        class_balanced_order(images)
+        if pieces == len(images.labels.unique())
+        else torch.arange(len(images))
+    )
     return order[:n]
+
+
+def digest_of(name: str, split: str, size: int) -> str:
+    """SHA-256 of a set's images at a size, hexadecimal, as :attr:`ImageSet.sha256`."""
+    return load(name, split, size).sha256

@@ -1,67 +1,27 @@
 """From a source of images to batches of training: a fixed pool, one that is refreshed, or a stream that never repeats.
 
 All are one rule. Slot j of n holds, in epoch e, picture j + n·⌊e·r + φ_j⌋ of the source, where r is the share of the pool that is new in every
-epoch and φ_j spreads the changes over the slots: r = 0 is a fixed pool, r = 1 a stream without repetition. What a run sees at a step is a
+epoch and φ_j spreads the changes over the indices: r = 0 is a fixed pool, r = 1 a stream without repetition. What a run sees at a step is a
 function of (seed, epoch, slot), so a run that goes on after an interruption sees the same pictures.
 """
 
-import importlib
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..core import deadline, files, progress
 from ..core.errors import CheckpointError, ParameterError
-from ..generators import generator
-from .datasets import Folder, RealImages
+from ..core.source import Source
 
 CHUNK = 256
 HELD, AT_ONCE = 4, 5000  # pools in a GPU's memory; pictures of a call there
 SLOW = 5.0  # seconds for the first CHUNK pictures
 GOLDEN = 0.6180339887498949  # multiples of it, mod 1, fill [0, 1) evenly at any count
-Step = tuple[int, int, Tensor]  # step, epoch, slots
-
-
-class Source(Protocol):
-    """Anything that gives pictures by index: a generator, a folder, a real set."""
-
-    name: str
-
-    def spec(self) -> dict[str, Any]:
-        """What decides the pictures, JSON-able."""
-        ...
-
-    def sample(self, indices: Any, size: int, seed: int, device: str) -> Tensor:
-        """Pictures by index: uint8 (n, 3, s, s)."""
-        ...
-
-
-def source(kind: str, name: str, options: dict[str, Any] | None = None) -> Source:
-    """A source by kind ("generator", "text2image", "folder" or "real") and name. Raises what the kind raises for a bad name."""
-    if kind == "generator":
-        return generator(name, **(options or {}))
-    if kind == "text2image":
-        known = importlib.import_module(
-            "synthlearn.text2image"
-        ).SOURCES  # by name, as generators: a record does not depend on what it does not use
-        if name not in known:
-            raise ParameterError(f"text2image source {name!r}: must be one of {', '.join(known)}")
-        return known[name](**(options or {}))
-    return Folder(name) if kind == "folder" else RealImages(name)
-
-
-def labels(source: Source, n: int) -> Tensor:
-    """Classes of a source's first ``n`` pictures, int64 (n,). Raises ParameterError for one that has none."""
-    classes = getattr(source, "labels", None)
-    if classes is None:
-        raise ParameterError(
-            f"{source.name}: its pictures have no classes; a labelled method needs a source that has them (fractals-fractaldb, a real set)"
-        )
-    return classes(torch.arange(n))
+Step = tuple[int, int, Tensor]  # step, epoch, indices
 
 
 def pool(source: Source, n: int, size: int, seed: int = 0, device: str = "cpu") -> Tensor:
@@ -94,19 +54,19 @@ def pool(source: Source, n: int, size: int, seed: int = 0, device: str = "cpu") 
     return files.map_tensor(path, "images")
 
 
-class Feed:
-    """Batches of training by (epoch, slots); ``n`` slots make an epoch."""
+class Batches:
+    """Batches of training by (epoch, indices); ``n`` indices make an epoch."""
 
     makes = False  # whether batches are made as they are asked for, which takes time
 
     def __init__(self, n: int, device: str) -> None:
         self.n, self.device = n, torch.device(device)
 
-    def batch(self, epoch: int, slots: Tensor) -> Tensor:
-        """Pictures of the slots (b,) in an epoch: uint8 (b, 3, s, s) on the training device."""
+    def batch(self, epoch: int, indices: Tensor) -> Tensor:
+        """Pictures of the indices (b,) in an epoch: uint8 (b, 3, s, s) on the training device."""
         raise NotImplementedError
 
-    def ahead(self, plan: Iterable[Step]) -> Iterator[tuple[Step, Tensor]]:
+    def prefetch(self, plan: Iterable[Step]) -> Iterator[tuple[Step, Tensor]]:
         """Steps with their pictures, in order. On a GPU the next batch is made in a stream of its own while the current one trains."""
         if self.device.type != "cuda":
             yield from (
@@ -119,7 +79,7 @@ class Feed:
 
         def make(step: Step, planned: torch.cuda.Event) -> tuple[Step, Tensor, torch.cuda.Event]:
             with torch.cuda.stream(side):
-                side.wait_event(planned)  # the slots are computed in the stream of training
+                side.wait_event(planned)  # the indices are computed in the stream of training
                 return step, self.batch(*step[1:]), side.record_event()
 
         with ThreadPoolExecutor(1) as worker:
@@ -164,16 +124,16 @@ class Feed:
         return step, pictures
 
 
-class Pool(Feed):
+class Pool(Batches):
     """A fixed pool: uint8 (n, 3, s, s), on the training device if it fits there, else on the CPU or mapped from disk."""
 
     def __init__(self, images: Tensor, device: str = "cpu") -> None:
         super().__init__(len(images), device)
         self.images = images.to(self.device) if _fits(images.numel(), self.device) else images
 
-    def batch(self, epoch: int, slots: Tensor) -> Tensor:
+    def batch(self, epoch: int, indices: Tensor) -> Tensor:
         """As of any feed; the epoch changes nothing."""
-        return self.images[slots.to(self.images.device)].to(self.device)
+        return self.images[indices.to(self.images.device)].to(self.device)
 
 
 def _fits(size: int, device: torch.device) -> bool:
@@ -181,12 +141,12 @@ def _fits(size: int, device: torch.device) -> bool:
     return device.type == "cuda" and size < torch.cuda.mem_get_info(device)[0] // 2
 
 
-_held: dict[
+_on_device: dict[
     str, Tensor
 ] = {}  # the last pools on a GPU: rows differ in their method or seed more often than in their pictures
 
 
-def held(source: Source, n: int, size: int, seed: int, device: str) -> Tensor:
+def device_pool(source: Source, n: int, size: int, seed: int, device: str) -> Tensor:
     """The first ``n`` pictures of a source in a GPU's memory, where they stay for the next rows: uint8 (n, 3, s, s).
 
     They are not written to disk, but for those that take minutes.
@@ -194,9 +154,9 @@ def held(source: Source, n: int, size: int, seed: int, device: str) -> Tensor:
     key = files.digest(
         {"source": source.spec(), "n": n, "size": size, "seed": seed, "device": device}
     )
-    if key not in _held:
-        while len(_held) >= HELD:
-            del _held[next(iter(_held))]
+    if key not in _on_device:
+        while len(_on_device) >= HELD:
+            del _on_device[next(iter(_on_device))]
         began = time.perf_counter()
         parts = [source.sample(torch.arange(min(n, CHUNK)), size, seed, device).to(device)]
         int(parts[0].amax())  # it is there
@@ -209,11 +169,11 @@ def held(source: Source, n: int, size: int, seed: int, device: str) -> Tensor:
                         torch.arange(start, min(start + AT_ONCE, n)), size, seed, device
                     ).to(device)
                 )
-        _held[key] = torch.cat(parts)
-    return _held[key]
+        _on_device[key] = torch.cat(parts)
+    return _on_device[key]
 
 
-class Changing(Feed):
+class RefreshedPool(Batches):
     """A pool of which a share is replaced in every epoch (1: a stream); pictures are made when they are first asked for."""
 
     makes = True
@@ -230,22 +190,22 @@ class Changing(Feed):
         self.held = torch.full((n,), -1)  # which replacement a slot holds
         self.images: Tensor | None = None  # a stream has no use for a pool
 
-    def replacements(self, epoch: int, slots: Tensor) -> Tensor:
-        """How often slots (b,) have been replaced up to an epoch, int64 (b,)."""
-        return (epoch * self.refresh + (slots.double() * GOLDEN) % 1).floor().long()
+    def replacements(self, epoch: int, indices: Tensor) -> Tensor:
+        """How often indices (b,) have been replaced up to an epoch, int64 (b,)."""
+        return (epoch * self.refresh + (indices.double() * GOLDEN) % 1).floor().long()
 
-    def batch(self, epoch: int, slots: Tensor) -> Tensor:
+    def batch(self, epoch: int, indices: Tensor) -> Tensor:
         """As of any feed; pictures that the pool does not hold yet are made."""
-        slots = slots.cpu()
-        wanted = self.replacements(epoch, slots)
+        indices = indices.cpu()
+        wanted = self.replacements(epoch, indices)
         stale = (
-            self.held[slots] != wanted
+            self.held[indices] != wanted
             if self.refresh < 1
-            else torch.ones(len(slots), dtype=torch.bool)
+            else torch.ones(len(indices), dtype=torch.bool)
         )
         made = (
             self.source.sample(
-                (slots + self.n * wanted)[stale], self.size, self.seed, str(self.device)
+                (indices + self.n * wanted)[stale], self.size, self.seed, str(self.device)
             )
             if bool(stale.any())
             else None
@@ -257,18 +217,18 @@ class Changing(Feed):
                 self.images = torch.empty(
                     (self.n, *made.shape[1:]), dtype=torch.uint8, device=self.device
                 )
-            self.images[slots[stale].to(self.device)] = made
-            self.held[slots[stale]] = wanted[stale]
+            self.images[indices[stale].to(self.device)] = made
+            self.held[indices[stale]] = wanted[stale]
         assert self.images is not None
-        return self.images[slots.to(self.device)]
+        return self.images[indices.to(self.device)]
 
 
-def feed(
+def batches(
     source: Source, n: int, size: int, seed: int = 0, device: str = "cpu", refresh: float = 0.0
-) -> Feed:
+) -> Batches:
     """The pictures of a training: a fixed pool of ``n`` (refresh 0), one of which a share is new in every epoch, or a stream (refresh 1)."""
     if refresh:
-        return Changing(source, n, size, seed, device, refresh)
+        return RefreshedPool(source, n, size, seed, device, refresh)
     if _fits(n * 3 * size**2, torch.device(device)):
-        return Pool(held(source, n, size, seed, device), device)
+        return Pool(device_pool(source, n, size, seed, device), device)
     return Pool(pool(source, n, size, seed, device), device)

@@ -18,13 +18,14 @@ from ..core import rng
 from ..core.errors import ParameterError, SynthlearnError
 from ..core.image import SIZES, area_resize
 from ..core.options import Options, as_indices, check_device, whole
+from ..core.source import Source
 
 CPU_MEMORY = 1 << 26  # bytes of a chunk on a CPU, which should stay near the caches; chosen here
 MOST_MEMORY = 16 << 30  # of a chunk on a GPU: thousands of pictures, enough to keep it busy
 SCENE = 128  # pixels at which the papers state their laws
 
 
-class Generator:
+class Generator(Source):
     """A deterministic source of pictures; subclasses set the attributes and implement ``paint``.
 
     The random integers are the same on every device; floating-point rounding may move a GPU's
@@ -32,6 +33,7 @@ class Generator:
     processor pictures are equal to the bit.
     """
 
+    kind: ClassVar[str] = "generator"
     Options: ClassVar[type[Options]] = Options
     #: raised whenever the pictures change
     revision: ClassVar[int] = 1

@@ -126,13 +126,13 @@ def learning_rate(step: int, steps: int, o: Optimisation) -> float:
     return peak * 0.5 * (1 + math.cos(math.pi * (share - WARM_UP) / (1 - WARM_UP)))
 
 
-class Feed(Protocol):
+class Batches(Protocol):
     """Where batches come from: ``n`` slots an epoch, and the pictures of each step of a plan (see :mod:`synthlearn.data.stream`)."""
 
     n: int
     device: torch.device
 
-    def ahead(self, plan: Iterable[Step]) -> Iterator[tuple[Step, Tensor]]:
+    def prefetch(self, plan: Iterable[Step]) -> Iterator[tuple[Step, Tensor]]:
         """The plan's steps, each with uint8 (b, 3, h, w) for its slots."""
         ...
 
@@ -359,7 +359,7 @@ def _training(
 
 
 def pretrain(
-    images: Tensor | Feed,
+    images: Tensor | Batches,
     method: Method,
     augmentation: Augmentation,
     o: Optimisation,
@@ -418,7 +418,7 @@ def pretrain(
     batches = (
         ((step, images[step[2]]) for step in planned)
         if isinstance(images, Tensor)
-        else images.ahead(planned)
+        else images.prefetch(planned)
     )
     of_epoch, keys = -1, torch.zeros((), dtype=torch.int64)
     with progress.bar(steps, "training", "step") as shown:

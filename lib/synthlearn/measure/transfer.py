@@ -119,7 +119,7 @@ def examples(labels: Tensor, shots: int, seed: int, draw: int) -> Tensor:
     """Positions of ``shots`` examples of each class (all of a smaller class), int64, a function of the labels, the seed and the draw."""
     order = rng.permutation(rng.key("few-shot", seed, draw), len(labels))
     shuffled = labels[order]
-    return order[datasets.turn(shuffled) < shots]
+    return order[datasets.rank_within_class(shuffled) < shots]
 
 
 def nearest_mean(x: Tensor, labels: Tensor, y: Tensor, classes: int) -> Tensor:

@@ -161,7 +161,7 @@ def _guidance(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
     every, test = datasets.both(p.data)
     test = datasets.sample(test, 2 * len(index))
     judging = (
-        datasets.turn(every.labels) >= p.per_class
+        datasets.rank_within_class(every.labels) >= p.per_class
     )  # where the model has every image (per_class = 0), all of them
 
     def read(images: Tensor, tap: str) -> Tensor:
@@ -175,7 +175,7 @@ def _guidance(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
         read(images, REFERENCE_TAP).double()
         for images in (pictures, held, test.images[len(index) : 2 * len(index)])
     )
-    order = datasets.turns(real)[: len(index)]
+    order = datasets.class_balanced_order(real)[: len(index)]
     told, said = source.classes()[ids], judge.says(read(pictures, JUDGE_TAP))
     theirs = judge.says(read(held, JUDGE_TAP))
     near, far = (
@@ -245,7 +245,10 @@ def _memory(row_: Row, profile: Profile, seed: int) -> Iterator[Part]:
         memory.embed(encoder, images.images, tap).cpu() for images in (training, test)
     )
     some = asked[datasets.sampled(test, ASKED)]
-    turn, names = datasets.turn(training.labels), [f"{i:06d}" for i in range(len(training.labels))]
+    turn, names = (
+        datasets.rank_within_class(training.labels),
+        [f"{i:06d}" for i in range(len(training.labels))],
+    )
 
     def remembered(kept: Tensor) -> memory.Memory:
         held = memory.Memory({}, entries.shape[1])

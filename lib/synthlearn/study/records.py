@@ -15,8 +15,8 @@ import numpy as np
 
 from ..core import files
 from ..core.errors import DataError
+from ..data.sources import source_class
 from ..generators import generator_class
-from ..text2image import SOURCES
 from .profiles import Profile, is_study
 
 SCHEMA = 1
@@ -192,7 +192,7 @@ def code_of(spec: dict[str, Any]) -> str:
     roots = tuple(FORMERLY[name] for name in spec["modules"]) if "modules" in spec else ROOTS
     if "text2image" in source:
         roots += (
-            SOURCES[source["text2image"]].__module__.removeprefix(
+            source_class(source["text2image"]).__module__.removeprefix(
                 __package__.rpartition(".")[0] + "."
             ),
         )

@@ -9,7 +9,7 @@ from typing import Any
 from ..core import files
 from ..core.errors import ParameterError
 from ..core.image import MEAN, STD
-from ..data import datasets, stream
+from ..data import Source, datasets, source
 from ..learn import encoders, methods
 from .profiles import NAMES, Profile, check, defaults
 
@@ -75,7 +75,7 @@ class Row:
         """Record id of the encoder that the source needs."""
         return files.digest(spec(row(self.needs), profile, seed)) if self.needs else None
 
-    def source(self, profile: Profile, seed: int) -> stream.Source:
+    def source(self, profile: Profile, seed: int) -> Source:
         """The source of images of a trained row; what it needs is looked for under ``runs/encoders``."""
         needed = self.needed(profile, seed)
         return self._source(profile, {"encoder": str(encoder_file(needed))} if needed else {})
@@ -85,7 +85,7 @@ class Row:
         needed = self.needed(profile, seed)
         return self._source(profile, {"encoder": needed} if needed else {}).spec()
 
-    def _source(self, profile: Profile, more: dict[str, Any]) -> stream.Source:
+    def _source(self, profile: Profile, more: dict[str, Any]) -> Source:
         p = self.profile(profile)  # a row's own data and images per class are its source's too
         usual = self.name.split(".")[0] if self.kind == "generator" else p.data
         options = {**self.options(profile), **more}
@@ -93,7 +93,11 @@ class Row:
             self.kind == "text2image"
         ):  # made of the probe's own training images, where the row does not say otherwise
             options = {"data": p.data, "per_class": p.per_class, **options}
-        return stream.source(self.kind, self.origin or usual, options)
+        if self.kind == "real":
+            return source("real", data=self.origin or usual)
+        if self.kind == "folder":
+            return source("folder", path=self.origin or usual)
+        return source(self.origin or usual, **options)
 
 
 def encoder_file(identity: str) -> Path:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..core import deadline, files, machine
 from ..core.errors import OutOfTime
-from ..data import datasets, stream
+from ..data import Source, datasets, stream
 from ..learn import encoders, methods, train
 from ..measure import probe, transfer
 from ..text2image.captions import CaptionSource
@@ -127,7 +127,7 @@ def trained_encoder(row: Row, profile: Profile, seed: int) -> Path:
     return encoder_file(identity)
 
 
-def source_of(row: Row, profile: Profile, seed: int) -> stream.Source:
+def source_of(row: Row, profile: Profile, seed: int) -> Source:
     """The row's source, with the encoder that it needs at hand."""
     if row.needs:
         trained_encoder(rows()[row.needs], profile, seed)
@@ -143,7 +143,7 @@ def _pretrain(
     """Train a row's encoder and keep it: (curves, seconds that the pictures took, views that the network saw)."""
     p = row.profile(profile)
     source, began = source_of(row, profile, seed), time.perf_counter()
-    images = stream.feed(source, p.n_images, p.image_size, seed, p.device, p.refresh)
+    images = stream.batches(source, p.n_images, p.image_size, seed, p.device, p.refresh)
     pool_seconds = time.perf_counter() - began
     method, labels = method_of(row, p, seed, source)
     trained = train.pretrain(
@@ -181,7 +181,7 @@ def short_trained(row: Row, p: Profile, seed: int) -> encoders.Encoder:
 
 
 def method_of(
-    row: Row, p: Profile, seed: int, source: stream.Source
+    row: Row, p: Profile, seed: int, source: Source
 ) -> tuple[methods.Method, Tensor | None]:
     """A row's method over a new encoder, and the classes of its pool where the method needs them."""
     methods.spec(p.method, row.method_options)  # names an option that does not exist
@@ -197,10 +197,12 @@ def method_of(
     ), labels
 
 
-def _classes(row: Row, p: Profile, source: stream.Source) -> Tensor | None:
+def _classes(row: Row, p: Profile, source: Source) -> Tensor | None:
     """Class of each picture of the pool, int64 (n,)."""
     return (
-        torch.arange(p.n_images) if row.classes == "pictures" else stream.labels(source, p.n_images)
+        torch.arange(p.n_images)
+        if row.classes == "pictures"
+        else source.labels(torch.arange(p.n_images))
     )
 
 
@@ -357,7 +359,7 @@ def replay(row: Row, profile: Profile, seed: int, measure: bool = False) -> list
     curve: list[float] = []
     if row.trained:
         source = source_of(row, profile, seed)
-        images = stream.feed(source, p.n_images, p.image_size, seed, p.device, p.refresh)
+        images = stream.batches(source, p.n_images, p.image_size, seed, p.device, p.refresh)
         # Not where images are made anew anyway, nor where a pool that another machine has left is of other images.
         if not p.refresh and (same or comparison.follows(found["spec"]["source"])):
             probed = torch.arange(0, p.n_images, max(1, p.n_images // REPLAY_PICTURES))
@@ -417,7 +419,7 @@ def rerun(row: Row, profile: Profile, seed: int) -> list[Comparison]:
         trained = Path(folder) / "encoder.safetensors"
         if row.trained:
             source = source_of(row, profile, seed)
-            images = stream.feed(source, p.n_images, p.image_size, seed, p.device, p.refresh)
+            images = stream.batches(source, p.n_images, p.image_size, seed, p.device, p.refresh)
             method, labels = method_of(row, p, seed, source)
             train.pretrain(images, method, p.augmenter(), p.optimisation(), seed, labels=labels)
             encoders.save(trained, method.encoder, {"record": found["id"]})

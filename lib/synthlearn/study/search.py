@@ -117,7 +117,7 @@ def described(found: Search, profile: Profile, point: int, rung: Rung, seed: int
 def halves(profile: Profile) -> tuple[datasets.ImageSet, datasets.ImageSet]:
     """The probe's training images in two halves, each class by turns: one that classifiers learn from, one that decides."""
     every = datasets.load(profile.data, "train", profile.crop).first(profile.per_class)
-    even = datasets.turn(every.labels) % 2 == 0
+    even = datasets.rank_within_class(every.labels) % 2 == 0
     first, second = (
         dataclasses.replace(every, images=every.images[part], labels=every.labels[part])
         for part in (even, ~even)

@@ -68,9 +68,9 @@ def of_row(row: Row, profile: Profile) -> str:
             options["images_per_caption"] = 2
         few = dataclasses.replace(row, method_options=options)
         source, slots = run.source_of(few, profile, 0), torch.arange(PICTURES)
-        images: stream.Feed = stream.Pool(source.sample(slots, p.image_size, 0, "cpu"))
+        images: stream.Batches = stream.Pool(source.sample(slots, p.image_size, 0, "cpu"))
         if p.refresh:
-            images = stream.feed(source, PICTURES, p.image_size, 0, "cpu", p.refresh)
+            images = stream.batches(source, PICTURES, p.image_size, 0, "cpu", p.refresh)
         method, labels = run.method_of(few, p, 0, source)
         if labels is not None and "images_per_caption" in options:
             labels %= CAPTIONS

@@ -7,11 +7,8 @@ from .learned import Learned
 from .mosaic import Mosaic
 from .sampling import guided, integrate, noise_levels
 
-SOURCES = {"captioned": Captioned, "gaussian": Gaussians, "learned": Learned, "mosaic": Mosaic}
-
 __all__ = [
     "CAPTIONS",
-    "SOURCES",
     "Captioned",
     "Captions",
     "Gaussians",

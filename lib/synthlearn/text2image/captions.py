@@ -14,8 +14,10 @@ from ..core import rng
 from ..core.errors import ParameterError
 from ..core.image import SIZES, area_resize, luma, resize
 from ..core.options import Options, as_indices, build, check_device, whole
+from ..core.source import Source
 from ..data import datasets
 from ..data.datasets import ImageSet, RealImages
+from ..data.sources import register
 from ..learn.encoders import load as load_encoder
 
 CAPTIONS = ("named", "colour", "learned")
@@ -184,10 +186,10 @@ class CaptionOptions(Options):
             raise ParameterError("option captions = 'learned': needs the option encoder, a file")
 
 
-class CaptionSource:
+class CaptionSource(Source):
     """A source whose pictures have captions; ``Options`` are a subclass of :class:`CaptionOptions`."""
 
-    name: str
+    kind = "text2image"
     revision = 1
     Options: Any = CaptionOptions
 
@@ -226,15 +228,6 @@ class CaptionSource:
         ids = as_indices(indices) % self.options.number
         return self.classes()[ids] if self.options.told == "classes" else ids
 
-    def prepare(self, device: str) -> None:
-        """Make what the pictures need, where that takes training."""
-
-    def sample(
-        self, indices: Iterable[int] | Tensor, size: int = 128, seed: int = 0, device: str = "cpu"
-    ) -> Tensor:
-        """Pictures by index: uint8 (n, 3, s, s)."""
-        raise NotImplementedError
-
     def spec(self) -> dict[str, Any]:
         """What decides pictures and captions: JSON-able, part of a record."""
         o = self.options
@@ -253,6 +246,7 @@ class CaptionSource:
         }
 
 
+@register("captioned")
 class Captioned(CaptionSource):
     """Real images with captions: what a perfect text-to-image model would give that can only repeat what it has seen. Classes take turns."""
 
@@ -262,7 +256,7 @@ class Captioned(CaptionSource):
         """As of any; the class is the image's own."""
         images, captions = self.real()
         return (images.labels if self.options.told == "classes" else captions.ids)[
-            datasets.turns(images)[as_indices(indices)]
+            datasets.class_balanced_order(images)[as_indices(indices)]
         ]
 
     def sample(

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..core import rng
 from ..core.errors import ParameterError
 from ..core.image import resize
+from ..data.sources import register
 from .captions import CaptionOptions, CaptionSource, captioned
 from .sampling import Denoiser, guided, integrate, noise_levels
 
@@ -126,6 +127,7 @@ class GaussianOptions(CaptionOptions):
     at_most: ClassVar = {"w": 1000.0}
 
 
+@register("gaussian")
 class Gaussians(CaptionSource):
     """Pictures of captions, each caption a Gaussian in the principal axes of all images; picture i is sample ⌊i/number⌋ of caption i mod number."""
 

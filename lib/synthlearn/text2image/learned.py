@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..core import files, graph, rng
 from ..core.image import resize
+from ..data.sources import register
 from . import flow
 from .captions import CaptionOptions, CaptionSource
 from .sampling import noise_levels, to_bytes
@@ -32,6 +33,7 @@ class LearnedOptions(flow.Recipe, CaptionOptions):
     at_most: ClassVar = {"w": 1000.0, "steps": 1000}
 
 
+@register("learned")
 class Learned(CaptionSource):
     """Pictures of captions by a model trained on their real images; picture i is sample ⌊i/number⌋ of caption i mod number.
 

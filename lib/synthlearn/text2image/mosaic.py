@@ -15,6 +15,7 @@ from ..core import rng
 from ..core.errors import ParameterError
 from ..core.image import resize
 from ..core.options import as_indices
+from ..data.sources import register
 from .captions import CaptionOptions, CaptionSource
 from .sampling import Denoiser, guided, integrate, noise_levels, to_bytes
 
@@ -81,6 +82,7 @@ class MosaicOptions(CaptionOptions):
             raise ParameterError(f"options {both}: captions alone are dealt out at random")
 
 
+@register("mosaic")
 class Mosaic(CaptionSource):
     """Pictures of captions as patch mosaics of real images; picture i is sample ⌊i/number⌋ of caption i mod number.
 
