@@ -52,7 +52,7 @@ class Settings(Protocol):
 
 
 class Subject(Protocol):
-    """What is measured: a run's encoder and pictures, and the data of its probe, made when asked for."""
+    """What is measured: a run's encoder and pictures, and its probe's data, made when asked for."""
 
     @property
     def settings(self) -> Settings:
@@ -136,6 +136,16 @@ class Accuracy(Part):
         """Top-1."""
         return self.top1
 
+    @property
+    def of_encoder(self) -> float:
+        """The encoder's number, unrounded where there is one for each draw."""
+        return self.top1
+
+    @property
+    def drawn(self) -> int:
+        """Draws (of examples, of noise) whose mean it is, with the interval over them; 0: none."""
+        return 0
+
 
 @dataclasses.dataclass(frozen=True)
 class Value(Part):
@@ -161,9 +171,13 @@ class Measurement:
 
     name: ClassVar[str] = ""  # set by :func:`measurement`
     Options: ClassVar[type[Options]] = Options
-    Part: ClassVar[type[Part]] = Accuracy
+    Result: ClassVar[type[Part]] = Accuracy  # of its parts
     # Names of modules in the specs of older records: a field of the schema, and not what is hashed.
     modules: ClassVar[tuple[str, ...]] = ()
+    # Whether it asks the main probe's test images by frozen features, so that encoders of a row agree
+    # about images as far as they do there; and whether by linear classifiers, as the main probe does.
+    on_main_images: ClassVar[bool] = False
+    is_linear_probe: ClassVar[bool] = False
     trains: ClassVar[bool] = False  # whether it trains, so that rounding grows even for baselines
     of_pictures: ClassVar[bool] = False  # whether it looks at pictures in the reference's features
 
@@ -182,7 +196,7 @@ class Measurement:
     @classmethod
     def part(cls, name: str, content: Mapping[str, Any]) -> Part:
         """A result of this name from a record."""
-        return cls.Part.from_json(content)
+        return cls.Result.from_json(content)
 
 
 MEASUREMENTS: Registry[type[Measurement]] = Registry("measurement", "synthlearn.measure")
