@@ -31,6 +31,7 @@ from synthlearn.data import stream
 from synthlearn.data.datasets import ImageSet
 from synthlearn.learn import encoders, methods, train
 from synthlearn.learn.encoders import SmallAlexNet
+from synthlearn.learn.step import UpdateStep
 from synthlearn.measure import probe
 from synthlearn.text2image import flow
 from synthlearn.text2image.learned import NOISE, LearnedOptions
@@ -257,9 +258,9 @@ def _pictures(n: int, side: int, device: str) -> Tensor:
     return torch.randint(0, 256, (n, 3, side, side), dtype=torch.uint8, device=device)
 
 
-def training_of(bench: Bench, work: Work) -> tuple[train.Training, Callable[[], Any]]:
+def training_of(bench: Bench, work: Work) -> tuple[UpdateStep, Callable[[], Any]]:
     """A training, and one update of it."""
-    training = train.Training(
+    training = UpdateStep(
         methods.AlignUniform(work.encoder()),
         work.views(),
         work.optimisation(),
@@ -270,7 +271,7 @@ def training_of(bench: Bench, work: Work) -> tuple[train.Training, Callable[[], 
         torch.arange(work.batch, device=bench.device),
     )
     return training, partial(
-        training.step, pictures, slots, rng.key("bench", device=bench.device), None, 0.01
+        training, pictures, slots, rng.key("bench", device=bench.device), None, 0.01
     )
 
 
@@ -337,7 +338,7 @@ def compiled(work: Work, bench: Bench) -> Iterator[Entry]:
 def looped(
     bench: Bench, feed: stream.Batches, encoder: encoders.Encoder, work: Work
 ) -> tuple[float, float]:
-    """Views per second and ms a step of pretrain, over whole epochs after the first one."""
+    """Views per second and ms a step of a training, over whole epochs after the first one."""
     o, marks = work.optimisation(), []
     per_epoch = o.steps_per_epoch(work.n)
     shown = min(work.n, per_epoch * work.batch)  # in an epoch: what fills no batch may wait
@@ -346,21 +347,14 @@ def looped(
         if done in (per_epoch, work.shown * per_epoch):
             marks.append(clock(bench.device))
 
-    train.pretrain(
-        feed,
-        methods.AlignUniform(encoder),
-        work.views(),
-        o,
-        0,
-        until=work.shown * per_epoch,
-        on_step=on_step,
-    )
+    training = train.Training(feed, methods.AlignUniform(encoder), work.views(), o)
+    training.run(until=work.shown * per_epoch, on_step=on_step)
     seconds, epochs = marks[1] - marks[0], work.shown - 1
     return 2 * shown * epochs / seconds, 1e3 * seconds / (epochs * per_epoch)
 
 
 def loop(work: Work, bench: Bench) -> Iterator[Entry]:
-    """The whole loop of pretrain, pictures in memory."""
+    """The whole loop of a training, pictures in memory."""
     encoder = work.encoder().to(bench.device)
     floor, goal = (
         bench.rate(flop_per_view(encoder, work.crop), work.precision),
@@ -495,9 +489,8 @@ def rows(work: Work, bench: Bench) -> Iterator[Entry]:
         seed = next(seeds)
         pictures = source.sample(torch.arange(work.n), work.side, seed, bench.device)
         method = methods.AlignUniform(work.encoder(seed).to(bench.device))
-        train.pretrain(
-            stream.Pool(pictures, bench.device), method, work.views(), work.optimisation(), seed
-        )
+        pool = stream.Pool(pictures, bench.device)
+        train.Training(pool, method, work.views(), work.optimisation(), seed).run()
         probe.measure(method.encoder, train_set, test_set, seed)
 
     row()

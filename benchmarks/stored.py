@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from synthlearn.core.image import MEAN, STD
 from synthlearn.data import stream
-from synthlearn.learn.encoders import OUT, Encoder
+from synthlearn.learn.encoders import OUTPUT, Encoder
 
 
 def written(images: Tensor, folder: Path) -> None:
@@ -47,7 +47,7 @@ class Files(stream.Batches):
         super().__init__(n, device)
         self.pictures, self.workers = Pictures(folder), workers
 
-    def ahead(self, plan: Iterable[stream.Step]) -> Iterator[tuple[stream.Step, Tensor]]:
+    def prefetch(self, plan: Iterable[stream.Step]) -> Iterator[tuple[stream.Step, Tensor]]:
         """As of any feed."""
         steps = list(plan)
         batches = [step[2].tolist() for step in steps]
@@ -86,9 +86,9 @@ class TinyViT(Encoder):
         self.layers, self.norm, self.head = (
             nn.Sequential(*layers),
             nn.LayerNorm(width),
-            nn.Linear(width, OUT),
+            nn.Linear(width, OUTPUT),
         )
-        self.embedding_size, self.output_size = width, OUT
+        self.embedding_size, self.output_size = width, OUTPUT
 
     def embed(self, x: Tensor) -> Tensor:
         """As of any encoder: the mean over patches."""

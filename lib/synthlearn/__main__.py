@@ -511,16 +511,8 @@ def _pretrain(args: Namespace) -> int:
         "method_options": row.method_options,
         "seed": args.seed,
     }
-    trained = train.pretrain(
-        images,
-        method,
-        p.augmenter(),
-        p.optimisation(),
-        args.seed,
-        checkpoint,
-        files.digest(described),
-        labels=labels,
-    )
+    training = train.Training(images, method, p.augmenter(), p.optimisation(), args.seed, labels)
+    trained = training.run(checkpoint, files.digest(described))
     if distributed.first():
         encoders.save(args.out, method.encoder, {"training": described})
         checkpoint.unlink(missing_ok=True)  # not before: nothing is lost when the disk is full

@@ -18,7 +18,8 @@ from synthlearn.commands import arguments, catalogue
 from synthlearn.core import distributed, files, progress
 from synthlearn.core.errors import DataError
 from synthlearn.generators import default_options
-from synthlearn.learn import encoders, methods, train
+from synthlearn.learn import encoders, train
+from synthlearn.learn.methods import METHODS
 from synthlearn.study import measurements, profiles, records
 
 
@@ -61,7 +62,7 @@ def test_profiles_teaches_every_field_method_option_and_encoder(capsys):
         assert re.split(" {2,}", line)[:4] == [
             str(getattr(profiles.defaults(name), field)) for name in profiles.NAMES
         ]
-    for name, method in methods.METHODS.items():
+    for name, method in METHODS.items():
         part = out.split(f"\n  {name}\n")[1].split("\n\n")[0]
         assert all(
             f"      {option.name} = " in part for option in dataclasses.fields(method.Options)
@@ -306,11 +307,11 @@ def test_a_checkpoint_is_named_after_the_whole_file_and_stays_until_the_encoder_
     def full(path, *_):
         raise DataError(f"cannot write {path}: No space left on device; free some space")
 
-    def trained(*given, **_):
-        given[5].write_text("state")
+    def trained(self, checkpoint, *_):
+        checkpoint.write_text("state")
         return train.Trained({"loss": [0.0]}, 0.0, 0)
 
-    monkeypatch.setattr("synthlearn.learn.train.pretrain", trained)
+    monkeypatch.setattr("synthlearn.learn.train.Training.run", trained)
     monkeypatch.setattr("synthlearn.learn.encoders.save", full)
     for name in ("enc.v1", "enc.v2"):
         assert call(capsys, "pretrain", *TINY, "--out", str(tmp_path / name))[0] == 1
@@ -323,7 +324,8 @@ def test_a_checkpoint_is_named_after_the_whole_file_and_stays_until_the_encoder_
 def test_a_target_that_cannot_be_written_is_refused_before_the_work(
     capsys, tmp_path, runs, monkeypatch
 ):
-    monkeypatch.setattr("synthlearn.learn.train.pretrain", lambda *_, **__: pytest.fail("trained"))
+    ran = "synthlearn.learn.train.Training.run"
+    monkeypatch.setattr(ran, lambda *_, **__: pytest.fail("trained"))
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     for name in ("folder", "link"):

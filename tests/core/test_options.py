@@ -49,7 +49,7 @@ def test_generators_methods_and_captions_share_one_base():
     from synthlearn.text2image import SOURCES
 
     kinds = [generators.generator_class(name).Options for name in generators.names()]
-    kinds += [kind.Options for kind in (*METHODS.values(), *SOURCES.values())]
+    kinds += [kind.Options for _, kind in (*METHODS.items(), *SOURCES.items())]
     assert generators.Options is options.Options
     assert all(issubclass(kind, options.Options) for kind in kinds)
 

@@ -15,6 +15,7 @@ from synthlearn.core.errors import ParameterError
 from synthlearn.data import source as make_source
 from synthlearn.data import stream
 from synthlearn.learn import encoders, methods, train
+from synthlearn.learn.order import Order, Step
 
 WHITE = make_source("noise-white")
 
@@ -142,16 +143,9 @@ def test_training_from_a_stream_goes_on_at_the_same_picture(refresh, tmp_path, r
 
         encoder = encoders.SmallAlexNet(1 / 16, 32)
         feed = stream.batches(WHITE, 24, 32, refresh=refresh)
-        train.pretrain(
-            feed,
-            methods.AlignUniform(encoder),
-            augment.Augmentation(32, 0.2),
-            o,
-            0,
-            checkpoint,
-            "x",
-            interrupt,
-        )
+        views = augment.Augmentation(32, 0.2)
+        training = train.Training(feed, methods.AlignUniform(encoder), views, o)
+        training.run(checkpoint, "x", on_step=interrupt)
         return encoder.state_dict()
 
     whole = trained()
@@ -169,13 +163,11 @@ def test_batches_made_ahead_on_a_gpu_are_those_of_the_plan():
     feed = stream.batches(WHITE, 64, 16, device="cuda", refresh=1.0)
 
     def plan():
-        for step in train.Order(64, train.Optimisation(2, 16), 0, torch.device("cuda")).plan(
-            range(8)
-        ):
+        for step in Order(64, train.Optimisation(2, 16), 0, torch.device("cuda")).plan(range(8)):
             torch.cuda._sleep(
                 10_000_000
             )  # the slots are still to be computed when the batch is asked for
-            yield *step[:2], step[2].clone()
+            yield Step(step.number, step.epoch, step.indices.clone())
 
     for (step, epoch, slots), images in feed.prefetch(plan()):
         assert torch.equal(images.cpu(), WHITE.sample(slots.cpu() + 64 * epoch, 16)), step
@@ -183,7 +175,7 @@ def test_batches_made_ahead_on_a_gpu_are_those_of_the_plan():
 
 def test_keys_of_the_plan_are_those_of_the_order():
     o = train.Optimisation(2, 4)
-    steps = list(train.Order(10, o, 3, torch.device("cpu")).plan(range(6)))
+    steps = list(Order(10, o, 3, torch.device("cpu")).plan(range(6)))
     assert [s for s, _, _ in steps] == list(range(6)) and [e for _, e, _ in steps] == [
         0,
         0,
@@ -220,9 +212,7 @@ def test_a_stream_is_made_beside_the_steps_where_there_are_two_threads(two_threa
             ),
         )
         found = []
-        for step, pictures in feed.prefetch(
-            train.Order(24, o, 0, torch.device("cpu")).plan(range(9))
-        ):
+        for step, pictures in feed.prefetch(Order(24, o, 0, torch.device("cpu")).plan(range(9))):
             found.append((step[:2], pictures))
             assert torch.get_num_threads() == 1
         return found
@@ -252,7 +242,7 @@ def test_a_stream_that_fails_beside_the_steps_leaves_the_threads_as_they_were(
     with pytest.raises(OSError, match="gone"):
         list(
             feed.prefetch(
-                train.Order(24, train.Optimisation(1, 8), 0, torch.device("cpu")).plan(range(3))
+                Order(24, train.Optimisation(1, 8), 0, torch.device("cpu")).plan(range(3))
             )
         )
     assert torch.get_num_threads() == 2

@@ -11,11 +11,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from synthlearn.core import deadline, graph, rng
 from synthlearn.core.augment import Augmentation
 from synthlearn.core.errors import OutOfTime
-from synthlearn.learn import encoders, norms, train
+from synthlearn.learn import encoders, norms, optimisation
+from synthlearn.learn import step as steps
 from synthlearn.learn.encoders import SmallAlexNet
 from synthlearn.learn.losses import uniform, uniform_by_product
 from synthlearn.learn.methods import METHODS
-from synthlearn.learn.train import Optimisation, Training, pretrain
+from synthlearn.learn.step import UpdateStep
+from synthlearn.learn.train import Optimisation, Training
 
 GPU = "meta"  # a torch built for CPUs alone cannot differentiate on a card that is not there; this device too has no values
 TEXTS = ("a red cat", "a blue cat", "a dog")
@@ -39,15 +41,8 @@ def tensors(method):
 
 def run(name="align_uniform", seed=0, o=None, views=None, images=None, **options):
     method, images = of(name, seed), pictures() if images is None else images
-    trained = pretrain(
-        images,
-        method,
-        views or Augmentation(32),
-        o or Optimisation(2, 12),
-        seed,
-        labels=torch.arange(len(images)) % 3,
-        **options,
-    )
+    views, o = views or Augmentation(32), o or Optimisation(2, 12)
+    trained = Training(images, method, views, o, seed, torch.arange(len(images)) % 3).run(**options)
     return tensors(method), trained.curves
 
 
@@ -83,17 +78,16 @@ def test_a_step_on_a_gpu_has_known_shapes_and_reads_nothing_back(
                 {k: fake(b) for k, b in module._buffers.items() if b is not None}
             )
         views = Augmentation(32, downsample_p=0.05, variant=variant)
-        training = Training(
-            method, views, Optimisation(1, 12, optimiser=optimiser), torch.device(GPU)
-        )
+        o = Optimisation(1, 12, optimiser=optimiser)
+        update = UpdateStep(method, views, o, torch.device(GPU))
         batch = torch.empty((12, 3, 40, 40), dtype=torch.uint8, device=GPU)
         slots, labels = (
             torch.empty(12, dtype=torch.int64, device=GPU),
             torch.empty(12, dtype=torch.int64, device=GPU),
         )
         keys = torch.empty((), dtype=torch.int64, device=GPU)
-        (found,) = training._update(batch, slots, keys, labels if method.labelled else None)
-        assert found.shape == (len(training.terms),) and found.device.type == GPU
+        (values,) = update._update(batch, slots, keys, labels if method.labelled else None)
+        assert values.shape == (len(update.terms),) and values.device.type == GPU
 
 
 def test_values_that_a_step_would_read_are_seen_by_that_test():
@@ -206,11 +200,11 @@ def as_on_a_gpu(monkeypatch):
     )
     monkeypatch.setattr(graph, "capture", capture)
     monkeypatch.setattr(graph.Replayed, "_captured", unchanged)
-    monkeypatch.setattr(train, "_shared", lambda device: True)
-    monkeypatch.setattr(train, "_last", [])
+    monkeypatch.setattr(steps, "_is_shared", lambda device: True)
+    monkeypatch.setattr(steps, "_last", [])
     # an optimiser that makes its state at the first step has none to put back
     monkeypatch.setattr(
-        Optimisation, "of", lambda self, ps, of=Optimisation.of: primed(self, of(self, ps))
+        Optimisation, "build", lambda self, ps, of=Optimisation.build: primed(self, of(self, ps))
     )
     return calls
 
@@ -218,7 +212,7 @@ def as_on_a_gpu(monkeypatch):
 def primed(o, optimiser):
     for group in optimiser.param_groups:
         for p in group["params"]:
-            optimiser.state[p] = o._state(p)
+            optimiser.state[p] = o.initial_state(p)
     return optimiser
 
 
@@ -239,20 +233,21 @@ def test_a_replayed_run_is_the_plain_one_to_the_bit(name, optimiser, request):
 def test_a_run_takes_the_last_ones_graphs_over_and_leaves_its_encoder_alone(as_on_a_gpu):
     first, second = of("simclr"), of("simclr", 1)
     o = Optimisation(2, 12)
-    pretrain(pictures(), first, Augmentation(32), o)
+    Training(pictures(), first, Augmentation(32), o).run()
     kept, captures = tensors(first), as_on_a_gpu["captures"]
-    pretrain(pictures(), second, Augmentation(32), o, 1)
+    Training(pictures(), second, Augmentation(32), o, 1).run()
     assert as_on_a_gpu["captures"] == captures == 1
     assert all(torch.equal(a, b) for a, b in zip(kept, tensors(first), strict=True))
     other = of("simclr", 2)
-    pretrain(pictures(), other, Augmentation(32, jitter=0.1), o, 1)  # other views: another graph
+    # other views: another graph
+    Training(pictures(), other, Augmentation(32, jitter=0.1), o, 1).run()
     assert as_on_a_gpu["captures"] == 2
 
 
 @pytest.mark.parametrize("name", ["simclr", "moco", "stablerep_plus"])
 def test_a_run_after_another_is_the_run_alone_to_the_bit(name, as_on_a_gpu):
     alone, curves = run(name, 1)
-    train._last.clear()
+    steps._last.clear()
     run(name, 0)
     after, again = run(name, 1)
     assert curves == again and all(torch.equal(a, b) for a, b in zip(alone, after, strict=True))
@@ -263,7 +258,7 @@ def test_a_capture_that_fails_is_said_and_the_run_goes_on(as_on_a_gpu, monkeypat
         raise RuntimeError("operation not permitted when stream is capturing")
 
     whole, curves = run()
-    train._last.clear()
+    steps._last.clear()
     monkeypatch.setattr(graph, "capture", fails)
     found, again = run()
     assert curves == again and all(torch.equal(a, b) for a, b in zip(whole, found, strict=True))
@@ -306,20 +301,11 @@ def test_the_views_of_a_gpu_train_as_those_of_a_cpu(monkeypatch):
 def test_one_pass_trains_as_passes_one_by_one(monkeypatch):
     """What a GPU does, in double precision: the same run up to rounding, for every method with several parts."""
     for name in ("align_uniform", "moco", "stablerep"):
-        found = []
+        losses = []
         for way in (norms.part_by_part, norms.in_one_pass):
             monkeypatch.setattr(norms, "part_by_part", way)
-            method = of(name)
-            found.append(
-                pretrain(
-                    pictures(),
-                    method,
-                    Augmentation(32),
-                    Optimisation(1, 12),
-                    labels=torch.arange(24) % 3,
-                ).curves["loss"]
-            )
-        assert found[0] == pytest.approx(found[1], rel=1e-3), name
+            losses.append(run(name, o=Optimisation(1, 12))[1]["loss"])
+        assert losses[0] == pytest.approx(losses[1], rel=1e-3), name
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
@@ -328,16 +314,16 @@ def test_a_fused_optimiser_with_its_rate_in_a_tensor_steps_as_the_plain_one(opti
     o = Optimisation(1, 16, optimiser=optimiser, weight_decay=0.1)
     start = [rng.normal(rng.key("weights", i), shape) for i, shape in enumerate([(4, 3), (5,)])]
     plain, fused = ([nn.Parameter(x.clone()) for x in start] for _ in range(2))
-    one, rate = o.of(plain), torch.zeros(())
+    one, rate = o.build(plain), torch.zeros(())
     settings = {"lr": rate, "weight_decay": 0.1, "fused": True}
     decayed = [
         {"params": fused[:1]},
         {"params": fused[1:], "weight_decay": 0.1 if optimiser == "sgd" else 0.0},
     ]
     other = (
-        torch.optim.SGD(decayed, momentum=train.MOMENTUM, **settings)
+        torch.optim.SGD(decayed, momentum=optimisation.MOMENTUM, **settings)
         if optimiser == "sgd"
-        else torch.optim.AdamW(decayed, betas=train.BETAS, **settings)
+        else torch.optim.AdamW(decayed, betas=optimisation.BETAS, **settings)
     )
     primed(o, other)
     for step in range(3):
@@ -361,15 +347,15 @@ def test_a_card_replays_what_it_computes_step_by_step_and_never_waits(name, monk
     _, plain = run(name, o=o, images=images)
     assert replayed["loss"] == pytest.approx(plain["loss"], rel=1e-2)
     monkeypatch.undo()
-    training = Training(of(name).cuda(), Augmentation(32), o, torch.device("cuda"))
+    update = UpdateStep(of(name).cuda(), Augmentation(32), o, torch.device("cuda"))
     slots, keys = torch.arange(12, device="cuda"), rng.key("views", 0, 0, device="cuda")
-    labels = slots % 3 if training.method.labelled else None
-    training.step(images[:12], slots, keys, labels, 0.1)  # captures
+    labels = slots % 3 if update.method.labelled else None
+    update(images[:12], slots, keys, labels, 0.1)  # captures
     batch = images[12:].clone()
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
         for _ in range(3):
-            training.step(batch, slots, keys, labels, 0.1)
+            update(batch, slots, keys, labels, 0.1)
     finally:
         torch.cuda.set_sync_debug_mode("default")

@@ -19,10 +19,13 @@ from synthlearn.core import rng
 from synthlearn.core.augment import Augmentation
 from synthlearn.core.errors import ParameterError
 from synthlearn.data import stream
-from synthlearn.learn import methods, train
+from synthlearn.learn import methods
 from synthlearn.learn.encoders import SmallAlexNet
 from synthlearn.learn.losses import info_nce, multi_positive, nt_xent, sup_con
 from synthlearn.learn.methods import CLIP, METHODS, MoCo, StableRep, StableRepPlus, Supervised
+from synthlearn.learn.optimisation import Optimisation
+from synthlearn.learn.order import CaptionOrder
+from synthlearn.learn.train import Training
 
 
 def unit(seed, n, d=8):
@@ -162,14 +165,14 @@ def test_mocos_queue_holds_the_newest_keys_in_order():
         assert not k.requires_grad and q.requires_grad
         moco.loss([q, k])
         assert torch.equal(moco.queue, before := moco.queue.clone())  # not before the update
-        moco.after([q, k])
+        moco.after_step([q, k])
         assert not torch.equal(moco.queue, before)
         written.append(k)
     assert torch.equal(moco.queue[:16], torch.cat(written)) and torch.equal(
         moco.queue[16:], start[16:]
     )
     q, k = moco.outputs(views(8, 2))
-    moco.after([q, k])
+    moco.after_step([q, k])
     assert (
         torch.equal(moco.queue[16:], k[:4])
         and torch.equal(moco.queue[:4], k[4:])
@@ -204,9 +207,8 @@ def test_supervised_head_starts_at_log_classes_and_learns_a_separable_set():
     images = colours[torch.arange(32) % 2][:, :, None, None].expand(-1, -1, 32, 32).contiguous()
     method = Supervised(small(), {}, 2)
     plain = Augmentation(32, 0.5, jitter_p=0.0, grey_p=0.0)
-    curves = train.pretrain(
-        images, method, plain, train.Optimisation(10, 16, 0.5), labels=torch.arange(32) % 2
-    ).curves
+    labels = torch.arange(32) % 2
+    curves = Training(images, method, plain, Optimisation(10, 16, 0.5), labels=labels).run().curves
     assert curves["accuracy"][-1] == 1 and curves["loss"][-1] < 0.3
 
 
@@ -228,17 +230,8 @@ def test_every_method_goes_on_where_it_was(name, tmp_path, monkeypatch):
         method = METHODS[name](
             small(), options.get(name, {}), 3, texts=("a red cat", "a blue cat", "a dog")
         )
-        train.pretrain(
-            images,
-            method,
-            Augmentation(32),
-            train.Optimisation(2, 8),
-            0,
-            checkpoint,
-            "x",
-            interrupt,
-            labels=labels,
-        )
+        training = Training(images, method, Augmentation(32), Optimisation(2, 8), labels=labels)
+        training.run(checkpoint, "x", on_step=interrupt)
         return method.state_dict()
 
     whole = run()
@@ -251,7 +244,7 @@ def test_every_method_goes_on_where_it_was(name, tmp_path, monkeypatch):
 def test_batches_of_captions_deal_every_image_out_once_an_epoch():
     captions = torch.arange(60) % 5
     captions[captions == 4] = 9  # names need not be dense
-    order = train.CaptionOrder(captions, 4, train.Optimisation(2, 9), 0, torch.device("cpu"))
+    order = CaptionOrder(captions, 4, Optimisation(2, 9), 0, torch.device("cpu"))
     assert (order.number, order.rounds, order.at_once, order.per_epoch) == (5, 3, 2, 6)
     for epoch in range(2):
         batches = order.batches(epoch)
@@ -267,24 +260,16 @@ def test_batches_of_captions_deal_every_image_out_once_an_epoch():
     assert not torch.equal(order.batches(0)[0], order.batches(1)[0])
     assert torch.equal(
         order.batches(0)[0],
-        train.CaptionOrder(captions, 4, train.Optimisation(2, 9), 0, torch.device("cpu")).batches(
-            0
-        )[0],
+        CaptionOrder(captions, 4, Optimisation(2, 9), 0, torch.device("cpu")).batches(0)[0],
     )
-    whole = train.CaptionOrder(
-        torch.arange(40) % 4, 5, train.Optimisation(1, 20), 1, torch.device("cpu")
-    )
+    whole = CaptionOrder(torch.arange(40) % 4, 5, Optimisation(1, 20), 1, torch.device("cpu"))
     assert len(torch.cat(list(whole.batches(0))).unique()) == 40
     with pytest.raises(
         ParameterError, match="6 images per caption: a caption has 5; lower images_per_caption"
     ):
-        train.CaptionOrder(
-            torch.arange(10) % 2, 6, train.Optimisation(1, 20), 0, torch.device("cpu")
-        )
+        CaptionOrder(torch.arange(10) % 2, 6, Optimisation(1, 20), 0, torch.device("cpu"))
     with pytest.raises(ParameterError, match="batch_size = 7: holds 1 captions of 5 images each"):
-        train.CaptionOrder(
-            torch.arange(10) % 2, 5, train.Optimisation(1, 7), 0, torch.device("cpu")
-        )
+        CaptionOrder(torch.arange(10) % 2, 5, Optimisation(1, 7), 0, torch.device("cpu"))
 
 
 def test_stablerep_runs_one_image_of_each_caption_at_a_time():
@@ -357,8 +342,11 @@ def test_methods_and_options_that_do_not_exist_are_named():
         stream.labels(make_generator("noise-white"), 4)
     with pytest.raises(ParameterError, match="this method needs the classes"):
         Supervised(small())
-    assert methods.spec("align_uniform", {}) == {"name": "align_uniform", "alpha": 2.0, "t": 2.0}
-    assert methods.spec("align_uniform", {"uniform_weight": 2.0})["uniform_weight"] == 2.0
+    options = {"alpha": 2.0, "t": 2.0, "uniform_weight": 3.0}
+    assert methods.spec("align_uniform", {"uniform_weight": 3}) == {
+        "name": "align_uniform",
+        **options,
+    }
 
 
 HUGE = (10**25, 10**400, 1e300, math.nan, math.inf, -math.inf, True, "1", None, [1])
@@ -412,16 +400,18 @@ import sys, torch
 from torch import distributed as dist
 from synthlearn.core import distributed, rng
 from synthlearn.core.augment import Augmentation
-from synthlearn.learn import methods, train
 from synthlearn.learn.encoders import SmallAlexNet
+from synthlearn.learn.methods import METHODS
+from synthlearn.learn.train import Optimisation, Training
 torch.set_num_threads(1)
 distributed.start()
 images = rng.integers(rng.key("images"), 0, 256, (16, 3, 40, 40)).byte()
 found = {}
 for name in ("align_uniform", "simclr", "supcon", "stablerep", "stablerep_plus", "clip", "supervised"):
     captioned = name in ("stablerep", "stablerep_plus", "clip")
-    method = methods.METHODS[name](SmallAlexNet(1 / 16, 32), {"images_per_caption": 4} if captioned else {}, 4, texts=("a b", "a c", "d b", "d c"))
-    trained = train.pretrain(images, method, Augmentation(32), train.Optimisation(1, 16, 0.01), labels=torch.arange(16) % 4)
+    method = METHODS[name](SmallAlexNet(1 / 16, 32), {"images_per_caption": 4} if captioned else {}, 4, texts=("a b", "a c", "d b", "d c"))
+    settings, labels = Optimisation(1, 16, 0.01), torch.arange(16) % 4
+    trained = Training(images, method, Augmentation(32), settings, labels=labels).run()
     found[f"{name} loss"] = torch.tensor(trained.curves["loss"])
     found |= {f"{name} {k}": v for k, v in method.state_dict().items()}
     found |= {f"{name} gradient of {k}": p.grad for k, p in method.named_parameters() if p.grad is not None}

@@ -15,10 +15,12 @@ import torch
 from synthlearn.core import files
 from synthlearn.core.augment import Augmentation
 from synthlearn.core.errors import CheckpointError, DataError, ParameterError, TrainingDiverged
-from synthlearn.learn import checkpoint, train
+from synthlearn.learn import checkpoint
 from synthlearn.learn.encoders import SmallAlexNet
 from synthlearn.learn.methods import AlignUniform
-from synthlearn.learn.train import Optimisation, learning_rate
+from synthlearn.learn.optimisation import Optimisation, learning_rate
+from synthlearn.learn.order import Order
+from synthlearn.learn.train import Training
 
 SETTINGS = Optimisation(epochs=3, batch_size=16)
 
@@ -32,7 +34,8 @@ def images():
 
 def run(images, seed=0, o=SETTINGS, **options):
     encoder = SmallAlexNet(1 / 16, 32, seed)
-    trained = train.pretrain(images, AlignUniform(encoder), Augmentation(32), o, seed, **options)
+    training = Training(images, AlignUniform(encoder), Augmentation(32), o, seed)
+    trained = training.run(**options)
     return encoder, trained
 
 
@@ -67,9 +70,9 @@ def test_resumed_equals_uninterrupted_to_the_bit(images, tmp_path, monkeypatch, 
     assert (tmp_path / "c").exists()  # the caller's to remove, once the encoder is in a safe place
 
 
-def test_adamw_decays_matrices_alone_and_only_another_optimiser_is_named():
+def test_adamw_decays_matrices_alone_and_a_spec_names_the_optimisers_constant():
     encoder = SmallAlexNet(1 / 16, 32)
-    optimiser = Optimisation(1, 16, optimiser="adamw", weight_decay=0.1).of(encoder.parameters())
+    optimiser = Optimisation(1, 16, optimiser="adamw", weight_decay=0.1).build(encoder.parameters())
     decayed, free = (group["params"] for group in optimiser.param_groups)
     assert (
         {p.ndim for p in free} == {1}
@@ -80,8 +83,8 @@ def test_adamw_decays_matrices_alone_and_only_another_optimiser_is_named():
         0.1,
         0.0,
     ] and optimiser.defaults["betas"] == (0.9, 0.98)
-    assert "optimiser" not in SETTINGS.described() and SETTINGS.described()["momentum"] == 0.9
-    assert dataclasses.replace(SETTINGS, optimiser="adamw").described()["betas"] == (0.9, 0.98)
+    assert SETTINGS.spec()["optimiser"] == "sgd" and SETTINGS.spec()["momentum"] == 0.9
+    assert dataclasses.replace(SETTINGS, optimiser="adamw").spec()["betas"] == (0.9, 0.98)
 
 
 def test_steps_count_a_last_batch_of_two_or_more():
@@ -91,7 +94,7 @@ def test_steps_count_a_last_batch_of_two_or_more():
 def test_images_that_fill_no_batch_wait_for_another_epoch():
     whole = dataclasses.replace(SETTINGS, last_batch="waits")
     assert [whole.steps_per_epoch(n) for n in (32, 33, 34, 47)] == [2] * 4
-    order = train.Order(40, whole, 0, torch.device("cpu"))
+    order = Order(40, whole, 0, torch.device("cpu"))
     steps = list(order.plan(range(12)))
     assert all(len(slots) == 16 for _, _, slots in steps) and [epoch for _, epoch, _ in steps] == [
         e for e in range(6) for _ in range(2)
@@ -107,8 +110,8 @@ def test_images_that_fill_no_batch_wait_for_another_epoch():
         ParameterError,
         match="batch_size = 16: no batch of it in 15 images; lower it or raise n_images",
     ):
-        train.Order(15, whole, 0, torch.device("cpu"))
-    assert "last_batch" not in SETTINGS.described() and whole.described()["last_batch"] == "waits"
+        Order(15, whole, 0, torch.device("cpu"))
+    assert [o.spec()["last_batch"] for o in (SETTINGS, whole)] == ["kept", "waits"]
 
 
 def test_seeds_give_other_runs_and_the_same_seed_the_same(images):
@@ -140,9 +143,8 @@ def test_half_precision_is_the_networks_and_rounds_views_once(images, monkeypatc
         lambda self, *told: seen.append((told, call(self, *told))) or seen[-1][1],
     )
     method = AlignUniform(SmallAlexNet(1 / 16, 32))
-    curves = train.pretrain(
-        images, method, augmentation, Optimisation(1, 16, precision="bf16"), until=2
-    ).curves
+    o = Optimisation(1, 16, precision="bf16")
+    curves = Training(images, method, augmentation, o).run(until=2).curves
     assert len(seen) == 2  # both views of a batch in one call
     for (pictures, keys, _), x in seen:
         assert x.dtype == torch.bfloat16 and torch.equal(
@@ -194,8 +196,12 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
             if slow and step == 5:
                 Path(out / "ready").touch()
                 time.sleep(60)
-        train.pretrain(sl.generator("noise-white").sample(range(40), 40), methods.AlignUniform(encoder), Augmentation(32),
-                       train.Optimisation(3, 16), 0, out / "checkpoint", "x", hook)
+        images = sl.generator("noise-white").sample(range(40), 40)
+        settings = train.Optimisation(3, 16)
+        training = train.Training(
+            images, methods.AlignUniform(encoder), Augmentation(32), settings
+        )
+        training.run(out / "checkpoint", "x", on_step=hook)
         save(out / "encoder.safetensors", encoder, {})
         """)
     )
@@ -304,4 +310,4 @@ def test_divergence_stops_the_run_with_the_step(images):
         TrainingDiverged,
         match=r"at step \d+, where lr was \S+: training diverged; try a lr three times lower",
     ):
-        train.pretrain(images, AlignUniform(SmallAlexNet(1 / 16, 32)), Augmentation(32), o)
+        Training(images, AlignUniform(SmallAlexNet(1 / 16, 32)), Augmentation(32), o).run()

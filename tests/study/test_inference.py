@@ -77,9 +77,9 @@ def study(tmp_path, monkeypatch):
 
 
 def test_every_method_and_every_untrained_kind_has_a_family():
-    assert inference.FAMILIES.keys() == METHODS.keys() and inference.UNTRAINED.keys() == set(
-        KINDS
-    ) - set(TRAINED)
+    assert {
+        name: kind.family for name, kind in METHODS.items()
+    } == inference.FAMILIES and inference.UNTRAINED.keys() == set(KINDS) - set(TRAINED)
     assert not set(inference.FAMILIES.values()) & set(inference.UNTRAINED.values())
 
 

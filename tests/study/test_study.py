@@ -17,6 +17,7 @@ from synthlearn.core import files, stats
 from synthlearn.core.errors import DataError, ParameterError
 from synthlearn.generators import generator
 from synthlearn.learn import encoders, methods, train
+from synthlearn.learn.step import UpdateStep
 from synthlearn.study import measurements, profiles, records, run
 from synthlearn.study.rows import spec
 
@@ -134,23 +135,18 @@ def test_a_record_counts_the_views_that_the_network_saw(method, n, batch, captio
         {"images_per_caption": 3} if captions else {},
         4,
     )
-    seen, step = [], train.Training.step
+    seen, step = [], UpdateStep.__call__
 
     def counted(self, images, *rest):
         seen.append(len(images))
         return step(self, images, *rest)
 
-    monkeypatch.setattr(train.Training, "step", counted)
-    curves = train.pretrain(
-        torch.zeros(n, 3, 48, 48, dtype=torch.uint8),
-        own,
-        p.augmenter(),
-        p.optimisation(),
-        labels=labels,
-    ).curves
-    assert run.shown(own, p, labels) == sum(seen) and records.updates({"curves": curves}) == len(
-        seen
-    )
+    monkeypatch.setattr(UpdateStep, "__call__", counted)
+    images = torch.zeros(n, 3, 48, 48, dtype=torch.uint8)
+    training = train.Training(images, own, p.augmenter(), p.optimisation(), labels=labels)
+    curves = training.run().curves
+    assert training.views_seen() == own.views * sum(seen)
+    assert records.updates({"curves": curves}) == len(seen)
 
 
 def test_a_page_of_the_study_shows_the_measurements_that_are_recorded(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from ..core import intervals, stats
 from ..generators.feature_vis import visualise
 from ..learn import losses
-from ..learn.encoders import OUT
+from ..learn.encoders import OUTPUT
 from ..study import Profile, inference, records, run, units, wanted
 from ..study.rows import Row
 from ..study.rows import row as row_by_name
@@ -188,7 +188,7 @@ def terms_figure(found: Records) -> figures.Shown:
         said.append(
             f"{row_by_name(name).title} ends at uniformity {curve['uniform'][-1]:.2f}, alignment {curve['align'][-1]:.2f}"
         )
-    axis.axvline(losses.uniform_limit(OUT), linestyle=":", color=figures.INK)
+    axis.axvline(losses.uniform_limit(OUTPUT), linestyle=":", color=figures.INK)
     axis.set_xlabel("uniformity (left: spread out)")
     axis.set_ylabel("alignment (down: views agree)")
     axis.legend(labelcolor=figures.INK, frameon=False, fontsize=9)

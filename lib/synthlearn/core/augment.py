@@ -85,9 +85,9 @@ class Augmentation:
         if self.variant not in ("exact", "linear"):
             raise ParameterError(f"augmentation = {self.variant!r}: must be 'exact' or 'linear'")
 
-    def described(self) -> dict[str, Any]:
-        """For a record. No downsampling is not named: it is older than the choice, and so are most records."""
-        return {key: value for key, value in asdict(self).items() if key != "downsample_p" or value}
+    def spec(self) -> dict[str, Any]:
+        """For a record: all settings."""
+        return asdict(self)
 
     def __call__(self, images: Tensor, keys: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Normalised views, one of each image or v of each.

@@ -101,7 +101,7 @@ def gather(x: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def alike(x: Tensor) -> Tensor:
+def replicated(x: Tensor) -> Tensor:
     """What every process computes in the same way from the whole batch: its gradient, which :func:`add_gradients` will add up, counts once."""
     return x.detach() + (x - x.detach()) / dist.get_world_size() if several() else x
 

@@ -16,12 +16,12 @@ from torch import Tensor
 from ..core import deadline, files, progress
 from ..core.errors import CheckpointError, ParameterError
 from ..core.source import Source
+from ..learn.order import Step
 
 CHUNK = 256
 HELD, AT_ONCE = 4, 5000  # pools in a GPU's memory; pictures of a call there
 SLOW = 5.0  # seconds for the first CHUNK pictures
 GOLDEN = 0.6180339887498949  # multiples of it, mod 1, fill [0, 1) evenly at any count
-Step = tuple[int, int, Tensor]  # step, epoch, indices
 
 
 def pool(source: Source, n: int, size: int, seed: int = 0, device: str = "cpu") -> Tensor:

@@ -1,16 +1,11 @@
-"""The one training loop: a feed of images, a method over its views, an update; resumable to the bit on a CPU; on several processes as on one.
+"""The training loop: pictures, a method over their views, updates; resumable to the bit on a CPU,
+and on several processes as on one."""
 
-On a GPU a step is a CUDA graph, for which the host launches nothing and waits for nothing. A run whose step differs from the last run's in weights,
-pictures or seed alone takes that step over.
-"""
-
-import copy
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -18,470 +13,250 @@ from torch import Tensor
 from ..core import deadline, distributed, progress, rng
 from ..core.augment import Augmentation
 from ..core.errors import OutOfTime, ParameterError, TrainingDiverged
-from ..core.graph import Replayed
 from . import checkpoint as checkpoints
+from .checkpoint import Progress
 from .methods import Method
+from .optimisation import Optimisation, learning_rate
+from .order import Batches, CaptionOrder, Order, Step
+from .step import copy_values, step_for
 
-MOMENTUM = 0.9
-BETAS = (0.9, 0.98)  # of AdamW (StableRep, authors' code)
-WARM_UP = 0.2  # share of a one-cycle schedule that climbs
-STEP_EPOCHS = (
-    155 / 200,
-    170 / 200,
-    185 / 200,
-)  # of a step schedule: × 0.1 after each (the noise paper: 155, 170, 185 of 200)
-CURVE_POINTS = 200
+__all__ = ["Optimisation", "Trained", "Training"]
+
+CURVE_POINTS = 200  # of a whole training; chosen here
 COMPILED_FROM = 20_000  # steps on a GPU: compiling takes a minute or more
 EXPLODED = 1e6  # no loss here is that large unless the weights run away
-Step = tuple[int, int, Tensor]  # step, epoch, slots
-
-
-@dataclass(frozen=True)
-class Optimisation:
-    """SGD with momentum 0.9 and weight decay on every parameter (authors' code), or AdamW with weight decay on matrices alone (StableRep's).
-
-    ``lr`` is per 256 images of a batch. ``schedule``: "onecycle" climbs over the first fifth and falls by a cosine to zero;
-    "step" is the paper's. ``precision``: "fp32", or "bf16" by autocast. ``last_batch`` of an epoch, smaller than the others: "kept", as in the
-    reference, or it "waits": its images come in another epoch, all batches have one size.
-    """
-
-    epochs: int
-    batch_size: int
-    lr: float = 0.12
-    schedule: str = "onecycle"
-    weight_decay: float = 1e-4
-    precision: str = "fp32"
-    optimiser: str = "sgd"
-    last_batch: str = "kept"
-
-    def of(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimiser over parameters of one device; its rate is set at every step, on a GPU in a tensor."""
-        every = list(parameters)
-        on_gpu = every[0].device.type == "cuda"
-        more: dict[str, Any] = (
-            {"lr": torch.zeros((), device=every[0].device), "fused": True}
-            if on_gpu
-            else {"lr": 0.0}
-        )
-        if self.optimiser == "sgd":
-            optimiser: torch.optim.Optimizer = torch.optim.SGD(
-                every, momentum=MOMENTUM, weight_decay=self.weight_decay, **more
-            )
-        else:
-            groups = [
-                {"params": [p for p in every if p.ndim > 1], "weight_decay": self.weight_decay},
-                {"params": [p for p in every if p.ndim < 2], "weight_decay": 0.0},
-            ]
-            optimiser = torch.optim.AdamW(
-                groups, betas=BETAS, **more, **({"capturable": True} if on_gpu else {})
-            )
-        if on_gpu:  # what a step changes has its place before the first one
-            for p in every:
-                optimiser.state[p] = self._state(p)
-        return optimiser
-
-    def _state(self, p: Tensor) -> dict[str, Tensor]:
-        """What the optimiser keeps of a parameter, before any step."""
-        if self.optimiser == "sgd":
-            return {"momentum_buffer": torch.zeros_like(p)}
-        return {
-            "step": torch.zeros((), device=p.device),
-            "exp_avg": torch.zeros_like(p),
-            "exp_avg_sq": torch.zeros_like(p),
-        }
-
-    def described(self) -> dict[str, Any]:
-        """For a record. SGD and a kept last batch are not named: they are older than the choices, and so are most records."""
-        fields = asdict(self)
-        if self.last_batch == "kept":
-            del fields["last_batch"]
-        return (
-            {**fields, "betas": BETAS}
-            if self.optimiser != "sgd"
-            else {k: v for k, v in fields.items() if k != "optimiser"} | {"momentum": MOMENTUM}
-        )
-
-    def steps_per_epoch(self, n: int) -> int:
-        """Batches in an epoch of n images; a last, smaller one that is kept counts if it has at least two images."""
-        return n // self.batch_size + (self.last_batch == "kept" and n % self.batch_size >= 2)
 
 
 @dataclass
 class Trained:
-    """What training leaves: curves (name → values at ``steps``), seconds in this process, number of tries that began from a checkpoint."""
+    """What training leaves.
+
+    curves: name → values; "step" has the number of finished steps at each.
+    seconds: of training, in all tries.
+    resumed: number of tries that began from a checkpoint.
+    """
 
     curves: dict[str, list[float]]
     seconds: float
     resumed: int
 
 
-def learning_rate(step: int, steps: int, o: Optimisation) -> float:
-    """Learning rate at ``step`` (from 0) of ``steps``."""
-    peak = o.lr * o.batch_size / 256
-    share = step / steps
-    if o.schedule == "step":
-        return peak * 0.1 ** sum(share >= s for s in STEP_EPOCHS)
-    if share < WARM_UP:
-        return peak * (step + 1) / max(1, round(steps * WARM_UP))
-    return peak * 0.5 * (1 + math.cos(math.pi * (share - WARM_UP) / (1 - WARM_UP)))
-
-
-class Batches(Protocol):
-    """Where batches come from: ``n`` slots an epoch, and the pictures of each step of a plan (see :mod:`synthlearn.data.stream`)."""
-
-    n: int
-    device: torch.device
-
-    def prefetch(self, plan: Iterable[Step]) -> Iterator[tuple[Step, Tensor]]:
-        """The plan's steps, each with uint8 (b, 3, h, w) for its slots."""
-        ...
-
-
-class Order:
-    """The n slots in a new order in every epoch, a function of (seed, epoch), cut into batches."""
-
-    def __init__(self, n: int, o: Optimisation, seed: int, device: torch.device) -> None:
-        self.n, self.o, self.seed, self.device = n, o, seed, device
-        self.per_epoch = o.steps_per_epoch(n)
-        if not self.per_epoch:
-            raise ParameterError(
-                f"batch_size = {o.batch_size}: no batch of it in {n} images; lower it or raise n_images"
-            )
-
-    def batches(self, epoch: int) -> Sequence[Tensor]:
-        """Slots of each step of an epoch, int64 each."""
-        return rng.permutation(
-            rng.key("order", self.seed, epoch, device=self.device), self.n
-        ).split(self.o.batch_size)
-
-    def plan(self, steps: Iterable[int]) -> Iterator[Step]:
-        """Epoch and slots of each step."""
-        batches, of_epoch = self.batches(0), 0
-        for step in steps:
-            epoch, batch = divmod(step, self.per_epoch)
-            if epoch != of_epoch:
-                batches, of_epoch = self.batches(epoch), epoch
-            yield step, epoch, batches[batch]
-
-
-class CaptionOrder(Order):
-    """Batches of ``m`` images of each of batch_size // m captions: StableRep's (Tian et al. 2023, authors' code).
-
-    Every caption's images are dealt out in a new order in every epoch, m at a time; in a round each caption comes once. What is left over of
-    a caption's images, and of a round's captions, waits for another epoch. A batch holds first one image of each caption, then another, so
-    that its m equal parts have no two images of one caption.
-
-    Raises: ParameterError when a caption has fewer than m images, or a batch holds fewer than two captions.
-    """
-
-    def __init__(
-        self, captions: Tensor, m: int, o: Optimisation, seed: int, device: torch.device
-    ) -> None:
-        super().__init__(len(captions), o, seed, device)
-        self.captions, self.m = captions.to(device), m
-        counts = torch.bincount(captions)
-        counts = counts[counts > 0]
-        self.number, self.rounds, self.at_once = (
-            len(counts),
-            int(counts.min()) // m,
-            min(o.batch_size // m, len(counts)),
-        )
-        if not self.rounds:
-            raise ParameterError(
-                f"{m} images per caption: a caption has {int(counts.min())}; lower images_per_caption or raise n_images"
-            )
-        if self.at_once < 2:
-            raise ParameterError(
-                f"batch_size = {o.batch_size}: holds {self.at_once} captions of {m} images each, at least 2 are needed; raise it"
-            )
-        self.per_epoch = self.rounds * (self.number // self.at_once)
-
-    def batches(self, epoch: int) -> Sequence[Tensor]:
-        """As of any order; each (captions · m,), image by image."""
-        order = rng.permutation(rng.key("order", self.seed, epoch, device=self.device), self.n)
-        order = order[
-            self.captions[order].argsort(stable=True)
-        ]  # caption by caption, each in its new order
-        counts = torch.bincount(self.captions)
-        counts = counts[counts > 0]
-        first = counts.cumsum(0) - counts
-        found = []
-        for turn in range(self.rounds):
-            who = rng.permutation(
-                rng.key("captions", self.seed, epoch, turn, device=self.device), self.number
-            )
-            dealt = order[
-                first[who]
-                + torch.arange(turn * self.m, (turn + 1) * self.m, device=self.device)[:, None]
-            ]  # (m, captions)
-            found += [
-                part.flatten()
-                for part in dealt.split(self.at_once, 1)
-                if part.shape[1] == self.at_once
-            ]
-        return found
-
-
+@dataclass
 class Training:
-    """One method's updates: the one step there is, whatever the method.
-
-    The step is a function of tensors of fixed shapes: pictures → views → :meth:`Method.outputs` → loss → update. What it changes keeps its place in
-    memory, and it reads nothing back, so that a GPU can replay it.
-    """
-
-    def __init__(
-        self, method: Method, views: Augmentation, o: Optimisation, device: torch.device
-    ) -> None:
-        self.method, self.views, self.o, self.device = method, views, o, device
-        method.to(device).train()
-        method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-        distributed.synchronise_statistics(method)
-        self.trained = [p for p in method.parameters() if p.requires_grad]
-        self.optimiser = o.of(self.trained)
-        self.terms: list[str] = []  # names of what a step returns
-        self._replayed = Replayed(self._update, self.state)
-
-    def step(
-        self, pictures: Tensor, slots: Tensor, keys: Tensor, labels: Tensor | None, rate: float
-    ) -> Tensor:
-        """One update.
-
-        Args:
-            pictures: uint8 (b, 3, h, w), with their slots, int64 (b,), and classes, int64 (b,), for a labelled method.
-            keys: int64 scalar, of the views of the epoch.
-            rate: the learning rate.
-
-        Returns: the loss and its parts, float32 (terms,), overwritten by the next step.
-        """
-        for group in self.optimiser.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
-        inputs = (pictures, slots, keys, *(() if labels is None else (labels,)))
-        return (self._update if distributed.several() else self._replayed)(*inputs)[0]
-
-    def _update(
-        self, pictures: Tensor, slots: Tensor, keys: Tensor, labels: Tensor | None = None
-    ) -> tuple[Tensor]:
-        def share(x: Tensor) -> Tensor:  # of this process; the images of a caption stay in one
-            together = x.view(self.method.images_per_label or 1, -1, *x.shape[1:])
-            return together[:, distributed.share(together.shape[1])].flatten(0, 1)
-
-        each = torch.stack(
-            [rng.fold(keys, share(slots), view) for view in range(self.method.views)]
-        )
-        half = self.o.precision == "bf16"
-        # colours are computed in float32 and rounded once, as the first layer would
-        views = self.views(share(pictures), each, torch.bfloat16 if half else torch.float32)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            outputs = self.method.outputs(views)
-        outputs = [distributed.gather(z.float()) for z in outputs]
-        loss, parts = self.method.loss(
-            outputs, None if labels is None else distributed.gather(share(labels))
-        )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        distributed.add_gradients(self.trained)
-        self.optimiser.step()
-        self.method.after([z.detach() for z in outputs])
-        self.terms = ["loss", *parts]
-        return (torch.stack([loss.detach(), *parts.values()]),)
-
-    def state(self) -> list[Tensor]:
-        """All that a step changes."""
-        kept = [
-            value
-            for p in self.trained
-            for value in self.optimiser.state[p].values()
-            if isinstance(value, Tensor)
-        ]
-        return [*self.method.parameters(), *self.method.buffers(), *kept]
-
-    @torch.no_grad()
-    def take(self, method: Method) -> None:
-        """Copy the values of a method of the same form into place, and forget what the optimiser has seen."""
-        for place, value in zip(_tensors(self.method), _tensors(method), strict=True):
-            place.copy_(value)
-        for p in self.trained:
-            for value in self.optimiser.state[p].values():
-                value.zero_()
-
-
-def _tensors(method: Method) -> list[Tensor]:
-    return [*method.parameters(), *method.buffers()]
-
-
-def _form(
-    method: Method, views: Augmentation, o: Optimisation, device: torch.device, compiled: bool
-) -> tuple[Any, ...]:
-    """All that decides a step but values: trainings of one form may share it."""
-    shapes = [(x.shape, x.dtype) for x in _tensors(method)]
-    settings = (o.precision, o.optimiser, o.weight_decay)
-    return (
-        type(method),
-        method.o,
-        type(method.encoder),
-        method.encoder.options,
-        views,
-        settings,
-        device,
-        compiled,
-        shapes,
-    )
-
-
-_last: list[
-    tuple[tuple[Any, ...], Training]
-] = []  # the last form on a GPU and its training, whose graphs the next one may use
-
-
-def _shared(device: torch.device) -> bool:
-    return device.type == "cuda" and not distributed.several()
-
-
-def _training(
-    method: Method, views: Augmentation, o: Optimisation, device: torch.device, compiled: bool
-) -> Training:
-    """A training of the method; on a GPU of a copy of it, in the place of the last one's where their forms are the same."""
-    method.to(device).train()
-    if not _shared(device):
-        return Training(method, views, o, device)
-    form = _form(method, views, o, device, compiled)
-    if not _last or _last[0][0] != form:
-        _last.clear()  # before the new one needs its memory
-        _last.append((form, Training(copy.deepcopy(method), views, o, device)))
-        if compiled:
-            encoder: Any = _last[0][1].method.encoder
-            encoder.embed = torch.compile(encoder.embed)
-    _last[0][1].take(method)
-    return _last[0][1]
-
-
-def pretrain(
-    images: Tensor | Batches,
-    method: Method,
-    augmentation: Augmentation,
-    o: Optimisation,
-    seed: int = 0,
-    checkpoint: Path | None = None,
-    identity: str = "",
-    on_step: Callable[[int], None] | None = None,
-    until: int | None = None,
-    labels: Tensor | None = None,
-) -> Trained:
-    """Train a method's encoder in place. Under ``accelerate launch`` every process takes its share of each batch, see :mod:`synthlearn.core.distributed`.
+    """What an encoder is trained on, and how.
 
     Args:
-        images: uint8 (n, 3, h, w) on the training device, or a feed of such.
+        images: uint8 (n, 3, h, w) on the training device, or batches of such.
         method: a loss over ``method.views`` views of each image, with the encoder inside.
-        seed: of the order of images and of the views. Both are functions of (seed, epoch, image): nothing random is kept.
-        checkpoint: file to continue from if it exists, written about every 20 seconds; the caller removes it once the encoder
-            is in a safe place.
-        identity: what a checkpoint must say it belongs to (the id of the row's spec).
-        on_step: called with the number of finished steps, for tests and progress.
-        until: stop after this many steps, without finishing (to replay the start of a recorded run).
-        labels: class of each slot, int64 (n,), for a labelled method.
+        views: how they are drawn.
+        optimisation: how weights are updated.
+        seed: of the order of images and of the views. Both are functions of (seed, epoch, image):
+            nothing random is kept.
+        labels: class of each image, int64 (n,), for a labelled method.
 
-    Raises: CheckpointError if the checkpoint is damaged or belongs to another run; TrainingDiverged if the loss is not finite;
-        ParameterError if a labelled method has no labels; OutOfTime when the deadline has passed, after writing the checkpoint.
+    Raises: ParameterError if a labelled method has no labels, or no batch can be filled.
+
+    >>> import synthlearn as sl
+    >>> from synthlearn.learn.methods import AlignUniform
+    >>> images = sl.generator("noise-white").sample(range(32), size=32)
+    >>> method = AlignUniform(sl.encoders.SmallAlexNet(width=1 / 16, input_size=32))
+    >>> views, settings = sl.augment.Augmentation(crop=32), Optimisation(epochs=2, batch_size=16)
+    >>> trained = Training(images, method, views, settings).run()
+    >>> trained.curves["step"]
+    [1, 2, 3, 4]
     """
-    if method.labelled and labels is None:
-        raise ParameterError(
-            f"{type(method).__name__}: needs the classes of a fixed pool; choose a source that has classes, and refresh = 0"
-        )
-    device, n, began = (
-        images.device,
-        len(images) if isinstance(images, Tensor) else images.n,
-        time.perf_counter(),
-    )
-    order: Order
-    if method.images_per_label and labels is not None:
-        order = CaptionOrder(labels, method.images_per_label, o, seed, device)
-        distributed.check_batches(order.at_once * order.per_epoch, order.at_once)
-    else:
-        order = Order(n, o, seed, device)
-        distributed.check_batches(
-            n if o.last_batch == "kept" else n - n % o.batch_size, o.batch_size
-        )
-    labels = labels.to(device) if method.labelled and labels is not None else None
-    steps = o.epochs * order.per_epoch
-    training = _training(method, augmentation, o, device, steps >= COMPILED_FROM)
-    every = max(1, math.ceil(steps / CURVE_POINTS))
-    states = {"method": training.method.state_dict()}
-    reached = checkpoints.Progress(curves={"step": []})
-    if checkpoint is not None and checkpoint.exists():
-        reached = checkpoints.restore(checkpoint, identity, states, training.optimiser)
+
+    images: Tensor | Batches
+    method: Method
+    views: Augmentation
+    optimisation: Optimisation
+    seed: int = 0
+    labels: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.method.labelled and self.labels is None:
+            raise ParameterError(
+                f"{type(self.method).__name__}: needs the classes of a fixed pool; "
+                "choose a source that has classes, and refresh = 0"
+            )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the training happens: where its images are."""
+        return self.images.device
+
+    def order(self) -> Order:
+        """The order of its images; raises ParameterError when it fills no batch."""
+        method, labels = self.method, self.labels
+        if method.images_per_label and labels is not None:
+            m = method.images_per_label
+            return CaptionOrder(labels, m, self.optimisation, self.seed, self.device)
+        n = len(self.images) if isinstance(self.images, Tensor) else self.images.n
+        return Order(n, self.optimisation, self.seed, self.device)
+
+    def views_seen(self) -> int:
+        """Views that the whole training shows its network."""
+        images = self.optimisation.epochs * self.order().images_per_epoch()
+        return self.method.views * images
+
+    def run(
+        self,
+        checkpoint: Path | None = None,
+        identity: str = "",
+        until: int | None = None,
+        on_step: Callable[[int], None] | None = None,
+    ) -> Trained:
+        """Train the method's encoder in place. Under ``accelerate launch`` every process takes its
+        share of each batch, see :mod:`synthlearn.core.distributed`.
+
+        Args:
+            checkpoint: file to continue from if it exists, written about every 20 seconds; the
+                caller removes it once the encoder is in a safe place.
+            identity: what a checkpoint must say it belongs to (the id of the row's spec).
+            until: stop after this many steps, without finishing (to replay the start of a recorded
+                run).
+            on_step: called with the number of finished steps, for tests and progress.
+
+        Raises: CheckpointError if the checkpoint is damaged or belongs to another run;
+        TrainingDiverged if the loss is not finite; OutOfTime when the deadline has passed, after
+        writing the checkpoint.
+        """
+        run = _Run(self, checkpoint, identity)
+        run.loop(until, on_step)
+        return run.finish()
+
+
+class _Run:
+    """One run of a training: what is set up, how far it is."""
+
+    def __init__(self, training: Training, checkpoint: Path | None, identity: str) -> None:
+        self.began = time.perf_counter()
+        self.training, self.path, self.identity = training, checkpoint, identity
+        method, device = training.method, training.device
+        optimisation, labels = training.optimisation, training.labels
+        self.order = training.order()
+        _check_shares(self.order, optimisation)
+        self.steps = optimisation.epochs * self.order.per_epoch
+        self.labels = labels.to(device) if method.labelled and labels is not None else None
+        compiled = self.steps >= COMPILED_FROM
+        self.update = step_for(method, training.views, optimisation, device, compiled)
+        self.progress = self._restored()
+        self.before = self.progress.seconds  # of earlier tries
+        self.saved = time.perf_counter()
+        self.recent = _Recent(max(1, math.ceil(self.steps / CURVE_POINTS)), device)
+
+    def _restored(self) -> Progress:
+        """How far the checkpoint is, whose values are put in place; or the start."""
+        if self.path is None or not self.path.exists():
+            return Progress(curves={"step": []})
+        optimiser = self.update.optimiser
+        reached = checkpoints.restore(self.path, self.identity, self._states(), optimiser)
         reached.resumed += 1
-    saved, spent, recent = time.perf_counter(), reached.seconds, None
-    planned = order.plan(range(reached.step, min(steps, until or steps)))
-    batches = (
-        ((step, images[step[2]]) for step in planned)
-        if isinstance(images, Tensor)
-        else images.prefetch(planned)
-    )
-    of_epoch, keys = -1, torch.zeros((), dtype=torch.int64)
-    with progress.bar(steps, "training", "step") as shown:
-        shown.update(reached.step)
-        for (step, epoch, slots), pictures in batches:
-            if epoch != of_epoch:
-                of_epoch, keys = epoch, rng.key("views", seed, epoch, device=device)
-            rate = learning_rate(step, steps, o)
-            found = training.step(
-                pictures, slots, keys, None if labels is None else labels[slots], rate
-            )
-            if recent is None:
-                recent, filled = torch.empty((len(found), every), device=device), 0
-            recent[:, filled] = found
-            filled += 1
-            reached.step = step + 1
-            if reached.step % every == 0 or reached.step == steps:
-                _log(
-                    reached,
-                    dict(zip(training.terms, recent[:, :filled].cpu(), strict=True)),
-                    checkpoint,
-                    rate,
+        return reached
+
+    def _states(self) -> dict[str, dict[str, Tensor]]:
+        return {"method": self.update.method.state_dict()}
+
+    def loop(self, until: int | None, on_step: Callable[[int], None] | None) -> None:
+        """Make the steps that are left, up to ``until``."""
+        reached, seed = self.progress, self.training.seed
+        epoch, keys = -1, torch.zeros((), dtype=torch.int64)
+        plan = self.order.plan(range(reached.step, min(self.steps, until or self.steps)))
+        with progress.bar(self.steps, "training", "step") as bar:
+            bar.update(reached.step)
+            for step, pictures in self._batches(plan):
+                if step.epoch != epoch:
+                    epoch = step.epoch
+                    keys = rng.key("views", seed, epoch, device=self.training.device)
+                labels = None if self.labels is None else self.labels[step.indices]
+                rate = learning_rate(step.number, self.steps, self.training.optimisation)
+                self.recent.add(self.update(pictures, step.indices, keys, labels, rate))
+                reached.step = step.number + 1
+                if reached.step % self.recent.size == 0 or reached.step == self.steps:
+                    self._add_point(rate)
+                    bar.set_postfix(loss=f"{reached.curves['loss'][-1]:.3f}", refresh=False)
+                bar.update()
+                late = self._save_if_due()
+                if on_step is not None:
+                    on_step(reached.step)
+                if late:
+                    raise OutOfTime(
+                        f"the time is over after {reached.step} of {self.steps} updates, "
+                        "which are kept: the next call goes on from there"
+                    )
+
+    def _batches(self, plan: Iterable[Step]) -> Iterable[tuple[Step, Tensor]]:
+        images = self.training.images
+        if isinstance(images, Tensor):
+            return ((step, images[step.indices]) for step in plan)
+        return images.prefetch(plan)
+
+    def _add_point(self, rate: float) -> None:
+        """Append the means since the last point to the curves. Raises TrainingDiverged."""
+        step, curves = self.progress.step, self.progress.curves
+        curves["step"].append(step)
+        for name, value in zip(self.update.terms, self.recent.means(), strict=True):
+            if not math.isfinite(value) or abs(value) > EXPLODED:
+                if self.path is not None:
+                    self.path.unlink(missing_ok=True)
+                raise TrainingDiverged(
+                    f"{name} = {value} at step {step}, where lr was {rate:.3g}: training diverged; "
+                    "try a lr three times lower, a larger batch_size, or precision = 'fp32' "
+                    "(-p lr …, --set lr=…)"
                 )
-                filled = 0
-                shown.set_postfix(loss=f"{reached.curves['loss'][-1]:.3f}", refresh=False)
-            shown.update()
-            late = checkpoint is not None and deadline.passed() and not filled
-            if (
-                checkpoint is not None
-                and distributed.first()
-                and not filled
-                and (late or time.perf_counter() - saved > checkpoints.SECONDS)
-            ):
-                reached.seconds = spent + time.perf_counter() - began
-                checkpoints.save(checkpoint, identity, reached, states, training.optimiser)
-                saved = time.perf_counter()
-            if on_step is not None:
-                on_step(reached.step)
-            if late:
-                raise OutOfTime(
-                    f"the time is over after {reached.step} of {steps} updates, which are kept: the next call goes on from there"
-                )
-    if training.method is not method:
-        with torch.no_grad():
-            for place, value in zip(_tensors(method), _tensors(training.method), strict=True):
-                place.copy_(value)
-    method.eval()
-    return Trained(reached.curves, spent + time.perf_counter() - began, reached.resumed)
+            curves.setdefault(name, []).append(round(value, 6))
+
+    def _save_if_due(self) -> bool:
+        """Write the checkpoint, between points of the curves alone, where it is time; whether the
+        time is over."""
+        if self.path is None or self.recent.filled:
+            return False
+        late, now = deadline.passed(), time.perf_counter()
+        if distributed.first() and (late or now - self.saved > checkpoints.SECONDS):
+            self.progress.seconds = self.before + now - self.began
+            optimiser = self.update.optimiser
+            checkpoints.save(self.path, self.identity, self.progress, self._states(), optimiser)
+            self.saved = time.perf_counter()
+        return late
+
+    def finish(self) -> Trained:
+        """Leave the trained values in the method that was given."""
+        method = self.training.method
+        if self.update.method is not method:
+            copy_values(self.update.method, method)
+        method.eval()
+        seconds = self.before + time.perf_counter() - self.began
+        return Trained(self.progress.curves, seconds, self.progress.resumed)
 
 
-def _log(
-    reached: checkpoints.Progress, recent: dict[str, Tensor], checkpoint: Path | None, lr: float
-) -> None:
-    """Append the means since the last point; ``recent``: values by name, (steps,). Raises TrainingDiverged."""
-    curves = reached.curves
-    curves["step"].append(reached.step)
-    for name, values in recent.items():
-        value = float(values.mean())
-        if not math.isfinite(value) or abs(value) > EXPLODED:
-            if checkpoint is not None:
-                checkpoint.unlink(missing_ok=True)
-            raise TrainingDiverged(
-                f"{name} = {value} at step {reached.step}, where lr was {lr:.3g}: training diverged; try a lr three times lower, a larger batch_size, or "
-                f"precision = 'fp32' (-p lr …, --set lr=…)"
-            )
-        curves.setdefault(name, []).append(round(value, 6))
+class _Recent:
+    """Losses of up to ``size`` steps since the last point of the curves, kept on the device: the
+    host waits for them once a point."""
+
+    def __init__(self, size: int, device: torch.device) -> None:
+        self.size, self.device = size, device
+        self.filled = 0
+        self.values: Tensor | None = None  # (terms, size)
+
+    def add(self, values: Tensor) -> None:
+        """Keep a step's values, float32 (terms,)."""
+        if self.values is None:
+            self.values = torch.empty((len(values), self.size), device=self.device)
+        self.values[:, self.filled] = values
+        self.filled += 1
+
+    def means(self) -> Iterator[float]:
+        """Mean of each term, after which nothing is kept."""
+        assert self.values is not None
+        values, self.filled = self.values[:, : self.filled].cpu(), 0
+        return (float(row.mean()) for row in values)
+
+
+def _check_shares(order: Order, optimisation: Optimisation) -> None:
+    """Raise ParameterError unless processes can share every batch of an epoch equally."""
+    if isinstance(order, CaptionOrder):
+        distributed.check_batches(order.at_once * order.per_epoch, order.at_once)
+        return
+    size = optimisation.batch_size
+    kept = order.n if optimisation.last_batch == "kept" else order.n - order.n % size
+    distributed.check_batches(kept, size)

@@ -10,7 +10,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..core.errors import ParameterError
-from ..learn.encoders import Encoder, read_state, restore
+from ..learn.encoders import Encoder
+from ..learn.weights import read_state, restore
 
 DROPPED = ("AuxLogits.", "fc.")  # of the file: both classifiers
 

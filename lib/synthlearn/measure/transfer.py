@@ -17,10 +17,9 @@ from ..core.augment import Augmentation
 from ..core.errors import DataError
 from ..data import datasets
 from ..data.datasets import ImageSet
-from ..learn import train
 from ..learn.encoders import Encoder
 from ..learn.methods import Supervised
-from ..learn.train import Optimisation
+from ..learn.train import Optimisation, Training
 from . import probe, tasks
 from .probe import Measured
 
@@ -197,14 +196,8 @@ def _fine_tuned(
     images = probe.centre_view(training.images, size)
     method = Supervised(copy.deepcopy(encoder), {}, len(training.classes), seed)
     views = Augmentation(size, scale_min=0.5, jitter_p=0.0, grey_p=0.0)
-    train.pretrain(
-        images.to(device),
-        method,
-        views,
-        Optimisation(epochs, FINE_TUNING_BATCH, lr),
-        seed,
-        labels=training.labels,
-    )
+    optimisation = Optimisation(epochs, FINE_TUNING_BATCH, lr)
+    Training(images.to(device), method, views, optimisation, seed, training.labels).run()
     with torch.no_grad():
         found = [
             method.head(method.encoder.embed(x)).argmax(1).cpu()

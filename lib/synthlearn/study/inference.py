@@ -13,7 +13,7 @@ from . import records
 
 PRIMARY = "fc6_linear"
 MAIN = "main"  # measurement: each record's own, see :func:`metric`
-# Rows whose runs lie equally far apart: alignment and uniformity on any pictures; two views as each other's only positive; several positives; classes.
+# Each method says its own in Method.family. Rows whose runs lie equally far apart: alignment and uniformity on any pictures; two views as each other's only positive; several positives; classes.
 FAMILIES = {
     "align_uniform": "alignment and uniformity",
     "simclr": "two views",

@@ -14,7 +14,7 @@ from ..core.options import AUTO, shown, the_device
 from ..data import datasets
 from ..learn.encoders import SMALL_ALEXNET, TRAINABLE
 from ..learn.methods import METHODS
-from ..learn.train import Optimisation
+from ..learn.optimisation import Optimisation
 
 NAMES = ("smoke", "cpu", "gpu", "paper")
 DEVICES = ("cpu", "cuda")
@@ -42,7 +42,7 @@ class Profile:
     n_images, image_size: pictures to pre-train on and their side in pixels. crop: side of a view; scale_min: least area of a crop.
     jitter, hue, jitter_p, augmentation, downsample (a probability): see :class:`synthlearn.core.augment.Augmentation`. method: see :mod:`synthlearn.learn.methods`.
     encoder: SmallAlexNet, resnet18, resnet50 or vit; width: of the SmallAlexNet.
-    epochs, batch_size, lr (per 256 images), schedule, weight_decay, precision, optimiser, last_batch: see :class:`synthlearn.learn.train.Optimisation`.
+    epochs, batch_size, lr (per 256 images), schedule, weight_decay, precision, optimiser, last_batch: see :class:`synthlearn.learn.optimisation.Optimisation`.
     refresh: share of the pictures that is new in every epoch, 0: a fixed pool, 1: a stream that never repeats.
     data, per_class: real set of the probe, and how many of its training images of each class (0: all).
     seeds: how many; threads: of one run on a CPU; device: "auto", "cpu", "cuda" ….

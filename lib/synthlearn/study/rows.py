@@ -201,8 +201,31 @@ def spec(row: Row, profile: Profile, seed: int) -> dict[str, Any]:
         described["method"] = methods.spec(p.method, row.method_options)
         if row.classes != "own":
             described["method"]["classes"] = row.classes
-        described["augmentation"] = p.augmenter().described()
-        described["optimisation"] = p.optimisation().described()
+        described["augmentation"] = p.augmenter().spec()
+        described["optimisation"] = p.optimisation().spec()
         described["normalisation"] = MEAN + STD
         described["numerics"] = {"device": p.device.split(":")[0], "threads": p.threads}
-    return described
+    return _as_before(described)
+
+
+# Options that came later than most records, with what was meant before.
+LATER: dict[tuple[str, str], Any] = {
+    ("optimisation", "optimiser"): "sgd",
+    ("optimisation", "last_batch"): "kept",
+    ("augmentation", "downsample_p"): 0.0,
+    ("method", "uniform_weight"): 1.0,
+}
+
+
+def _as_before(spec: dict[str, Any]) -> dict[str, Any]:
+    """A spec without the values of :data:`LATER`, so that older records keep their ids."""
+
+    def later(table: str, field: str, value: Any) -> bool:
+        return (table, field) in LATER and LATER[table, field] == value
+
+    return {
+        table: {k: v for k, v in content.items() if not later(table, k, v)}
+        if isinstance(content, dict)
+        else content
+        for table, content in spec.items()
+    }

@@ -146,27 +146,10 @@ def _pretrain(
     images = stream.batches(source, p.n_images, p.image_size, seed, p.device, p.refresh)
     pool_seconds = time.perf_counter() - began
     method, labels = method_of(row, p, seed, source)
-    trained = train.pretrain(
-        images,
-        method,
-        p.augmenter(),
-        p.optimisation(),
-        seed,
-        checkpoint(identity),
-        identity,
-        labels=labels,
-    )
+    training = train.Training(images, method, p.augmenter(), p.optimisation(), seed, labels)
+    trained = training.run(checkpoint(identity), identity)
     encoders.save(encoder_file(identity), method.encoder, {"record": identity})
-    return trained, pool_seconds, method.views * shown(method, p, labels)
-
-
-def shown(method: methods.Method, p: Profile, labels: Tensor | None = None) -> int:
-    """Pictures that a whole training shows, each as often as it comes up: an epoch's last batch is smaller, and batches of captions leave some out."""
-    o, cpu = p.optimisation(), torch.device("cpu")
-    order = train.Order(p.n_images, o, 0, cpu)
-    if method.images_per_label and labels is not None:
-        order = train.CaptionOrder(labels.cpu(), method.images_per_label, o, 0, cpu)
-    return o.epochs * sum(map(len, order.batches(0)[: order.per_epoch]))
+    return trained, pool_seconds, training.views_seen()
 
 
 def short_trained(row: Row, p: Profile, seed: int) -> encoders.Encoder:
@@ -176,7 +159,7 @@ def short_trained(row: Row, p: Profile, seed: int) -> encoders.Encoder:
         source.sample(torch.arange(p.n_images), p.image_size, seed, p.device), p.device
     )
     method, labels = method_of(row, p, seed, source)
-    train.pretrain(images, method, p.augmenter(), p.optimisation(), seed, labels=labels)
+    train.Training(images, method, p.augmenter(), p.optimisation(), seed, labels).run()
     return method.encoder
 
 
@@ -379,9 +362,8 @@ def replay(row: Row, profile: Profile, seed: int, measure: bool = False) -> list
                 ]
         method, labels = method_of(row, p, seed, source)
         last = found["curves"]["step"][:REPLAY_POINTS][-1]
-        curve = train.pretrain(
-            images, method, p.augmenter(), p.optimisation(), seed, until=last, labels=labels
-        ).curves["loss"]
+        training = train.Training(images, method, p.augmenter(), p.optimisation(), seed, labels)
+        curve = training.run(until=last).curves["loss"]
     top1 = _top1(row, p, seed, encoder_file(found["id"])) if measure or not row.trained else {}
     points, recorded = found["curves"].get("loss", [])[: len(curve)], _recorded(found, top1)
     if same:
@@ -421,7 +403,7 @@ def rerun(row: Row, profile: Profile, seed: int) -> list[Comparison]:
             source = source_of(row, profile, seed)
             images = stream.batches(source, p.n_images, p.image_size, seed, p.device, p.refresh)
             method, labels = method_of(row, p, seed, source)
-            train.pretrain(images, method, p.augmenter(), p.optimisation(), seed, labels=labels)
+            train.Training(images, method, p.augmenter(), p.optimisation(), seed, labels).run()
             encoders.save(trained, method.encoder, {"record": found["id"]})
         top1 = _top1(row, p, seed, trained)
     same = machine.same(found["provenance"], p.device)

@@ -46,7 +46,7 @@ def labelled(p: Profile) -> list[ImageSet]:
 def of_row(row: Row, profile: Profile) -> str:
     """Pictures, two steps of training and the probes of a row, seed 0, all smaller than in the study."""
     p = dataclasses.replace(row.profile(profile), n_images=PICTURES, batch_size=BATCH, device="cpu")
-    training, test = labelled(p)
+    labelled_training, test = labelled(p)
     if row.kind in ("raw_pixels", "mean_colours"):
         x, y = (
             (
@@ -54,9 +54,9 @@ def of_row(row: Row, profile: Profile) -> str:
                 if row.kind == "mean_colours"
                 else probe.raw_pixels(s.images, p.crop)
             )
-            for s in (training, test)
+            for s in (labelled_training, test)
         )
-        m = probe.linear(x, training.labels, y, test.labels, len(test.classes))
+        m = probe.linear(x, labelled_training.labels, y, test.labels, len(test.classes))
         return digest(m.correct, m.l2)
     encoder: encoders.Encoder = encoders.build(p.encoder, p.width, p.crop, 0)
     begun = ""
@@ -74,14 +74,13 @@ def of_row(row: Row, profile: Profile) -> str:
         method, labels = run.method_of(few, p, 0, source)
         if labels is not None and "images_per_caption" in options:
             labels %= CAPTIONS
-        curves = train.pretrain(
-            images, method, p.augmenter(), p.optimisation(), 0, until=STEPS, labels=labels
-        ).curves
+        training = train.Training(images, method, p.augmenter(), p.optimisation(), 0, labels)
+        curves = training.run(until=STEPS).curves
         begun, encoder = (
             digest(images.batch(1, slots), curves, *method.state_dict().values()),
             method.encoder,
         )
-    measured = probe.measure(encoder.eval(), training, test, 0)
+    measured = probe.measure(encoder.eval(), labelled_training, test, 0)
     return digest(begun, *(m.correct for m in measured.values()), [m.l2 for m in measured.values()])
 
 

@@ -20,7 +20,7 @@ from ..core.errors import CheckpointError, OutOfTime, ParameterError, TrainingDi
 from ..core.graph import Replayed
 from ..core.options import Options, build
 from ..learn import checkpoint
-from ..learn.encoders import restore
+from ..learn.weights import restore
 from .sampling import Denoiser, step
 from .unet import UNet
 
