@@ -1,5 +1,6 @@
-"""The project's own promises: one list of dependencies, no large file, no machine path, commands that exist."""
+"""The project's own promises: one list of dependencies, no large file, commands that exist."""
 
+import importlib.metadata
 import json
 import os
 import re
@@ -162,34 +163,6 @@ def test_the_readmes_commands_are_the_ci_s():
     )
 
 
-def test_rooms_import_downwards_only():
-    floors = {"rng": 0, "image": 0, "files": 0, "errors": 0, "progress": 0, "vision": 0, "stats": 0, "pyramid": 0, "ifs": 0, "distributed": 0,
-              "deadline": 0, "graph": 0, "kernels": 0, "norms": 0,
-              "checkpoint": 1, "view_kernel": 0.5, "options": 0, "arguments": 0,
-              "catalogue": 4, "text": 1, "encoders": 1, "losses": 1, "machine": 1, "intervals": 0,
-              "augment": 1, "datasets": 1, "generators": 1.5, "methods": 1.5, "tasks": 1.5, "inception": 1.5, "text2image": 1.5,
-              "train": 2, "probe": 2,
-              "metrics": 2, "properties": 2, "transfer": 2, "stream": 2, "export": 2,
-              "fidelity": 2.5, "long_tail": 2.5, "memory": 2.5, "private": 2.5, "study": 3, "book": 4, "__main__": 5}  # fmt: skip
-    library = ROOT / "lib" / "synthlearn"
-    for path in library.rglob("*.py"):
-        room = path.relative_to(library).parts[0].removesuffix(".py")
-        if room == "__init__":
-            continue
-        depth = len(path.relative_to(library).parts)
-        for dots, module, names in re.findall(
-            r"^\s*from (\.+)(\w*)[\w.]* import (.+)$", path.read_text(), re.MULTILINE
-        ):
-            if len(dots) != depth:
-                continue
-            for target in [module] if module else re.findall(r"\w+", names):
-                if target in floors and target != room:
-                    assert floors[target] < floors[room] or floors[room] in (0, 2), (
-                        str(path),
-                        target,
-                    )  # parts do not know each other, but feature visualisations look into encoders
-
-
 def test_actions_are_pinned_by_commit():
     for path in (ROOT / ".github" / "workflows").glob("*.yml"):
         for action in re.findall(r"uses: (.+)$", path.read_text(), re.MULTILINE):
@@ -232,3 +205,15 @@ def test_citation_workflows_and_hooks_name_what_exists():
         and set(told) <= targets
         and len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) < 40
     )
+
+
+def test_every_pinned_package_runs_on_every_python_that_we_name():
+    """As each says of itself, from the first release of 3.11 on."""
+    from packaging.specifiers import SpecifierSet
+
+    for name, version in locked().items():
+        package = importlib.metadata.distribution(name)
+        if package.version.partition("+")[0] == version:
+            bounds = SpecifierSet(package.metadata.get("Requires-Python") or "")
+            for python in ("3.11.0", "3.12.0", "3.13.0"):
+                assert bounds.contains(python), (name, version, str(bounds))
