@@ -316,22 +316,22 @@ def test_a_gpus_way_and_a_cpus_paint_the_same_sigma_pictures(options, size):
     g = sl.generator("fractals-sigma", points=3000, **options)
     indices = torch.tensor([0, 7, 7, 1000, 3, 12345])
     keys = rng.key("fractals", 2, indices)
-    on_gpu, on_cpu = (g.painted(keys, indices, size, 2, way) for way in (True, False))
+    on_gpu, on_cpu = (g.paint_on(keys, indices, size, 2, way) for way in (True, False))
     assert torch.equal(on_gpu, on_cpu)
 
 
 def test_a_chunk_makes_each_rendering_that_it_shows_once(monkeypatch):
     g, made = sl.generator("fractals-sigma", points=100), []
-    render = g._rendered
+    render = g._render
 
     def watched(numbers, *rest):
         made.extend(numbers.tolist())
         return render(numbers, *rest)
 
-    monkeypatch.setattr(g, "_rendered", watched)
+    monkeypatch.setattr(g, "_render", watched)
     indices = torch.arange(300)
     keys = rng.key("fractals", 0, indices)
-    g.painted(keys, indices, 32, 0, True)
+    g.paint_on(keys, indices, 32, 0, True)
     shown = set()
     for i, count in enumerate(rng.integers(rng.fold(keys, 1), 1, 6).tolist()):
         drawn = rng.integers(rng.fold(keys[i], 2, torch.arange(count), 0), 0, 512)
@@ -341,7 +341,7 @@ def test_a_chunk_makes_each_rendering_that_it_shows_once(monkeypatch):
 
 def test_points_beyond_memory_are_rendered_in_parts_of_the_same_bits(monkeypatch):
     g, numbers = sl.generator("fractals-sigma", points=1000), torch.arange(10)
-    whole, parts, render = g.renderings(numbers, 32, 0), [], g._rendered
+    whole, parts, render = g.renderings(numbers, 32, 0), [], g._render
 
     def watched(part, *rest):
         parts.append(len(part))
@@ -349,5 +349,5 @@ def test_points_beyond_memory_are_rendered_in_parts_of_the_same_bits(monkeypatch
 
     room = 3 * 1000 * sigma_fractals.POINT_BYTES
     monkeypatch.setattr(sigma_fractals, "working_memory", lambda device: room)
-    monkeypatch.setattr(g, "_rendered", watched)
+    monkeypatch.setattr(g, "_render", watched)
     assert torch.equal(g.renderings(numbers, 32, 0), whole) and parts == [3, 3, 3, 1]

@@ -70,7 +70,7 @@ def test_painting_takes_at_most_the_memory_that_decides_the_chunk(name, monkeypa
 def test_a_rendering_takes_at_most_the_memory_that_decides_how_many_are_made_at_once():
     g = sl.generator("fractals-sigma")
     with PeakMemory() as memory:
-        g._rendered(torch.arange(8), 64, 0)
+        g._render(torch.arange(8), 64, 0)
     bytes_a_point = memory.peak / 8 / g.options.points
     assert sigma_fractals.POINT_BYTES / 2 < bytes_a_point <= sigma_fractals.POINT_BYTES
 
@@ -160,7 +160,7 @@ def test_the_host_reads_only_how_many_renderings_a_chunk_of_sigma_fractals_needs
     numbers, own, count = g.instances(keys, keys)
     with pytest.raises(READ):
         numbers.unique(return_inverse=True)
-    densities = g._rendered(torch.arange(7, device=FAKE), 64, 0)
+    densities = g._render(torch.arange(7, device=FAKE), 64, 0)
     which = torch.zeros_like(numbers)
     pictures = sigma_fractals.compose(keys, own, count, densities, which, 128, True)
     assert pictures.shape == (5, 3, 128, 128) and pictures.device.type == FAKE

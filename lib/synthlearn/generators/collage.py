@@ -1,11 +1,13 @@
-"""Collages: our own family of noise, with one option for each property that the other families are told apart by.
+"""Collages: our own family of noise, an option for each property that sets the others apart.
 
-Opaque leaves as in dead leaves, by any law of radii; on them a field of the picture, coloured noise with a power law or a random program; colours
-from a law; two collages may be mixed pixel by pixel. What the options should be is searched for (``workflow/search.toml``), not designed.
+Opaque leaves as in dead leaves, by any law of radii; on them a field of the picture, coloured noise
+with a power law or a random program; colours from a law; two collages may be mixed pixel by pixel.
+What the options should be is searched for (``workflow/search.toml``), not designed.
 """
 
 import math
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import ClassVar
 
 import torch
@@ -20,19 +22,36 @@ from .registry import register
 
 RULES = ("none", "convex", "cutmix")
 COLOURS = ("uniform", "photo", "palette")
-PALETTE = 6  # colours of a picture with a palette
-# Luma, and two opponent colours, as standard deviations of a photograph-like law: most of what varies is brightness (Ruderman et al. 1998 find
-# the same axes in photographs; the numbers here are ours).
+PALETTE = 6  # colours of a picture with a palette; chosen here
+# Luma and two opponent colours, of which brightness varies most. Ruderman et al. 1998 find the same
+# axes in photographs.
 AXES = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (0.5, -1.0, 0.5))
-SPREAD = (0.28, 0.10, 0.05)
+SPREAD = (0.28, 0.10, 0.05)  # standard deviations along the axes; chosen here
 PROGRAMS = Programs("programs", ProgramsOptions())
+
+
+class Draw(IntEnum):
+    """What is drawn for a picture."""
+
+    LEAVES = 0  # by dead_leaves.cover
+    COLOUR = 1  # and a leaf's number more: of that leaf
+    FIELD = 2
+    SIGN = 3  # and a leaf's number more: whether it turns the field over
+    PART = 4  # of two that are mixed
+    MIXING = 5
+    PALETTE = 6
 
 
 @dataclass(frozen=True)
 class CollageOptions(Options):
-    """``shape``: of the leaves, as of dead leaves. ``exponent``: σ of their radii's density r^−σ − 1. ``field``: what is on a leaf besides its colour,
-    "none", "spectrum" (noise of amplitude 1/f^slope) or "programs"; ``amplitude``: its standard deviation, 1 is the range of a channel.
-    ``slope``: of the spectrum. ``colour``: law of the leaves' colours, see :func:`colours`. ``rule``: whether two collages make a picture, and how."""
+    """Options of collages.
+
+    ``shape``: of the leaves, as of dead leaves. ``exponent``: σ of their radii's density r^−σ − 1.
+    ``field``: what is on a leaf besides its colour, "none", "spectrum" (noise of amplitude
+    1/f^slope) or "programs"; ``amplitude``: its standard deviation, 1 is the range of a channel.
+    ``slope``: of the spectrum. ``colour``: law of the leaves' colours, see :func:`colours`.
+    ``rule``: whether two collages make a picture, and how.
+    """
 
     shape: str = "mixed"
     exponent: float = 3.0
@@ -42,8 +61,11 @@ class CollageOptions(Options):
     colour: str = "uniform"
     rule: str = "none"
     allowed: ClassVar = {
-        "shape": (*SHAPES, "mixed"), "field": ("none", "spectrum", "programs"), "colour": COLOURS, "rule": RULES,
-    }  # fmt: skip
+        "shape": (*SHAPES, "mixed"),
+        "field": ("none", "spectrum", "programs"),
+        "colour": COLOURS,
+        "rule": RULES,
+    }
     at_least: ClassVar = {"exponent": 0.1, "amplitude": 0.0, "slope": 0.0}
     at_most: ClassVar = {"exponent": 20.0, "amplitude": 100.0, "slope": 5.0}
 
@@ -60,7 +82,7 @@ class CollageOptions(Options):
     rule="cutmix",
 )
 class Collage(Generator):
-    """Leaves of any law with a field on them, in colours of a law, alone or mixed two by two: the family that a search chooses from."""
+    """Leaves with a field on them, in colours of a law, alone or mixed: what a search chooses."""
 
     Options = CollageOptions
     stream = "collage"
@@ -70,74 +92,65 @@ class Collage(Generator):
         if self.options.rule == "none":
             return self._one(keys, indices, size, seed)
         own = part_indices(indices, 2)
-        two = torch.stack(
-            [self._one(rng.fold(keys, 4, k), own[:, k], size, seed) for k in (0, 1)], 1
-        )
-        mixing = rng.fold(keys, 5)
-        return (
-            convex(two, weights(mixing, 2))
-            if self.options.rule == "convex"
-            else cutmix(two, *boxes(mixing, 2))
-        )
+        parts = [self._one(rng.fold(keys, Draw.PART, k), own[:, k], size, seed) for k in (0, 1)]
+        two, mixing = torch.stack(parts, 1), rng.fold(keys, Draw.MIXING)
+        if self.options.rule == "convex":
+            return convex(two, weights(mixing, 2))
+        return cutmix(two, *boxes(mixing, 2))
 
     def _one(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         """One collage of each key (n,): uint8 (n, 3, size, size)."""
-        o = self.options
-        top, _ = cover(keys, o.shape, size, exponent=o.exponent)
-        rgb = colours(keys, top, o.colour)
-        if o.field != "none" and o.amplitude:
-            field = (
-                spectrum_field(rng.fold(keys, 2), size, o.slope)
-                if o.field == "spectrum"
-                else program_field(PROGRAMS, indices, size, seed)
-            )
-            # each leaf shows its own part of the field, turned over for half of them, so that edges stay edges
-            sign = (
-                (rng.uniform(rng.fold(keys, 3)[:, None, None] + top) < 0.5).float().mul_(2).sub_(1)
-            )
-            rgb = rgb + (o.amplitude * sign * field)[:, None]
+        options = self.options
+        top, _ = cover(keys, options.shape, size, exponent=options.exponent)
+        rgb = colours(keys, top, options.colour)
+        if options.field != "none" and options.amplitude:
+            if options.field == "spectrum":
+                field = spectrum_field(rng.fold(keys, Draw.FIELD), size, options.slope)
+            else:
+                field = program_field(PROGRAMS, indices, size, seed)
+            # each leaf shows its own part of the field, turned over for half of them, so that edges
+            # stay edges
+            over = rng.uniform(rng.fold(keys, Draw.SIGN)[:, None, None] + top) < 0.5
+            sign = over.float().mul_(2).sub_(1)
+            rgb = rgb + (options.amplitude * sign * field)[:, None]
         return rgb.mul_(255.999).clamp_(0, 255).byte()
 
 
 def colours(keys: Tensor, top: Tensor, law: str) -> Tensor:
     """Colours of the leaves ``top`` (n, s, s), float (n, 3, s, s), 1 is the range of a channel.
 
-    "uniform": as in dead leaves. "palette": each leaf has one of six colours of its picture. "photo": brightness varies most, as in photographs.
+    "uniform": as in dead leaves. "palette": each leaf has one of six colours of its picture.
+    "photo": brightness varies most, as in photographs.
     """
+    own = rng.fold(keys, Draw.COLOUR)[:, None, None] + top
     if law == "palette":
-        which = rng.integers(rng.fold(keys, 1)[:, None, None] + top, 0, PALETTE).flatten(1)
-        palette = rng.uniform(rng.fold(keys, 6), (PALETTE, 3))
-        return (
-            palette.gather(1, which[..., None].expand(-1, -1, 3))
-            .view(*top.shape, 3)
-            .permute(0, 3, 1, 2)
-        )
-    if law == "uniform":
-        return rng.uniform(rng.fold(keys, 1)[:, None, None] + top, (3,)).permute(0, 3, 1, 2)
-    axes = torch.tensor(AXES, device=keys.device)
-    along = rng.normal(rng.fold(keys, 1)[:, None, None] + top, (3,)) * torch.tensor(
-        SPREAD, device=keys.device
-    )
-    return (0.5 + along @ axes).clamp(0, 1).permute(0, 3, 1, 2)
+        which = rng.integers(own, 0, PALETTE).flatten(1)
+        palette = rng.uniform(rng.fold(keys, Draw.PALETTE), (PALETTE, 3))
+        rgb = palette.gather(1, which[..., None].expand(-1, -1, 3)).view(*top.shape, 3)
+    elif law == "uniform":
+        rgb = rng.uniform(own, (3,))
+    else:
+        axes = torch.tensor(AXES, device=keys.device)
+        spread = torch.tensor(SPREAD, device=keys.device)
+        rgb = (0.5 + (rng.normal(own, (3,)) * spread) @ axes).clamp(0, 1)
+    return rgb.permute(0, 3, 1, 2)
 
 
 def spectrum_field(keys: Tensor, size: int, slope: float) -> Tensor:
-    """Gaussian noise with amplitudes ∝ 1/f^slope, mean 0 and variance 1 of each picture: float (n, size, size)."""
+    """Gaussian noise of amplitudes ∝ 1/f^slope: float (n, size, size), mean 0, variance 1 each."""
     f = torch.fft.rfft2(rng.normal(keys, (size, size)))
-    radius = torch.hypot(
-        torch.fft.fftfreq(size, device=keys.device)[:, None],
-        torch.fft.rfftfreq(size, device=keys.device),
-    )
+    rows = torch.fft.fftfreq(size, device=keys.device)
+    radius = torch.hypot(rows[:, None], torch.fft.rfftfreq(size, device=keys.device))
     radius[0, 0] = math.inf
-    return standardised(torch.fft.irfft2(f * radius**-slope, s=(size, size)))
+    return standardise(torch.fft.irfft2(f * radius**-slope, s=(size, size)))
 
 
 def program_field(programs: Programs, indices: Tensor, size: int, seed: int) -> Tensor:
-    """Brightness of pictures of random programs, mean 0 and variance 1 of each: float (n, size, size)."""
-    return standardised(programs.sample(indices, size, seed, str(indices.device)).float().mean(1))
+    """Brightness of random programs' pictures: float (n, size, size), mean 0, variance 1 each."""
+    return standardise(programs.sample(indices, size, seed, str(indices.device)).float().mean(1))
 
 
-def standardised(x: Tensor) -> Tensor:
+def standardise(x: Tensor) -> Tensor:
     """Each of (n, h, w) with mean 0 and variance 1; a constant one is all 0."""
     x = x - x.mean((1, 2), keepdim=True)
     return x / x.square().mean((1, 2), keepdim=True).sqrt().clamp_min(1e-6)

@@ -1,7 +1,12 @@
-"""FractalDB (Kataoka et al. 2020): attractors of unconstrained affine systems in grey patches; constants from the authors' code."""
+"""FractalDB (Kataoka et al. 2020): attractors of unconstrained affine systems, in grey patches.
+
+Law and constants: the authors' code. A category is a system whose points fill enough of a picture;
+a search finds them in order, see :func:`categories`.
+"""
 
 import contextlib
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cache
 from importlib import resources
 from typing import Any, ClassVar
@@ -18,19 +23,50 @@ from .base import Generator, Options
 from .ifs import BURN_IN, ORBITS, walk
 from .registry import register
 
-MAX_MAPS = 7
-SEARCH_SIZE, SEARCH_POINTS, SEARCH_FILL, PADDING = 512, 100_000, 0.2, 6
+# Of the authors' code:
+MIN_MAPS = 2  # of a system
+MAX_MAPS = 7  # of a system
+SEARCH_SIZE = 512  # pixels along a side, of a search
+SEARCH_POINTS = 100_000  # of an orbit, in a search
+SEARCH_FILL = 0.2  # share of the pixels that a category's points fill, at least
+PADDING = 6  # pixels around the window that points are stretched to
 WEIGHT_STEPS = (-2, -1, 1, 2)  # a parameter times 1 + step·strength
-DIVERGED = 1e6
+INSTANCES = 25  # of a category: the identity, and each step of each of six parameters
+MASKS = 511  # non-empty patterns of 3×3 pixels
+GREY = 127  # of a patch
+HUES = 128  # steps of the hue, by point number
+LEVEL = 0.75  # saturation and value
+# Chosen here, for what theirs does with an orbit that leaves the numbers:
+DIVERGED = 1e6  # a coordinate past it ends the picture
 BACK_OFF = 8  # steps dropped before the first that diverges
-KEEP_POINTS = 1000
+KEEP_POINTS = 1000  # if fewer remain, the origin alone is drawn
+SEARCH_BATCH = 16  # trials at once
+
+
+class SystemDraw(IntEnum):
+    """What is drawn for a trial of the search."""
+
+    COUNT = 0
+    MAPS = 1
+
+
+class Draw(IntEnum):
+    """What is drawn for a picture."""
+
+    FACTOR = 1
+    FLIP = 2
+    MASK = 7  # and a point's number, or 0 for the picture's one mask
 
 
 def fractaldb_systems(trials: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-    """Systems number ``trials`` (n,) of a search: maps float (n, 7, 6) and probabilities ∝ |determinant|, float (n, 7); absent maps are zero."""
+    """Systems number ``trials`` (n,) of a search.
+
+    Returns maps, float (n, 7, 6), and probabilities ∝ |determinant|, float (n, 7); absent maps are
+    zero.
+    """
     keys = rng.key("fractaldb-search", seed, trials, device=trials.device)
-    count = rng.integers(rng.fold(keys, 0), 2, MAX_MAPS + 1)
-    systems = rng.uniform(rng.fold(keys, 1), (MAX_MAPS, 6), -1, 1)
+    count = rng.integers(rng.fold(keys, SystemDraw.COUNT), MIN_MAPS, MAX_MAPS + 1)
+    systems = rng.uniform(rng.fold(keys, SystemDraw.MAPS), (MAX_MAPS, 6), -1, 1)
     present = torch.arange(MAX_MAPS, device=trials.device) < count[:, None]
     a, b, c, d, _, _ = systems.unbind(-1)
     weight = (a * d - b * c).abs() * present
@@ -42,47 +78,43 @@ def fractaldb_points(
 ) -> tuple[Tensor, Tensor]:
     """Orbits from the origin with one fixed sequence of choices for all pictures, in drawing order.
 
-    Returns points float (n, 2, points) whose first is the origin, and how many of them are drawn, int64 (n,): an orbit that
-    passes 1e6 ends the picture some steps earlier; if fewer than 1,000 points remain, the origin alone is drawn.
+    Returns points, float (n, 2, points), whose first is the origin, and how many of them are drawn,
+    int64 (n,): an orbit that passes 1e6 ends the picture some steps earlier; if fewer than 1,000
+    points remain, the origin alone is drawn.
     """
     orbits = min(ORBITS, max(1, points // 16))
     steps = -(-(points - 1) // orbits)
-    choices = rng.uniform(
-        rng.key("fractaldb-orbit", seed, device=systems.device)[None], (BURN_IN + steps, orbits)
-    )
+    key = rng.key("fractaldb-orbit", seed, device=systems.device)
+    choices = rng.uniform(key[None], (BURN_IN + steps, orbits))
     xy = walk(systems, probabilities, choices, systems.new_zeros(len(systems), 2))
-    finite = (
-        (xy.abs().amax((1, 3)) <= DIVERGED).cumprod(1).sum(1)
-    )  # steps before the first that diverges (NaN compares false)
+    # steps before the first that diverges (NaN compares false)
+    finite = (xy.abs().amax((1, 3)) <= DIVERGED).cumprod(1).sum(1)
     kept = torch.where(finite == BURN_IN + steps, steps, finite - BURN_IN - BACK_OFF).clamp_min(0)
     drawn = (kept * orbits + 1).clamp_max(points)
-    drawn = (
-        torch.where(drawn < KEEP_POINTS, torch.ones_like(drawn), drawn)
-        if points >= KEEP_POINTS
-        else drawn
-    )
+    if points >= KEEP_POINTS:
+        drawn = torch.where(drawn < KEEP_POINTS, torch.ones_like(drawn), drawn)
     xy = xy[:, :, BURN_IN:].flatten(2)[:, :, : points - 1]
     return torch.cat((torch.zeros_like(xy[..., :1]), xy), -1), drawn
 
 
 def fractaldb_pixels(points: Tensor, drawn: Tensor, size: int, padding: int = PADDING) -> Tensor:
-    """Pixel number (row·size + column) of each point, int64 (n, points); size² for points that are not drawn.
+    """Pixel number (row·size + column) of each point, size² if not drawn: int64 (n, points).
 
-    Each axis is stretched to the window [padding, size − padding] on its own; the picture is flipped top to bottom.
+    Each axis is stretched to the window [padding, size − padding] on its own; the picture is
+    flipped top to bottom.
     """
     valid = torch.arange(points.shape[-1], device=points.device) < drawn[:, None]
-    shown = torch.where(
-        valid[:, None], points, torch.zeros((), device=points.device)
-    )  # the origin is in the window anyway
-    low, high = shown.amin(-1, keepdim=True), shown.amax(-1, keepdim=True)
+    # in place of others the origin, which is in the window anyway
+    xy = torch.where(valid[:, None], points, torch.zeros((), device=points.device))
+    low, high = xy.amin(-1, keepdim=True), xy.amax(-1, keepdim=True)
     extent = torch.where(high > low, high - low, torch.ones_like(high))
     # in place and in 32 bits: nothing here but memory takes time
-    pixel = shown.sub_(low).div_(extent).mul_(size - 2 * padding).add_(padding).int()
+    pixel = xy.sub_(low).div_(extent).mul_(size - 2 * padding).add_(padding).int()
     return torch.where(valid, (size - 1 - pixel[:, 1]) * size + pixel[:, 0], size * size).long()
 
 
 def last_point(pixels: Tensor, size: int) -> Tensor:
-    """Number of the last point drawn at each pixel, −1 where there is none: int32 (n, size, size)."""
+    """Number of the last point drawn at each pixel, −1 where none is: int32 (n, size, size)."""
     n, count = pixels.shape
     number = torch.arange(count, dtype=torch.int32, device=pixels.device).expand(n, count)
     last = torch.full((n, size * size + 1), -1, dtype=torch.int32, device=pixels.device)
@@ -90,15 +122,17 @@ def last_point(pixels: Tensor, size: int) -> Tensor:
 
 
 def paste_patches(last: Tensor, keys: Tensor, per_point: bool = True) -> Tensor:
-    """Number of the point whose 3×3 patch shows at each pixel, −1 where black: int32 (n, size, size).
+    """Number of the point whose patch shows at each pixel, −1 where black: int32 (n, size, size).
 
-    Every point pastes a 3×3 block two pixels right of and below the point's pixel minus one, zeros included; its mask is one
-    of the 511 non-empty patterns, drawn anew for each point (the authors' code) or once per picture. The last paste wins.
+    Every point pastes a 3×3 block two pixels right of and below the point's pixel minus one, zeros
+    included; its mask is one of the 511 non-empty patterns, drawn anew for each point (the authors'
+    code) or once per picture. The last paste wins.
     """
     size = last.shape[-1]
-    # A candidate is 16 · number + cell, −16 at least where there is none: the largest of the nine is
-    # the last paste and its cell, and rows and columns can take their turns. Rows count upwards in
-    # the authors' array, which is flipped afterwards: the block lies above and right of the point.
+    # A candidate is 16 · number + cell, −16 at least where there is none: the largest of the nine
+    # is the last paste and its cell, and rows and columns can take their turns. Rows count upwards
+    # in the authors' array, which is flipped afterwards: the block lies above and right of the
+    # point.
     x = functional.pad(16 * last, (3, 0, 0, 3), value=-16)
     below = [x[:, dy : dy + size] for dy in (1, 2, 3)]
     x = torch.maximum(torch.maximum(below[0], below[1] + 3), below[2] + 6)
@@ -106,21 +140,27 @@ def paste_patches(last: Tensor, keys: Tensor, per_point: bool = True) -> Tensor:
     x = torch.maximum(torch.maximum(left[0], left[1] + 1), left[2] + 2)
     winner, cell = x >> 4, x & 15
     owner = winner if per_point else torch.zeros_like(winner)
-    mask = 1 + rng.integers(rng.fold(keys[:, None, None], 7, owner), 0, 511)
+    mask = 1 + rng.integers(rng.fold(keys[:, None, None], Draw.MASK, owner), 0, MASKS)
     return torch.where((mask >> cell & 1).bool(), winner, -1)
 
 
 def point_colours(number: Tensor) -> Tensor:
-    """Colour by point number: hue in 128 steps, saturation and value 0.75, mirrored hue (the authors write BGR into RGB): uint8 (n, 3, h, w)."""
-    hue = (number.remainder(128)).float() / 128
-    level = torch.full_like(hue, 0.75)
+    """Colours of points by their number (n, h, w), black for −1: uint8 (n, 3, h, w).
+
+    Hue in 128 steps, saturation and value 0.75; hue is mirrored, as the authors write BGR into RGB.
+    """
+    hue = (number.remainder(HUES)).float() / HUES
+    level = torch.full_like(hue, LEVEL)
     rgb = (hsv_to_rgb(2 / 3 - hue, level, level) * 255).byte()
     return rgb * (number >= 0).unsqueeze(1)
 
 
 def weight_vectors(strength: float) -> Tensor:
-    """The 25 factors on (a … f) of FractalDB's instances: the identity, then per parameter 1 − 2w, 1 − w, 1 + w, 1 + 2w: float (25, 6)."""
-    vectors = torch.ones(25, 6)
+    """The factors on (a … f) of FractalDB's instances, float (25, 6).
+
+    The identity, then per parameter 1 − 2w, 1 − w, 1 + w, 1 + 2w of the strength w.
+    """
+    vectors = torch.ones(INSTANCES, 6)
     for parameter in range(6):
         for j, step in enumerate(WEIGHT_STEPS):
             vectors[1 + 4 * parameter + j, parameter] = 1 + step * strength
@@ -130,31 +170,45 @@ def weight_vectors(strength: float) -> Tensor:
 def search(
     count: int, seed: int, limit: int | None = None, device: str = "cpu", progress: bool = True
 ) -> list[int]:
-    """Trial numbers of the first ``count`` systems (or of all among the first ``limit`` trials) whose points fill ≥ 0.2 of 512² pixels."""
+    """Trial numbers of the first systems whose points fill ≥ 0.2 of 512² pixels.
+
+    Args:
+        count: how many to find.
+        seed: of the search.
+        limit: trials at most; fewer than ``count`` may be among them.
+        device: "cpu", "cuda" or "cuda:N".
+        progress: whether to show a bar.
+    """
     accepted: list[int] = []
-    trial, batch = 0, 16
+    trial = 0
     with tqdm(total=count, desc="category search", unit="category", disable=not progress) as bar:
         while len(accepted) < count and (limit is None or trial < limit):
-            trials = torch.arange(
-                trial, trial + batch if limit is None else min(trial + batch, limit), device=device
-            )
-            trial += batch
-            points, drawn = fractaldb_points(*fractaldb_systems(trials, seed), 0, SEARCH_POINTS)
-            occupied = torch.zeros(
-                (len(trials), SEARCH_SIZE**2 + 1), dtype=torch.bool, device=device
-            )
-            occupied.scatter_(1, fractaldb_pixels(points, drawn, SEARCH_SIZE), True)
-            fill = occupied[:, :-1].sum(1) / SEARCH_SIZE**2
-            found = trials[fill >= SEARCH_FILL].tolist()[: count - len(accepted)]
-            accepted += found
-            bar.update(len(found))
+            end = trial + SEARCH_BATCH if limit is None else min(trial + SEARCH_BATCH, limit)
+            trials = torch.arange(trial, end, device=device)
+            trial = end
+            full = trials[search_fill(trials, seed) >= SEARCH_FILL].tolist()
+            full = full[: count - len(accepted)]
+            accepted += full
+            bar.update(len(full))
     return accepted
+
+
+def search_fill(trials: Tensor, seed: int) -> Tensor:
+    """Share of the pixels of a search's picture that systems ``trials`` (n,) fill, float (n,)."""
+    points, drawn = fractaldb_points(*fractaldb_systems(trials, seed), 0, SEARCH_POINTS)
+    shape = len(trials), SEARCH_SIZE**2 + 1
+    occupied = torch.zeros(shape, dtype=torch.bool, device=trials.device)
+    occupied.scatter_(1, fractaldb_pixels(points, drawn, SEARCH_SIZE), True)
+    return occupied[:, :-1].sum(1) / SEARCH_SIZE**2
 
 
 @cache
 def categories(count: int, seed: int = 0) -> Tensor:
-    """Trial numbers of the categories of a search, int64 (count,). Seed 0's first 1,000 come with
-    the library; others are searched once and kept under ``runs/fractaldb``."""
+    """Trial numbers of the categories of a search, int64 (count,).
+
+    Seed 0's first 1,000 come with the library; others are searched once and kept under
+    ``runs/fractaldb``.
+    """
     if seed == 0:
         text = (resources.files(__package__) / "fractaldb_categories.txt").read_text("utf-8")
         lines = [line for line in text.splitlines() if not line.startswith("#")]
@@ -167,17 +221,21 @@ def categories(count: int, seed: int = 0) -> Tensor:
         tensors, header = files.load_tensors(path)
         if header == asked:
             return tensors["trials"]
-    found = torch.tensor(search(count, seed))
+    trials = torch.tensor(search(count, seed))
     with contextlib.suppress(DataError):  # a folder that cannot be written costs another search
-        files.save_tensors(path, {"trials": found}, asked)
-    return found
+        files.save_tensors(path, {"trials": trials}, asked)
+    return trials
 
 
 @dataclass(frozen=True)
 class FractalDBOptions(Options):
-    """``mode``: points or 3×3 patches; ``color``: grey 127 or a hue by drawing order; ``patch``: a mask per point (the authors'
-    code) or per image; ``categories`` of the search ``search_seed``; ``weight``: strength w of the 25 instance factors
-    (0.4 in the released recipe); ``points`` per picture."""
+    """Options of FractalDB.
+
+    ``mode``: points or 3×3 patches; ``color``: grey 127 or a hue by drawing order; ``patch``: a
+    mask per point (the authors' code) or per image; ``categories`` of the search ``search_seed``;
+    ``weight``: strength w of the 25 instance factors (0.4 in the released recipe); ``points`` per
+    picture.
+    """
 
     mode: str = "patch"
     color: bool = False
@@ -193,7 +251,7 @@ class FractalDBOptions(Options):
 
 @register("fractals-fractaldb")
 class FractalDB(Generator):
-    """FractalDB instances: picture i belongs to category i mod ``categories``; factor, flips and masks are drawn per picture."""
+    """FractalDB: picture i is of category i mod ``categories``; factor, flips, masks are drawn."""
 
     Options = FractalDBOptions
     stream = "fractals"
@@ -204,20 +262,29 @@ class FractalDB(Generator):
         return torch.as_tensor(indices, dtype=torch.int64) % self.options.categories
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
-        o = self.options
-        trials = categories(o.categories, o.search_seed).to(keys.device)[self.labels(indices)]
-        systems, probabilities = fractaldb_systems(trials, o.search_seed)
-        factor = rng.integers(rng.fold(keys, 1), 0, 25)
-        systems = systems * weight_vectors(o.weight).to(keys.device)[factor, None]
-        number = draw_fractaldb(
-            systems, probabilities, keys, seed, size, o.points, o.mode, o.patch == "per-point"
+        options, device = self.options, keys.device
+        trials = categories(options.categories, options.search_seed).to(device)
+        systems, probabilities = fractaldb_systems(
+            trials[self.labels(indices)], options.search_seed
         )
-        flip = rng.integers(rng.fold(keys, 2), 0, 4)[:, None, None]
+        factor = rng.integers(rng.fold(keys, Draw.FACTOR), 0, INSTANCES)
+        systems = systems * weight_vectors(options.weight).to(device)[factor, None]
+        number = draw_fractaldb(
+            systems,
+            probabilities,
+            keys,
+            seed,
+            size,
+            options.points,
+            options.mode,
+            options.patch == "per-point",
+        )
+        flip = rng.integers(rng.fold(keys, Draw.FLIP), 0, 4)[:, None, None]
         number = torch.where((flip & 1).bool(), number.flip(1), number)
         number = torch.where((flip & 2).bool(), number.flip(2), number)
-        if o.color:
+        if options.color:
             return point_colours(number)
-        return (127 * (number >= 0).byte())[:, None].expand(-1, 3, -1, -1)
+        return (GREY * (number >= 0).byte())[:, None].expand(-1, 3, -1, -1)
 
 
 def draw_fractaldb(
@@ -230,7 +297,11 @@ def draw_fractaldb(
     mode: str = "patch",
     per_point: bool = True,
 ) -> Tensor:
-    """Number of the point shown at each pixel of one picture per system, −1 where black: int32 (n, size, size)."""
+    """Number of the point shown at each pixel of one picture per system, −1 where black.
+
+    systems, probabilities: as of :func:`fractaldb_systems`. seed: of the choices. Returns int32
+    (n, size, size).
+    """
     pixels = fractaldb_pixels(*fractaldb_points(systems, probabilities, seed, points), size)
     number = last_point(pixels, size)
     return paste_patches(number, keys, per_point) if mode == "patch" else number

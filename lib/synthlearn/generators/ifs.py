@@ -1,15 +1,17 @@
 """Iterated function systems: random walks over sets of affine maps.
 
-A system is a set of affine maps; a random walk that applies one of them at each step fills its attractor. The walk of the published
-renderers is one long chain per picture. Ours runs many short orbits side by side, which has the same law (measured in the book), so that a
-step is one tensor operation over all pictures and orbits.
+A system is a set of affine maps; a random walk that applies one of them at each step fills its
+attractor. The walk of the published renderers is one long chain per picture. Ours runs many short
+orbits side by side, which has the same law (measured in the book), so that a step is one tensor
+operation over all pictures and orbits.
 """
 
 import torch
 from torch import Tensor
 
-ORBITS, BURN_IN = 512, 20
-STEPS_AT_ONCE = 16  # their parameters are looked up together, 32 bytes a point
+ORBITS = 512  # side by side, of a picture; chosen here
+BURN_IN = 20  # steps of an orbit that are not shown; chosen here
+STEPS_AT_ONCE = 16  # whose parameters are looked up together, 32 bytes a point; chosen here
 
 
 def walk(systems: Tensor, probabilities: Tensor, choices: Tensor, start: Tensor) -> Tensor:

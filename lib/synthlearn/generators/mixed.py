@@ -1,7 +1,11 @@
-"""Pictures mixed pixel by pixel from those of other generators: sums, boxes, and shapes cut out by colour."""
+"""Pictures mixed pixel by pixel from those of other generators.
+
+Sums and boxes (Baradad et al. 2022), and shapes cut out by colour (Rodríguez-Muñoz et al. 2025).
+"""
 
 from dataclasses import dataclass
-from typing import Any
+from enum import IntEnum
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -14,49 +18,62 @@ from .base import Generator, Options
 from .registry import generator, register
 
 RULES = ("convex", "cutmix", "kml", "kml+convex")
-MOST_PARTS = 100
-ROUNDS = 3  # of 2-means
-HAIR = 1e-3  # below the next grey level: rounding must not turn 200 into 199 when pictures are cut off to bytes
+ROLES = {"kml": 3, "kml+convex": 6}  # pictures that make one; of the other rules k, an option
+MOST_PARTS = 100  # chosen here
+ROUNDS = 3  # of 2-means; chosen here
+# Below the next grey level: rounding must not turn 200 into 199 when pictures are cut to bytes.
+HAIR = 1e-3
+
+
+class Draw(IntEnum):
+    """What is drawn for a picture."""
+
+    PARTS = 0
+    MIXING = 1
 
 
 @dataclass(frozen=True)
 class MixedOptions(Options):
-    """``parts``: names of generators; one that is named twice gives other pictures each time. ``rule``: see :class:`Mixed`. ``k``: how many of the
-    parts make a picture. ``weights``: of the convex rule, "dirichlet" (1, …, 1) or "uniform" numbers over their sum."""
+    """Options of mixed pictures.
+
+    ``parts``: names of generators; one that is named twice gives other pictures each time.
+    ``rule``: see :class:`Mixed`. ``k``: how many of the parts make a picture. ``weights``: of the
+    convex rule, "dirichlet" (1, …, 1) or "uniform" numbers over their sum.
+    """
 
     parts: list[str]
     rule: str = "convex"
     k: int = 2
     weights: str = "dirichlet"
-    allowed = {"rule": RULES, "weights": ("dirichlet", "uniform")}
-    at_least = {"k": 1}
-    at_most = {"k": MOST_PARTS}
+    allowed: ClassVar = {"rule": RULES, "weights": ("dirichlet", "uniform")}
+    at_least: ClassVar = {"k": 1}
+    at_most: ClassVar = {"k": MOST_PARTS}
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.parts:
-            raise ParameterError(
-                "option parts = []: name at least one generator, as in ['dead_leaves-mixed', 'fractals-sigma']"
-            )
+            example = "['dead_leaves-mixed', 'fractals-sigma']"
+            raise ParameterError(f"option parts = []: name at least one generator, as in {example}")
         if len(self.parts) > MOST_PARTS:
-            raise ParameterError(
-                f"option parts: {len(self.parts)} names, must be at most {MOST_PARTS}"
-            )
+            many = f"{len(self.parts)} names, must be at most {MOST_PARTS}"
+            raise ParameterError(f"option parts: {many}")
         for name in self.parts:
             generator(name)
         if self.k > len(self.parts):
+            must = f"must be at most {len(self.parts)}, the number of parts"
             raise ParameterError(
-                f"option k = {self.k}: must be at most {len(self.parts)}, the number of parts; a generator may be named several times"
+                f"option k = {self.k}: {must}; a generator may be named several times"
             )
 
 
 @register("mixed")
 class Mixed(Generator):
-    """Every picture is made of pictures of ``k`` parts, drawn without repetition. Baradad et al. 2022 (convex, cutmix), Rodríguez-Muñoz et al. 2025 (kml).
+    """Every picture is made of pictures of ``k`` parts, drawn without repetition.
 
-    convex: their weighted sum. cutmix: boxes of the others pasted into the first, each with a share of the area that is uniform before it is cut
-    off at the border. kml, k-means leaves: the colours of one picture, in two clusters, cut a mask, filled from two others. kml+convex: the mean of
-    two of those. With k = 1, convex and cutmix are a mixture of whole sets.
+    convex: their weighted sum. cutmix: boxes of the others pasted into the first, each with a share
+    of the area that is uniform before it is cut off at the border. kml, k-means leaves: the colours
+    of one picture, in two clusters, cut a mask, filled from two others. kml+convex: the mean of two
+    of those. With k = 1, convex and cutmix are a mixture of whole sets.
     """
 
     Options = MixedOptions
@@ -65,15 +82,14 @@ class Mixed(Generator):
     def __init__(self, name: str, options: Any) -> None:
         super().__init__(name, options)
         self.parts = [generator(part) for part in options.parts]
-        self.roles = {"kml": 3, "kml+convex": 6}.get(
-            options.rule, options.k
-        )  # pictures that make one
+        self.roles = ROLES.get(options.rule, options.k)
 
     def spec(self) -> dict[str, Any]:
         return {**super().spec(), "parts": [part.spec() for part in self.parts]}
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
-        pictures, key = self.ingredients(keys, indices, size, seed), rng.fold(keys, 1)
+        pictures = self.ingredients(keys, indices, size, seed)
+        key = rng.fold(keys, Draw.MIXING)
         if self.options.rule == "convex":
             return convex(pictures, weights(key, self.roles, self.options.weights))
         if self.options.rule == "cutmix":
@@ -82,22 +98,26 @@ class Mixed(Generator):
         return convex(cut, torch.full(cut.shape[:2], 1 / cut.shape[1], device=cut.device))
 
     def ingredients(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
-        """The pictures that make each picture, uint8 (n, roles, 3, s, s). Each is a picture of its part that no other index or role uses."""
+        """The pictures that make each picture, uint8 (n, roles, 3, s, s).
+
+        Each is a picture of its part that no other index or role uses.
+        """
         role = torch.arange(self.roles, device=keys.device)
-        drawn = rng.uniform(rng.fold(keys, 0), (len(self.parts),)).argsort(dim=1, stable=True)[
-            :, role % self.options.k
-        ]
+        order = rng.uniform(rng.fold(keys, Draw.PARTS), (len(self.parts),))
+        drawn = order.argsort(dim=1, stable=True)[:, role % self.options.k]
         index = part_indices(indices, self.roles)
         out = torch.empty((*drawn.shape, 3, size, size), dtype=torch.uint8, device=keys.device)
         for number, part in enumerate(self.parts):
-            mine = drawn == number
-            if bool(mine.any()):
-                out[mine] = part.sample(index[mine], size, seed, str(keys.device))
+            own = drawn == number
+            if bool(own.any()):
+                out[own] = part.sample(index[own], size, seed, str(keys.device))
         return out
 
 
 def part_indices(indices: Tensor, count: int) -> Tensor:
-    """Indices of the ``count`` pictures that make each picture, no two alike: int64 (n,) → (n, count).
+    """Indices of the ``count`` pictures that make each picture: int64 (n,) → (n, count).
+
+    No index comes twice.
 
     Raises: ParameterError for an index whose parts would lie beyond 64 bits.
     """
@@ -107,14 +127,20 @@ def part_indices(indices: Tensor, count: int) -> Tensor:
 
 
 def weights(keys: Tensor, k: int, law: str = "dirichlet") -> Tensor:
-    """Weights that sum to one, float (n, k), for keys (n,): Dirichlet(1, …, 1), or "uniform" numbers over their sum."""
+    """Weights that sum to one, float (n, k), for keys (n,).
+
+    "dirichlet": Dirichlet(1, …, 1). "uniform": uniform numbers over their sum.
+    """
     u = rng.uniform(keys, (k,))
     share = -torch.log1p(-u) if law == "dirichlet" else u
     return share.clamp_min(1e-9) / share.clamp_min(1e-9).sum(1, keepdim=True)
 
 
 def convex(pictures: Tensor, weights: Tensor) -> Tensor:
-    """Weighted sums of uint8 (n, k, 3, s, s) by float (n, k), cut off to uint8 (n, 3, s, s) as the authors' are."""
+    """Weighted sums of uint8 (n, k, 3, s, s) by float (n, k): uint8 (n, 3, s, s).
+
+    Cut off to whole levels, as the authors' are.
+    """
     total = torch.full_like(pictures[:, 0], HAIR, dtype=torch.float32)
     for picture, weight in zip(pictures.unbind(1), weights.unbind(1), strict=True):
         total.addcmul_(picture.float(), weight[:, None, None, None])
@@ -122,13 +148,19 @@ def convex(pictures: Tensor, weights: Tensor) -> Tensor:
 
 
 def boxes(keys: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Centres (n, k, 2) and half sides (n, k) of boxes, of a side of 1: areas Beta(1, 1) before they are cut off at the border."""
+    """Centres (n, k, 2) and half sides (n, k) of boxes in a picture of side 1.
+
+    Areas are Beta(1, 1) before they are cut off at the border.
+    """
     u = rng.uniform(keys, (k, 3))
     return u[..., :2], u[..., 2].sqrt() / 2
 
 
 def cutmix(pictures: Tensor, centres: Tensor, halves: Tensor) -> Tensor:
-    """The first of uint8 (n, k, 3, s, s) with a box of each other pasted in turn: uint8 (n, 3, s, s). Boxes as of :func:`boxes`."""
+    """The first of uint8 (n, k, 3, s, s) with a box of each other pasted in turn.
+
+    Boxes as of :func:`boxes`. Returns uint8 (n, 3, s, s).
+    """
     place = (torch.arange(pictures.shape[-1], device=pictures.device) + 0.5) / pictures.shape[-1]
     within = (place - centres[..., None]).abs() < halves[..., None, None]  # n, k, axis, s
     out = pictures[:, 0].clone()
@@ -139,52 +171,44 @@ def cutmix(pictures: Tensor, centres: Tensor, halves: Tensor) -> Tensor:
 
 
 def leaves(pictures: Tensor) -> Tensor:
-    """K-means leaves of uint8 (n, 3, 3, s, s), a mask's picture and two that fill it: uint8 (n, 3, s, s)."""
+    """K-means leaves of uint8 (n, 3, 3, s, s), a mask's picture and two that fill it.
+
+    Returns uint8 (n, 3, s, s).
+    """
     mask = two_colours(pictures[:, 0]).float()[:, None]
-    for _ in range(
-        2
-    ):  # the authors blur the mask before and after it is brought to the picture's size
+    # the authors blur the mask before and after it is brought to the picture's size
+    for _ in range(2):
         mask = avg_pool2d(mask, 3, 1, 1, count_include_pad=False)
     second = pictures[:, 2].float()
-    return (
-        torch.addcmul(second, mask, pictures[:, 1].float() - second)
-        .add_(HAIR)
-        .clamp_(0, 255)
-        .to(torch.uint8)
-    )
+    cut = torch.addcmul(second, mask, pictures[:, 1].float() - second)
+    return cut.add_(HAIR).clamp_(0, 255).to(torch.uint8)
 
 
 def two_colours(pictures: Tensor) -> Tensor:
-    """Which pixels of uint8 (n, 3, s, s) belong to the first of two clusters of colours: bool (n, s, s).
+    """Which pixels of uint8 (n, 3, s, s) are of the first of two clusters of colours.
 
-    2-means from the lexicographically smallest and largest colour, a fixed number of rounds. One colour is one cluster, the first.
+    2-means from the lexicographically smallest and largest colour, a fixed number of rounds. One
+    colour is one cluster, the first. Returns bool (n, s, s).
     """
     x = pictures.flatten(2).float()
-    code = (
-        (
-            pictures.int()
-            << torch.tensor([16, 8, 0], device=pictures.device, dtype=torch.int32)[:, None, None]
-        )
-        .sum(1)
-        .flatten(1)
-    )
+    shift = torch.tensor([16, 8, 0], device=pictures.device, dtype=torch.int32)
+    code = (pictures.int() << shift[:, None, None]).sum(1).flatten(1)
     ends = torch.stack([code.argmin(1), code.argmax(1)], 1)
     first, second = x.gather(2, ends[:, None].expand(-1, 3, -1)).unbind(2)
     pixels, everything = x.shape[2], x.sum(2)
-    for _ in range(
-        ROUNDS
-    ):  # sums of bytes are exact in float32 up to a picture of 256 px, so that means do not depend on the batch
+    # sums of bytes are exact in float32 up to a picture of 256 px, so that means do not depend on
+    # the batch
+    for _ in range(ROUNDS):
         farther = _nearer_second(x, first, second).float()
         count, other = farther.sum(1, keepdim=True), (x @ farther[:, :, None])[..., 0]
-        first = torch.where(
-            count < pixels, (everything - other) / (pixels - count).clamp_min(1), first
-        )
+        rest = (everything - other) / (pixels - count).clamp_min(1)
+        first = torch.where(count < pixels, rest, first)
         second = torch.where(count > 0, other / count.clamp_min(1), second)
     return ~_nearer_second(x, first, second).unflatten(1, pictures.shape[-2:])
 
 
 def _nearer_second(x: Tensor, first: Tensor, second: Tensor) -> Tensor:
-    """Which pixels of float (n, 3, p) lie nearer to the second of two colours (n, 3): bool (n, p)."""
+    """Which of float (n, 3, p) are nearer to the second of two colours (n, 3): bool (n, p)."""
     way = (second - first)[..., None]
     middle = (second.square() - first.square()).sum(1, keepdim=True) / 2
     return (x[:, 0] * way[:, 0]).addcmul_(x[:, 1], way[:, 1]).addcmul_(x[:, 2], way[:, 2]) > middle

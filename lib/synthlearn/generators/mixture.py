@@ -12,8 +12,9 @@ from ..core.options import between, shown
 from .base import Generator, Options
 from .registry import generator, register
 
-LIGHTEST, HEAVIEST = 1e-6, 1e6  # weights
-MOST_PARTS = 100
+LIGHTEST = 1e-6  # weight of a part: float32 holds their shares; chosen here
+HEAVIEST = 1e6  # weight of a part; chosen here
+MOST_PARTS = 100  # chosen here
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,14 @@ class MixtureOptions(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.parts:
-            raise ParameterError(
-                "option parts = {}: name at least one generator and its weight, as in {'dead_leaves-mixed': 1, 'stat-spectrum': 2}"
-            )
+            example = "{'dead_leaves-mixed': 1, 'stat-spectrum': 2}"
+            must = f"name at least one generator and its weight, as in {example}"
+            raise ParameterError(f"option parts = {{}}: {must}")
         if len(self.parts) > MOST_PARTS:
-            raise ParameterError(
-                f"option parts: {len(self.parts)} names, must be at most {MOST_PARTS}"
-            )
+            many = f"{len(self.parts)} names, must be at most {MOST_PARTS}"
+            raise ParameterError(f"option parts: {many}")
         for name, weight in self.parts.items():
-            if not LIGHTEST <= weight <= HEAVIEST:  # float32 holds their shares
+            if not LIGHTEST <= weight <= HEAVIEST:
                 must = f"a number{between(LIGHTEST, HEAVIEST)}, its weight against the others"
                 raise ParameterError(f"option parts[{name!r}] = {shown(weight)}: must be {must}")
             generator(name)
@@ -41,7 +41,7 @@ class MixtureOptions(Options):
 
 @register("mixture")
 class Mixture(Generator):
-    """Every picture comes from one of the parts, drawn by weight; it is the picture of that part with the same index and seed."""
+    """Every picture is that of one of the parts, drawn by weight, with the same index and seed."""
 
     Options = MixtureOptions
     stream = "mixture"
@@ -57,15 +57,15 @@ class Mixture(Generator):
     def choose(self, keys: Tensor) -> Tensor:
         """Number of the part of each picture, int64 (n,)."""
         weights = torch.tensor([float(w) for w in self.options.parts.values()], device=keys.device)
-        return torch.searchsorted(
-            weights.cumsum(0) / weights.sum(), rng.uniform(keys), right=True
-        ).clamp_max(len(self.parts) - 1)
+        edges = weights.cumsum(0) / weights.sum()
+        number = torch.searchsorted(edges, rng.uniform(keys), right=True)
+        return number.clamp_max(len(self.parts) - 1)
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         out = torch.empty((len(keys), 3, size, size), dtype=torch.uint8, device=keys.device)
         chosen = self.choose(keys)
         for number, part in enumerate(self.parts):
-            mine = chosen == number
-            if bool(mine.any()):
-                out[mine] = part.sample(indices[mine], size, seed, str(keys.device))
+            own = chosen == number
+            if bool(own.any()):
+                out[own] = part.sample(indices[own], size, seed, str(keys.device))
         return out

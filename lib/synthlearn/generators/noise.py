@@ -1,4 +1,4 @@
-"""Baselines without structure."""
+"""White noise: a baseline without structure."""
 
 from torch import Tensor
 
@@ -9,10 +9,10 @@ from .registry import register
 
 @register("noise-white")
 class WhiteNoise(Generator):
-    """Independent uniform bytes in every pixel and channel, at the picture's own size (white noise has no scene to average)."""
+    """Independent uniform bytes in every pixel and channel, at the picture's own size."""
 
     stream = "noise"
-    scene = 0
+    scene = 0  # white noise has no scene to average
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         return rng.integers(keys, 0, 256, (3, size, size)).byte()

@@ -12,6 +12,8 @@ from ..core.errors import ParameterError
 from .base import Generator, Options
 from .registry import register
 
+FINEST = 4096  # cells along a side, at most: a GB of memory; chosen here
+
 
 @register("noise-uniform_color")
 class UniformColour(Generator):
@@ -21,20 +23,17 @@ class UniformColour(Generator):
     scene = 0
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
-        return (
-            rng.integers(keys, 0, 256, (3,))
-            .byte()[..., None, None]
-            .expand(-1, -1, size, size)
-            .contiguous()
-        )
-
-
-FINEST = 4096  # cells along a side: a GB of memory
+        colour = rng.integers(keys, 0, 256, (3,)).byte()[..., None, None]
+        return colour.expand(-1, -1, size, size).contiguous()
 
 
 @dataclass(frozen=True)
 class PerlinOptions(Options):
-    """``cells``: lattice cells along a side in the coarsest octave; ``octaves``: each has twice the cells and ``persistence`` times the height."""
+    """Options of Perlin's noise.
+
+    ``cells``: of the lattice along a side in the coarsest octave; ``octaves``: each has twice the
+    cells and ``persistence`` times the height.
+    """
 
     cells: int = 4
     octaves: int = 4
@@ -45,10 +44,9 @@ class PerlinOptions(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.finest > FINEST:
-            raise ParameterError(
-                f"options cells = {self.cells}, octaves = {self.octaves}: make {self.finest:,} cells "
-                f"along a side in the finest octave, must be at most {FINEST:,}; lower one of them"
-            )
+            both = f"options cells = {self.cells}, octaves = {self.octaves}"
+            made = f"make {self.finest:,} cells along a side in the finest octave"
+            raise ParameterError(f"{both}: {made}, must be at most {FINEST:,}; lower one of them")
 
     @property
     def finest(self) -> int:
@@ -58,7 +56,7 @@ class PerlinOptions(Options):
 
 @register("noise-perlin")
 class Perlin(Generator):
-    """Gradient noise (Perlin 1985, with the quintic fade of 2002) in every channel, octaves added, stretched over 0 … 255."""
+    """Gradient noise (Perlin 1985, with the fade of 2002) in every channel, octaves added."""
 
     Options = PerlinOptions
     stream = "noise"
@@ -70,17 +68,17 @@ class Perlin(Generator):
         return max(1, min(pictures, (pictures * canvas**2) // self.options.finest**2))
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
-        o = self.options
-        x = sum(
-            o.persistence**k * gradient_noise(rng.fold(keys, k), 3, o.cells * 2**k, size)
-            for k in range(o.octaves)
-        )
+        options, x = self.options, torch.zeros((), device=keys.device)
+        for k in range(options.octaves):  # an octave's number is that of its draw
+            octave = gradient_noise(rng.fold(keys, k), 3, options.cells * 2**k, size)
+            x = x + options.persistence**k * octave
+        # stretched over 0 … 255
         low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
         return ((x - low) / (high - low).clamp_min(1e-12) * 255).add_(0.5).byte()
 
 
 def gradient_noise(keys: Tensor, channels: int, cells: int, size: int) -> Tensor:
-    """Perlin's noise, zero at the lattice's points: float (n, channels, size, size) of keys (n,)."""
+    """Perlin's noise of keys (n,), zero on its lattice: float (n, channels, size, size)."""
     angle = rng.uniform(keys, (channels, cells + 1, cells + 1), 0, 2 * math.pi)
     place = (torch.arange(size, device=keys.device) + 0.5) * cells / size
     cell = place.long()

@@ -1,4 +1,7 @@
-"""Dead leaves with textures: every leaf shows a statistical picture instead of one colour ("Learning to See by Looking at Noise", 2021)."""
+"""Dead leaves with textures: every leaf shows a statistical picture instead of one colour.
+
+"Learning to See by Looking at Noise" (2021).
+"""
 
 import threading
 from dataclasses import dataclass
@@ -12,20 +15,24 @@ from torch import Tensor
 from ..core import deadline, files, progress, rng
 from ..core.errors import CheckpointError, ParameterError
 from .base import Generator, Options
-from .dead_leaves import SHAPES, cover
+from .dead_leaves import SHAPES, Draw, cover
 from .registry import register
 from .statistical import WaveletOptions, Wavelets
 
+# the textures; authors' code
 SOURCE = Wavelets("stat-spectrum_color_wmm", WaveletOptions(spectrum=True, color=True))
-PART = 50  # textures in a file
-LARGEST = 8 << 30  # bytes of a bank
+PART = 50  # textures in a file; chosen here
+LARGEST = 8 << 30  # bytes of a bank; chosen here
 _one_at_a_time = threading.Lock()  # chunks side by side would each fill the bank
 
 
 @dataclass(frozen=True)
 class TexturedLeavesOptions(Options):
-    """``shape``: as for plain dead leaves; turned squares fit the authors' published pictures best, their README says mixed.
-    ``textures``: size of the bank that leaves draw from, with replacement."""
+    """Options of dead leaves with textures.
+
+    ``shape``: as for plain dead leaves; turned squares fit the authors' published pictures best,
+    their README says mixed. ``textures``: size of the bank that leaves draw from, with replacement.
+    """
 
     shape: str = "oriented"
     textures: int = 10_000
@@ -36,7 +43,10 @@ class TexturedLeavesOptions(Options):
 
 @register("dead_leaves-textures")
 class TexturedLeaves(Generator):
-    """Dead leaves, each a window onto a texture drawn from a bank of spectrum, colour and wavelet pictures; the texture lies still, the leaf only shows it."""
+    """Dead leaves, each a window onto a texture of a bank of statistical pictures.
+
+    The textures are of "stat-spectrum_color_wmm"; a texture lies still, the leaf only shows it.
+    """
 
     Options = TexturedLeavesOptions
     stream = "dead_leaves"
@@ -44,8 +54,9 @@ class TexturedLeaves(Generator):
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         top, _ = cover(keys, self.options.shape, size)
-        # which texture a leaf shows is a function of picture and leaf, like a colour
-        which = rng.integers(rng.fold(keys, 1)[:, None, None] + top, 0, self.options.textures)
+        # which texture a leaf shows is a function of picture and leaf, in place of its colour
+        leaves = rng.fold(keys, Draw.COLOUR)[:, None, None] + top
+        which = rng.integers(leaves, 0, self.options.textures)
         with _one_at_a_time:
             textures = bank(self.options.textures, size, seed, str(keys.device))
         flat = which * size * size + torch.arange(size * size, device=keys.device).view(size, size)
@@ -54,7 +65,9 @@ class TexturedLeaves(Generator):
 
 @lru_cache(maxsize=2)
 def bank(n: int, size: int, seed: int, device: str = "cpu") -> tuple[Tensor, Tensor, Tensor]:
-    """Red, green and blue of the first ``n`` textures of a seed: uint8 (n, size, size) each; kept under ``runs/textures``, in parts, and read back.
+    """Red, green and blue of the first ``n`` textures of a seed: uint8 (n, size, size) each.
+
+    They are kept under ``runs/textures``, in parts, and read back.
 
     Raises: ParameterError for a bank that is too large; DataError where it cannot be kept.
     """
@@ -67,10 +80,10 @@ def bank(n: int, size: int, seed: int, device: str = "cpu") -> tuple[Tensor, Ten
         **SOURCE.spec(),
         "size": size,
         "seed": seed,
-        "device": device.split(":")[0],
-    }  # a GPU's pictures differ in rounding
+        "device": device.split(":")[0],  # a GPU's pictures differ in rounding
+    }
     folder = files.runs() / "textures" / files.digest(described)[:16]
-    with progress.bar(n, "textures", "image") as shown:
+    with progress.bar(n, "textures", "image") as bar:
         for start in range(0, n, PART):
             stop = min(start + PART, n)
             path = folder / f"{start:06d}-{stop:06d}.safetensors"
@@ -80,7 +93,7 @@ def bank(n: int, size: int, seed: int, device: str = "cpu") -> tuple[Tensor, Ten
                 part = SOURCE.sample(range(start, stop), size, seed, device)
                 files.save_tensors(path, {"images": part}, {"kind": "textures", **described})
             parts.append(part.to(device))
-            shown.update(stop - start)
+            bar.update(stop - start)
     red, green, blue = torch.cat(parts).unbind(1)
     return red.contiguous(), green.contiguous(), blue.contiguous()
 
