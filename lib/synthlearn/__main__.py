@@ -646,8 +646,7 @@ def _properties(args: Namespace) -> int:
     from .core.errors import DataError
     from .data import datasets
     from .learn import encoders
-    from .measure import inception
-    from .study import measurements
+    from .measure import inception, probe, properties
 
     told = dict(args.set)
     if args.data is not None and "data" in told:
@@ -659,11 +658,11 @@ def _properties(args: Namespace) -> int:
     if isinstance(source, (datasets.Folder, datasets.RealImages)):
         limits.append((source.number(), f"the pictures of {source.name}"))
     most, why = min(limits)
-    if most < measurements.LEAST:
-        raise DataError(f"{why}: {most}; at least {measurements.LEAST} are needed")
-    n = min(measurements.IMAGES, most) if args.n is None else args.n
-    if not measurements.LEAST <= n <= most:
-        raise ParameterError(f"--n {n}: must lie between {measurements.LEAST} and {most}, {why}")
+    if most < properties.LEAST:
+        raise DataError(f"{why}: {most}; at least {properties.LEAST} are needed")
+    n = min(properties.IMAGES, most) if args.n is None else args.n
+    if not properties.LEAST <= n <= most:
+        raise ParameterError(f"--n {n}: must lie between {properties.LEAST} and {most}, {why}")
     file = args.encoder.removeprefix("inception:")
     encoder = (
         encoders.load(args.encoder, p.width, p.crop, args.seed)
@@ -673,9 +672,9 @@ def _properties(args: Namespace) -> int:
     encoder = encoder.to(_used(args.device))
     chosen = source.spread(n) if isinstance(source, datasets.Folder) else range(n)
     pictures = source.sample(chosen, p.image_size, args.seed, "cpu")
-    tap = "conv5" if "conv5" in encoder.taps else encoder.taps[-1]
-    real = measurements.large_enough(datasets.sample(test, 2 * n).images, p.crop)
-    found = dict(measurements.compared(encoder, tap, pictures, real, p.augmenter(), args.seed))
+    tap = encoder.last_convolution
+    real = probe.large_enough(datasets.sample(test, 2 * n).images, p.crop)
+    parts = properties.compare(encoder, tap, pictures, real, p.augmenter(), args.seed)
     print(
         json.dumps(
             {
@@ -684,7 +683,7 @@ def _properties(args: Namespace) -> int:
                 "encoder": args.encoder,
                 "tap": tap,
                 "n": n,
-                "properties": found,
+                "properties": {name: part.to_json() for name, part in parts},
             }
         )
     )

@@ -14,10 +14,13 @@ from scipy import stats as distributions
 from synthlearn.core import intervals, stats
 from synthlearn.core.stats import Estimate, Spread
 
-# --- a simulated study --------------------------------------------------------------------------------------------------------------------------------
-# A latent probit model of the records: a run is right about an image where an ease that all rows share + the row's own + the run's deviation + chance
-# lies above a bound. As in the committed records, runs of two rows agree on 71.5 % of the images, those of one row on 72 to 78 %. Every variance goes
-# as 1/images, so 1,600 images with deviations 2.5 times as wide obey the same law as the study's 10,000, in a sixth of the time.
+# --- a simulated study
+# --------------------------------------------------------------------------------------------------------------------------------
+# A latent probit model of the records: a run is right about an image where an ease that all rows
+# share + the row's own + the run's deviation + chance lies above a bound. As in the committed
+# records, runs of two rows agree on 71.5 % of the images, those of one row on 72 to 78 %. Every
+# variance goes as 1/images, so 1,600 images with deviations 2.5 times as wide obey the same law as
+# the study's 10,000, in a sixth of the time.
 IMAGES, WIDER = 1600, 2.5
 ACROSS_ROWS = 0.715
 STUDIES = 1600  # standard error of a coverage of 95 %: 0.54 points; of a size of 0.005: 0.0018
@@ -30,7 +33,8 @@ def latent(agreement):
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """points: of a run's own deviation. agreement: of two runs of a row. df: degrees of freedom that other rows give to the pooled spread."""
+    """points: of a run's own deviation. agreement: of two runs of a row. df: degrees of freedom
+    that other rows give to the pooled spread."""
 
     points: float
     agreement: float
@@ -42,7 +46,8 @@ class Family:
 
     @property
     def variance(self):
-        """Of a run's top-1 on given images: its deviation, and chance image by image; half of all disagreement is chance."""
+        """Of a run's top-1 on given images: its deviation, and chance image by image; half of all
+        disagreement is chance."""
         return self.deviation**2 + (1 - self.agreement) / 2 / IMAGES
 
     @property
@@ -51,8 +56,9 @@ class Family:
         return 2 * self.agreement - 1
 
     def spread(self, rng, *own):
-        """The pooled spread of a study: other rows' top-1 (normal, of the exact variance; their images need not be drawn, and one row of many runs has
-        the same law as many of few) and some rows' own."""
+        """The pooled spread of a study: other rows' top-1 (normal, of the exact variance; their
+        images need not be drawn, and one row of many runs has the same law as many of few) and some
+        rows' own."""
         return stats.pooled(
             [rng.normal(0, math.sqrt(self.variance), self.df + 1), *(x.mean(1) for x in own)],
             self.shared,
@@ -65,7 +71,8 @@ FEW = Family(1.1, 0.72, 3)  # as the untrained encoders
 
 
 def study(rng, *rows):
-    """Outcomes bool (runs, images) of each row (family, top-1 over all images and runs there could be, runs), on one new draw of images."""
+    """Outcomes bool (runs, images) of each row (family, top-1 over all images and runs there could
+    be, runs), on one new draw of images."""
     ease = math.sqrt(latent(ACROSS_ROWS)) * rng.standard_normal(IMAGES, np.float32)
     found = []
     for family, top1, runs in rows:
@@ -90,7 +97,8 @@ def study(rng, *rows):
     return found
 
 
-CASES = {  # name → what a study estimates: rows by letter with their runs; all rows have the top-1 of TRUTH
+# name → what a study estimates: rows by letter with their runs; all rows have the top-1 of TRUTH
+CASES = {
     **{f"mean of {s} runs": (("a", s),) for s in (1, 2, 3, 5)},
     **{f"difference at {s} runs": (("a", s), ("b", s)) for s in (1, 2, 3, 5)},
     "difference at 1 and 5 runs": (("a", 1), ("b", 5)),
@@ -129,7 +137,8 @@ def tails():
 
 @pytest.mark.parametrize("case", CASES)
 def test_intervals_cover_the_truth_over_new_runs_and_new_images(tails, case):
-    """As often as they say; a spread that few runs have told may make them wider, not narrower. (An interval is where p > 0.05: tested below.)"""
+    """As often as they say; a spread that few runs have told may make them wider, not narrower. (An
+    interval is where p > 0.05: tested below.)"""
     covered = (tails[case] > 0.05).mean()
     assert 0.935 <= covered <= (0.98 if case.startswith("few") else 0.965)
 
@@ -137,9 +146,11 @@ def test_intervals_cover_the_truth_over_new_runs_and_new_images(tails, case):
 @pytest.mark.parametrize("level", [0.05, 0.005])
 @pytest.mark.parametrize("case", CASES)
 def test_true_hypotheses_are_rejected_no_more_often_than_the_level(tails, case, level):
-    """Within three standard errors of the simulation: 0.066 and 0.0103. With the images in Satterthwaite's sum it would be up to 0.016 at 0.005.
+    """Within three standard errors of the simulation: 0.066 and 0.0103. With the images in
+    Satterthwaite's sum it would be up to 0.016 at 0.005.
 
-    Welch's test itself reaches 0.011 where a variance with 3 degrees of freedom is most of the sum."""
+    Welch's test itself reaches 0.011 where a variance with 3 degrees of freedom is most of the
+    sum."""
     nominal = 0.011 if case.startswith("Welch") and level == 0.005 else level
     assert (tails[case] <= level).mean() <= nominal + 3 * math.sqrt(
         nominal * (1 - nominal) / STUDIES
@@ -148,7 +159,8 @@ def test_true_hypotheses_are_rejected_no_more_often_than_the_level(tails, case, 
 
 @pytest.mark.parametrize(("df", "share"), [(3, 0.9), (3, 0.7), (3, 0.4), (7, 0.9)])
 def test_a_spread_from_few_runs_keeps_the_level_beside_known_images(df, share):
-    """The same with more draws, of one run's error that is by ``share`` that of runs; three standard errors at 0.005 are 0.0027."""
+    """The same with more draws, of one run's error that is by ``share`` that of runs; three
+    standard errors at 0.005 are 0.0027."""
     rng, draws = np.random.default_rng(1), 6000
     right = rng.random((1, 100)) < 0.5
     images = stats.mean(right, Spread(0.0, df, 0.5)).error ** 2
@@ -165,7 +177,8 @@ def test_a_spread_from_few_runs_keeps_the_level_beside_known_images(df, share):
 
 
 def test_any_false_finding_among_all_comparisons_of_equal_rows_is_as_rare_as_holm_says():
-    """21 comparisons of seven equal rows with two or three runs in 250 studies: at most 5 % + three standard errors."""
+    """21 comparisons of seven equal rows with two or three runs in 250 studies: at most 5 % + three
+    standard errors."""
     rng, runs, false = np.random.default_rng(2), (2, 3, 2, 3, 2, 3, 2), 0
     for _ in range(250):
         rows = study(rng, *((MANY, 0.47, s) for s in runs))
@@ -182,7 +195,8 @@ def test_any_false_finding_among_all_comparisons_of_equal_rows_is_as_rare_as_hol
 
 
 def test_the_spread_of_runs_is_their_deviation_and_chance_image_by_image():
-    """Of 2,000 rows of three runs; the standard error of a variance with 4,000 degrees of freedom is 2.2 %. Chance is an eighth of it."""
+    """Of 2,000 rows of three runs; the standard error of a variance with 4,000 degrees of freedom
+    is 2.2 %. Chance is an eighth of it."""
     rng = np.random.default_rng(3)
     rows = [study(rng, (SOME, 0.5, 3))[0] for _ in range(2000)]
     pooled = stats.pooled([x.mean(1) for x in rows])
@@ -192,7 +206,8 @@ def test_the_spread_of_runs_is_their_deviation_and_chance_image_by_image():
     )
 
 
-# --- how many runs --------------------------------------------------------------------------------------------------------------------------------------
+# --- how many runs
+# --------------------------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -200,7 +215,8 @@ def test_the_spread_of_runs_is_their_deviation_and_chance_image_by_image():
     [(0.5, 68, 168), (0.7, 35, 86), (1, 17, 42), (1.5, 8, 19), (2, 5, 11), (3, 2, 5)],
 )
 def test_runs_that_a_difference_needs(points, alone, first):
-    """At a run's sd of 1.04 points, alone and at Holm's first step of 132: whole runs that suffice, so rounded up."""
+    """At a run's sd of 1.04 points, alone and at Holm's first step of 132: whole runs that suffice,
+    so rounded up."""
     needed = [
         stats.runs_needed(points / 100, 2 * 0.0104**2, level=level) for level in (0.05, 0.05 / 132)
     ]
@@ -216,7 +232,8 @@ def test_runs_that_a_difference_needs(points, alone, first):
 
 @pytest.mark.parametrize(("points", "level"), [(1.5, 0.05), (2.5, 0.05), (2.5, 0.05 / 50)])
 def test_as_many_runs_find_the_difference_in_four_of_five_studies(points, level):
-    """Of 400, so 80 % ± 6; whole runs may be more than just enough: what a normal law gives for them."""
+    """Of 400, so 80 % ± 6; whole runs may be more than just enough: what a normal law gives for
+    them."""
     rng, apart = np.random.default_rng(4), WIDER * points / 100
     known = [Spread(0.0, 1, MANY.shared)] * 2
     images = np.mean(
@@ -257,11 +274,13 @@ def test_runs_do_not_settle_what_lies_within_the_images_share_or_has_no_number()
     assert stats.runs_needed(1.0, 0.0) == 1
 
 
-# --- against others' formulas -----------------------------------------------------------------------------------------------------------------------------
+# --- against others' formulas
+# -----------------------------------------------------------------------------------------------------------------------------
 
 
 def own_images(n, *sizes):
-    """Runs that are right about images of their own: they have no image in common, so the images' share is zero."""
+    """Runs that are right about images of their own: they have no image in common, so the images'
+    share is zero."""
     starts = np.cumsum([0, *sizes])
     return np.stack(
         [
@@ -403,7 +422,8 @@ def test_an_interval_holds_what_is_not_rejected_and_both_directions_mirror(mean,
 
 
 def test_degrees_of_freedom_lie_between_those_of_the_runs_and_a_normal_law():
-    """More of the images' share, more of them; all of it, infinitely many; continuous on the way."""
+    """More of the images' share, more of them; all of it, infinitely many; continuous on the
+    way."""
     x = np.random.default_rng(7).random((1, 400)) < 0.5
     df = [stats.mean(x, Spread(v, 3, 0.5)).df for v in (1e3, 1e-2, 1e-3, 1e-4, 1e-6, 1e-12, 0.0)]
     assert (
@@ -417,7 +437,8 @@ def test_degrees_of_freedom_lie_between_those_of_the_runs_and_a_normal_law():
     )
 
 
-# --- odd inputs -------------------------------------------------------------------------------------------------------------------------------------------
+# --- odd inputs
+# -------------------------------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -474,7 +495,8 @@ def test_pooled_is_the_residual_variance_of_an_analysis_of_variance():
     assert stats.pooled(rows) == Spread(pytest.approx(within / 3), 3)
 
 
-# --- the other formulas -------------------------------------------------------------------------------------------------------------------------------------
+# --- the other formulas
+# -------------------------------------------------------------------------------------------------------------------------------------
 
 
 def test_wilson_has_its_published_values():
@@ -515,7 +537,8 @@ def test_blocks_are_the_paired_test_and_with_more_treatments_the_two_way_layouts
 
 
 def test_fiellers_interval_covers_a_ratio_and_is_infinite_where_the_divisor_may_be_zero():
-    """Numerator and divisor share a part of their errors; 3,000 draws: standard error of the coverage 0.4 points."""
+    """Numerator and divisor share a part of their errors; 3,000 draws: standard error of the
+    coverage 0.4 points."""
     rng, covered = np.random.default_rng(9), 0
     own, both = 0.3, 0.4
     a = Estimate(0.0, math.hypot(own, both), math.inf, 3, 100)
@@ -534,7 +557,8 @@ def test_fiellers_interval_covers_a_ratio_and_is_infinite_where_the_divisor_may_
 
 
 def test_errors_of_two_halves_that_report_each_others_choice_go_together_by_a_bound():
-    """Covariance of the reports of equal candidates, in units of one's variance; 40,000 draws: standard error 0.006. Three candidates reach the bound."""
+    """Covariance of the reports of equal candidates, in units of one's variance; 40,000 draws:
+    standard error 0.006. Three candidates reach the bound."""
     rng, together = np.random.default_rng(14), {}
     for candidates in (2, 3, 10):
         one, two = rng.normal(size=(2, 40_000, candidates))
@@ -562,7 +586,8 @@ def test_holm_steps_down():
 @given(st.lists(st.floats(0, 0.1), max_size=12))
 @settings(max_examples=100, deadline=None)
 def test_holm_rejects_where_the_adjusted_p_is_at_most_the_level(p):
-    """Adjusted: the largest of p × (hypotheses left) among those not larger; order of the hypotheses does not matter."""
+    """Adjusted: the largest of p × (hypotheses left) among those not larger; order of the
+    hypotheses does not matter."""
     ranked = sorted(p)
     adjusted = [
         max(ranked[j] * (len(p) - j) for j in range(ranked.index(each) + ranked.count(each)))

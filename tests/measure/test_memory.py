@@ -1,4 +1,5 @@
-"""The visual memory: neighbours by a naive loop, removal that leaves no trace, files that are whole or refused."""
+"""The visual memory: neighbours by a naive loop, removal that leaves no trace, files that are whole
+or refused."""
 
 import json
 import shutil

@@ -1,4 +1,5 @@
-"""Private learning: clipping against gradients of single examples, noise against the exact law of Gaussian steps, and what a single image can do."""
+"""Private learning: clipping against gradients of single examples, noise against the exact law of
+Gaussian steps, and what a single image can do."""
 
 import math
 
@@ -15,7 +16,7 @@ def examples(n=40, d=12, classes=4):
     g = torch.Generator().manual_seed(0)
     x, public = torch.randn(n, d, generator=g), torch.randn(100, d, generator=g)
     return (
-        private.prepared(x, public),
+        private.prepare(x, public),
         torch.arange(n) % classes,
         torch.randn(d + 1, classes, generator=g),
     )
@@ -49,7 +50,7 @@ def test_features_are_prepared_each_by_itself():
     features, public = torch.randn(10, 5, generator=g), torch.randn(30, 5, generator=g)
     changed = features.clone()
     changed[3] *= 100
-    a, b = private.prepared(features, public), private.prepared(changed, public)
+    a, b = private.prepare(features, public), private.prepare(changed, public)
     assert torch.equal(a[:3], b[:3]) and torch.equal(a[4:], b[4:])
     assert torch.allclose(a[:, :-1].norm(dim=1), torch.ones(10)) and bool((a[:, -1] == 1).all())
 
@@ -65,14 +66,16 @@ def exact_delta(epsilon, sigma):
     ("epsilon", "steps"), [(0.1, 1), (0.3, 10), (1.0, 30), (8.0, 100), (50.0, 1)]
 )
 def test_the_noise_keeps_to_the_exact_law_of_gaussian_steps(epsilon, steps):
-    """Full-batch steps are one Gaussian mechanism of a noise that is √steps smaller; the accountant must promise no more, and waste little."""
+    """Full-batch steps are one Gaussian mechanism of a noise that is √steps smaller; the accountant
+    must promise no more, and waste little."""
     sigma = private.noise_multiplier(epsilon, steps)
     assert exact_delta(epsilon, sigma / math.sqrt(steps)) <= private.DELTA
     assert exact_delta(epsilon, 0.97 * sigma / math.sqrt(steps)) > private.DELTA
 
 
 def test_the_records_noises_are_kept_to_the_bit():
-    """Of ε = 1, 2, 4, 8 with 30 and 100 steps: what results/measurements holds was made with them."""
+    """Of ε = 1, 2, 4, 8 with 30 and 100 steps: what results/measurements holds was made with
+    them."""
     found = [
         private.noise_multiplier(epsilon, steps)
         for epsilon in (1.0, 2.0, 4.0, 8.0)
@@ -104,7 +107,7 @@ def test_less_privacy_learns_more_and_the_draw_is_counted():
     g = torch.Generator().manual_seed(2)
     labels = torch.arange(600) % 3
     features = torch.randn(3, 8, generator=g)[labels] + torch.randn(600, 8, generator=g)
-    x = private.prepared(features, features)
+    x = private.prepare(features, features)
     setting = private.Setting(30, 4.0)
     weights = {noise: private.fit(x, labels, 3, setting, noise, 0) for noise in (0.0, 3.0, 300.0)}
     scores = [private.accuracy(x, labels, w) for w in weights.values()]
@@ -112,7 +115,7 @@ def test_less_privacy_learns_more_and_the_draw_is_counted():
     assert torch.equal(weights[3.0], private.fit(x, labels, 3, setting, 3.0, 0))
     assert not torch.equal(weights[3.0], private.fit(x, labels, 3, setting, 3.0, 1))
     assert (
-        private.chosen((x, labels), (x, labels), 3, 8.0, 1.0, [private.Setting(30, 1e-9), setting])
+        private.choose((x, labels), (x, labels), 3, 8.0, 1.0, [private.Setting(30, 1e-9), setting])
         == setting
     )
 

@@ -5,14 +5,15 @@ import copy
 import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import LogisticRegression
+from sklearn import linear_model
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from synthlearn.core import rng
 from synthlearn.core.errors import CheckpointError, DataError, ParameterError
 from synthlearn.data.datasets import load
 from synthlearn.learn.encoders import SmallAlexNet
-from synthlearn.measure import probe, transfer
+from synthlearn.measure import probe, regression
+from synthlearn.measure.regression import CholeskyRegression, LogisticRegression, Standardiser
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +33,12 @@ def toy():
 @pytest.mark.parametrize("l2", [1e-1, 1e-3, 1e-5])
 def test_fit_equals_scikit_learns_optimum(toy, l2):
     x, y, test, _ = toy
-    problem = probe.Problem(x, y, 4)
+    problem = LogisticRegression(x, y, 4)
     solution = problem.fit(l2)
     z = problem.standardise(x).double().numpy()
-    reference = LogisticRegression(C=1 / (l2 * len(x)), tol=1e-8, max_iter=5000).fit(z, y.numpy())
+    reference = linear_model.LogisticRegression(C=1 / (l2 * len(x)), tol=1e-8, max_iter=5000).fit(
+        z, y.numpy()
+    )
     assert np.allclose(
         (problem.axes @ solution[0]).T,
         reference.coef_,
@@ -45,7 +48,7 @@ def test_fit_equals_scikit_learns_optimum(toy, l2):
     assert (problem.predict(test, solution).numpy() == theirs).mean() > 0.997
 
 
-@pytest.mark.parametrize("way", [probe.Problem, probe.CholeskyProblem])
+@pytest.mark.parametrize("way", [LogisticRegression, CholeskyRegression])
 def test_a_warm_start_ends_where_a_cold_one_does(toy, way):
     x, y, _, _ = toy
     problem = way(x, y, 4)
@@ -97,7 +100,9 @@ def objective(z, labels, weight, bias, l2):
 def scikit_learns(z, labels, l2):
     """Weights and bias of scikit-learn's minimum; it keeps only the difference of two classes."""
     two = len(labels.unique()) == 2
-    model = LogisticRegression(C=(2 if two else 1) / (l2 * len(z)), tol=1e-10, max_iter=20_000)
+    model = linear_model.LogisticRegression(
+        C=(2 if two else 1) / (l2 * len(z)), tol=1e-10, max_iter=20_000
+    )
     model.fit(z.numpy(), labels.numpy())
     weight, bias = torch.from_numpy(model.coef_).T, torch.from_numpy(model.intercept_)
     halves = torch.tensor([-0.5, 0.5])
@@ -109,7 +114,7 @@ def scikit_learns(z, labels, l2):
 def test_the_way_of_a_gpu_reaches_scikit_learns_minimum(name, l2):
     x, y = PROBLEMS[name]()
     n = len(x) // 2
-    problem = probe.CholeskyProblem(x[:n], y[:n], int(y.max()) + 1)
+    problem = CholeskyRegression(x[:n], y[:n], int(y.max()) + 1)
     z, test = (problem.standardise(part).double() for part in (x[:n], x[n:]))
     weight, bias = scikit_learns(z, y[:n], l2)
     solution = problem.fit(l2)
@@ -124,7 +129,7 @@ def test_the_way_of_a_gpu_reaches_scikit_learns_minimum(name, l2):
 def test_the_way_of_a_gpu_ends_no_higher_than_that_of_a_cpu(name, l2):
     x, y = PROBLEMS[name]()
     x, y = x[: len(x) // 2], y[: len(x) // 2]
-    gpu, cpu = (way(x, y, int(y.max()) + 1) for way in (probe.CholeskyProblem, probe.Problem))
+    gpu, cpu = (way(x, y, int(y.max()) + 1) for way in (CholeskyRegression, LogisticRegression))
     weight, bias = cpu.fit(l2)
     z = gpu.standardise(x).double()
     theirs = objective(z, y, cpu.axes @ weight, bias, l2)
@@ -132,9 +137,9 @@ def test_the_way_of_a_gpu_ends_no_higher_than_that_of_a_cpu(name, l2):
 
 
 def test_a_fit_on_a_gpu_starts_at_the_solution_that_it_is_given(toy, monkeypatch):
-    problem = probe.CholeskyProblem(*toy[:2], 4)
+    problem = CholeskyRegression(*toy[:2], 4)
     start = problem.fit(1e-1)
-    monkeypatch.setattr(probe, "minimise", lambda value, x: x)
+    monkeypatch.setattr(regression, "minimise", lambda value, x: x)
     for found, given in zip(problem.fit(1e-3, start), start, strict=True):
         assert torch.allclose(found, given, atol=1e-6)
 
@@ -144,22 +149,24 @@ def test_the_way_of_a_gpu_chooses_the_same_strength_and_classes(name, monkeypatc
     x, y = PROBLEMS[name]()
     n, classes = len(x) // 2, int(y.max()) + 1
     cpu = probe.linear(x[:n], y[:n], x[n:], y[n:], classes)
-    monkeypatch.setattr(probe, "problem", probe.CholeskyProblem)
+    monkeypatch.setattr(probe, "regression_for", CholeskyRegression)
     gpu = probe.linear(x[:n], y[:n], x[n:], y[n:], classes)
     assert gpu.l2 == cpu.l2
     assert (gpu.correct != cpu.correct).double().mean() <= 0.002
 
 
 def test_the_device_of_the_features_decides_the_way(toy, monkeypatch):
-    assert type(probe.problem(*toy[:2], 4)) is probe.Problem
-    monkeypatch.setattr(probe, "CholeskyProblem", lambda x, labels, classes: x.device.type)
+    assert type(regression.regression_for(*toy[:2], 4)) is LogisticRegression
+    monkeypatch.setattr(regression, "CholeskyRegression", lambda x, labels, classes: x.device.type)
     with FakeTensorMode():
-        assert probe.problem(torch.zeros(6, 2, device="cuda"), torch.zeros(6), 2) == "cuda"
+        assert (
+            regression.regression_for(torch.zeros(6, 2, device="cuda"), torch.zeros(6), 2) == "cuda"
+        )
 
 
 def test_a_fit_on_a_gpu_mixes_no_devices_and_reads_nothing_between_two_values(monkeypatch):
-    problem = probe.CholeskyProblem(*drawn(20, 5, 3), 3)
-    monkeypatch.setattr(probe, "minimise", lambda value, x: x - value(x)[1])
+    problem = CholeskyRegression(*drawn(20, 5, 3), 3)
+    monkeypatch.setattr(regression, "minimise", lambda value, x: x - value(x)[1])
     with FakeTensorMode():
         for name in ("z", "gram", "target"):
             shape = getattr(problem, name).shape
@@ -186,7 +193,7 @@ def test_the_host_reads_twice_an_iteration_of_l_bfgs(monkeypatch):
         values.append(x)
         return 1 + (scale * (x - target).square()).sum() / 2, scale * (x - target)
 
-    found = probe.minimise(value, torch.zeros_like(target))
+    found = regression.minimise(value, torch.zeros_like(target))
     # .numpy() of what .cpu() has brought reads nothing more
     assert len([name for name in reads if name != "numpy"]) == 2 * len(values) and len(values) > 4
     monkeypatch.undo()
@@ -237,6 +244,22 @@ def test_test_images_choose_nothing(toy):
     assert probe.linear(x, y, test[:10], truth[:10], 4).l2 == probe.linear(x, y, test, truth, 4).l2
 
 
+def test_the_probe_finds_the_same_minimum_from_few_rows_as_scikit_learn():
+    x, labels = drawn(
+        15, 80, 3
+    )  # fewer rows than dimensions: only the axes that the rows span are used
+    problem = LogisticRegression(x, labels, 3)
+    weight, bias = problem.fit(0.05)
+    z = Standardiser(x)(x)
+    reference = linear_model.LogisticRegression(C=1 / (0.05 * 30), tol=1e-8, max_iter=5000).fit(
+        z.numpy(), labels.numpy()
+    )
+    ours = (z @ (problem.axes @ weight) + bias).softmax(1)
+    assert torch.allclose(
+        ours.double(), torch.from_numpy(reference.predict_proba(z.numpy())).double(), atol=2e-3
+    )
+
+
 def test_held_out_part_is_a_stratified_fifth():
     y = torch.arange(10).repeat_interleave(50)
     apart = probe.held_out(y, 0)
@@ -247,14 +270,14 @@ def test_held_out_part_is_a_stratified_fifth():
 def test_neighbours_equal_a_loop():
     x, y = torch.randn(60, 5), torch.arange(60) % 3
     test, truth = torch.randn(20, 5), torch.arange(20) % 3
-    found = probe.neighbours(x, y, test, truth, 3, k=7)
+    found = probe.knn(x, y, test, truth, 3, k=7)
     for i in range(20):
         s = torch.nn.functional.cosine_similarity(test[i][None], x)
         votes = torch.zeros(3)
         for j in s.argsort(descending=True)[:7]:
             votes[y[j]] += torch.exp(s[j] / 0.07)
         assert bool(found.correct[i]) == (int(votes.argmax()) == int(truth[i]))
-    assert probe.neighbours(x, y, x, y, 3, k=1).top1 == 1.0
+    assert probe.knn(x, y, x, y, 3, k=1).top1 == 1.0
 
 
 def test_features_do_not_depend_on_the_order_of_extraction():
@@ -269,7 +292,7 @@ def test_features_do_not_depend_on_the_order_of_extraction():
 
 def test_reestimated_statistics_are_the_images_own():
     encoder, images = SmallAlexNet(0.125, 32), load("digits", "train").images[:400]
-    fresh = probe.reestimated(encoder, images)
+    fresh = probe.reestimate_batch_norm(encoder, images)
     x = next(iter(probe.batches(encoder, images)))
     response = encoder.conv[0][0](x)
     assert torch.allclose(fresh.conv[0][1].running_mean, response.mean((0, 2, 3)), atol=1e-4)
@@ -289,7 +312,10 @@ def test_reestimated_statistics_are_torchs_plain_average_over_batches():
     with torch.no_grad():
         for x in list(probe.batches(encoder, images))[:2]:
             reference(x)
-    found, expected = probe.reestimated(encoder, images).state_dict(), reference.state_dict()
+    found, expected = (
+        probe.reestimate_batch_norm(encoder, images).state_dict(),
+        reference.state_dict(),
+    )
     assert norms and all(map(torch.equal, found.values(), expected.values()))
 
 
@@ -318,7 +344,7 @@ def test_features_that_are_not_finite_name_their_layer():
         probe.features(encoder, images, ("conv5", "fc6"))
 
 
-@pytest.mark.parametrize("measure", [probe.linear, probe.neighbours])
+@pytest.mark.parametrize("measure", [probe.linear, probe.knn])
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -349,10 +375,10 @@ def test_what_cannot_be_measured_is_no_number(measure, changes, message):
 def test_no_neighbour_is_refused_and_too_many_are_all():
     x, y = torch.eye(2).repeat(3, 1), torch.arange(6) % 2
     with pytest.raises(ParameterError, match="k = 0: must be at least 1"):
-        probe.neighbours(x, y, x, y, 2, k=0)
+        probe.knn(x, y, x, y, 2, k=0)
     assert torch.equal(
-        probe.neighbours(x, y, x, y, 2, k=10**6).correct,
-        probe.neighbours(x, y, x, y, 2, k=6).correct,
+        probe.knn(x, y, x, y, 2, k=10**6).correct,
+        probe.knn(x, y, x, y, 2, k=6).correct,
     )
 
 
@@ -361,9 +387,9 @@ def test_one_example_of_each_class_chooses_no_l2_and_the_measurement_says_so(toy
     first = torch.stack([torch.nonzero(y == c)[0, 0] for c in range(4)])
     alone = probe.linear(x[first], y[first], test, truth, 4)
     assert alone.l2 == probe.DEFAULT_L2 and "L2 is not chosen but 0.1" in alone.note
-    assert transfer.result(alone)["note"] == alone.note
+    assert probe.summary(alone)["note"] == alone.note
     two = probe.linear(x[:40], y[:40], test, truth, 4)
-    assert two.note is None and "note" not in transfer.result(two)
+    assert two.note is None and "note" not in probe.summary(two)
 
 
 def test_sizes_that_disagree_are_named():

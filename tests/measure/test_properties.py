@@ -1,8 +1,10 @@
 """Properties of image sets against closed forms, loops and scipy."""
 
+import dataclasses
 import importlib
 import math
 import pathlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ from scipy import linalg
 
 from synthlearn.core import rng
 from synthlearn.core.errors import CheckpointError, DataError, ParameterError
-from synthlearn.measure import inception, metrics
+from synthlearn.data import datasets
+from synthlearn.measure import inception, metrics, probe
 from synthlearn.measure import properties as pr
 from synthlearn.study import measurements
 
@@ -130,7 +133,8 @@ def test_values_that_are_not_finite_are_no_properties():
 
 
 def test_properties_keep_their_digits_at_any_scale_of_the_features():
-    """Features of an untrained encoder are about 1e-5: the Fréchet distance scales with their square."""
+    """Features of an untrained encoder are about 1e-5: the Fréchet distance scales with their
+    square."""
     x, y = normal(0, 100, 6), normal(1, 100, 6) + 0.2
     whole = pr.frechet(x, y)
     for scale in (1e-2, 1e-5, 1e-8):
@@ -230,3 +234,28 @@ def test_inception_reads_torchvisions_file_and_runs_no_code_of_it(tmp_path):
         with pytest.raises(CheckpointError, match=message) as caught:
             inception.Inception(tmp_path / name)
         assert str(caught.value).startswith(str(tmp_path / name)) and "\n" not in str(caught.value)
+
+
+def test_properties_take_real_images_of_all_classes(monkeypatch):
+    digits = datasets.load("digits", "test")
+    order = digits.labels.argsort(stable=True)
+    by_class = dataclasses.replace(digits, images=digits.images[order], labels=digits.labels[order])
+    monkeypatch.setattr(datasets, "load", lambda name, split, size: by_class)
+    taken = []
+
+    def compare(reference, tap, pictures, real, *rest):
+        taken.append(real)
+        return iter(())
+
+    monkeypatch.setattr(pr, "compare", compare)
+    nothing = lambda *of: None  # noqa: E731
+    subject = SimpleNamespace(
+        settings=SimpleNamespace(n_images=40, data="digits", crop=32),
+        reference=nothing,
+        pictures=nothing,
+        views=nothing,
+    )
+    assert not list(pr.Properties().parts(subject, 0))
+    first = datasets.sample(by_class, 80)
+    assert first.labels[:10].tolist() == list(range(10))
+    assert torch.equal(taken[0], probe.large_enough(first.images, 32))

@@ -1,4 +1,5 @@
-"""Intervals that measurements write into their records; apart from :mod:`synthlearn.core.stats`, so that records outlive changes of how the book infers."""
+"""Intervals that measurements write into their records; apart from :mod:`synthlearn.core.stats`, so
+that records outlive changes of how the book infers."""
 
 import math
 
@@ -16,7 +17,8 @@ def wilson(right: int, n: int) -> tuple[float, float]:
 
 
 def paired_t(differences: np.ndarray) -> tuple[float, float, float]:
-    """Mean of paired differences (S,), S ≥ 2, and its 95 % t-interval with S − 1 degrees of freedom."""
+    """Mean of paired differences (S,), S ≥ 2, and its 95 % t-interval with S − 1 degrees of
+    freedom."""
     s = len(differences)
     half = t.ppf(0.975, s - 1) * np.std(differences, ddof=1) / math.sqrt(s)
     mean = float(np.mean(differences))

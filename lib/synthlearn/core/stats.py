@@ -1,10 +1,13 @@
-"""Statistics over runs: what an interval is over, and how sure a difference is. One place; nothing else computes an interval.
+"""Statistics over runs: what an interval is over, and how sure a difference is. One place; nothing
+else computes an interval.
 
-A run's accuracy = its row's value + the run's own deviation + what the test images happen to be. Few runs of a row say little of how far runs lie
-apart, so that variance is pooled over the rows of a family (Snedecor and Cochran 1989, 12.10), and Student's t takes its degrees of freedom; where two
-families meet, Satterthwaite's (1946). Runs of two rows are not paired: a common seed was measured to buy nothing. The images' share comes image by
-image from how far different runs agree; beside a spread it counts as known (Cochran 1964). Holm 1979 over claims; Berger 1982 for claims of which every
-part must hold (intersection–union).
+A run's accuracy = its row's value + the run's own deviation + what the test images happen to be.
+Few runs of a row say little of how far runs lie apart, so that variance is pooled over the rows of
+a family (Snedecor and Cochran 1989, 12.10), and Student's t takes its degrees of freedom; where two
+families meet, Satterthwaite's (1946). Runs of two rows are not paired: a common seed was measured
+to buy nothing. The images' share comes image by image from how far different runs agree; beside a
+spread it counts as known (Cochran 1964). Holm 1979 over claims; Berger 1982 for claims of which
+every part must hold (intersection–union).
 """
 
 import math
@@ -16,20 +19,28 @@ from scipy import special
 from scipy import stats as distributions
 
 LEVEL, POWER = 0.05, 0.8
-MATCHED = 0.005  # level at which a mixture's quantile is met exactly: between that of an interval and that of Holm's first step
+# level at which a mixture's quantile is met exactly: between that of an interval and that of Holm's
+# first step
+MATCHED = 0.005
 MARGIN = 0.01  # how far behind still counts as "at least as good", in shares of top-1
 MOST_RUNS = 1000  # beyond which "runs that would settle it" is no number any more
-# Most that two halves' errors correlate when each reports what the other chose. Their covariance is the squared Frobenius norm of the Hessian of
-# E max(values + errors), in units of the errors' variance (Stein's lemma); it is largest, 9/(8π), where three candidates are equal and no other is near.
+# Most that two halves' errors correlate when each reports what the other chose. Their covariance is
+# the squared Frobenius norm of the Hessian of E max(values + errors), in units of the errors'
+# variance (Stein's lemma); it is largest, 9/(8π), where three candidates are equal and no other is
+# near.
 CHOICE = 9 / (8 * math.pi)
-RANK_VARIANCE = 1.06  # Var of Fisher's z of a rank correlation over that of a plain one (Fieller, Hartley and Pearson 1957)
+# Var of Fisher's z of a rank correlation over that of a plain one (Fieller, Hartley and Pearson
+# 1957)
+RANK_VARIANCE = 1.06
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How far runs of one row lie apart: ``variance`` of a run about its row's value, with ``df`` degrees of freedom; 0: nothing is known.
+    """How far runs of one row lie apart: ``variance`` of a run about its row's value, with ``df``
+    degrees of freedom; 0: nothing is known.
 
-    ``shared``: of an image's variance over right and wrong, the share that runs of a row have in common (0 … 1).
+    ``shared``: of an image's variance over right and wrong, the share that runs of a row have in
+    common (0 … 1).
     """
 
     variance: float = 0.0
@@ -39,7 +50,8 @@ class Spread:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean or a difference with its standard error: over runs and test images, or with ``df`` infinite and ``over`` "images" over those alone."""
+    """A mean or a difference with its standard error: over runs and test images, or with ``df``
+    infinite and ``over`` "images" over those alone."""
 
     mean: float
     error: float
@@ -69,7 +81,8 @@ class Estimate:
         return min(self.above(0.0), self.below(0.0))
 
     def above(self, bound: float) -> float:
-        """p of the test that the value is not above ``bound``; twice the one-sided one, at most 1, so that both directions may be asked."""
+        """p of the test that the value is not above ``bound``; twice the one-sided one, at most 1,
+        so that both directions may be asked."""
         if self.error == 0:
             return float(not self.mean > bound)
         return float(min(1.0, 2 * distributions.t.sf((self.mean - bound) / self.error, self.df)))
@@ -82,7 +95,8 @@ class Estimate:
 
 
 def pooled(rows: Iterable[Sequence[float]], shared: float = 1.0) -> Spread:
-    """One variance of runs within rows, from several rows' values; a row of one run adds nothing."""
+    """One variance of runs within rows, from several rows' values; a row of one run adds
+    nothing."""
     each = [np.asarray(values, float) for values in rows if len(values) > 1]
     df = sum(len(values) - 1 for values in each)
     total = sum(float(((values - values.mean()) ** 2).sum()) for values in each)
@@ -90,10 +104,12 @@ def pooled(rows: Iterable[Sequence[float]], shared: float = 1.0) -> Spread:
 
 
 def _combined(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Sum of variances, each with its degrees of freedom (infinite: known), and degrees of freedom of the sum.
+    """Sum of variances, each with its degrees of freedom (infinite: known), and degrees of freedom
+    of the sum.
 
-    Of the estimated ones, Satterthwaite's. What is known then takes its share of the quantile (Cochran 1964), not of Satterthwaite's sum: that would
-    call a spread from few runs well known whenever it happens to be small, and tests at 0.005 reject three times as often as they say.
+    Of the estimated ones, Satterthwaite's. What is known then takes its share of the quantile
+    (Cochran 1964), not of Satterthwaite's sum: that would call a spread from few runs well known
+    whenever it happens to be small, and tests at 0.005 reject three times as often as they say.
     """
     total = sum(variance for variance, _ in parts)
     estimated = [(variance, df) for variance, df in parts if variance > 0 and df < math.inf]
@@ -108,7 +124,8 @@ def _combined(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 
 def common(outcomes: np.ndarray, shared: float = 1.0) -> float:
-    """Variance over images of the chance that a run gets them right: mean covariance of two runs' ``outcomes`` bool (runs, images); of one run its share."""
+    """Variance over images of the chance that a run gets them right: mean covariance of two runs'
+    ``outcomes`` bool (runs, images); of one run its share."""
     runs, top1 = len(outcomes), outcomes.mean(1)
     each = top1 * (1 - top1)
     if runs == 1:
@@ -122,10 +139,11 @@ Part = tuple[float, np.ndarray, Spread]  # weight, outcomes bool (runs, images),
 
 
 def contrast(parts: Sequence[Part]) -> Estimate:
-    """Weighted sum of rows' accuracies, all on the same images: Σ w · accuracy. No run may stand in two parts.
+    """Weighted sum of rows' accuracies, all on the same images: Σ w · accuracy. No run may stand in
+    two parts.
 
-    Variance: of each family Σ w²/runs times its spread's, and of the images what different runs have in common, weighted; over images alone where a
-    spread is unknown."""
+    Variance: of each family Σ w²/runs times its spread's, and of the images what different runs
+    have in common, weighted; over images alone where a spread is unknown."""
     n, runs = parts[0][1].shape[1], min(len(outcomes) for _, outcomes, _ in parts)
     means = [outcomes.mean(0) for _, outcomes, _ in parts]
     value = sum(w * float(mean.mean()) for (w, _, _), mean in zip(parts, means, strict=True))
@@ -143,7 +161,8 @@ def contrast(parts: Sequence[Part]) -> Estimate:
 
 
 def images_share(parts: Sequence[Part]) -> float:
-    """Variance of a contrast that more runs would not take away: over images, of the weighted sum of chances, over their number."""
+    """Variance of a contrast that more runs would not take away: over images, of the weighted sum
+    of chances, over their number."""
     means = np.stack([outcomes.mean(0) for _, outcomes, _ in parts])
     means -= means.mean(1, keepdims=True)
     together = means @ means.T / means.shape[1]
@@ -158,7 +177,8 @@ def mean(outcomes: np.ndarray, spread: Spread) -> Estimate:
 
 
 def difference(a: np.ndarray, b: np.ndarray, spread_a: Spread, spread_b: Spread) -> Estimate:
-    """Accuracy of one row − another's, from outcomes bool (runs, images) on the same images; equal spreads are one family's, one estimate."""
+    """Accuracy of one row − another's, from outcomes bool (runs, images) on the same images; equal
+    spreads are one family's, one estimate."""
     return contrast([(1.0, a, spread_a), (-1.0, b, spread_b)])
 
 
@@ -171,7 +191,8 @@ def of_units(
     n: int,
     over: str = "encoders and images",
 ) -> Estimate:
-    """A number made of one number per encoder: its variance is ``share`` of an encoder's, by ``spread``, and ``images``, what the test images bring."""
+    """A number made of one number per encoder: its variance is ``share`` of an encoder's, by
+    ``spread``, and ``images``, what the test images bring."""
     variance, df = _combined(
         [(share * spread.variance, spread.df), (images, math.inf)]
         if spread.df
@@ -181,24 +202,29 @@ def of_units(
 
 
 def runs_apart(spread: Spread, level: float = LEVEL) -> float:
-    """How far two runs of one row lie apart in all but a share ``level`` of cases, tested on the same images; NaN where nothing is known of runs.
+    """How far two runs of one row lie apart in all but a share ``level`` of cases, tested on the
+    same images; NaN where nothing is known of runs.
 
-    The images' share does not enter: both runs are asked the same ones, and that they err on different ones among these is in what was pooled.
+    The images' share does not enter: both runs are asked the same ones, and that they err on
+    different ones among these is in what was pooled.
     """
     return float(distributions.t.isf(level / 2, spread.df)) * math.sqrt(2 * spread.variance)
 
 
 def samples_apart(share: float, n: int, level: float = LEVEL) -> float:
-    """How far the shares of two independent samples of ``n`` images lie apart in all but ``level`` of cases, where ``share`` of all images are right."""
+    """How far the shares of two independent samples of ``n`` images lie apart in all but ``level``
+    of cases, where ``share`` of all images are right."""
     return float(distributions.norm.isf(level / 2)) * math.sqrt(2 * share * (1 - share) / n)
 
 
 def runs_needed(
     apart: float, variance: float, images: float = 0.0, level: float = LEVEL
 ) -> int | None:
-    """Runs of each of two rows that find a difference of ``apart`` in four of five studies at a two-sided ``level``.
+    """Runs of each of two rows that find a difference of ``apart`` in four of five studies at a
+    two-sided ``level``.
 
-    variance: sum of both rows' run variances. images: variance that more runs do not take away. None: more than :data:`MOST_RUNS`, or no number of runs.
+    variance: sum of both rows' run variances. images: variance that more runs do not take away.
+    None: more than :data:`MOST_RUNS`, or no number of runs.
     """
     wanted = float(distributions.norm.isf(level / 2) + distributions.norm.ppf(POWER))
     left = (apart / wanted) ** 2 - images
@@ -207,7 +233,8 @@ def runs_needed(
 
 
 def ratio(a: Estimate, b: Estimate, apart: Estimate) -> tuple[float, float, float]:
-    """a/b with Fieller's (1954) 95 % interval, from both and from the error of their difference ``apart``; infinite where b may be zero, NaN where it is."""
+    """a/b with Fieller's (1954) 95 % interval, from both and from the error of their difference
+    ``apart``; infinite where b may be zero, NaN where it is."""
     t = float(distributions.t.ppf(1 - LEVEL / 2, min(a.df, b.df)))
     va, vb = (t * a.error) ** 2, (t * b.error) ** 2
     together = (va + vb - (t * apart.error) ** 2) / 2
@@ -219,7 +246,8 @@ def ratio(a: Estimate, b: Estimate, apart: Estimate) -> tuple[float, float, floa
 
 
 def paired(differences: Sequence[float]) -> Estimate:
-    """Mean of paired differences as an estimate over their units alone, Student's t with one degree of freedom fewer than there are."""
+    """Mean of paired differences as an estimate over their units alone, Student's t with one degree
+    of freedom fewer than there are."""
     d = np.asarray(differences, float)
     return Estimate(
         float(d.mean()), float(d.std(ddof=1)) / math.sqrt(len(d)), len(d) - 1, len(d), 0, "runs"
@@ -227,7 +255,8 @@ def paired(differences: Sequence[float]) -> Estimate:
 
 
 def blocks(values: np.ndarray, a: int, b: int) -> Estimate:
-    """Treatment a − treatment b from ``values`` (treatments, blocks): paired over blocks, the spread of what is left pooled over all treatments."""
+    """Treatment a − treatment b from ``values`` (treatments, blocks): paired over blocks, the
+    spread of what is left pooled over all treatments."""
     left = values - values.mean(0) - values.mean(1, keepdims=True) + values.mean()
     df = (values.shape[0] - 1) * (values.shape[1] - 1)
     error = math.sqrt(2 * float((left**2).sum()) / df / values.shape[1])
@@ -245,7 +274,8 @@ def holm(p: Sequence[float], level: float = LEVEL) -> list[bool]:
 
 
 def correlation(x: np.ndarray, y: np.ndarray, kind: str = "spearman") -> tuple[float, float, float]:
-    """Correlation over rows, "pearson" or "spearman", with a bootstrap 95 % interval over rows; draws with all values tied are left out.
+    """Correlation over rows, "pearson" or "spearman", with a bootstrap 95 % interval over rows;
+    draws with all values tied are left out.
 
     NaN for fewer than three rows, when all values of a side are tied, or one is not a number.
     """
@@ -263,7 +293,8 @@ def correlation(x: np.ndarray, y: np.ndarray, kind: str = "spearman") -> tuple[f
 
 
 def permutation_p(x: np.ndarray, y: np.ndarray, draws: int = 10_000) -> float:
-    """Two-sided p of Spearman's correlation being zero, by random permutations of one side; never below 1/(draws + 1)."""
+    """Two-sided p of Spearman's correlation being zero, by random permutations of one side; never
+    below 1/(draws + 1)."""
     if not (np.ptp(x) > 0 and np.ptp(y) > 0):  # all tied, or not all are numbers
         return 1.0
     a, b = (distributions.zscore(distributions.rankdata(v)) for v in (x, y))
@@ -273,7 +304,8 @@ def permutation_p(x: np.ndarray, y: np.ndarray, draws: int = 10_000) -> float:
 
 
 def partial(x: np.ndarray, y: np.ndarray, held: np.ndarray) -> tuple[float, Estimate]:
-    """Spearman's partial correlation of x and y (n,), n ≥ 6, ``held`` (n,) kept fixed; and Fisher's z of it, over the n rows."""
+    """Spearman's partial correlation of x and y (n,), n ≥ 6, ``held`` (n,) kept fixed; and Fisher's
+    z of it, over the n rows."""
     with np.errstate(invalid="ignore"):  # of all tied values
         r = np.corrcoef(distributions.rankdata(np.stack([x, y, held]), axis=1))
     rest = (1 - r[0, 2] ** 2) * (1 - r[1, 2] ** 2)
@@ -285,8 +317,9 @@ def partial(x: np.ndarray, y: np.ndarray, held: np.ndarray) -> tuple[float, Esti
 
 
 def reliability(rows: Sequence[Sequence[float]], splits: int = 200) -> float:
-    """How far a second study of the same size would rank the rows alike, 0 … 1: each row's runs halved at random, Spearman's correlation of the halves'
-    means, over ``splits`` halvings, stepped up to all runs (Spearman 1910, Brown 1910).
+    """How far a second study of the same size would rank the rows alike, 0 … 1: each row's runs
+    halved at random, Spearman's correlation of the halves' means, over ``splits`` halvings, stepped
+    up to all runs (Spearman 1910, Brown 1910).
 
     Rows of one run cannot be halved and are left out; NaN where fewer than three rows are left.
     """

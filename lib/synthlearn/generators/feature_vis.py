@@ -327,7 +327,7 @@ def _units_of(
             if encoder == "small"
             else encoders.load(encoder)
         )
-        chosen = tap or ("conv5" if "conv5" in small.taps else small.taps[-1])
+        chosen = tap or small.last_convolution
         network, constants = small, small.normalisation
 
         def read(x: Tensor) -> Tensor:

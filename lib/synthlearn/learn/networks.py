@@ -58,6 +58,16 @@ class Encoder(nn.Module):
         """Weights of the first layer, (channels, 3, k, k)."""
         raise NotImplementedError
 
+    @property
+    def main_tap(self) -> str:
+        """The tap that is probed: fc6, or the last of an encoder without it."""
+        return "fc6" if "fc6" in self.taps else self.taps[-1]
+
+    @property
+    def last_convolution(self) -> str:
+        """The tap in whose few numbers pictures are compared: conv5, or the last without it."""
+        return "conv5" if "conv5" in self.taps else self.taps[-1]
+
     def embed(self, x: Tensor) -> Tensor:
         """The embedding (n, embedding_size) of normalised float (n, 3, s, s), with gradient."""
         embedding: Tensor = self.trunk(x)

@@ -6,15 +6,17 @@ results one after the other, so that the first alone can be made again.
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from torch import Tensor
 
 from ..core.augment import Augmentation
+from ..core.errors import ParameterError
 from ..core.options import Options
 from ..core.registry import Registry
 from ..data.datasets import ImageSet
 from ..learn.encoders import Encoder
+from .probe import ProbeResult, summary
 
 
 class Settings(Protocol):
@@ -116,7 +118,7 @@ class Part:
         }
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> "Part":
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
         """As :meth:`to_json` gave it. Raises TypeError for fields that it has not, or that lack."""
         names = {key: name for name, key in cls.written.items()}
         return cls(**{names.get(key, key): value for key, value in content.items()})
@@ -130,6 +132,11 @@ class Accuracy(Part):
     low: float
     high: float
     note: str | None = dataclasses.field(default=None, kw_only=True)
+
+    @classmethod
+    def of(cls, result: ProbeResult, **more: Any) -> Self:
+        """A probe's accuracy, and the further fields of a subclass."""
+        return cls(**summary(result), **more)
 
     @property
     def number(self) -> float:
@@ -166,7 +173,7 @@ class Measurement:
     """Something measured of a run. Subclasses set the class attributes and implement ``parts``.
 
     Args:
-        options: of the class's ``Options``.
+        options: of the class's ``Options``; its defaults where None.
     """
 
     name: ClassVar[str] = ""  # set by :func:`measurement`
@@ -174,15 +181,16 @@ class Measurement:
     Result: ClassVar[type[Part]] = Accuracy  # of its parts
     # Names of modules in the specs of older records: a field of the schema, and not what is hashed.
     modules: ClassVar[tuple[str, ...]] = ()
-    # Whether it asks the main probe's test images by frozen features, so that encoders of a row agree
-    # about images as far as they do there; and whether by linear classifiers, as the main probe does.
+    # Whether it asks the main probe's test images by frozen features, so that encoders of a row
+    # agree about images as far as they do there; and whether by linear classifiers, as the main
+    # probe does.
     on_main_images: ClassVar[bool] = False
     is_linear_probe: ClassVar[bool] = False
     trains: ClassVar[bool] = False  # whether it trains, so that rounding grows even for baselines
     of_pictures: ClassVar[bool] = False  # whether it looks at pictures in the reference's features
 
-    def __init__(self, options: Any) -> None:
-        self.options = options
+    def __init__(self, options: Any = None) -> None:
+        self.options: Any = self.Options() if options is None else options
 
     def parts(self, subject: Subject, seed: int) -> Iterator[tuple[str, Part]]:
         """Named results, one after the other."""
@@ -197,6 +205,14 @@ class Measurement:
     def part(cls, name: str, content: Mapping[str, Any]) -> Part:
         """A result of this name from a record."""
         return cls.Result.from_json(content)
+
+
+def encoder_of(subject: Subject) -> Encoder:
+    """The run's encoder. Raises ParameterError for a run that has none."""
+    encoder = subject.encoder()
+    if encoder is None:
+        raise ParameterError("plain pixels have no encoder to measure; plan rows that have one")
+    return encoder
 
 
 MEASUREMENTS: Registry[type[Measurement]] = Registry("measurement", "synthlearn.measure")

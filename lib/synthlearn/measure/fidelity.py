@@ -1,4 +1,5 @@
-"""How well pictures keep to their captions, how much they vary within one, and how often they repeat an image: in features of a stated encoder.
+"""How well pictures keep to their captions and how much they vary within one, in features of a
+stated encoder.
 
 Features are float (n, d).
 """
@@ -8,47 +9,61 @@ from torch import Tensor
 
 from ..core.errors import ParameterError
 from . import probe
+from .regression import regression_for
 
 
 def variety(x: Tensor, ids: Tensor) -> float:
-    """Mean distance between two pictures of the same caption, over captions with at least two, each caption counting once.
+    """Mean distance between two pictures of the same caption, int64 (n,), over captions with at
+    least two, each caption counting once.
+
+    >>> variety(torch.tensor([[0.0], [2.0], [9.0]]), torch.tensor([0, 0, 1]))
+    2.0
 
     Raises: ParameterError when no caption has two pictures.
     """
-    found = []
+    distances = []
     for c in ids.unique().tolist():
-        mine = x[ids == c].double()
-        if len(mine) > 1:
-            found.append(torch.pdist(mine).mean())
-    if not found:
-        raise ParameterError(
-            f"{len(ids)} pictures of {len(ids.unique())} captions: none has two; take more pictures"
-        )
-    return float(torch.stack(found).mean())
+        of_caption = x[ids == c].double()
+        if len(of_caption) > 1:
+            distances.append(torch.pdist(of_caption).mean())
+    if not distances:
+        numbers = f"{len(ids)} pictures of {len(ids.unique())} captions"
+        raise ParameterError(f"{numbers}: none has two; take more pictures")
+    return float(torch.stack(distances).mean())
 
 
-class Judge:
-    """A linear classifier on features of labelled images: who says whether a picture shows what its caption names.
+class ClassifierOracle:
+    """A linear classifier on features of labelled images, asked whether a picture shows what its
+    caption names.
 
     Raises: DataError for what :func:`synthlearn.measure.probe.linear` refuses.
     """
 
     def __init__(self, x: Tensor, labels: Tensor, classes: int, seed: int = 0) -> None:
         probe.check(x, labels, x, labels, classes)
-        self.problem = probe.problem(x, labels, classes)
-        self.solution = self.problem.fit(probe.choose_l2(x, labels, classes, seed))
+        self.regression = regression_for(x, labels, classes)
+        self.solution = self.regression.fit(probe.choose_l2(x, labels, classes, seed))
 
-    def says(self, x: Tensor) -> Tensor:
+    def predict(self, x: Tensor) -> Tensor:
         """Class of each picture: int64 (n,)."""
-        return self.problem.predict(x, self.solution)
+        return self.regression.predict(x, self.solution)
 
-    def agreement(self, x: Tensor, labels: Tensor) -> float:
-        """Share of pictures that it takes for their class, int64 (n,)."""
-        return float((self.says(x) == labels).double().mean())
+
+def agreement(predicted: Tensor, labels: Tensor) -> float:
+    """Share of pictures that are taken for their class, both int64 (n,): 0 … 1.
+
+    >>> agreement(torch.tensor([0, 1, 1, 1]), torch.tensor([0, 1, 1, 2]))
+    0.75
+    """
+    return float((predicted == labels).double().mean())
 
 
 def imbalance(labels: Tensor, classes: int) -> float:
-    """Total variation between the shares of classes among labels, int64 (n,), and equal shares: 0 … 1 − 1/classes.
+    """Total variation between the shares of classes among labels, int64 (n,), and equal shares:
+    0 … 1 − 1/classes.
+
+    >>> imbalance(torch.tensor([0, 0, 1, 1]), 2), imbalance(torch.tensor([0, 0, 0, 0]), 2)
+    (0.0, 0.5)
 
     Raises: ParameterError for no labels.
     """

@@ -1,6 +1,8 @@
-"""Inception v3 behind the interface of an encoder, with torchvision's weights from a file: the features of published Fréchet distances.
+"""Inception v3 behind the interface of an encoder, with torchvision's weights from a file: the
+features of published Fréchet distances.
 
-The usual FID takes the TensorFlow weights of 2015; with torchvision's the numbers are of the same kind but not the same.
+The usual FID takes the TensorFlow weights of 2015; with torchvision's the numbers are of the same
+kind but not the same.
 """
 
 import importlib
@@ -17,16 +19,18 @@ DROPPED = ("AuxLogits.", "fc.")  # of the file: both classifiers
 
 
 class Inception(Encoder):
-    """torchvision's Inception v3 without its classifiers; its one tap is ``pooled``, 2,048 numbers of a picture of 299 px."""
+    """torchvision's Inception v3 without its classifiers; its one tap is ``pooled``, 2,048 numbers
+    of a picture of 299 px."""
 
     taps = ("pooled",)
     normalisation = ((0.5,) * 3, (0.5,) * 3)
 
     def __init__(self, weights: Path) -> None:
-        """``weights``: torchvision's file ``inception_v3_google-….pth``, read without running code of it.
+        """``weights``: torchvision's file ``inception_v3_google-….pth``, read without running code
+        of it.
 
-        Raises: CheckpointError for a file that is missing, damaged or of another model; ParameterError
-        for no name, or a file of ``pretrain``.
+        Raises: CheckpointError for a file that is missing, damaged or of another model;
+        ParameterError for no name, or a file of ``pretrain``.
         """
         if weights == Path():
             raise ParameterError("encoder inception: names no file; give inception:FILE")

@@ -1,8 +1,9 @@
 """A visual memory: embeddings of labelled images, and nothing else that was learned from them.
 
-Rodríguez-Muñoz et al. 2025 ("Separating Knowledge and Perception with Procedural Data"): an encoder that has seen no real image, and a store of
-embeddings that it looks neighbours up in. What is known can be added and removed entry by entry: after a removal the memory is, to the bit, one
-that never held the entry.
+Rodríguez-Muñoz et al. 2025 ("Separating Knowledge and Perception with Procedural Data"): an encoder
+that has seen no real image, and a store of embeddings that it looks neighbours up in. What is known
+can be added and removed entry by entry: after a removal the memory is, to the bit, one that never
+held the entry.
 """
 
 import contextlib
@@ -21,7 +22,9 @@ from ..data.datasets import check_utf8, class_folders, read_picture
 from ..learn.encoders import Encoder
 from . import probe
 
-BATCH = 64  # images at once, filled up with black: an embedding must not depend on which others are embedded with it
+# images at once, filled up with black: an embedding must not depend on which others are embedded
+# with it
+BATCH = 64
 BLOCK = 64  # entries of which the nearest is looked at first
 SCHEMA, INDEX = 1, "index.json"
 
@@ -37,8 +40,9 @@ def embed(encoder: Encoder, images: Tensor, tap: str) -> Tensor:
 
 
 def maker(encoder: Encoder, source: str) -> dict[str, Any]:
-    """What an embedding depends on: the encoder's file, or its name, options and (timm's) weights, and the layer, fc6 or the last before the projection."""
-    tap = "fc6" if "fc6" in encoder.taps else encoder.taps[-1]
+    """What an embedding depends on: the encoder's file, or its name, options and (timm's) weights,
+    and the layer, fc6 or the last before the projection."""
+    tap = encoder.main_tap
     if Path(source).is_file():
         return {"encoder": files.sha256(Path(source)), "layer": tap}
     described = {"name": source.partition("@")[0], **encoder.options}
@@ -60,7 +64,8 @@ def _weights(encoder: Encoder) -> str:
 def read_folder(
     folder: Path, encoder: Encoder, made_by: dict[str, Any]
 ) -> tuple[list[str], list[str], Tensor]:
-    """Names, classes and embeddings of the pictures at any depth of ``folder/CLASS``; a name is CLASS/FILE, or CLASS/…/FILE.
+    """Names, classes and embeddings of the pictures at any depth of ``folder/CLASS``; a name is
+    CLASS/FILE, or CLASS/…/FILE.
 
     Raises: DataError for no pictures, a file that is none, or a name that is not UTF-8.
     """
@@ -87,7 +92,8 @@ def read(paths: Sequence[Path], encoder: Encoder, tap: str) -> Tensor:
 
 
 def _kth_largest(x: Tensor, k: int) -> Tensor:
-    """The k-th largest value of each row, (m, n) → (m, 1): found among the k blocks with the largest maxima, where the k largest values lie."""
+    """The k-th largest value of each row, (m, n) → (m, 1): found among the k blocks with the
+    largest maxima, where the k largest values lie."""
     blocks = functional.pad(x, (0, -x.shape[1] % BLOCK), value=-torch.inf).unflatten(1, (-1, BLOCK))
     best = blocks.amax(2).topk(min(k, blocks.shape[1]), 1).indices
     return (
@@ -96,9 +102,11 @@ def _kth_largest(x: Tensor, k: int) -> Tensor:
 
 
 class Memory:
-    """Entries with a name, a class and an embedding; ``made_by`` says which encoder's and layer's (kept with the memory and compared).
+    """Entries with a name, a class and an embedding; ``made_by`` says which encoder's and layer's
+    (kept with the memory and compared).
 
-    Entries lie in any order in one table that grows by doubling; answers and files do not depend on the order.
+    Entries lie in any order in one table that grows by doubling; answers and files do not depend on
+    the order.
     """
 
     def __init__(self, made_by: dict[str, Any], dimension: int) -> None:
@@ -117,7 +125,8 @@ class Memory:
         return self._table[: len(self)]
 
     def add(self, names: Sequence[str], classes: Sequence[str], embeddings: Tensor) -> None:
-        """Add entries: float32 (n, d) of unit length. Raises ParameterError for a name that is there already, numbers that do not agree or are not finite."""
+        """Add entries: float32 (n, d) of unit length. Raises ParameterError for a name that is
+        there already, numbers that do not agree or are not finite."""
         if (
             not len(names) == len(classes) == len(embeddings)
             or embeddings.shape[1:] != self._table.shape[1:]
@@ -143,7 +152,8 @@ class Memory:
         self.classes += classes
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove entries by name. Raises ParameterError for one that is not there, and removes none then."""
+        """Remove entries by name. Raises ParameterError for one that is not there, and removes none
+        then."""
         names = list(dict.fromkeys(names))
         unknown = next((name for name in names if name not in self._where), None)
         if unknown is not None:
@@ -170,7 +180,8 @@ class Memory:
     def query(
         self, embeddings: Tensor, k: int = probe.NEIGHBOURS
     ) -> list[list[tuple[str, str, float]]]:
-        """The nearest entries of each embedding float32 (m, d), at most ``k``: lists of (name, class, cosine), nearest first, equal ones by name.
+        """The nearest entries of each embedding float32 (m, d), at most ``k``: lists of (name,
+        class, cosine), nearest first, equal ones by name.
 
         Raises: ParameterError for an empty memory.
         """
@@ -188,7 +199,8 @@ class Memory:
         return found
 
     def classify(self, embeddings: Tensor, k: int = probe.NEIGHBOURS) -> list[str]:
-        """The class of each embedding: that of its neighbours, weighted by exp(cosine / 0.07); of equal ones the first by name."""
+        """The class of each embedding: that of its neighbours, weighted by exp(cosine / 0.07); of
+        equal ones the first by name."""
         decided = []
         for neighbours in self.query(embeddings, k):
             votes: dict[str, float] = {}
@@ -198,7 +210,8 @@ class Memory:
         return decided
 
     def influential(self, embeddings: Tensor, k: int = probe.NEIGHBOURS) -> set[str]:
-        """Names of the entries whose removal, each alone, changes the class of any of ``embeddings``: only a query's neighbours can."""
+        """Names of the entries whose removal, each alone, changes the class of any of
+        ``embeddings``: only a query's neighbours can."""
         index, found = {c: i for i, c in enumerate(sorted(set(self.classes)))}, set()
         for neighbours in self.query(embeddings, k + 1):
             weight = (
@@ -219,9 +232,11 @@ class Memory:
         return found
 
     def save(self, folder: Path, replace: bool = True) -> None:
-        """Write the entries, by name, as ``vectors-DIGEST.safetensors`` and an index that names them; the old state stays until the new one is whole.
+        """Write the entries, by name, as ``vectors-DIGEST.safetensors`` and an index that names
+        them; the old state stays until the new one is whole.
 
-        Other processes are kept out meanwhile. Raises ParameterError for a folder that holds a memory, unless ``replace``.
+        Other processes are kept out meanwhile. Raises ParameterError for a folder that holds a
+        memory, unless ``replace``.
         """
         with files.locked(folder / INDEX):
             if not replace:
@@ -254,7 +269,8 @@ class Memory:
 
     @classmethod
     def load(cls, folder: Path) -> "Memory":
-        """A memory from its folder. Raises CheckpointError for one that is missing, damaged or foreign."""
+        """A memory from its folder. Raises CheckpointError for one that is missing, damaged or
+        foreign."""
         while True:
             index = _read_index(folder)
             path = folder / index["vectors"]
@@ -287,9 +303,11 @@ class Memory:
 
 @contextlib.contextmanager
 def changing(folder: Path) -> Iterator[Memory]:
-    """The memory of a folder, saved at the end of the block; other processes are kept out from reading to writing.
+    """The memory of a folder, saved at the end of the block; other processes are kept out from
+    reading to writing.
 
-    Raises: CheckpointError as :meth:`Memory.load`. After an error in the block the folder is as it was.
+    Raises: CheckpointError as :meth:`Memory.load`. After an error in the block the folder is as it
+    was.
     """
     _read_index(folder)  # where there is no memory, no lock is made
     with files.locked(folder / INDEX):

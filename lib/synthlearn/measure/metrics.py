@@ -1,4 +1,5 @@
-"""Laws of image sets: one image in, one number out, the same estimators for the papers' sets and ours."""
+"""Laws of image sets: one image in, one number out, the same estimators for the papers' sets and
+ours."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -44,12 +45,14 @@ def gradient(images: Tensor) -> Tensor:
 
 
 def edge_fraction(images: Tensor) -> Tensor:
-    """Share of horizontal neighbour pairs whose RGB differ at all: uint8 (n, 3, h, w) → float64 (n,)."""
+    """Share of horizontal neighbour pairs whose RGB differ at all: uint8 (n, 3, h, w) → float64
+    (n,)."""
     return (images[..., 1:] != images[..., :-1]).any(1).double().mean((1, 2))
 
 
 def constant_fraction(images: Tensor) -> Tensor:
-    """Share of pixels equal in RGB to their right and lower neighbour: uint8 (n, 3, h, w) → float64 (n,)."""
+    """Share of pixels equal in RGB to their right and lower neighbour: uint8 (n, 3, h, w) → float64
+    (n,)."""
     here = images[..., :-1, :-1]
     return (
         ((here == images[..., :-1, 1:]) & (here == images[..., 1:, :-1]))
@@ -60,17 +63,20 @@ def constant_fraction(images: Tensor) -> Tensor:
 
 
 def mean_step(images: Tensor) -> Tensor:
-    """Mean absolute difference of grey between horizontal neighbours: (n, 3, h, w) → float64 (n,)."""
+    """Mean absolute difference of grey between horizontal neighbours: (n, 3, h, w) → float64
+    (n,)."""
     return _grey(images).diff(dim=-1).abs().mean((1, 2))
 
 
 def step_kurtosis(images: Tensor) -> Tensor:
-    """Kurtosis of grey differences between horizontal neighbours (3 = Gaussian): (n, 3, h, w) → float64 (n,)."""
+    """Kurtosis of grey differences between horizontal neighbours (3 = Gaussian): (n, 3, h, w) →
+    float64 (n,)."""
     return _kurtosis(_grey(images).diff(dim=-1).flatten(1))
 
 
 def neighbour_correlation(images: Tensor, distance: int = 1) -> Tensor:
-    """Pearson correlation of grey with itself ``distance`` columns on: (n, 3, h, w) → float64 (n,)."""
+    """Pearson correlation of grey with itself ``distance`` columns on: (n, 3, h, w) → float64
+    (n,)."""
     g = _grey(images)
     a, b = g[..., :-distance].flatten(1), g[..., distance:].flatten(1)
     a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
@@ -78,7 +84,8 @@ def neighbour_correlation(images: Tensor, distance: int = 1) -> Tensor:
 
 
 def radial_power(images: Tensor, window: bool = True) -> tuple[Tensor, Tensor]:
-    """Mean grey power at whole frequencies 1 … s/2 − 1, Hann window or none: (n, 3, s, s) → frequencies (k,), float64 power (n, k)."""
+    """Mean grey power at whole frequencies 1 … s/2 − 1, Hann window or none: (n, 3, s, s) →
+    frequencies (k,), float64 power (n, k)."""
     g = _grey(images)
     s = g.shape[-1]
     w = (
@@ -94,7 +101,8 @@ def radial_power(images: Tensor, window: bool = True) -> tuple[Tensor, Tensor]:
 
 
 def spectrum_slope(images: Tensor, top: float = 0.25, window: bool = True) -> Tensor:
-    """Slope of log radial power on log frequency, frequencies from 4 up to top·s, exclusive: (n, 3, s, s) → float64 (n,).
+    """Slope of log radial power on log frequency, frequencies from 4 up to top·s, exclusive: (n, 3,
+    s, s) → float64 (n,).
 
     White noise has 0, photographs about −2. Periodic pictures need no window.
     Raises: ParameterError for pictures so small that fewer than two frequencies are left.
@@ -112,7 +120,8 @@ def spectrum_slope(images: Tensor, top: float = 0.25, window: bool = True) -> Te
 
 
 def band_kurtosis(images: Tensor, scale: int = 1) -> Tensor:
-    """Kurtosis of the grey picture blurred by σ = scale minus blurred by 2·scale pixels (3 = Gaussian): (n, 3, h, w) → float64 (n,)."""
+    """Kurtosis of the grey picture blurred by σ = scale minus blurred by 2·scale pixels (3 =
+    Gaussian): (n, 3, h, w) → float64 (n,)."""
     fine, coarse = (
         torch.from_numpy(ndimage.gaussian_filter(_grey(images).numpy(), (0, s, s)))
         for s in (scale, 2 * scale)
@@ -121,7 +130,8 @@ def band_kurtosis(images: Tensor, scale: int = 1) -> Tensor:
 
 
 def energy_variation(images: Tensor) -> Tensor:
-    """Local energy: squared horizontal grey steps, averaged over 16×16 blocks, standard deviation over mean of the blocks: (n, 3, s, s) → float64 (n,)."""
+    """Local energy: squared horizontal grey steps, averaged over 16×16 blocks, standard deviation
+    over mean of the blocks: (n, 3, s, s) → float64 (n,)."""
     d = _grey(images).diff(dim=-1)
     energy = torch.cat((d, d[..., -1:]), -1).square()
     blocks = torch.nn.functional.avg_pool2d(energy[:, None], 16).flatten(1)
@@ -129,7 +139,8 @@ def energy_variation(images: Tensor) -> Tensor:
 
 
 def border_gradient(images: Tensor) -> Tensor:
-    """Energy of grey differences within 2 px of the border over that of the whole picture (1: borders are like the rest): (n, 3, s, s) → float64 (n,)."""
+    """Energy of grey differences within 2 px of the border over that of the whole picture (1:
+    borders are like the rest): (n, 3, s, s) → float64 (n,)."""
     g = _grey(images)
     energy = g.diff(dim=-1)[:, :-1].square() + g.diff(dim=-2)[..., :-1].square()
     s = energy.shape[-1]
@@ -140,7 +151,8 @@ def border_gradient(images: Tensor) -> Tensor:
 
 
 def regions(images: Tensor) -> list[np.ndarray]:
-    """Areas in pixels of the 4-connected regions of exactly equal RGB, per image of uint8 (n, 3, h, w)."""
+    """Areas in pixels of the 4-connected regions of exactly equal RGB, per image of uint8 (n, 3, h,
+    w)."""
     found = []
     for code in (images.long() * torch.tensor([65536, 256, 1])[:, None, None]).sum(1).numpy():
         pixel = np.arange(code.size).reshape(code.shape)
@@ -181,6 +193,7 @@ LAWS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def tolerance(quartiles: Sequence[float], n: int, n0: int) -> float:
-    """How far the median of n images may lie from that of n0 images with these quartiles: three standard errors of the difference, plus 2 %."""
+    """How far the median of n images may lie from that of n0 images with these quartiles: three
+    standard errors of the difference, plus 2 %."""
     low, median, high = quartiles
     return 3 * 0.93 * (high - low) * math.sqrt(1 / n + 1 / n0) + 0.02 * abs(median)

@@ -1,10 +1,12 @@
-"""Transfer tasks: rendered pictures whose label is a simple structure, and the suite of small tasks in VTAB's three groups.
+"""Transfer tasks: rendered pictures whose label is a simple structure, and the suite of small tasks
+in VTAB's three groups.
 
-Rendered pictures have 64 pixels and one thing that decides the label; colours and everything else are drawn independently of it. As in
-dSprites and CLEVR, the tasks ask for number, place, direction and size. All random numbers are counted, so picture i is a function of i.
+Rendered pictures have 64 pixels and one thing that decides the label; colours and everything else
+are drawn independently of it. As in dSprites and CLEVR, the tasks ask for number, place, direction
+and size. All random numbers are counted, so picture i is a function of i.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 
 import torch
@@ -33,7 +35,8 @@ def _grid() -> tuple[Tensor, Tensor]:
 
 
 def _disc(x: Tensor, y: Tensor, radius: Tensor) -> Tensor:
-    """Points inside discs (n, k) at x, y: bool (n, p, p), any of the k. A radius of 0 is no disc."""
+    """Points inside discs (n, k) at x, y: bool (n, p, p), any of the k. A radius of 0 is no
+    disc."""
     px, py = _grid()
     inside = torch.zeros(len(x), SIDE * OVERSAMPLING, SIDE * OVERSAMPLING, dtype=torch.bool)
     for i in range(x.shape[1]):
@@ -44,7 +47,8 @@ def _disc(x: Tensor, y: Tensor, radius: Tensor) -> Tensor:
 
 
 def count(keys: Tensor, label: Tensor) -> Tensor:
-    """Label + 1 discs (1 … 8) in cells of a grid; their common area does not depend on their number."""
+    """Label + 1 discs (1 … 8) in cells of a grid; their common area does not depend on their
+    number."""
     n, cells = len(keys), CELLS * CELLS
     chosen = rng.uniform(rng.fold(keys, 1), (cells,)).argsort(1)[:, :8]
     area = 36 + 28 * rng.uniform(
@@ -80,7 +84,8 @@ def orientation(keys: Tensor, label: Tensor) -> Tensor:
 
 
 def size(keys: Tensor, label: Tensor) -> Tensor:
-    """Two discs, left and right in either order, whose radii have one of six ratios; their common area does not depend on it."""
+    """Two discs, left and right in either order, whose radii have one of six ratios; their common
+    area does not depend on it."""
     u = rng.uniform(keys, (4,), 0, 1).view(len(keys), 4)
     ratio = torch.tensor(RATIOS)[label]
     large = ((130 + 90 * u[:, 0]) / (1 + ratio**-2)).sqrt()
@@ -101,7 +106,8 @@ RENDERED: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], int]] = {
 
 @cache
 def rendered(name: str, split: str, n: int) -> ImageSet:
-    """A rendered task: uint8 (n, 3, 64, 64) with classes that take turns. Raises ParameterError for an unknown one."""
+    """A rendered task: uint8 (n, 3, 64, 64) with classes that take turns. Raises ParameterError for
+    an unknown one."""
     if name not in RENDERED:
         raise ParameterError(f"task {name!r}: must be one of {', '.join(RENDERED)}")
     draw, classes = RENDERED[name]
@@ -121,7 +127,8 @@ def rendered(name: str, split: str, n: int) -> ImageSet:
 
 
 def load(name: str) -> tuple[ImageSet, ImageSet]:
-    """A task's train and test images: of the smallest equal number per class that makes at most 1,000 and 2,000; all where there are fewer."""
+    """A task's train and test images: of the smallest equal number per class that makes at most
+    1,000 and 2,000; all where there are fewer."""
     if name in RENDERED:
         return rendered(name, "train", TRAIN), rendered(name, "test", TEST)
     train, test = datasets.both(name)
@@ -130,7 +137,20 @@ def load(name: str) -> tuple[ImageSet, ImageSet]:
     )
 
 
-def suite() -> dict[str, list[str]]:
-    """The tasks that can be had here, by group."""
+def suite(names: Collection[str] = ()) -> dict[str, list[str]]:
+    """The tasks that can be had here, by group; if ``names`` are given, those of them.
+
+    >>> suite(["position", "digits"])
+    {'specialised': ['digits'], 'structured': ['position']}
+
+    Raises: ParameterError for a name that no task here has.
+    """
     here = {*datasets.names(), *RENDERED}
-    return {group: [name for name in members if name in here] for group, members in GROUPS.items()}
+    groups = {group: [name for name in tasks if name in here] for group, tasks in GROUPS.items()}
+    every = [name for tasks in groups.values() for name in tasks]
+    if unknown := [name for name in names if name not in every]:
+        raise ParameterError(f"task {unknown[0]!r}: must be one of {', '.join(every)}")
+    if not names:
+        return groups
+    named = {group: [name for name in tasks if name in names] for group, tasks in groups.items()}
+    return {group: tasks for group, tasks in named.items() if tasks}

@@ -19,7 +19,7 @@ from ..core import deadline, files, machine
 from ..core.errors import OutOfTime
 from ..data import Source, datasets, stream
 from ..learn import encoders, methods, train
-from ..measure import probe, transfer
+from ..measure import probe
 from ..text2image.captions import CaptionSource
 from . import comparison, inference, records
 from .comparison import Comparison, to_the_bit
@@ -245,7 +245,7 @@ def encoder_of(row: Row, p: Profile, seed: int, trained: Path) -> encoders.Encod
     return encoder.to(p.device)
 
 
-def _measure(row: Row, p: Profile, seed: int, trained: Path) -> dict[str, probe.Measured]:
+def _measure(row: Row, p: Profile, seed: int, trained: Path) -> dict[str, probe.ProbeResult]:
     """All measurements of a row."""
     test = datasets.load(p.data, "test", p.crop)
     labelled = datasets.load(p.data, "train", p.crop).first(p.per_class)
@@ -268,8 +268,8 @@ def _measure(row: Row, p: Profile, seed: int, trained: Path) -> dict[str, probe.
     return probe.measure(encoder_of(row, p, seed, trained), labelled, test, seed)
 
 
-def _result(m: probe.Measured) -> dict[str, Any]:
-    found = {**transfer.result(m), "correct": records.pack(m.correct.numpy())}
+def _result(m: probe.ProbeResult) -> dict[str, Any]:
+    found = {**probe.summary(m), "correct": records.pack(m.correct.numpy())}
     return found if m.l2 is None else {**found, "l2": m.l2}
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from ..core import files, progress, rng
 from ..core.errors import ParameterError
 from ..data import datasets
-from ..measure import probe, transfer
+from ..measure import probe
 from . import records, run
 from .profiles import Profile
 from .rows import Row, spec
@@ -138,7 +138,7 @@ def tried(found: Search, profile: Profile, point: int, rung: Rung, seed: int) ->
     origin = run.provenance(wanted, p)
     began = time.perf_counter()
     encoder = run.short_trained(found.row(point), p, seed)
-    tap = transfer.main_tap(encoder)
+    tap = encoder.main_tap
 
     def read(images: datasets.ImageSet) -> Tensor:
         return probe.features(encoder, images.images, (tap,))[tap].cpu()
@@ -153,7 +153,7 @@ def tried(found: Search, profile: Profile, point: int, rung: Rung, seed: int) ->
         seed,
     )
     made = {"id": files.digest(wanted), "row": found.row(point).name, "point": point, "options": found.options(point), "profile": p.name, "spec": wanted,
-            "results": {"held_out": {**transfer.result(measured), "correct": records.pack(measured.correct.numpy())}},
+            "results": {"held_out": {**probe.summary(measured), "correct": records.pack(measured.correct.numpy())}},
             "cost": {"wall_seconds": round(time.perf_counter() - began, 1)}, "provenance": origin}  # fmt: skip
     records.write(where, made)
     return records.read(where)

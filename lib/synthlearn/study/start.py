@@ -94,7 +94,7 @@ def of_measurement(what: str) -> str:
             parts = [
                 (row.name, *part)
                 for row, seed in measurements.planned(what, profile)
-                for part in measurements.MEASUREMENTS[what](row, profile, seed)
+                for part in measurements.parts(what, row, profile, seed)
             ]
         finally:
             if kept is None:

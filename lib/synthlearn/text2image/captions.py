@@ -87,7 +87,7 @@ def captions_of(images: ImageSet, kind: str, number: int, encoder: str = "") -> 
 def _features(images: Tensor, encoder: str) -> Tensor:
     """Features of uint8 (n, 3, s, s) in an encoder's sixth layer, or its last before the projection: float64 (n, d)."""
     network = load_encoder(encoder)
-    tap, side = "fc6" if "fc6" in network.taps else network.taps[-1], network.options["input_size"]
+    tap, side = network.main_tap, network.options["input_size"]
     mean, std = (torch.tensor(c).view(3, 1, 1) for c in network.normalisation)
     with torch.no_grad():
         parts = [
