@@ -6,6 +6,7 @@ import torch
 import synthlearn as sl
 from synthlearn.core import rng
 from synthlearn.core.errors import ParameterError
+from synthlearn.generators import program_instructions as instructions
 from synthlearn.generators import programs as pr
 
 KEYS = rng.key("program", 0, torch.arange(48))
@@ -46,7 +47,7 @@ def test_small_changes_of_a_programs_numbers_leave_the_program(monkeypatch):
 
     def counted() -> list[list[int]]:
         found = []
-        for table in ("WARP", "FIELD", "JOIN"):
+        for table in ("WARPS", "FIELDS", "JOINS"):
             planes = [0] * len(getattr(pr, table))
 
             def spy(operation, code, planes=planes):
@@ -103,12 +104,12 @@ def test_larger_pictures_show_the_same_scene():
 def test_flat_programs_are_drawn_again_until_one_varies(monkeypatch):
     least = 8.0
     drawn = rng.fold(rng.key("program", 0, torch.arange(300)), 0)
-    flat = torch.nonzero(~pr.varied(drawn)).flatten()
+    flat = torch.nonzero(~pr.is_varied(drawn)).flatten()
     assert 0 < len(flat) < 60  # the rule is needed, and seldom
     g = sl.generator("programs", programs=300)
-    draws = g._kept(flat, 0)
+    draws = g._kept_draws(flat, 0)
     assert bool((draws > 0).all()) and bool(
-        pr.varied(rng.fold(rng.key("program", 0, flat), draws)).all()
+        pr.is_varied(rng.fold(rng.key("program", 0, flat), draws)).all()
     )
     for t in pr.TIMES:
         x = (
@@ -123,30 +124,40 @@ def test_flat_programs_are_drawn_again_until_one_varies(monkeypatch):
         pr, "LEAST", 1e9
     )  # nothing is good enough: the last draw is taken, not an endless loop
     assert (
-        sl.generator("programs", programs=2)._kept(torch.arange(2), 1).tolist()
+        sl.generator("programs", programs=2)._kept_draws(torch.arange(2), 1).tolist()
         == [pr.TRIES - 1] * 2
     )
 
 
-@pytest.mark.parametrize("operation", range(len(pr.WARP)))
+@pytest.mark.parametrize("operation", range(len(instructions.WARPS)))
 def test_warps_and_fields_stay_finite_everywhere(operation):
     place = torch.linspace(-16, 16, 33)
     x, y = place.expand(6, 33, 33), place[:, None].expand(6, 33, 33)
     table = (
-        2 * torch.rand(6, 2, pr.LATTICE, pr.LATTICE, generator=torch.Generator().manual_seed(0)) - 1
+        2
+        * torch.rand(
+            6,
+            2,
+            instructions.LATTICE,
+            instructions.LATTICE,
+            generator=torch.Generator().manual_seed(0),
+        )
+        - 1
     )
     for u in (0.0, 0.5, 1 - 2**-24):
         numbers, t = [torch.full((6, 1, 1), u)] * 5, torch.full((6, 1, 1), 10.0)
-        warped = pr.WARP[operation]((x, y), numbers, t, table)
+        warped = instructions.WARPS[operation]((x, y), numbers, t, table)
         assert all(bool(plane.isfinite().all()) and plane.shape == x.shape for plane in warped)
-        for field in pr.FIELD:
+        for field in instructions.FIELDS:
             assert bool(field(warped, numbers, t, table).isfinite().all())
 
 
 def test_noise_has_its_tables_values_at_the_lattice_and_repeats():
-    table = torch.rand(1, 1, pr.LATTICE, pr.LATTICE)
-    at = torch.arange(2 * pr.LATTICE).float()
-    found = pr._noise(at.expand(1, 16, 16), at[:, None].expand(1, 16, 16), table)[0, 0]
+    table = torch.rand(1, 1, instructions.LATTICE, instructions.LATTICE)
+    at = torch.arange(2 * instructions.LATTICE).float()
+    found = instructions.lattice_noise(at.expand(1, 16, 16), at[:, None].expand(1, 16, 16), table)[
+        0, 0
+    ]
     assert torch.allclose(found, table[0, 0].repeat(2, 2), atol=1e-5)
 
 

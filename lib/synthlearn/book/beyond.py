@@ -8,11 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core import rng
 from ..data import datasets
 from ..generators import dead_leaves, generator
 from ..generators.mixed import Mixed
-from ..generators.programs import render, varied
+from ..generators.programs import Programs, is_varied, render
 from ..measure import memory
 from ..study import Profile, measurements, resolve, run, search, units
 from ..study.rows import row as row_by_name
@@ -85,8 +84,10 @@ def program_times(
     size: int = 72,
 ) -> dict[str, Tensor]:
     """Some programs at rising times: label → uint8 (3, h, w)."""
-    drawn = rng.fold(rng.key("program", 0, torch.arange(2 * count)), 0)
-    keys = drawn[varied(drawn)][:count]
+    source = generator("programs")
+    assert isinstance(source, Programs)
+    drawn = source.program_keys(torch.arange(2 * count), 0)
+    keys = drawn[is_varied(drawn)][:count]
     return {
         f"t = {t:g}": figures.sheet(render(keys, torch.full((count,), t), size), count // 2)
         for t in times
