@@ -16,7 +16,7 @@ import synthlearn as sl
 from synthlearn.__main__ import main, parser
 from synthlearn.commands import arguments, catalogue
 from synthlearn.core import distributed, files, progress
-from synthlearn.core.errors import DataError
+from synthlearn.core.errors import DataError, ParameterError
 from synthlearn.generators import default_options
 from synthlearn.learn import encoders, train
 from synthlearn.learn.methods import METHODS
@@ -623,12 +623,12 @@ def test_the_door_allows_what_the_library_does():
     from synthlearn import __main__
     from synthlearn.commands import arguments
     from synthlearn.core import image, options
-    from synthlearn.learn import encoders
+    from synthlearn.learn import encoders, networks
 
     assert image.SIZES == __main__.SIZES and encoders.SIDES == __main__.INPUTS
     assert (options.LEAST, options.MOST) == arguments.SEEDS
-    for width in __main__.WIDTHS:
-        assert encoders.SmallAlexNet(width, 32).options["width"] == width
+    assert networks.WIDTHS == __main__.WIDTHS
+    assert encoders.SmallAlexNet(networks.WIDTHS[0], 32).options["width"] == networks.WIDTHS[0]
     for width in (0.9 * __main__.WIDTHS[0], 1.1 * __main__.WIDTHS[1]):
-        with pytest.raises(sl.errors.ParameterError):
+        with pytest.raises(ParameterError):
             encoders.SmallAlexNet(width, 32)

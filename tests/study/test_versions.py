@@ -60,7 +60,7 @@ def verify(root, row="noise-white"):
 
 
 def edit(root, old, new):
-    path = root / "lib" / "synthlearn" / "losses.py"
+    path = root / "lib" / "synthlearn" / "learn" / "losses.py"
     text = path.read_text()
     assert text.count(old) == 1
     path.write_text(text.replace(old, new))
