@@ -1,4 +1,5 @@
-"""The one format of a training that is not over: tensors of its networks and optimiser, and how far it is."""
+"""The one format of a training that is not over: tensors of its networks and optimiser, and how
+far it is."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,7 +17,13 @@ SECONDS = 20.0  # between two of them
 
 @dataclass
 class Progress:
-    """``step``: updates done. ``resumed``: tries that began from a checkpoint. ``seconds``: of training. ``curves``: by name."""
+    """How far a training is.
+
+    step: updates done.
+    resumed: tries that began from a checkpoint.
+    seconds: of training.
+    curves: values by name.
+    """
 
     step: int = 0
     resumed: int = 0
@@ -31,7 +38,12 @@ def save(
     states: Mapping[str, Mapping[str, Tensor]],
     optimiser: torch.optim.Optimizer,
 ) -> None:
-    """Write a checkpoint. ``states``: state dicts by name; ``identity``: of what it belongs to."""
+    """Write a checkpoint.
+
+    Args:
+        identity: of what it belongs to.
+        states: state dicts by name.
+    """
     tensors = {
         f"{kind}.{name}": tensor.contiguous()
         for kind, state in states.items()
@@ -56,24 +68,27 @@ def restore(
 ) -> Progress:
     """Copy a checkpoint's tensors into the places of ``states`` and the optimiser's own.
 
-    Raises: CheckpointError if it is missing, damaged, of another run or does not fit; nothing may be used then.
+    Raises: CheckpointError if it is missing, damaged, of another run or does not fit; nothing may
+    be used then.
     """
     tensors, header = files.load_tensors(path)
     if header.get("kind") != "checkpoint":
         raise CheckpointError(
-            f"{path}: is no checkpoint of a training; choose another name, or delete it to start over"
+            f"{path}: is no checkpoint of a training; "
+            "choose another name, or delete it to start over"
         )
     if header.get("identity") != identity:
         raise CheckpointError(
-            f"{path}: belongs to another run ({str(header.get('identity'))[:12]}, not {identity[:12]}); delete it to start over"
+            f"{path}: belongs to another run ({str(header.get('identity'))[:12]}, "
+            f"not {identity[:12]}); delete it to start over"
         )
     for kind, state in states.items():
-        found = {
+        stored = {
             name.removeprefix(f"{kind}."): t
             for name, t in tensors.items()
             if name.startswith(f"{kind}.")
         }
-        _fill(state, found, kind, path)
+        _fill(state, stored, kind, path)
     try:
         _fill_optimiser(optimiser, tensors)
         progress = Progress(
@@ -93,10 +108,10 @@ def _parameters(optimiser: torch.optim.Optimizer) -> list[torch.nn.Parameter]:
     return [p for group in optimiser.param_groups for p in group["params"]]
 
 
-def _fill(state: Mapping[str, Tensor], found: Mapping[str, Tensor], kind: str, path: Path) -> None:
-    wrong = sorted(state.keys() ^ found.keys()) or [
+def _fill(state: Mapping[str, Tensor], stored: Mapping[str, Tensor], kind: str, path: Path) -> None:
+    wrong = sorted(state.keys() ^ stored.keys()) or [
         name
-        for name, t in found.items()
+        for name, t in stored.items()
         if t.shape != state[name].shape or t.dtype != state[name].dtype
     ]
     if wrong:
@@ -104,27 +119,27 @@ def _fill(state: Mapping[str, Tensor], found: Mapping[str, Tensor], kind: str, p
             f"{path}: its tensor {kind}.{wrong[0]} does not fit the run; delete it to start over"
         )
     bad = [
-        name for name, t in found.items() if t.is_floating_point() and not bool(t.isfinite().all())
+        name for name, t in stored.items() if t.is_floating_point() and not bool(t.isfinite().all())
     ]
     if bad:
         raise CheckpointError(
             f"{path}: its tensor {kind}.{bad[0]} holds NaN or infinity; delete it to start over"
         )
     with torch.no_grad():
-        for name, tensor in found.items():
+        for name, tensor in stored.items():
             state[name].copy_(tensor)
 
 
 def _fill_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     every = _parameters(optimiser)
-    found: dict[int, dict[str, Tensor]] = {i: {} for i in range(len(every))}
+    stored: dict[int, dict[str, Tensor]] = {i: {} for i in range(len(every))}
     for name, value in tensors.items():
         kind, _, rest = name.partition(".")
         if kind == "optimiser":
             number, key = rest.split(".")
-            found[int(number)][key] = value
-    usual = next((set(values) for values in found.values() if values), set())
-    for i, values in found.items():
+            stored[int(number)][key] = value
+    usual = next((set(values) for values in stored.values() if values), set())
+    for i, values in stored.items():
         p, state = every[i], optimiser.state[every[i]]
         if values and set(values) != usual:  # parameters without a gradient have nothing
             raise ValueError(f"optimiser.{i} has {', '.join(values)}")

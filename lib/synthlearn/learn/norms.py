@@ -1,4 +1,5 @@
-"""Batch norm over parts of a batch: each part's own statistics, as if the parts were passes of their own."""
+"""Batch norm over parts of a batch: each part's own statistics, as if the parts were passes of
+their own."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -7,11 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-BATCH_NORM = nn.modules.batchnorm._BatchNorm
+BATCH_NORM = nn.modules.batchnorm._BatchNorm  # base of the norms of any number of dimensions
 
 
 class _InParts(BATCH_NORM):
-    """A batch norm that normalises ``parts`` equal parts of a batch one by one; the first ``counted`` enter the running statistics."""
+    """A batch norm that normalises ``parts`` equal parts of a batch one by one; the first
+    ``counted`` enter the running statistics."""
 
     parts: int
     counted: int
@@ -22,27 +24,33 @@ class _InParts(BATCH_NORM):
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:
             return super().forward(input)
-        found = []
+        normalised = []
         for number, x in enumerate(input.chunk(self.parts)):
-            running = (
-                (self.running_mean, self.running_var) if number < self.counted else (None, None)
-            )
-            found.append(
-                functional.batch_norm(
-                    x, *running, self.weight, self.bias, True, self.momentum or 0.0, self.eps
-                )
+            counts = number < self.counted
+            running = (self.running_mean, self.running_var) if counts else (None, None)
+            momentum = self.momentum or 0.0
+            normalised.append(
+                functional.batch_norm(x, *running, self.weight, self.bias, True, momentum, self.eps)
             )
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(self.counted)
-        return torch.cat(found)
+        return torch.cat(normalised)
 
 
 def in_one_pass(
     module: nn.Module, x: Tensor, parts: int, counted: int, through: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """What ``through`` gives for x, ``parts`` equal parts of a batch, with one call; batch norms of ``module`` see the parts apart.
+    """What ``through`` gives for x with one call, in which batch norms of ``module`` see equal
+    parts of the batch apart.
 
-    The numbers are those of :func:`part_by_part`; sums over the whole batch (of weights' gradients) round in another order.
+    The numbers are those of :func:`part_by_part`; sums over the whole batch (of weights' gradients)
+    round in another order.
+
+    Args:
+        x: float (n, …).
+        parts: how many; n is a multiple of it.
+        counted: how many of them enter the running statistics.
+        through: the module, or a method of it.
     """
     norms = [(m, type(m)) for m in module.modules() if isinstance(m, BATCH_NORM)]
     for norm, _ in norms:
@@ -59,18 +67,20 @@ def part_by_part(
     module: nn.Module, x: Tensor, parts: int, counted: int, through: Callable[[Tensor], Tensor]
 ) -> Tensor:
     """The same with a call for each part, which need not be equal."""
-    found = []
+    outputs = []
     for number, part in enumerate(x.chunk(parts)):
         with contextlib.nullcontext() if number < counted else batch_statistics_only(module):
-            found.append(through(part))
-    return torch.cat(found) if len(found) > 1 else found[0]
+            outputs.append(through(part))
+    return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
 
 
 @contextlib.contextmanager
 def batch_statistics_only(module: nn.Module) -> Iterator[None]:
-    """Inside, batch norms in train mode use the batch's statistics but leave the running ones alone.
+    """Inside, batch norms in train mode use the batch's statistics but leave the running ones
+    alone.
 
-    The reference's running statistics come from first views only (spec of the paper's code: replicas' buffers are discarded).
+    The reference's running statistics come from first views only (authors' code of the noise
+    paper: replicas' buffers are discarded).
     """
     norms = [m for m in module.modules() if isinstance(m, BATCH_NORM)]
     for norm in norms:

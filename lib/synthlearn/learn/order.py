@@ -12,7 +12,12 @@ from .optimisation import Optimisation
 
 
 class Step(NamedTuple):
-    """A step of a plan: its number from 0, its epoch, and the indices of its pictures, int64 (b,)."""
+    """A step of a plan.
+
+    number: from 0.
+    epoch: from 0.
+    indices: of its pictures, int64 (b,).
+    """
 
     number: int
     epoch: int

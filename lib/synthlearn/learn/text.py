@@ -1,4 +1,5 @@
-"""A small text tower: captions as words, words as vectors, a causal Transformer over them (the shape of CLIP's, Radford et al. 2021)."""
+"""A small text tower: captions as words, words as vectors, a causal Transformer over them (the
+shape of CLIP's, Radford et al. 2021)."""
 
 from collections.abc import Sequence
 
@@ -9,33 +10,39 @@ from torch.nn import functional
 from ..core import rng
 from ..core.errors import ParameterError
 
-WIDTH, LAYERS, HEADS = (
-    128,
-    2,
-    4,
-)  # CLIP's has 512, 12 and 8; our captions have some words out of some dozens
+# Chosen here: our captions have some words out of some dozens.
+WIDTH = 128  # CLIP's 512
+LAYERS = 2  # CLIP's 12
+HEADS = 4  # CLIP's 8
 
 
 def tokenise(texts: Sequence[str]) -> tuple[Tensor, Tensor, tuple[str, ...]]:
-    """Captions as numbers of words: int64 (captions, words of the longest), 0 after the end; position of each last word, int64; the words in order.
+    """Captions as numbers of words.
 
+    Returns: int64 (captions, words of the longest), 0 after the end; the position of each last
+    word, int64 (captions,); the words in order, of which number i + 1 is the i-th.
     Raises: ParameterError for no captions, or an empty one.
+
+    >>> tokenise(["a red cat", "a dog"])[0].tolist()
+    [[1, 4, 2], [1, 3, 0]]
     """
-    split = [text.split() for text in texts]
-    if not split or not all(split):
+    captions = [text.split() for text in texts]
+    if not captions or not all(captions):
         raise ParameterError(
-            f"{len(split)} captions, {sum(not s for s in split)} of them empty: a text tower needs words"
+            f"{len(captions)} captions, {sum(not words for words in captions)} of them empty: "
+            "a text tower needs words"
         )
-    words = tuple(sorted({word for s in split for word in s}))
-    number = {word: i + 1 for i, word in enumerate(words)}
-    tokens = torch.zeros(len(split), max(map(len, split)), dtype=torch.int64)
-    for row, s in zip(tokens, split, strict=True):
-        row[: len(s)] = torch.tensor([number[word] for word in s])
-    return tokens, torch.tensor([len(s) - 1 for s in split]), words
+    vocabulary = tuple(sorted({word for words in captions for word in words}))
+    number = {word: i + 1 for i, word in enumerate(vocabulary)}
+    tokens = torch.zeros(len(captions), max(map(len, captions)), dtype=torch.int64)
+    for row, words in zip(tokens, captions, strict=True):
+        row[: len(words)] = torch.tensor([number[word] for word in words])
+    return tokens, torch.tensor([len(words) - 1 for words in captions]), vocabulary
 
 
 class _Block(nn.Module):
-    """Attention to earlier words, then a perceptron on each; both on normalised input, both added."""
+    """Attention to earlier words, then a perceptron on each; both on normalised input, both
+    added."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,16 +52,15 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.qkv(self.before(x)).unflatten(2, (3, HEADS, -1)).permute(2, 0, 3, 1, 4)
-        x = x + self.out(
-            functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-            .transpose(1, 2)
-            .flatten(2)
-        )
-        return x + self.narrow(functional.gelu(self.wide(self.between(x))))
+        attention = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.out(attention.transpose(1, 2).flatten(2))
+        added: Tensor = self.narrow(functional.gelu(self.wide(self.between(x))))
+        return x + added
 
 
 class TextTower(nn.Module):
-    """Vectors of captions: the Transformer's feature at the last word, mapped to ``size`` numbers without a bias.
+    """Vectors of captions: the Transformer's feature at the last word, mapped to ``size`` numbers
+    without a bias.
 
     Args:
         texts: all captions there will be; a caption is then known by its number.
@@ -62,6 +68,9 @@ class TextTower(nn.Module):
         seed: of the initial weights, CLIP's variances, by counter-based numbers.
 
     Raises: ParameterError for no captions, or an empty one.
+
+    >>> TextTower(["a red cat", "a dog"], size=16)(torch.tensor([0, 1, 1])).shape
+    torch.Size([3, 16])
     """
 
     tokens: Tensor
@@ -69,10 +78,10 @@ class TextTower(nn.Module):
 
     def __init__(self, texts: Sequence[str], size: int = 128, seed: int = 0) -> None:
         super().__init__()
-        tokens, last, words = tokenise(texts)
+        tokens, last, vocabulary = tokenise(texts)
         self.register_buffer("tokens", tokens)
         self.register_buffer("last", last)
-        self.words = nn.Embedding(len(words) + 1, WIDTH)
+        self.words = nn.Embedding(len(vocabulary) + 1, WIDTH)
         self.places = nn.Parameter(torch.empty(tokens.shape[1], WIDTH))
         self.blocks = nn.ModuleList(_Block() for _ in range(LAYERS))
         self.norm, self.out = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, size, bias=False)
@@ -80,6 +89,7 @@ class TextTower(nn.Module):
 
     @torch.no_grad()
     def _initialise(self, seed: int) -> None:
+        # standard deviations, as in CLIP's code; of what adds to the stream, less with depth
         deep, usual = (2 * LAYERS * WIDTH) ** -0.5, WIDTH**-0.5
         scales = {
             "words": 0.02,
@@ -104,6 +114,6 @@ class TextTower(nn.Module):
         x = self.words(self.tokens[captions]) + self.places
         for block in self.blocks:
             x = block(x)
-        return self.out(
-            self.norm(x[torch.arange(len(captions), device=x.device), self.last[captions]])
-        )
+        rows = torch.arange(len(captions), device=x.device)
+        vectors: Tensor = self.out(self.norm(x[rows, self.last[captions]]))
+        return vectors
