@@ -131,7 +131,7 @@ def test_no_memory_for_one_picture_is_an_error():
 @pytest.fixture
 def fake():
     """Tensors with shapes but without values: whatever the host would read of them is an error."""
-    caches = (pyramid.filters, pyramid._blocked)
+    caches = (pyramid.filters, pyramid._block_weights)
     for cache in caches:
         cache.cache_clear()
     with fake_tensor.FakeTensorMode() as mode:
