@@ -42,6 +42,11 @@ def call(command, where, library):
     return done.stdout
 
 
+def add(path, text):
+    with path.open("a") as file:
+        file.write(f"\n\n{text}")
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
     """A copy of the project, changed as the page says."""
@@ -53,19 +58,19 @@ def checkout(tmp_path_factory):
     for part in ("pyproject.toml", "_toc.yml", "_config.yml"):
         shutil.copy(ROOT / part, root)
     (root / "notebooks").mkdir()
-    generator, method = blocks("python")
-    (root / "lib" / "synthlearn" / "generators" / "stripes.py").write_text(generator)
-    with (root / "lib" / "synthlearn" / "learn" / "methods.py").open("a") as methods:
-        methods.write(f"\n\n{method}")
-    with (root / "workflow" / "study.toml").open("a") as study:
-        study.write("\n" + blocks("toml")[0])
+    library = root / "lib" / "synthlearn"
+    generator, method, measurement, rule = blocks("python")
+    (library / "generators" / "stripes.py").write_text(generator)
+    (library / "learn" / "methods" / "cosine.py").write_text(method)
+    (library / "measure" / "class_means.py").write_text(measurement)
+    add(library / "study" / "rules.py", rule)
+    row, _, measured, claim = blocks("toml")
+    add(root / "workflow" / "study.toml", row)
+    add(root / "workflow" / "measurements.toml", measured)
+    add(root / "book" / "claims.toml", claim)
+    baselines = "      - file: notebooks/07_baselines\n"
     toc = (root / "_toc.yml").read_text()
-    (root / "_toc.yml").write_text(
-        toc.replace(
-            "      - file: notebooks/07_baselines\n",
-            f"      - file: notebooks/07_baselines\n{blocks('yaml')[0]}",
-        )
-    )
+    (root / "_toc.yml").write_text(toc.replace(baselines, baselines + blocks("yaml")[0]))
     call("\n".join(blocks("bash")[1].splitlines()[:2]), root, [root / "lib"])  # the chapter
     return root
 
@@ -77,9 +82,9 @@ def test_the_generator_is_short_and_its_commands_work(checkout):
     assert len(list((checkout / "stripes").rglob("*.png"))) == 8
     out = call(f"{contract} -p no:cacheprovider", checkout, [checkout / "lib"])
     assert "failed" not in out and int(re.search(r"(\d+) passed", out)[1]) >= 5
-    told = call(f"{bench} 2>&1", checkout, [checkout / "lib"])
+    speed = call(f"{bench} 2>&1", checkout, [checkout / "lib"])
     ratio, low, high = re.search(
-        r"stripes .*/s +(\S+) × numpy_noise \[(\S+), (\S+)\]   memory .+ MB", told
+        r"stripes .*/s +(\S+) × numpy_noise \[(\S+), (\S+)\]   memory .+ MB", speed
     ).groups()
     assert (
         0 < float(low) <= float(ratio) <= float(high)
@@ -122,31 +127,35 @@ def test_speeds_are_told_with_three_digits():
     assert told(row | {"goal": 1.5, "memory_mb": None}).endswith("[0.031, 0.04]   goal 1.5")
 
 
+LISTED = """
+import importlib, synthlearn as sl
+from synthlearn.site import build
+leaderboard = importlib.import_module("synthlearn.book.leaderboard")
+print(build.chapters(), [name for name, row in leaderboard._shown_generators() if row])
+"""
+
+
 def test_the_row_and_its_chapter_give_a_record_a_page_and_a_tile(checkout):
     call(blocks("bash")[1].splitlines()[2], checkout, [checkout / "lib"])
     page = json.loads((checkout / "out.ipynb").read_text())
-    shown = "".join(
-        "".join(o.get("data", {}).get("text/html", ""))
+    html = "".join(
+        "".join(output.get("data", {}).get("text/html", ""))
         for cell in page["cells"]
-        for o in cell.get("outputs", [])
+        for output in cell.get("outputs", [])
     )
-    assert (
-        "<td>stripes</td>" in shown
-        and "gain over random" in shown
-        and "Sixteen pictures of the set stripes" in shown
-    )
+    assert "<td>stripes</td>" in html and "gain over random" in html
+    assert "Sixteen pictures of the set stripes" in html
     assert call(blocks("bash")[2], checkout, [checkout / "lib"]).startswith("stripes seed 0: fc6")
     assert list((checkout / "runs" / "records" / "smoke").glob("stripes-s0.json"))
-    seen = "from synthlearn.site import build; import importlib; b = importlib.import_module('synthlearn.book.leaderboard')"
-    out = call(
-        f'python -c "{seen}; print(build.chapters()); print([name for name, row in b._shown_generators() if row])"',
-        checkout,
-        [checkout / "lib"],
-    )
-    assert "'08_stripes'" in out and "'stripes'" in out
+    listed = call(f"python -c '{LISTED}'", checkout, [checkout / "lib"])
+    assert "'08_stripes'" in listed and "'stripes'" in listed
 
 
-def test_the_loss_and_the_folder_work_too(checkout):
+def test_the_method_trains_and_its_encoder_is_probed_on_a_folder(checkout):
+    pretrain, contract = blocks("bash")[3].splitlines()
+    call(pretrain, checkout, [checkout / "lib"])
+    passed = call(f"{contract} -p no:cacheprovider", checkout, [checkout / "lib"])
+    assert "failed" not in passed and int(re.search(r"(\d+) passed", passed)[1]) >= 2
     for split in ("train", "test"):
         for name in ("noise-perlin", "dead_leaves-squares"):
             (checkout / "DIR" / split / name).mkdir(parents=True)
@@ -154,9 +163,31 @@ def test_the_loss_and_the_folder_work_too(checkout):
                 Image.fromarray(picture.permute(1, 2, 0).numpy()).save(
                     checkout / "DIR" / split / name / f"{i}.png"
                 )
-    call(blocks("bash")[3], checkout, [checkout / "lib"])
-    out = call(blocks("bash")[4], checkout, [checkout / "lib"])
-    assert "fc6" in out and (checkout / "own.ipynb").exists()
+    assert "fc6" in call(blocks("bash")[5], checkout, [checkout / "lib"])
+
+
+JUDGED = """
+from synthlearn import study
+from synthlearn.study import claims
+from synthlearn.study.rules import Known
+(claim,) = (c for c in claims.read() if c["id"] == "stripes_class_means")
+measured = {"class_means": study.measured("class_means", study.resolve("smoke"))}
+for known in (Known(), Known(measured=measured)):
+    print(*(evidence.text for evidence in claims.evidence(claim, known)))
+"""
+
+
+def test_the_measurement_measures_its_example_runs_and_its_claim_is_judged(checkout):
+    measure, example = blocks("bash")[4].splitlines()
+    lines = call(measure, checkout, [checkout / "lib"]).splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        "class_means of random seed 0",
+        "class_means of stripes seed 0",
+    ]
+    assert all(re.search(r": nearest mean 0\.\d{3}$", line) for line in lines)
+    assert "1 passed" in call(f"{example} -p no:cacheprovider", checkout, [checkout / "lib"])
+    without, judged = call(f"python -c '{JUDGED}'", checkout, [checkout / "lib"]).splitlines()
+    assert without == "class means: no record" and judged.startswith("stripes − ")
 
 
 def test_another_package_can_offer_it(tmp_path):
