@@ -14,8 +14,8 @@ from scipy import stats as distributions
 from synthlearn.core import intervals, stats
 from synthlearn.core.stats import Estimate, Spread
 
-# --- a simulated study
-# --------------------------------------------------------------------------------------------------------------------------------
+# --- a simulated study ---
+#
 # A latent probit model of the records: a run is right about an image where an ease that all rows
 # share + the row's own + the run's deviation + chance lies above a bound. As in the committed
 # records, runs of two rows agree on 71.5 % of the images, those of one row on 72 to 78 %. Every
@@ -206,8 +206,7 @@ def test_the_spread_of_runs_is_their_deviation_and_chance_image_by_image():
     )
 
 
-# --- how many runs
-# --------------------------------------------------------------------------------------------------------------------------------------
+# --- how many runs ---
 
 
 @pytest.mark.parametrize(
@@ -274,8 +273,7 @@ def test_runs_do_not_settle_what_lies_within_the_images_share_or_has_no_number()
     assert stats.runs_needed(1.0, 0.0) == 1
 
 
-# --- against others' formulas
-# -----------------------------------------------------------------------------------------------------------------------------
+# --- against others' formulas ---
 
 
 def own_images(n, *sizes):
@@ -437,8 +435,7 @@ def test_degrees_of_freedom_lie_between_those_of_the_runs_and_a_normal_law():
     )
 
 
-# --- odd inputs
-# -------------------------------------------------------------------------------------------------------------------------------------------
+# --- odd inputs ---
 
 
 @pytest.mark.parametrize(
@@ -495,8 +492,7 @@ def test_pooled_is_the_residual_variance_of_an_analysis_of_variance():
     assert stats.pooled(rows) == Spread(pytest.approx(within / 3), 3)
 
 
-# --- the other formulas
-# -------------------------------------------------------------------------------------------------------------------------------------
+# --- the other formulas ---
 
 
 def test_wilson_has_its_published_values():

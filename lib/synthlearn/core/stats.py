@@ -18,19 +18,24 @@ import numpy as np
 from scipy import special
 from scipy import stats as distributions
 
-LEVEL, POWER = 0.05, 0.8
-# level at which a mixture's quantile is met exactly: between that of an interval and that of Holm's
-# first step
+# Level of tests; intervals hold 1 − LEVEL (convention).
+LEVEL = 0.05
+# Chance to find a difference, of which a number of runs is asked (convention).
+POWER = 0.8
+# Level at which a mixture's quantile is met exactly: between that of an interval and that of Holm's
+# first step (chosen here).
 MATCHED = 0.005
-MARGIN = 0.01  # how far behind still counts as "at least as good", in shares of top-1
-MOST_RUNS = 1000  # beyond which "runs that would settle it" is no number any more
+# How far behind still counts as "at least as good", in shares of top-1 (chosen here).
+MARGIN = 0.01
+# Beyond this number "runs that would settle it" is no number any more (chosen here).
+MOST_RUNS = 1000
 # Most that two halves' errors correlate when each reports what the other chose. Their covariance is
 # the squared Frobenius norm of the Hessian of E max(values + errors), in units of the errors'
 # variance (Stein's lemma); it is largest, 9/(8π), where three candidates are equal and no other is
 # near.
 CHOICE = 9 / (8 * math.pi)
 # Var of Fisher's z of a rank correlation over that of a plain one (Fieller, Hartley and Pearson
-# 1957)
+# 1957).
 RANK_VARIANCE = 1.06
 
 
@@ -144,7 +149,8 @@ def contrast(parts: Sequence[Part]) -> Estimate:
 
     Variance: of each family Σ w²/runs times its spread's, and of the images what different runs
     have in common, weighted; over images alone where a spread is unknown."""
-    n, runs = parts[0][1].shape[1], min(len(outcomes) for _, outcomes, _ in parts)
+    n = parts[0][1].shape[1]
+    runs = min(len(outcomes) for _, outcomes, _ in parts)
     means = [outcomes.mean(0) for _, outcomes, _ in parts]
     value = sum(w * float(mean.mean()) for (w, _, _), mean in zip(parts, means, strict=True))
     if not all(spread.df for _, _, spread in parts):
@@ -323,18 +329,15 @@ def reliability(rows: Sequence[Sequence[float]], splits: int = 200) -> float:
 
     Rows of one run cannot be halved and are left out; NaN where fewer than three rows are left.
     """
-    rng, halved = (
-        np.random.default_rng(0),
-        [np.asarray(values, float) for values in rows if len(values) > 1],
-    )
+    rng = np.random.default_rng(0)
+    halved = [np.asarray(values, float) for values in rows if len(values) > 1]
     if len(halved) < 3:
         return math.nan
-    found = []
+    correlations = []
     for _ in range(splits):
         halves = [np.array_split(rng.permutation(values), 2) for values in halved]
         a, b = (np.array([half[side].mean() for half in halves]) for side in (0, 1))
-        found.append(float(distributions.spearmanr(a, b).statistic))
-    r = max(
-        0.0, float(np.mean(found))
-    )  # of one halving it may be near −1, where the step goes to −∞
+        correlations.append(float(distributions.spearmanr(a, b).statistic))
+    # of one halving it may be near −1, where the step goes to −∞
+    r = max(0.0, float(np.mean(correlations)))
     return 2 * r / (1 + r)

@@ -15,7 +15,8 @@ from ..core.errors import ParameterError
 from ..learn.encoders import Encoder
 from ..learn.weights import read_state, restore
 
-DROPPED = ("AuxLogits.", "fc.")  # of the file: both classifiers
+# Names in the file of what is left out: both classifiers.
+DROPPED = ("AuxLogits.", "fc.")
 
 
 class Inception(Encoder):
@@ -35,7 +36,7 @@ class Inception(Encoder):
         if weights == Path():
             raise ParameterError("encoder inception: names no file; give inception:FILE")
         super().__init__()
-        found = read_state(weights, "give it without inception:")
+        state = read_state(weights, "give it without inception:")
         importlib.import_module(
             "synthlearn.core.vision"
         )  # makes sure that torchvision can be imported
@@ -47,7 +48,7 @@ class Inception(Encoder):
         self.model.fc = nn.Identity()
         restore(
             self.model,
-            {name: tensor for name, tensor in found.items() if not name.startswith(DROPPED)},
+            {name: tensor for name, tensor in state.items() if not name.startswith(DROPPED)},
             weights,
         )
         self.eval()

@@ -26,7 +26,10 @@ from . import probe
 # with it
 BATCH = 64
 BLOCK = 64  # entries of which the nearest is looked at first
-SCHEMA, INDEX = 1, "index.json"
+# Of a memory's files.
+SCHEMA = 1
+# The file that names a memory's entries.
+INDEX = "index.json"
 
 
 def embed(encoder: Encoder, images: Tensor, tap: str) -> Tensor:
@@ -69,25 +72,23 @@ def read_folder(
 
     Raises: DataError for no pictures, a file that is none, or a name that is not UTF-8.
     """
-    found = [(path, c) for c, paths in class_folders(folder).items() for path in paths]
-    names = [path.relative_to(folder).as_posix() for path, _ in found]
-    for path, _ in found:
+    by_class = class_folders(folder)
+    paths = [path for of_class in by_class.values() for path in of_class]
+    classes = [name for name, of_class in by_class.items() for _ in of_class]
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    for path in paths:
         check_utf8(path)
-    return (
-        names,
-        [c for _, c in found],
-        read([path for path, _ in found], encoder, made_by["layer"]),
-    )
+    return names, classes, read(paths, encoder, made_by["layer"])
 
 
 def read(paths: Sequence[Path], encoder: Encoder, tap: str) -> Tensor:
     """Embeddings of image files, float32 (n, d). Raises DataError for one that is no image."""
     side = round(encoder.options["input_size"] * probe.RESIZE)
     images = torch.empty((len(paths), 3, side, side), dtype=torch.uint8)
-    with progress.bar(len(paths), "reading images", "image") as shown:
+    with progress.bar(len(paths), "reading images", "image") as bar:
         for i, path in enumerate(paths):
             images[i] = read_picture(path, side)
-            shown.update()
+            bar.update()
     return embed(encoder, images, tap)
 
 
@@ -96,9 +97,8 @@ def _kth_largest(x: Tensor, k: int) -> Tensor:
     largest maxima, where the k largest values lie."""
     blocks = functional.pad(x, (0, -x.shape[1] % BLOCK), value=-torch.inf).unflatten(1, (-1, BLOCK))
     best = blocks.amax(2).topk(min(k, blocks.shape[1]), 1).indices
-    return (
-        blocks.gather(1, best[..., None].expand(-1, -1, BLOCK)).flatten(1).topk(k, 1).values[:, -1:]
-    )
+    candidates = blocks.gather(1, best[..., None].expand(-1, -1, BLOCK)).flatten(1)
+    return candidates.topk(k, 1).values[:, -1:]
 
 
 class Memory:
@@ -107,6 +107,14 @@ class Memory:
 
     Entries lie in any order in one table that grows by doubling; answers and files do not depend on
     the order.
+
+    >>> memory = Memory({}, dimension=2)
+    >>> memory.add(["rex", "tom"], ["dog", "cat"], torch.eye(2))
+    >>> memory.classify(torch.tensor([[0.8, 0.6]]))
+    ['dog']
+    >>> memory.remove(["rex"])
+    >>> memory.classify(torch.tensor([[0.8, 0.6]]))
+    ['cat']
     """
 
     def __init__(self, made_by: dict[str, Any], dimension: int) -> None:
@@ -127,13 +135,12 @@ class Memory:
     def add(self, names: Sequence[str], classes: Sequence[str], embeddings: Tensor) -> None:
         """Add entries: float32 (n, d) of unit length. Raises ParameterError for a name that is
         there already, numbers that do not agree or are not finite."""
-        if (
-            not len(names) == len(classes) == len(embeddings)
-            or embeddings.shape[1:] != self._table.shape[1:]
-        ):
-            shape = tuple(embeddings.shape)
+        alike = len(names) == len(classes) == len(embeddings)
+        if not alike or embeddings.shape[1:] != self._table.shape[1:]:
+            shapes = f"{len(names)} names, {len(classes)} classes"
             raise ParameterError(
-                f"{len(names)} names, {len(classes)} classes, embeddings {shape}: must agree, with {self._table.shape[1]} numbers each"
+                f"{shapes}, embeddings {tuple(embeddings.shape)}: must agree, with "
+                f"{self._table.shape[1]} numbers each"
             )
         if not bool(torch.isfinite(embeddings).all()):
             raise ParameterError(
@@ -170,12 +177,11 @@ class Memory:
 
     def remove_class(self, name: str) -> None:
         """Remove every entry of a class. Raises ParameterError with the classes there are."""
-        mine = [entry for entry, c in zip(self.names, self.classes, strict=True) if c == name]
-        if not mine:
-            raise ParameterError(
-                f"class {name!r}: not in the memory; classes: {', '.join(sorted(set(self.classes)))}"
-            )
-        self.remove(mine)
+        entries = [entry for entry, c in zip(self.names, self.classes, strict=True) if c == name]
+        if not entries:
+            known = ", ".join(sorted(set(self.classes)))
+            raise ParameterError(f"class {name!r}: not in the memory; classes: {known}")
+        self.remove(entries)
 
     def query(
         self, embeddings: Tensor, k: int = probe.NEIGHBOURS
@@ -189,14 +195,13 @@ class Memory:
             raise ParameterError("the memory is empty: add images first")
         near = embeddings @ self.embeddings.T
         least = _kth_largest(near, min(k, len(self)))
-        found = []
+        answers = []
         for similarity, edge in zip(near, least, strict=True):
-            at = (
-                torch.nonzero(similarity >= edge).flatten().tolist()
-            )  # all that are as near as the k-th: which ones are taken must not depend on order
+            # all that are as near as the k-th: which ones are taken must not depend on order
+            at = torch.nonzero(similarity >= edge).flatten().tolist()
             at.sort(key=lambda i: (-float(similarity[i]), self.names[i]))
-            found.append([(self.names[i], self.classes[i], float(similarity[i])) for i in at[:k]])
-        return found
+            answers.append([(self.names[i], self.classes[i], float(similarity[i])) for i in at[:k]])
+        return answers
 
     def classify(self, embeddings: Tensor, k: int = probe.NEIGHBOURS) -> list[str]:
         """The class of each embedding: that of its neighbours, weighted by exp(cosine / 0.07); of
@@ -212,24 +217,20 @@ class Memory:
     def influential(self, embeddings: Tensor, k: int = probe.NEIGHBOURS) -> set[str]:
         """Names of the entries whose removal, each alone, changes the class of any of
         ``embeddings``: only a query's neighbours can."""
-        index, found = {c: i for i, c in enumerate(sorted(set(self.classes)))}, set()
+        index = {c: i for i, c in enumerate(sorted(set(self.classes)))}
+        names: set[str] = set()
         for neighbours in self.query(embeddings, k + 1):
-            weight = (
-                torch.tensor([cosine for _, _, cosine in neighbours]) / probe.TEMPERATURE
-            ).exp()
-            votes = (
-                functional.one_hot(torch.tensor([index[c] for _, c, _ in neighbours]), len(index))
-                * weight[:, None]
-            )
+            cosines = torch.tensor([cosine for _, _, cosine in neighbours])
+            classes = torch.tensor([index[c] for _, c, _ in neighbours])
+            weight = (cosines / probe.TEMPERATURE).exp()
+            votes = functional.one_hot(classes, len(index)) * weight[:, None]
             usual = votes[:k].sum(0).argmax()
             without = votes.sum(0) - votes[:k]  # the next one takes the place of each that goes
             changed = without.argmax(1) != usual
-            found |= {
-                name
-                for (name, _, _), other in zip(neighbours, changed.tolist(), strict=False)
-                if other
-            }
-        return found
+            # k neighbours decide; the last that was asked for only takes a place
+            decisive = zip(neighbours, changed.tolist(), strict=False)
+            names |= {name for (name, _, _), other in decisive if other}
+        return names
 
     def save(self, folder: Path, replace: bool = True) -> None:
         """Write the entries, by name, as ``vectors-DIGEST.safetensors`` and an index that names
@@ -246,11 +247,9 @@ class Memory:
     def _write(self, folder: Path) -> None:
         """As :meth:`save`, by the one who holds the lock."""
         order = sorted(range(len(self)), key=lambda i: self.names[i])
-        names, classes, vectors = (
-            [self.names[i] for i in order],
-            [self.classes[i] for i in order],
-            self.embeddings[order],
-        )
+        names = [self.names[i] for i in order]
+        classes = [self.classes[i] for i in order]
+        vectors = self.embeddings[order]
         identity = _identity(names, classes, vectors, self.made_by)
         path = folder / f"vectors-{identity[:16]}.safetensors"
         files.save_tensors(path, {"embeddings": vectors}, {"kind": "memory", "id": identity})
@@ -294,7 +293,8 @@ class Memory:
             )
         if _identity(index["names"], index["classes"], table, index["made_by"]) != index["id"]:
             raise CheckpointError(
-                f"{folder / INDEX}: damaged, its names and classes are not those that were written; build it again"
+                f"{folder / INDEX}: damaged, its names and classes are not those that were "
+                f"written; build it again"
             )
         memory = cls(index["made_by"], table.shape[1])
         memory.add(index["names"], index["classes"], table)
@@ -320,7 +320,8 @@ def refuse_existing(folder: Path) -> None:
     """Raise ParameterError for a folder that holds a memory."""
     if (folder / INDEX).exists():
         raise ParameterError(
-            f"{folder}: holds a memory already; add to it with `memory add`, choose another folder, or replace it with --force"
+            f"{folder}: holds a memory already; add to it with `memory add`, choose another "
+            f"folder, or replace it with --force"
         )
 
 
@@ -334,7 +335,8 @@ def _identity(
 
 def _read_index(folder: Path) -> dict[str, Any]:
     """The index of a memory, of the right form. Raises CheckpointError."""
-    path, wrong = folder / INDEX, ""
+    path = folder / INDEX
+    wrong = ""
     if not path.exists():
         raise CheckpointError(
             f"{folder}: no memory there; make one with `python -m synthlearn memory build`"

@@ -153,7 +153,7 @@ def border_gradient(images: Tensor) -> Tensor:
 def regions(images: Tensor) -> list[np.ndarray]:
     """Areas in pixels of the 4-connected regions of exactly equal RGB, per image of uint8 (n, 3, h,
     w)."""
-    found = []
+    areas = []
     for code in (images.long() * torch.tensor([65536, 256, 1])[:, None, None]).sum(1).numpy():
         pixel = np.arange(code.size).reshape(code.shape)
         right, below = code[:, 1:] == code[:, :-1], code[1:] == code[:-1]
@@ -165,8 +165,8 @@ def regions(images: Tensor) -> list[np.ndarray]:
             )
         )
         graph = sparse.coo_array((np.ones(len(a), bool), (a, b)), shape=(code.size, code.size))
-        found.append(np.bincount(connected_components(graph, directed=False)[1]))
-    return found
+        areas.append(np.bincount(connected_components(graph, directed=False)[1]))
+    return areas
 
 
 # Laws of a picture that need nothing but the picture, by the names of book/laws.toml

@@ -136,7 +136,8 @@ def effective_rank(x: Tensor) -> float:
 def lab(images: Tensor) -> Tensor:
     """CIE L*a*b* (D65) of uint8 sRGB (n, 3, h, w): float64, L* 0 … 100.
 
-    >>> lab(torch.full((1, 3, 1, 1), 255, dtype=torch.uint8)).flatten().round()
+    >>> white = torch.full((1, 3, 1, 1), 255, dtype=torch.uint8)
+    >>> lab(white).abs().round().flatten()
     tensor([100.,   0.,   0.], dtype=torch.float64)
     """
     x = images.double() / 255
