@@ -1,19 +1,22 @@
-"""Claims of the papers, as rules over committed records, and the one verdict that each has in the whole book."""
+"""Claims of the papers, as rules over committed records, and the one verdict that each has in the
+whole book."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from ..core import files, stats
 from ..core.errors import ParameterError
-from . import inference, records
-from .inference import MAIN
-from .measurements import plans
+from . import measuring, runs, store
 from .profiles import NAMES
-from .rules import MEASURES, RULES, Evidence, Known, expanded, members
+from .records import MAIN
+from .rows import get_row
+from .rules.base import RULES, Evidence, Known, Rule, build
+from .rules.of_runs import PROBES, Compare
 
+FILE = "book/claims.toml"
 VERDICTS = ("supported", "contradicted", "undecided", "not tested")
 PAPERS = {
     "noise": "Learning to See by Looking at Noise",
@@ -21,6 +24,7 @@ PAPERS = {
     "later": "Later papers",
     "book": "This book's own questions",
 }
+# of a claim in the file, besides its rules
 WORDS = (
     "id",
     "text",
@@ -31,17 +35,17 @@ WORDS = (
     "control",
     "changed",
     "untested",
-)  # of a claim, besides its rules
+)
+SETS = ("best_of", "sets")  # arguments of rules that may name sets of rows
+Sets = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A claim with its evidence and its verdict.
+class WrittenClaim:
+    """A claim as the file has it, comparisons expanded.
 
-    Supported if all evidence is (intersection–union: p is the largest), contradicted if any is (p is the smallest times their number), by Holm's
-    procedure over the claims of its paper; not tested if a control fails, or something is not recorded and the rest does not contradict it.
-    needed: of an undecided one, the runs of each row that would settle it, if all is as it looks; None: more than a thousand, or runs do not settle it.
-    profile: whose records decide. changed: what was changed in the rule after its results were seen, and when. untested: why it has no rule.
+    source: where the paper makes it. chapters: that tell it. changed: what was changed in the rule
+    after its results were seen, and when. untested: why it has no rule.
     """
 
     id: str
@@ -49,122 +53,179 @@ class Claim:
     source: str
     paper: str
     chapters: tuple[str, ...]
-    evidence: tuple[Evidence, ...]
-    verdict: str
-    p: float
-    profile: str
-    needed: int | None = None
+    rules: tuple[Rule, ...] = ()
     changed: str = ""
     untested: str = ""
+
+    def evidence(self, known: Known) -> list[Evidence]:
+        """All evidence for it."""
+        return [piece for rule in self.rules for piece in rule.evidence(known)]
+
+
+@dataclass(frozen=True)
+class Claim(WrittenClaim):
+    """A claim with its evidence and its verdict.
+
+    Supported if all evidence is (intersection–union: p is the largest), contradicted if any is (p
+    is the smallest times their number), by Holm's procedure over the claims of its paper; not
+    tested if a control fails, or something is not recorded and the rest does not contradict it.
+    needed: of an undecided one, the runs of each row that would settle it, if all is as it looks;
+    None: more than a thousand, or runs do not settle it. profile: whose records decide.
+    """
+
+    pieces: tuple[Evidence, ...] = ()
+    verdict: str = "not tested"
+    p: float = 1.0
+    profile: str = ""
+    needed: int | None = None
 
     @property
     def runs(self) -> int:
         """Of the row, or measured encoders of it, that has fewest; 0: nothing is recorded."""
-        return min(
-            (e.runs for e in self.evidence if e.tested and e.runs and not e.control), default=0
-        )
+        counted = (e.runs for e in self.pieces if e.tested and e.runs and not e.control)
+        return min(counted, default=0)
 
 
-def read(path: str = "book/claims.toml") -> list[dict[str, Any]]:
+def read(path: str = FILE) -> list[WrittenClaim]:
     """The claims as written, comparisons expanded: see the head of the file.
 
-    Raises: ParameterError for a paper, rule or set that does not exist, and for a claim with neither a rule nor the reason why it has none.
-    """
+    Raises: ParameterError for a paper, rule or set that does not exist, and for a claim with
+    neither a rule nor the reason why it has none."""
     table = tomllib.loads((files.root() / path).read_text(encoding="utf-8"))
     sets = table.get("sets", {})
     return [_checked(claim, sets) for claim in table["claims"]]
 
 
-def _checked(claim: dict[str, Any], sets: dict[str, list[str]]) -> dict[str, Any]:
-    rules: list[tuple[str, Any]] = []
-    for name, asked in claim.items():
+def _checked(claim: dict[str, Any], sets: Sets) -> WrittenClaim:
+    title = f"{FILE}: claim {claim['id']!r}"
+    under = tuple(claim.get("under", (MAIN,)))
+    rules: list[Rule] = []
+    for name, arguments in claim.items():
         if name == "control":
-            rules.append(
-                ("compare", {"pairs": expanded(asked, sets), "under": (MAIN,), "control": True})
-            )
+            rules.append(Compare(expanded(arguments, sets), control=True))
         elif name == "compare":
-            rules.append(
-                (
-                    "compare",
-                    {
-                        "pairs": expanded(asked, sets),
-                        "under": tuple(claim.get("under", (MAIN,))),
-                        "control": False,
-                    },
-                )
-            )
+            rules.append(Compare(expanded(arguments, sets), under))
         elif name in RULES:
-            tables = isinstance(asked, list) and all(isinstance(each, dict) for each in asked)
-            rules += [(name, _named(each, sets)) for each in (asked if tables else [asked])]
+            tables = isinstance(arguments, list) and all(isinstance(a, dict) for a in arguments)
+            each = arguments if tables else [arguments]
+            rules += [build(name, _with_sets(one, sets)) for one in each]
         elif name not in WORDS:
-            raise ParameterError(
-                f"book/claims.toml: claim {claim['id']!r} has {name!r}; rules are {', '.join(RULES)}"
-            )
-    if (
-        claim["paper"] not in PAPERS
-        or bool(rules) == bool(claim.get("untested"))
-        or set(claim.get("under", ())) - MEASURES.keys()
-    ):
-        raise ParameterError(f"book/claims.toml: claim {claim['id']!r} needs a paper of {', '.join(PAPERS)}, either rules or `untested`, "
-                             f"and `under` of {', '.join(MEASURES)}")  # fmt: skip
-    return {**{name: claim[name] for name in claim if name in WORDS}, "rules": rules}
+            raise ParameterError(f"{title} has {name!r}; rules are {', '.join(RULES)}")
+    bad = bool(rules) == bool(claim.get("untested")) or set(under) - PROBES.keys()
+    if claim["paper"] not in PAPERS or bad:
+        papers, probes = ", ".join(PAPERS), ", ".join(PROBES)
+        needs = f"a paper of {papers}, either rules or `untested`, and `under` of {probes}"
+        raise ParameterError(f"{title} needs {needs}")
+    return WrittenClaim(
+        claim["id"],
+        claim["text"],
+        claim["source"],
+        claim["paper"],
+        tuple(claim["chapters"]),
+        tuple(rules),
+        claim.get("changed", ""),
+        claim.get("untested", ""),
+    )
 
 
-def _named(asked: Any, sets: dict[str, list[str]]) -> Any:
+def _with_sets(arguments: Any, sets: Sets) -> Any:
     """A rule's arguments, the rows of a set in place of its name."""
-    if not isinstance(asked, dict):
-        return asked
+    if not isinstance(arguments, dict):
+        return arguments
     return {
-        key: [m for name in value for m in members(name, sets)]
-        if key in ("best_of", "sets")
-        else value
-        for key, value in asked.items()
+        key: [row for name in value for row in members(name, sets)] if key in SETS else value
+        for key, value in arguments.items()
     }
 
 
-def evidence(claim: dict[str, Any], known: Known) -> list[Evidence]:
-    """All evidence for a claim as :func:`read` gives it."""
-    return [e for name, asked in claim["rules"] for e in RULES[name](known, asked)]
+def expanded(pairs: Sequence[str], sets: Sets) -> tuple[str, ...]:
+    """Comparisons with every "@name" replaced by each row of that set; a row is not compared with
+    itself.
+
+    Raises: ParameterError for a set that does not exist or a rule without a sign.
+    """
+    each = []
+    for text in pairs:
+        sign = ">=" if ">=" in text else ">"
+        if text.count(">") != 1:
+            raise ParameterError(f"{FILE}: {text!r} is not 'a > b' or 'a >= b'")
+        left, right = (members(side.strip(), sets) for side in text.split(sign))
+        each += [f"{a} {sign} {b}" for a in left for b in right if a != b]
+    return tuple(each)
+
+
+def members(name: str, sets: Sets) -> list[str]:
+    """The rows of "@name", or the row itself."""
+    if not name.startswith("@"):
+        return [get_row(name).name]
+    if name[1:] not in sets:
+        known = ", ".join("@" + s for s in sets)
+        raise ParameterError(f"{FILE}: no set {name!r}; there are {known}")
+    return list(sets[name[1:]])
 
 
 def judge(
-    claims: Sequence[dict[str, Any]], found: Sequence[tuple[str, Sequence[Evidence]]]
+    claims: Sequence[WrittenClaim], evidence: Sequence[tuple[str, Sequence[Evidence]]]
 ) -> list[Claim]:
     """Verdicts from each claim's profile and evidence; one correction over each paper's claims."""
-    weighed = [_weigh(list(each)) for _, each in found]
+    weights = [_weigh(list(each)) for _, each in evidence]
     judged: dict[str, Claim] = {}
     for paper in PAPERS:
-        mine = [i for i, claim in enumerate(claims) if claim["paper"] == paper]
-        asked = [i for i in mine if weighed[i][2]]
-        clear = dict(zip(asked, stats.holm([min(weighed[i][:2]) for i in asked]), strict=True))
+        own = [i for i, claim in enumerate(claims) if claim.paper == paper]
+        asked = [i for i in own if weights[i].tested]
+        p = [min(weights[i].pro, weights[i].con) for i in asked]
+        clear = dict(zip(asked, stats.holm(p), strict=True))
         bar = stats.LEVEL / max(1, len(asked) - sum(clear.values()))
-        for i in mine:
-            pro, con, tested = weighed[i]
-            whole = not any(not e.tested for e in found[i][1])
-            verdict = "not tested" if not tested else "undecided" if whole else "not tested"
-            if clear.get(i) and (con < pro or whole):
-                verdict = "supported" if pro <= con else "contradicted"
-            c = claims[i]
-            needed = _needed(found[i][1], bar) if verdict == "undecided" else None
-            judged[c["id"]] = Claim(c["id"], c["text"], c["source"], paper, tuple(c["chapters"]), tuple(found[i][1]), verdict, min(pro, con), found[i][0],
-                                    needed, c.get("changed", ""), c.get("untested", ""))  # fmt: skip
-    return [judged[claim["id"]] for claim in claims]
+        for i in own:
+            profile, pieces = evidence[i]
+            weight, verdict = weights[i], _verdict(weights[i], clear.get(i, False))
+            needed = _needed(pieces, bar) if verdict == "undecided" else None
+            p_value = min(weight.pro, weight.con)
+            judged[claims[i].id] = Claim(
+                **vars(claims[i]),
+                pieces=tuple(pieces),
+                verdict=verdict,
+                p=p_value,
+                profile=profile,
+                needed=needed,
+            )
+    return [judged[claim.id] for claim in claims]
 
 
-def _weigh(found: Sequence[Evidence]) -> tuple[float, float, bool]:
-    """(p of all of it being for the claim, p of any of it being against, whether it can be asked at all)."""
-    own = [e for e in found if not e.control]
+@dataclass(frozen=True)
+class _Weight:
+    """p of all evidence being for a claim, p of any being against it, whether it can be asked at
+    all, and whether nothing is missing.
+    """
+
+    pro: float
+    con: float
+    tested: bool
+    whole: bool
+
+
+def _weigh(evidence: Sequence[Evidence]) -> _Weight:
+    own = [e for e in evidence if not e.control]
     tested = [e for e in own if e.tested]
-    valid = all(e.verdict == "supported" for e in found if e.control)
+    valid = all(e.verdict == "supported" for e in evidence if e.control)
+    whole = all(e.tested for e in evidence)
     if not tested or not valid:
-        return 1.0, 1.0, False
+        return _Weight(1.0, 1.0, False, whole)
     pro = max(e.pro for e in own) if len(tested) == len(own) else 1.0
-    return pro, min(1.0, len(tested) * min(e.con for e in tested)), True
+    return _Weight(pro, min(1.0, len(tested) * min(e.con for e in tested)), True, whole)
 
 
-def _needed(found: Sequence[Evidence], bar: float) -> int | None:
-    """Runs of each row that settle a claim: all that is not yet clear for it, or else the clearest that is against it."""
-    own = [e for e in found if not e.control and e.tested]
+def _verdict(weight: _Weight, clear: bool) -> str:
+    """``clear``: whether Holm's procedure rejects that it is chance."""
+    if clear and (weight.con < weight.pro or weight.whole):
+        return "supported" if weight.pro <= weight.con else "contradicted"
+    return "undecided" if weight.tested and weight.whole else "not tested"
+
+
+def _needed(evidence: Sequence[Evidence], bar: float) -> int | None:
+    """Runs of each row that settle a claim: all that is not yet clear for it, or else the clearest
+    that is against it."""
+    own = [e for e in evidence if not e.control and e.tested]
     against = [e for e in own if e.away < 0]
     if not against:
         each = [e.needs(bar) for e in own if e.pro > bar]
@@ -174,42 +235,39 @@ def _needed(found: Sequence[Evidence], bar: float) -> int | None:
 
 def known(profile: str) -> Known:
     """All committed runs and measurements of a profile."""
-    measured: dict[str, dict[str, list[dict[str, Any]]]] = {what: {} for what in plans()}
-    for what, rows in measured.items():
-        for r in records.read_all(profile, what):
-            rows.setdefault(r["row"], []).append(r)
-    return Known(inference.committed(profile), measured)
+    return Known(runs.committed(profile), measuring.committed(profile))
 
 
 def profiles() -> list[str]:
-    """The study's profiles that have committed runs, the most telling first: a larger one decides wherever it has all that a rule needs."""
-    return [
-        name for name in reversed(NAMES) if (files.root() / "results" / "records" / name).is_dir()
-    ]
+    """The study's profiles that have committed runs, the most telling first: a larger one decides
+    wherever it has all that a rule needs."""
+    records = files.root() / "results" / "records"
+    return [name for name in reversed(NAMES) if (records / name).is_dir()]
 
 
 def verdicts() -> list[Claim]:
     """Every claim's verdict: the one that the index, the claims' page and the chapters show."""
-    return _verdicts(records.stamp(), (files.root() / "book" / "claims.toml").stat().st_mtime_ns)
+    return _verdicts(store.stamp(), (files.root() / FILE).stat().st_mtime_ns)
 
 
 @cache
-def _verdicts(stamp: Any, written: int) -> list[Claim]:
+def _verdicts(stamp: store.Stamp, written: int) -> list[Claim]:
     claims, every = read(), {name: known(name) for name in profiles()}
-    found = []
+    chosen = []
     for claim in claims:
-        each = {name: evidence(claim, k) for name, k in every.items()}
+        each = {name: claim.evidence(k) for name, k in every.items()}
         whole = [name for name in each if each[name] and all(e.tested for e in each[name])]
-        least = max(each, key=lambda name: sum(e.tested for e in each[name]), default="")
-        name = whole[0] if whole else least
-        found.append((name, each.get(name, [])))
-    return judge(claims, found)
+        most = max(each, key=lambda name: sum(e.tested for e in each[name]), default="")
+        name = whole[0] if whole else most
+        chosen.append((name, each.get(name, [])))
+    return judge(claims, chosen)
 
 
 def deciding() -> str:
-    """The profile that pages without one of their own show: the most telling with an untrained encoder, real images and five sets of noise."""
+    """The profile that pages without one of their own show: the most telling with an untrained
+    encoder, real images and five sets of noise."""
     for name in profiles():
-        runs = inference.committed(name)
-        if {"random", "real"} <= runs.keys() and len(runs) >= 7:
+        rows = runs.committed(name)
+        if {"random", "real"} <= rows.keys() and len(rows) >= 7:
             return name
     return "cpu"

@@ -1,9 +1,10 @@
-"""How a record is compared with what the code at hand gives: what is asked, whether it holds, and what many comparisons say together.
+"""How a record is compared with what the code at hand gives: what is asked, whether it holds, and
+what many comparisons say together.
 
-On a machine with the record's fingerprint every bit must be equal. Elsewhere the last bits differ, and training magnifies that within a few steps until
-two runs of one seed lie as far apart as those of two. So there a start is asked for its first point up to rounding, and a whole run for what two runs of
-a row differ by, as far as the committed ones tell.
-"""
+On a machine with the record's fingerprint every bit must be equal. Elsewhere the last bits differ,
+and training magnifies that within a few steps until two runs of one seed lie as far apart as those
+of two. So there a start is asked for its first point up to rounding, and a whole run for what two
+runs of a row differ by, as far as the committed ones tell."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +13,17 @@ from typing import Any
 from scipy.stats import binom
 
 from ..core import stats
+from .records import SourceSpec
 
-# Top-1 where nothing is trained. Pixels, mean colours and the random encoder were right on equally many images on AMD and on Intel; the slack is for
-# a probe that chooses another L2.
+# Top-1 where nothing is trained. Pixels, mean colours and the random encoder were right on equally
+# many images on AMD and on Intel; the slack is for a probe that chooses another L2.
 UNTRAINED = 5e-3
-# How far rounding moves a loss: about twice the most that was seen. Seen were 46 runs of the cpu profile made on a processor and again on a GPU; starts
-# of seven, made on AMD or Intel, on another Intel and with fewer instructions (AVX2 for AVX-512); eight of the smoke profile with fewer, and with weights
-# changed by 1e-7. In the cpu profile (two steps a point) loss moved by 1.1e-3 at step 2, between processors 2.6e-4; 1.6e-2 at step 4; 2.9e-2 at step 6;
-# 0.2 later, as means of 20 steps. Two seeds differ by 0.05 at the first point: after it only a training that breaks would show.
+# How far rounding moves a loss: about twice the most that was seen. Seen were 46 runs of the cpu
+# profile made on a processor and again on a GPU; starts of seven, made on AMD or Intel, on another
+# Intel and with fewer instructions (AVX2 for AVX-512); eight of the smoke profile with fewer, and
+# with weights changed by 1e-7. In the cpu profile (two steps a point) loss moved by 1.1e-3 at step
+# 2, between processors 2.6e-4; 1.6e-2 at step 4; 2.9e-2 at step 6; 0.2 later, as means of 20 steps.
+# Two seeds differ by 0.05 at the first point: after it only a training that breaks would show.
 FIRST, FIRST_STEPS = 2e-3, 2  # of the first point, where it is a mean of so few steps
 LATER, LATEST = ((4, 3e-2), (6, 1e-1)), 0.4  # up to a step, and beyond
 PROPERTY = 0.05  # of a value of which nothing is known
@@ -30,27 +34,24 @@ FAILURE = 0.01  # how often false alarms alone may make many comparisons fail
 class Comparison:
     """One comparison with a record.
 
-    agrees; asked: for what, in words; said: the numbers.
-    strict: chance has no part in it: it must agree, and then confirms the record for the code at hand.
-    p: how often two runs of the row lie so far apart, where that is known. Without either it decides nothing.
-    """
+    agrees; asked: for what, in words; numbers: those compared.
+    strict: chance has no part in it: it must agree, and then confirms the record for the code at
+    hand.
+    p: how often two runs of the row lie so far apart, where that is known. Without either it
+    decides nothing."""
 
     agrees: bool
     asked: str
-    said: str
+    numbers: str
     strict: bool = False
     p: float | None = None
 
     @property
     def word(self) -> str:
         """The answer."""
-        return (
-            "agrees"
-            if self.agrees
-            else "DIFFERS"
-            if self.strict or self.p is not None
-            else "unclear"
-        )
+        if self.agrees:
+            return "agrees"
+        return "DIFFERS" if self.strict or self.p is not None else "unclear"
 
 
 def to_the_bit(again: Mapping[str, Any], recorded: Mapping[str, Any]) -> Comparison:
@@ -74,22 +75,22 @@ def untrained(again: Mapping[str, float], recorded: Mapping[str, float]) -> Comp
     )
 
 
-def follows(source: Mapping[str, Any]) -> bool:
-    """Whether a source, by its spec, gives the same images everywhere up to rounding: not where they come of an encoder or of a model trained here."""
-    return (
-        source.get("text2image") != "learned"
-        and not source.get("options", {}).get("encoder")
-        and all(map(follows, source.get("parts", ())))
-    )
+def follows(source: SourceSpec) -> bool:
+    """Whether a source gives the same images everywhere up to rounding: not where they come of an
+    encoder or of a model trained here."""
+    trained = source.text2image == "learned" or source.encoder
+    return not trained and all(map(follows, source.parts))
 
 
 def start(
     again: Sequence[float],
     recorded: Sequence[float],
     steps: Sequence[int],
-    source: Mapping[str, Any],
+    source: SourceSpec,
 ) -> Comparison:
-    """Elsewhere, the first points of a loss curve; ``steps``: the last step of each, ``source``: what the images come from, as recorded."""
+    """Elsewhere, the first points of a loss curve; ``steps``: the last step of each, ``source``:
+    what the images come from, as recorded.
+    """
     sharp = follows(source) and steps[0] <= FIRST_STEPS
     bounds = [
         FIRST
@@ -98,9 +99,11 @@ def start(
         for i, step in enumerate(steps)
     ]
     if sharp:
-        asked = f"first point of the loss up to rounding (± {FIRST:g}), then no more than rounding grows to ({_bounds(bounds[1:])})"
+        first = f"first point of the loss up to rounding (± {FIRST:g})"
+        asked = f"{first}, then no more than rounding grows to ({_bounds(bounds[1:])})"
     else:
-        asked = f"no more than rounding grows to ({_bounds(bounds)}): that is too much to decide anything"
+        grown = f"no more than rounding grows to ({_bounds(bounds)})"
+        asked = f"{grown}: that is too much to decide anything"
     agrees = all(abs(a - b) <= bound for a, b, bound in zip(again, recorded, bounds, strict=True))
     return Comparison(
         agrees,
@@ -121,10 +124,11 @@ def runs(
     tests: int,
     what: str = "runs",
 ) -> Comparison:
-    """Elsewhere, top-1 by measurement of a run: each within what two ``what`` of a row differ by, all of them in 95 % of cases (Bonferroni).
+    """Elsewhere, top-1 by measurement of a run: each within what two ``what`` of a row differ by,
+    all of them in 95 % of cases (Bonferroni).
 
-    spreads: of runs, by measurement; where one is unknown, ``tests``, the number of test images, must do.
-    """
+    spreads: of runs, by measurement; where one is unknown, ``tests``, the number of test images,
+    must do."""
     level = stats.LEVEL / len(again)
     if not all(spreads[name].df for name in again):
         halves = {
@@ -132,7 +136,9 @@ def runs(
             for name, top1 in again.items()
         }
         agrees = all(abs(top1 - recorded[name]) <= halves[name] for name, top1 in again.items())
-        asked = f"within what two samples of {tests:,} images differ by: how far {what} of a row lie apart is not known, so this decides nothing"
+        within = f"within what two samples of {tests:,} images differ by"
+        unknown = f"how far {what} of a row lie apart is not known"
+        asked = f"{within}: {unknown}, so this decides nothing"
         return Comparison(agrees, asked, _top1(again, recorded, halves))
     halves = {name: stats.runs_apart(spreads[name], level) for name in again}
     p = min(
@@ -148,16 +154,19 @@ def runs(
 
 
 def value(name: str, again: float, recorded: float, spread: stats.Spread) -> Comparison:
-    """Elsewhere, a measured value that is no top-1: within what two encoders of a row differ by, else within a twentieth."""
-    said = f"{name} {again:g} for {recorded:g}"
+    """Elsewhere, a measured value that is no top-1: within what two encoders of a row differ by,
+    else within a twentieth.
+    """
+    numbers = f"{name} {again:g} for {recorded:g}"
     if not spread.df:
-        asked = f"within {100 * PROPERTY:g} %: how far encoders of a row lie apart is not known, so this decides nothing"
-        return Comparison(abs(again - recorded) <= PROPERTY * abs(recorded), asked, said)
+        unknown = "how far encoders of a row lie apart is not known"
+        asked = f"within {100 * PROPERTY:g} %: {unknown}, so this decides nothing"
+        return Comparison(abs(again - recorded) <= PROPERTY * abs(recorded), asked, numbers)
     p = _p(again, recorded, spread)
     return Comparison(
         p > stats.LEVEL,
         "within what two encoders of a row differ by",
-        f"{said} (± {stats.runs_apart(spread):.2g})",
+        f"{numbers} (± {stats.runs_apart(spread):.2g})",
         p=p,
     )
 
@@ -178,50 +187,53 @@ def _top1(
     )
 
 
-def failed(found: Sequence[Comparison]) -> bool:
-    """Whether a strict comparison failed, or more of the others, or one by more, than chance explains in 99 of 100 cases each."""
-    known = [c.p for c in found if c.p is not None]
-    return any(c.strict and not c.agrees for c in found) or (
-        bool(known) and min(_tail(known), len(known) * min(known)) < FAILURE
-    )
+def failed(comparisons: Sequence[Comparison]) -> bool:
+    """Whether a strict comparison failed, or more of the others, or one by more, than chance
+    explains in 99 of 100 cases each.
+    """
+    if any(c.strict and not c.agrees for c in comparisons):
+        return True
+    p = [c.p for c in comparisons if c.p is not None]
+    return bool(p) and min(_tail(p), len(p) * min(p)) < FAILURE
 
 
-def _tail(known: Sequence[float]) -> float:
-    """How often as many as fail here, or more, fail by chance. Measurements of one encoder are taken as independent, which they are not quite."""
-    return float(binom.sf(sum(p <= stats.LEVEL for p in known) - 1, len(known), stats.LEVEL))
+def _tail(p: Sequence[float]) -> float:
+    """How often as many as fail here, or more, fail by chance. Measurements of one encoder are
+    taken as independent, which they are not quite.
+    """
+    return float(binom.sf(sum(each <= stats.LEVEL for each in p) - 1, len(p), stats.LEVEL))
 
 
-def summary(found: Sequence[Comparison]) -> str:
-    """What all comparisons say together: how many agree, how many false alarms are to be expected, what is confirmed."""
-    if not found:
+def summary(comparisons: Sequence[Comparison]) -> str:
+    """What all comparisons say together: how many agree, how many false alarms are to be expected,
+    what is confirmed.
+    """
+    if not comparisons:
         return "Nothing to compare: none of these has a record."
-    strict = [c for c in found if c.strict]
-    known = [(c, c.p) for c in found if c.p is not None]
-    rest = len(found) - len(strict) - len(known)
-    lines = [
-        f"{len(found)} comparison{'s' * (len(found) > 1)}: {sum(c.agrees for c in found)} agree, {sum(not c.agrees for c in found)} do not."
-    ]
+    n, agree = len(comparisons), sum(c.agrees for c in comparisons)
+    lines = [f"{n} comparison{'s' * (n > 1)}: {agree} agree, {n - agree} do not."]
+    strict = [c.agrees for c in comparisons if c.strict]
     if strict:
-        agree = sum(c.agrees for c in strict)
         lines.append(
-            f"To the bit or up to rounding: {agree} of {len(strict)} agree. No false alarm is to be expected. What agrees is confirmed."
+            f"To the bit or up to rounding: {sum(strict)} of {len(strict)} agree. "
+            "No false alarm is to be expected. What agrees is confirmed."
         )
-    if known:
-        agree, p = sum(c.agrees for c, _ in known), [p for _, p in known]
-        alarms = f"{stats.LEVEL * len(p):.2g} or fewer false alarms are to be expected ({100 * stats.LEVEL:g} %), and as many as here or more"
-        lines.append(
-            f"Within what two runs of a row differ by: {agree} of {len(p)} agree; {alarms} in {100 * _tail(p):.2g} % of cases."
-        )
-        lines.append(
-            "Agreement there means that it may be a run of the same row; it confirms no record."
-        )
-    if rest:
-        lines.append(
-            f"Too little is known of how far such values lie apart: {rest}, which decide nothing."
-        )
-    lines.append(
-        "FAILED: more differs than rounding and chance explain."
-        if failed(found)
-        else "No more differs than rounding and chance explain."
-    )
-    return "\n".join(lines)
+    chance = [(c.agrees, c.p) for c in comparisons if c.p is not None]
+    if chance:
+        lines += _of_chance([agrees for agrees, _ in chance], [p for _, p in chance])
+    if rest := n - len(strict) - len(chance):
+        unknown = "Too little is known of how far such values lie apart"
+        lines.append(f"{unknown}: {rest}, which decide nothing.")
+    more = "FAILED: more differs" if failed(comparisons) else "No more differs"
+    return "\n".join([*lines, f"{more} than rounding and chance explain."])
+
+
+def _of_chance(agree: Sequence[bool], p: Sequence[float]) -> list[str]:
+    """Lines on comparisons that chance may make fail."""
+    level = f"{stats.LEVEL * len(p):.2g} or fewer false alarms are to be expected"
+    often = f"as many as here or more in {100 * _tail(p):.2g} % of cases"
+    return [
+        f"Within what two runs of a row differ by: {sum(agree)} of {len(p)} agree; "
+        f"{level} ({100 * stats.LEVEL:g} %), and {often}.",
+        "Agreement there means that it may be a run of the same row; it confirms no record.",
+    ]

@@ -1,52 +1,32 @@
-"""Records: one JSON file per row and seed, written once, atomically; and whether they belong to the code at hand."""
+"""Records: what a job of the study leaves, typed and frozen here, JSON on disk.
 
-import ast
+A record is written once, atomically, with a digest over all of it that is checked whenever it is
+read. JSON's own types stay inside this file: whoever asks a record gets fields.
+"""
+
 import base64
-import importlib
 import json
-import os
 import re
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..core import files
 from ..core.errors import DataError
-from ..data.sources import source_class
-from ..generators import generator_class
-from .profiles import Profile, is_study
+from ..measure.base import MEASUREMENTS, Part
 
 SCHEMA = 1
-# These move bytes and messages, not numbers: a record does not depend on them.
-NEUTRAL = {"core.errors", "core.files", "core.progress", "core.vision"}
-FORMERLY = {  # specs of measurements name modules as they were called before there were wings
-    "transfer": "measure.transfer",
-    "tasks": "measure.tasks",
-    "properties": "measure.properties",
-    "probe": "measure.probe",
-    "stream": "data.stream",
-    "fidelity": "measure.fidelity",
-    "text2image": "text2image",
-    "long_tail": "measure.long_tail",
-    "memory": "measure.memory",
-    "private": "measure.private",
-}
-ROOTS = (
-    "learn.train",
-    "measure.probe",
-    "data.stream",
-    "learn.methods",
-    "core.augment",
-    "data.datasets",
-)
-
-
-def folder(profile: Profile, kind: str = "records") -> Path:
-    """Where records (or "measurements") of a profile live: in ``results`` for the study's own, else in ``runs`` (smoke, overridden fields)."""
-    return (files.root() / "results" if is_study(profile) else files.runs()) / kind / profile.name
+REMEDY = "restore it from git, or delete it and run the row again"
+PRIMARY = "fc6_linear"  # the papers' main probe
+# probe → a record's main result is the first of these that it has: fc6 of the small encoder,
+# pooled features of others, the features themselves for baselines without an encoder
+MAIN_PROBES = (PRIMARY, "pooled_linear", "linear")
+MAIN = "main"  # stands for the first of them
+Json = Mapping[str, Any]
 
 
 def pack(flags: np.ndarray) -> str:
@@ -59,216 +39,393 @@ def unpack(text: str, n: int) -> np.ndarray:
     return np.unpackbits(np.frombuffer(base64.b64decode(text), np.uint8))[:n].astype(bool)
 
 
-def write(path: Path, record: dict[str, Any]) -> None:
+@dataclass(frozen=True)
+class SourceSpec:
+    """Where the pictures of a training come from: how many, how large, and what decides them."""
+
+    content: Json
+
+    @property
+    def n_images(self) -> int:
+        """Pictures of an epoch."""
+        return int(self.content["n_images"])
+
+    @property
+    def image_size(self) -> int:
+        """Their side in pixels."""
+        return int(self.content["image_size"])
+
+    @property
+    def generator(self) -> str:
+        """Name of the generator, "" for another kind of source."""
+        return str(self.content.get("generator", ""))
+
+    @property
+    def text2image(self) -> str:
+        """Name of the source of captioned pictures, "" for another kind of source."""
+        return str(self.content.get("text2image", ""))
+
+    @property
+    def parts(self) -> "tuple[SourceSpec, ...]":
+        """What a mixture is made of."""
+        return tuple(SourceSpec(part) for part in self.content.get("parts", ()))
+
+    @property
+    def encoder(self) -> str:
+        """Record of the encoder that the source looks into, "" for none."""
+        return str(self.content.get("options", {}).get("encoder", ""))
+
+
+@dataclass(frozen=True)
+class Spec:
+    """All that decides a job's result. Its digest is the record's id."""
+
+    content: Json
+
+    @cached_property
+    def id(self) -> str:
+        """SHA-256 of the content, hexadecimal."""
+        return files.digest(self.content)
+
+    @property
+    def seed(self) -> int:
+        """The seed; 0 for measurements that are older than seeds."""
+        return int(self.content.get("seed", 0))
+
+    @property
+    def kind(self) -> str:
+        """Kind of a row: its source's, or the baseline that it is; "" for a measurement."""
+        return str(self.content.get("kind", ""))
+
+    @property
+    def measurement(self) -> str:
+        """Name of the further measurement, "" for a run."""
+        return str(self.content.get("what", ""))
+
+    @property
+    def test_images(self) -> str:
+        """SHA-256 of the probe's test images."""
+        return str(self.content["data"]["test_sha256"])
+
+    @property
+    def data(self) -> str:
+        """Name of the probe's set."""
+        return str(self.content["data"]["name"])
+
+    @property
+    def source(self) -> SourceSpec | None:
+        """Of a run that trained, or a measurement of pictures."""
+        return SourceSpec(self.content["source"]) if "source" in self.content else None
+
+    @property
+    def method(self) -> str:
+        """Name of the method, "" for what is not trained."""
+        return str(self.content["method"]["name"]) if "method" in self.content else ""
+
+    @property
+    def images_per_caption(self) -> int:
+        """Of a batch; 0 for methods that draw images whatever their caption."""
+        return int(self.content.get("method", {}).get("images_per_caption", 0))
+
+    @property
+    def epochs(self) -> int:
+        """Of the training."""
+        return int(self.content["optimisation"]["epochs"])
+
+    @property
+    def batch_size(self) -> int:
+        """Of the training."""
+        return int(self.content["optimisation"]["batch_size"])
+
+    @property
+    def keeps_last_batch(self) -> bool:
+        """Whether an epoch's last, smaller batch is trained on."""
+        return self.content["optimisation"].get("last_batch", "kept") == "kept"
+
+    @property
+    def device(self) -> str:
+        """Kind of device that the training asked for: "cpu" or "cuda"."""
+        return str(self.content.get("numerics", {}).get("device", "cpu"))
+
+    @property
+    def tap(self) -> str:
+        """Layer in whose features a measurement compares pictures."""
+        return str(self.content["tap"])
+
+    @property
+    def optimiser(self) -> str:
+        """Name of the optimiser."""
+        return str(self.content["optimisation"].get("optimiser", "sgd"))
+
+    @property
+    def text(self) -> str:
+        """The content as sorted JSON, to search or to show."""
+        return json.dumps(self.content, sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A probe's result: top-1 with Wilson's 95 % interval over ``n`` test images; which of them
+    were right (``correct``, packed); strength of the penalty that was chosen, and what to know of
+    it, where there is something.
+    """
+
+    top1: float
+    low: float
+    high: float
+    n: int
+    correct: str = ""
+    l2: float | None = None
+    note: str | None = None
+
+    @property
+    def outcomes(self) -> np.ndarray:
+        """Which test images were right: bool (n,)."""
+        return unpack(self.correct, self.n)
+
+    def to_json(self) -> dict[str, Any]:
+        """As records hold it."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a job took: seconds by the clock and of the processor, of making pictures, training and
+    probing; pictures made, views that the network saw, peak memory in MB, how often it went on from
+    a checkpoint, how often it failed before. None: not of this kind of job."""
+
+    wall_seconds: float
+    cpu_seconds: float | None = None
+    pool_seconds: float | None = None
+    train_seconds: float | None = None
+    probe_seconds: float | None = None
+    images: int | None = None
+    views: int | None = None
+    peak_mb: int | None = None
+    resumed: int | None = None
+    failed_tries: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As records hold it: without what is None."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where and by what a record was made. ``machine``: its fingerprint, see
+    :func:`synthlearn.core.machine.fingerprint`; older records have none."""
+
+    commit: str
+    code: str
+    device: str
+    threads: int
+    python: str
+    torch: str
+    date: str
+    machine: Json | None = None
+
+    @property
+    def on_card(self) -> bool:
+        """Whether it was made on a card: by a build of torch for one."""
+        return "+cu" in self.torch or "cuda" in self.torch
+
+    def to_json(self) -> dict[str, Any]:
+        """As records hold it."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Record:
+    """What all records share: the row and profile, the spec, what it cost and where it was made."""
+
+    row: str
+    profile: str
+    spec: Spec
+    cost: Cost
+    provenance: Provenance
+
+    @property
+    def id(self) -> str:
+        """Digest of the spec."""
+        return self.spec.id
+
+    @property
+    def seed(self) -> int:
+        """Of the spec."""
+        return self.spec.seed
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending."""
+        return f"{self.row}-s{self.seed}"
+
+    def to_json(self) -> dict[str, Any]:
+        """As a file holds it, but for schema and digest."""
+        return {
+            "id": self.id,
+            "row": self.row,
+            "profile": self.profile,
+            "spec": self.spec.content,
+            "results": self._results(),
+            "cost": self.cost.to_json(),
+            "provenance": self.provenance.to_json(),
+        }
+
+    def _results(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Run(Record):
+    """A pre-training and its probes, or a baseline's probes.
+
+    results: by probe. curves: the loss and its terms at ``step``. filters: of the first layer,
+    float16 (channels, 3, k, k), None where there is no encoder.
+    """
+
+    results: Mapping[str, Result]
+    curves: Mapping[str, list[float]] = field(default_factory=dict)
+    filters: np.ndarray | None = None
+
+    @property
+    def main(self) -> Result:
+        """The main probe's result."""
+        return next(self.results[name] for name in MAIN_PROBES if name in self.results)
+
+    def result(self, probe: str = MAIN) -> Result:
+        """A probe's result, by its name or :data:`MAIN`."""
+        return self.main if probe == MAIN else self.results[probe]
+
+    @property
+    def updates(self) -> int:
+        """Updates that its training made: where its curve ends, 0 without one."""
+        return int(self.curves["step"][-1]) if self.curves else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """As a file holds it."""
+        content = {**super().to_json(), "curves": dict(self.curves)}
+        if self.filters is not None:
+            packed = base64.b64encode(self.filters.astype(np.float16).tobytes()).decode()
+            content["filters"] = {"shape": list(self.filters.shape), "float16": packed}
+        return content
+
+    def _results(self) -> dict[str, Any]:
+        return {name: result.to_json() for name, result in self.results.items()}
+
+
+@dataclass(frozen=True)
+class MeasurementRecord(Record):
+    """A further measurement of a row's encoder or pictures: its parts by name."""
+
+    results: Mapping[str, Part]
+
+    @property
+    def measurement(self) -> str:
+        """Name of the measurement."""
+        return self.spec.measurement
+
+    def _results(self) -> dict[str, Any]:
+        return {name: part.to_json() for name, part in self.results.items()}
+
+
+@dataclass(frozen=True)
+class Trial(Record):
+    """A trial of a search: the options that were tried, and what the deciding images say of them."""
+
+    config: int
+    options: Json
+    held_out: Result
+
+    def to_json(self) -> dict[str, Any]:
+        """As a file holds it."""
+        return {**super().to_json(), "point": self.config, "options": dict(self.options)}
+
+    def _results(self) -> dict[str, Any]:
+        return {"held_out": self.held_out.to_json()}
+
+
+R = TypeVar("R", bound=Record)
+
+
+def write(path: Path, record: Record) -> None:
     """Write a record with the schema's number and a digest over all of it."""
-    whole = json.loads(json.dumps({"schema": SCHEMA, **record}))  # as it will be read
+    write_json(path, record.to_json())
+
+
+def write_json(path: Path, content: Json) -> None:
+    """:func:`write`, of a record as JSON."""
+    whole = json.loads(json.dumps({"schema": SCHEMA, **content}))  # as it will be read
     files.write_json(path, {**whole, "digest": files.digest(whole)})
 
 
-def read(path: Path) -> dict[str, Any]:
-    """A record, as it was written. Raises DataError if the file is not one, not the whole of one, or one of another row, seed, profile or measurement."""
-    remedy = "restore it from git, or delete it and run the row again"
-    record = files.read_json(path, DataError, remedy)
-    if record.get("schema") != SCHEMA or files.digest(record.get("spec")) != record.get("id"):
-        raise DataError(
-            f"{path}: its id is not the digest of its spec, or its schema is not {SCHEMA}; {remedy}"
-        )
-    if record.pop("digest", None) != files.digest(record):
-        raise DataError(
-            f"{path}: damaged or changed by hand, its digest is not that of its content; {remedy}"
-        )
-    if place := _misplaced(record, path):
-        raise DataError(f"{path}: holds the record of {place}; move it there, and {remedy}")
+def read(path: Path, kind: type[R]) -> R:
+    """A record, as it was written: of the kind :class:`Run`, :class:`MeasurementRecord` or
+    :class:`Trial`.
+
+    Raises: DataError if the file is not one, not the whole of one, of another kind, or one of
+    another row, seed, profile or measurement.
+    """
+    content = files.read_json(path, DataError, REMEDY)
+    if content.get("schema") != SCHEMA or files.digest(content.get("spec")) != content.get("id"):
+        wrong = f"its id is not the digest of its spec, or its schema is not {SCHEMA}"
+        raise DataError(f"{path}: {wrong}; {REMEDY}")
+    if content.pop("digest", None) != files.digest(content):
+        wrong = "damaged or changed by hand, its digest is not that of its content"
+        raise DataError(f"{path}: {wrong}; {REMEDY}")
+    if place := _misplaced(content, path):
+        raise DataError(f"{path}: holds the record of {place}; move it there, and {REMEDY}")
+    try:
+        record = _typed(content)
+    except (KeyError, TypeError, ValueError) as error:
+        wrong = f"lacks what a record has, or has more ({type(error).__name__}: {error})"
+        raise DataError(f"{path}: {wrong}; {REMEDY}") from error
+    if not isinstance(record, kind):
+        raise DataError(f"{path}: holds a {type(record).__name__}, not a {kind.__name__}")
     return record
 
 
-def _misplaced(record: dict[str, Any], path: Path) -> str:
-    """Where a record belongs, PROFILE/ROW-sSEED or PROFILE/MEASUREMENT/ROW-sSEED, if that is not its path; else ""."""
-    spec = record["spec"] if isinstance(record["spec"], dict) else {}
-    folders = [str(record.get("profile")), *([str(spec["what"])] if "what" in spec else [])]
-    row, seed = str(record.get("row")), f"-s{spec.get('seed', 0)}"
-    tries = re.fullmatch(
-        r"(-n\d+-e\d+)?", path.stem.removeprefix(row).removesuffix(seed)
-    )  # of the search, in whose names their size is
+def read_folder(folder: Path, kind: type[R]) -> list[R]:
+    """All records of a folder, sorted by name. Raises DataError as :func:`read`."""
+    return [read(path, kind) for path in sorted(folder.glob("*.json"))]
+
+
+def _misplaced(content: Json, path: Path) -> str:
+    """Where a record belongs, PROFILE/ROW-sSEED or PROFILE/MEASUREMENT/ROW-sSEED, if not at its
+    path.
+    """
+    spec = content["spec"] if isinstance(content["spec"], dict) else {}
+    measurement = [str(spec["what"])] if "what" in spec else []
+    folders = [str(content.get("profile")), *measurement]
+    row, seed = str(content.get("row")), f"-s{spec.get('seed', 0)}"
+    middle = path.stem.removeprefix(row).removesuffix(seed)
     fits = (
         path.stem.startswith(row)
         and path.stem.endswith(seed)
-        and tries
+        and re.fullmatch(r"(-n\d+-e\d+)?", middle)  # trials of a search have their size there
         and list(path.parent.parts[-len(folders) :]) == folders
     )
     return "" if fits else "/".join([*folders, row + seed])
 
 
-def read_all(profile: str = "cpu", what: str | None = None) -> list[dict[str, Any]]:
-    """All committed records of a profile, sorted by row and seed; or those of a further measurement."""
-    where = (
-        files.root() / "results" / "records" / profile
-        if what is None
-        else files.root() / "results" / "measurements" / profile / what
-    )
-    return [read(path) for path in sorted(where.glob("*.json"))]
+def _typed(content: Json) -> Record:
+    """A record from its JSON, by what it holds."""
+    spec = Spec(content["spec"])
+    common = (content["row"], content["profile"], spec)
+    made = (Cost(**content["cost"]), Provenance(**content["provenance"]))
+    results = content["results"]
+    if spec.measurement:
+        measure = MEASUREMENTS[spec.measurement]
+        parts = {name: measure.part(name, part) for name, part in results.items()}
+        return MeasurementRecord(*common, *made, parts)
+    if "point" in content:
+        held_out = Result(**results["held_out"])
+        return Trial(*common, *made, content["point"], content["options"], held_out)
+    every = {name: Result(**result) for name, result in results.items()}
+    return Run(*common, *made, every, content["curves"], _filters(content.get("filters")))
 
 
-def stamp(profile: str | None = None) -> tuple[tuple[str, int, int], ...]:
-    """What changes whenever a committed file is added, replaced or taken away: the folders of results, or those of a profile's runs alone, with their
-    times and numbers of files (a time's steps are some milliseconds wide)."""
-    results = files.root() / "results"
-    tops = (
-        [results]
-        if profile is None
-        else [results / kind / profile for kind in ("records", "twins")]
-    )
-    return tuple(
-        (where, Path(where).stat().st_mtime_ns, len(names))
-        for top in tops
-        for where, _, names in sorted(os.walk(top))
-    )
-
-
-def updates(record: dict[str, Any]) -> int:
-    """Updates that a run's training made: where its curve ends, 0 without one."""
-    return int(record["curves"]["step"][-1]) if record["curves"] else 0
-
-
-def twins(profile: str = "cpu") -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Records with another of the same row and seed, made on the other kind of device: the same run but for rounding.
-
-    Raises: DataError as :func:`read`, and for a twin that is no other run than its record.
-    """
-    results, found = files.root() / "results", []
-    for path in sorted((results / "twins" / profile).glob("*.json")):
-        record, twin = read(results / "records" / profile / path.name), read(path)
-        if twin["id"] == record["id"]:
-            raise DataError(
-                f"{path}: is the record itself, not a run on another kind of device; delete it"
-            )
-        found.append((record, twin))
-    return found
-
-
-def _imports(tree: ast.Module, package: str) -> set[str]:
-    """Names of the library's modules that a syntax tree imports."""
-    found = set()
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.ImportFrom) or not node.level:
-            continue
-        base = ".".join(package.split(".")[: len(package.split(".")) - node.level + 1])
-        target = f"{base}.{node.module}" if node.module else base
-        found |= {target} | {f"{target}.{alias.name}" for alias in node.names}
-    return found
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if (
-            isinstance(body, list)
-            and body
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Constant)
-            and isinstance(body[0].value.value, str)
-        ):
-            body[0].value.value = ""
-    return tree
-
-
-def plain(node: Any) -> Any:
-    """A syntax tree as nested lists that every Python gives alike: newer ones have fields that older ones lack, empty where they are not used."""
-    if isinstance(node, list):
-        return [plain(each) for each in node]
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    fields = [
-        [name, plain(value)]
-        for name, value in ast.iter_fields(node)
-        if value is not None and value != [] and name not in ("kind", "type_comment")
-    ]
-    return [type(node).__name__, *fields]
-
-
-def code_of(spec: dict[str, Any]) -> str:
-    """:func:`code_hash` of a record's spec: of its source's module, and of those that it is made of; of the modules that a measurement names."""
-    source = spec.get("source", {})
-    roots = tuple(FORMERLY[name] for name in spec["modules"]) if "modules" in spec else ROOTS
-    if "text2image" in source:
-        roots += (
-            source_class(source["text2image"]).__module__.removeprefix(
-                __package__.rpartition(".")[0] + "."
-            ),
-        )
-    generators = (
-        part["generator"] for part in (source, *source.get("parts", ())) if "generator" in part
-    )
-    return code_hash(*generators, roots=roots)
-
-
-@cache
-def code_hash(*generators: str, roots: tuple[str, ...] = ROOTS) -> str:
-    """SHA-256 over the syntax trees of the modules that a run imports, without docstrings and positions.
-
-    The modules are those that ``roots`` reach by imports, and the generators' own families; not other families.
-    """
-    library = __package__.rpartition(".")[0]
-    waiting = [f"{library}.{name}" for name in roots]
-    waiting += [generator_class(name).__module__ for name in generators]
-    seen: dict[str, Any] = {}
-    while waiting:
-        name = waiting.pop()
-        if (
-            name in seen
-            or not name.startswith(library + ".")
-            or name.removeprefix(library + ".") in NEUTRAL
-        ):
-            continue
-        try:
-            module = importlib.import_module(name)
-        except ModuleNotFoundError:  # an imported function or class, not a module
-            continue
-        path = Path(str(module.__file__))
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        waiting += sorted(_imports(tree, package))
-        seen[name] = plain(_without_docstrings(tree))
-    return files.digest(seen)
-
-
-def _confirmations() -> Path:
-    return files.root() / "results" / "confirmed.json"
-
-
-def confirmed() -> dict[str, list[str]]:
-    """Record id → code hashes under which a replay gave the recorded numbers. Raises DataError for a damaged file."""
-    path = _confirmations()
-    if not path.exists():
-        return {}
-    found = files.read_json(path, DataError, "restore it from git")
-    if not all(
-        isinstance(codes, list) and all(isinstance(code, str) for code in codes)
-        for codes in found.values()
-    ):
-        raise DataError(
-            f"{path}: must map ids of records to lists of code hashes; restore it from git"
-        )
-    return found
-
-
-def confirm(record: dict[str, Any], code: str) -> None:
-    """Note that a replay under ``code`` gave the record's numbers."""
-    with files.locked(_confirmations()):
-        known = confirmed()
-        known[record["id"]] = sorted({*known.get(record["id"], []), code})
-        files.write_json(_confirmations(), known)
-
-
-def spec_of(record: dict[str, Any], specs: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
-    """The one of several specs that the record was made for, or None."""
-    return next((spec for spec in specs if files.digest(spec) == record["id"]), None)
-
-
-def fresh(record: dict[str, Any], specs: Iterable[dict[str, Any]]) -> bool:
-    """True if a record is of one of these specs and of the code at hand, or confirmed for it."""
-    spec = spec_of(record, specs)
-    if spec is None:
-        return False
-    code = code_of(spec)
-    return code == record["provenance"]["code"] or code in confirmed().get(record["id"], [])
+def _filters(packed: Json | None) -> np.ndarray | None:
+    if packed is None:
+        return None
+    flat = np.frombuffer(base64.b64decode(packed["float16"]), np.float16)
+    return flat.reshape(packed["shape"]).astype(np.float32)

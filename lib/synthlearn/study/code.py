@@ -1,0 +1,213 @@
+"""The code hash: what of the library decides a record, as one number.
+
+It is taken over the syntax trees of every module that a run executes, found from the functions that
+run by following imports. It is blind to what moves no number: docstrings, comments, positions,
+annotations, and the names of local variables. What is called by name (a generator, a method, a
+measurement) counts where the spec names it; what :data:`NEUTRAL` holds never does.
+"""
+
+import ast
+import importlib
+import importlib.util
+import inspect
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..core import files
+from ..core.augment import Augmentation
+from ..data import source_class
+from ..data.datasets import load
+from ..generators import generator_class
+from ..learn.methods import METHODS
+from ..learn.train import Training
+from ..measure import probe
+from ..measure.base import MEASUREMENTS
+from . import experiment
+from .records import SourceSpec, Spec
+
+LIBRARY = __package__.rpartition(".")[0]
+# These move bytes, messages and bars, or find things by their names: no number depends on them.
+NEUTRAL = {
+    f"{LIBRARY}.core.{name}" for name in ("errors", "files", "progress", "registry", "vision")
+}
+# Of the study the assembly of a run is hashed; what the rest of it decides stands in the spec.
+ASSEMBLY = experiment.__name__
+Thing = Callable[..., Any] | type
+
+
+def code_of(spec: Spec) -> str:
+    """The code hash of a record's spec: of training and probing, or of the measurement it names."""
+    return _hash(frozenset(thing.__module__ for thing in things(spec)))
+
+
+def things(spec: Spec) -> list[Thing]:
+    """Functions and classes that a job of this spec runs, from which all others are reached."""
+    if spec.measurement:
+        every: list[Thing] = [MEASUREMENTS[spec.measurement]]
+    else:
+        every = [load, probe.measure]
+        if spec.method:
+            every += [Training, Augmentation, METHODS[spec.method]]
+    if spec.source is not None:
+        every += _sources(spec.source)
+    return [*every, experiment.Experiment]
+
+
+def _sources(spec: SourceSpec) -> list[Thing]:
+    """Classes that give a source's pictures, and those of its parts."""
+    parts = [thing for part in spec.parts for thing in _sources(part)]
+    if spec.generator:
+        return [generator_class(spec.generator), *parts]
+    return [source_class(spec.text2image or "real"), *parts]
+
+
+def modules(roots: Iterable[str]) -> dict[str, ast.Module]:
+    """Syntax trees of the modules that ``roots`` and what they import consist of, by name.
+
+    Raises: ImportError for a module that does not exist: it would hash to nothing.
+    """
+    waiting, trees = list(roots), dict[str, ast.Module]()
+    while waiting:
+        name = waiting.pop()
+        if name in trees or _neutral(name):
+            continue
+        path = _file(name)
+        trees[name] = ast.parse(path.read_text(encoding="utf-8"))
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        waiting += _imports(trees[name], package)
+    return trees
+
+
+@cache
+def _hash(roots: frozenset[str]) -> str:
+    return files.digest({name: plain(tree) for name, tree in modules(roots).items()})
+
+
+def _neutral(name: str) -> bool:
+    outside = name != LIBRARY and not name.startswith(LIBRARY + ".")
+    study = name.startswith(f"{LIBRARY}.study") and name != ASSEMBLY
+    return outside or study or name in NEUTRAL
+
+
+def _file(name: str) -> Path:
+    return Path(inspect.getfile(importlib.import_module(name)))
+
+
+def _imports(tree: ast.Module, package: str) -> set[str]:
+    """Names of the library's modules that a syntax tree imports, in any form."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names if _ours(alias.name)}
+        elif isinstance(node, ast.ImportFrom):
+            base = package.rsplit(".", node.level - 1)[0] if node.level else ""
+            module = ".".join(part for part in (base, node.module) if part)
+            if _ours(module):
+                inner = (f"{module}.{alias.name}" for alias in node.names)
+                names |= {module, *filter(_is_module, inner)}
+    return names
+
+
+def _ours(name: str) -> bool:
+    return name == LIBRARY or name.startswith(LIBRARY + ".")
+
+
+@cache
+def _is_module(name: str) -> bool:
+    """Whether a name is a module's, not a function's or a class's in one."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # its parent is no package
+        return False
+
+
+def plain(node: Any, names: dict[str, str] | None = None) -> Any:
+    """A syntax tree as nested lists that every Python gives alike, without what moves no number.
+
+    ``names``: of the local variables in sight, with what stands for them.
+    """
+    names = names or {}
+    if isinstance(node, list):
+        return [plain(each, names) for each in node]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    if isinstance(node, ast.Name):
+        return ["Name", names.get(node.id, node.id), type(node.ctx).__name__]
+    if isinstance(node, ast.Nonlocal):
+        return ["Nonlocal", sorted(names.get(name, name) for name in node.names)]
+    if isinstance(node, ast.ExceptHandler) and node.name:
+        caught = names.get(node.name, node.name)
+        return ["ExceptHandler", caught, plain(node.type, names), plain(node.body, names)]
+    inner = names
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        inner = _in_scope(node, names)
+    if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+        targets = [t for each in node.generators for t in _stored(each.target)]
+        inner = {**names, **_numbered(targets, names)}
+    function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    fields = []
+    for name, value in ast.iter_fields(node):
+        if value is None or value == [] or name in ("kind", "type_comment"):
+            continue  # newer Pythons have fields that older ones lack, empty where not used
+        if name == "annotation" and (isinstance(node, ast.arg) or names):
+            continue
+        if function and name == "returns":
+            continue
+        if name == "body" and isinstance(value, list):
+            value = _without_docstring(value)
+        outside = function and name in (
+            "decorator_list",
+            "args",
+        )  # defaults belong to what is around
+        fields.append([name, plain(value, names if outside else inner)])
+    return [type(node).__name__, *fields]
+
+
+def _without_docstring(body: list[Any]) -> list[Any]:
+    match body:
+        case [ast.Expr(ast.Constant(str())), *rest]:
+            return rest
+    return body
+
+
+def _in_scope(node: ast.AST, names: dict[str, str]) -> dict[str, str]:
+    """Names that stand for local variables inside a function: arguments keep theirs, for callers
+    may give them by name.
+    """
+    arguments = {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)}  # type: ignore[attr-defined]
+    kept, local = set(arguments), list[str]()
+    body = node.body if isinstance(node.body, list) else [node.body]  # type: ignore[attr-defined]
+    for each in _own_nodes(body):
+        if isinstance(each, ast.Global | ast.Nonlocal):
+            kept |= set(each.names)
+        elif isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store | ast.Del):
+            local.append(each.id)
+        elif isinstance(each, ast.ExceptHandler) and each.name:
+            local.append(each.name)
+    outer = {name: value for name, value in names.items() if name not in arguments}
+    return {**outer, **_numbered([n for n in local if n not in kept], names)}
+
+
+def _own_nodes(body: list[Any]) -> Iterable[ast.AST]:
+    """Nodes of a function's body in their order, not those of functions and comprehensions in it."""
+    scopes = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+    loops = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+    for node in body:
+        yield node
+        if not isinstance(node, scopes + loops):
+            yield from _own_nodes(list(ast.iter_child_nodes(node)))
+        elif isinstance(node, loops):  # what := binds in it is the function's
+            walrus = (n for n in ast.walk(node) if isinstance(n, ast.NamedExpr))
+            yield from (n.target for n in walrus)
+
+
+def _stored(target: ast.AST) -> list[str]:
+    return [n.id for n in ast.walk(target) if isinstance(n, ast.Name)]
+
+
+def _numbered(local: Iterable[str], outer: dict[str, str]) -> dict[str, str]:
+    """Each name in the order of its first binding, with a number that none around it has."""
+    start = len(outer)
+    return {name: f"·{start + i}" for i, name in enumerate(dict.fromkeys(local))}

@@ -1,0 +1,206 @@
+"""Further measurements of trained encoders and of their pictures, planned in
+``workflow/measurements.toml``: the jobs that make them."""
+
+import dataclasses
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from ..core import files, progress, stats
+from ..core.errors import ParameterError
+from ..core.options import build
+from ..measure.base import MEASUREMENTS, Measurement, Part
+from . import comparison, store
+from .comparison import Comparison, to_the_bit
+from .experiment import Experiment
+from .profiles import Profile
+from .provenance import provenance
+from .records import Cost, MeasurementRecord, Spec
+from .rows import get_row
+
+FILE = "workflow/measurements.toml"
+SMOKE = "smoke"
+MINUTE = 60.0
+Measured = Mapping[str, Sequence[MeasurementRecord]]  # records of one measurement, by row
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is measured on which rows: ``rows`` of the study's profiles, ``smoke`` of the smoke
+    profile; ``seeds`` of each; options by profile, where they are not the measurement's own."""
+
+    rows: tuple[str, ...]
+    smoke: tuple[str, ...]
+    seeds: int = 1
+    options: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+
+    def experiments(self, profile: Profile) -> list[Experiment]:
+        """Rows and seeds that are measured in a profile."""
+        smoke = profile.name == SMOKE
+        seeds = range(1 if smoke else self.seeds)
+        names = self.smoke if smoke else self.rows
+        return [Experiment(get_row(name), profile, seed) for name in names for seed in seeds]
+
+
+@cache
+def plans() -> Mapping[str, Plan]:
+    """The plans by name, as written.
+
+    Raises: ParameterError for an unknown measurement, row or option.
+    """
+    table = files.read_workflow("measurements.toml")
+    every: dict[str, Plan] = {}
+    for name, entry in table.items():
+        if name not in MEASUREMENTS:
+            known = ", ".join(MEASUREMENTS)
+            raise ParameterError(f"{FILE}: {name!r} is not a measurement; allowed are {known}")
+        rows, smoke = tuple(entry["rows"]), tuple(entry["smoke"])
+        options = entry.get("options", {})
+        plan = every[name] = Plan(rows, smoke, entry.get("seeds", 1), options)
+        for each in (*plan.rows, *plan.smoke):
+            get_row(each)
+    return every
+
+
+def measurement(name: str, profile: Profile) -> Measurement:
+    """A measurement by name, with the options that it has in a profile."""
+    kind = MEASUREMENTS[name]
+    plan = plans().get(name)
+    own = plan.options.get(profile.name, {}) if plan else {}
+    return kind(build(kind.Options, f"measurement {name!r}", own))
+
+
+@dataclasses.dataclass(frozen=True)
+class Measuring:
+    """The job of one measurement of one experiment (:class:`.store.Job`)."""
+
+    name: str
+    experiment: Experiment
+
+    kind = MeasurementRecord
+
+    @cached_property
+    def measurement(self) -> Measurement:
+        """What is measured."""
+        return measurement(self.name, self.profile)
+
+    @property
+    def profile(self) -> Profile:
+        """Of the experiment."""
+        return self.experiment.profile
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return f"{self.name} of {self.experiment.title}"
+
+    @property
+    def path(self) -> Path:
+        """The record's file."""
+        folder = store.folder(self.profile, MeasurementRecord)
+        return folder / self.name / self.experiment.path.name
+
+    @cached_property
+    def spec(self) -> Spec:
+        """All that decides its result: the record of the encoder, the data, what is measured."""
+        of = self.experiment.spec
+        content = {
+            "what": self.name,
+            "record": of.id,
+            "data": of.content["data"],
+            "seed": self.experiment.seed,
+            **self.measurement.spec_fields(self.experiment),
+        }
+        return Spec(content)
+
+    def specs(self) -> Iterator[Spec]:
+        """Its spec on the profile's device, then on the other kind."""
+        for profile in self.profile.on_each_device():
+            experiment = dataclasses.replace(self.experiment, profile=profile)
+            yield Measuring(self.name, experiment).spec
+
+    def parts(self) -> Iterator[tuple[str, Part]]:
+        """Its parts, as they are made."""
+        return self.measurement.parts(self.experiment, self.experiment.seed)
+
+    def make(self) -> MeasurementRecord:
+        """Measure; the row's encoder is trained if it has to be."""
+        began = time.perf_counter()
+        origin = provenance(self.spec, self.experiment.settings.device)
+        results: dict[str, Part] = {}
+        row = self.experiment.row.name
+        with progress.bar(None, f"{self.name} of {row}", "part") as bar:
+            for name, part in self.parts():
+                results[name] = part
+                bar.update()
+        cost = Cost(round(time.perf_counter() - began, 1))
+        profile = self.profile.name
+        return MeasurementRecord(row, profile, self.spec, cost, origin, results)
+
+    def settle(self, record: MeasurementRecord) -> None:
+        """Nothing is left to do."""
+
+    def seconds(self) -> float:
+        """The mean of the committed ones of its kind, a minute where there is none."""
+        every = store.committed_measurements(self.profile.name, self.name)
+        return sum(r.cost.wall_seconds for r in every) / len(every) if every else MINUTE
+
+    def again(self, record: MeasurementRecord, whole: bool) -> list[Comparison]:
+        """Its first part made again: on the record's kind of machine it must be equal to the bit;
+        elsewhere an encoder that is trained again is another one, see :mod:`.comparison`."""
+        name, part = next(self.parts())
+        recorded = record.results.get(name)
+        again = part.to_json()
+        old = recorded.to_json() if recorded else {}
+        if store.is_same_machine(record, self.profile.device):
+            return [to_the_bit({name: _digits_of(old, again)}, {name: old})]
+        if recorded is None or again.keys() != old.keys():
+            differ = f"{name}: {again} for {old}"
+            return [Comparison(False, "for the same fields", differ, strict=True)]
+        if not part.is_accuracy:
+            apart = spread(self.name, name, self.profile)
+            return [comparison.value(name, part.number, recorded.number, apart)]
+        top1, was = {name: part.number}, {name: recorded.number}
+        if not (self.experiment.row.trained or self.measurement.trains):
+            return [comparison.untrained(top1, was)]
+        apart = spread(self.name, name, self.profile)
+        return [comparison.runs(top1, was, {name: apart}, part.n, "encoders")]
+
+
+def _digits_of(recorded: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
+    """A part made again, with as many digits as the recorded one: older records have six decimals
+    whatever a value's scale."""
+    old = {k for k, v in recorded.items() if isinstance(v, float) and v == round(v, 6)}
+    return {k: round(v, 6) if k in old and isinstance(v, float) else v for k, v in part.items()}
+
+
+def spread(measurement: str, part: str, profile: Profile) -> stats.Spread:
+    """How far two encoders of a row lie apart by a part of a measurement, pooled over its trained
+    rows; unknown where none has two."""
+    rows: dict[str, list[float]] = {}
+    for record in store.committed_measurements(profile.name, measurement):
+        if part in record.results and get_row(record.row).trained:
+            rows.setdefault(record.row, []).append(record.results[part].number)
+    return stats.pooled(rows.values())
+
+
+def measured(name: str, profile: Profile) -> dict[str, list[MeasurementRecord]]:
+    """Planned records of a measurement by row: in the study's own profiles those that are recorded,
+    but all where none is; in others all, made where missing."""
+    jobs = [Measuring(name, experiment) for experiment in plans()[name].experiments(profile)]
+    recorded = [job for job in jobs if job.path.exists()] if profile.is_study else jobs
+    rows: dict[str, list[MeasurementRecord]] = {}
+    for job in recorded or jobs:
+        rows.setdefault(job.experiment.row.name, []).append(store.get(job))
+    return rows
+
+
+def committed(profile: str) -> dict[str, dict[str, list[MeasurementRecord]]]:
+    """All committed records of further measurements in a profile, by measurement and row."""
+    every: dict[str, dict[str, list[MeasurementRecord]]] = {name: {} for name in plans()}
+    for name, rows in every.items():
+        for record in store.committed_measurements(profile, name):
+            rows.setdefault(record.row, []).append(record)
+    return every

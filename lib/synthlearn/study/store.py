@@ -1,0 +1,230 @@
+"""The store of records: whether a job's is fresh, how to get it, whether it still holds.
+
+Pre-trainings, further measurements and trials of a search are all jobs; nothing here knows which.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+from ..core import files, machine
+from ..core.errors import DataError
+from . import records
+from .assembly import prepare
+from .code import code_of
+from .comparison import Comparison
+from .profiles import Profile
+from .records import MeasurementRecord, Record, Run, Spec, Trial
+
+State = Literal["fresh", "stale", "missing"]
+R = TypeVar("R", bound=Record)
+R_co = TypeVar("R_co", bound=Record, covariant=True)
+FOLDERS: Mapping[type[Record], str] = {
+    Run: "records",
+    MeasurementRecord: "measurements",
+    Trial: "search",
+}
+CHANGED = "what it was made of has changed: make it again"
+
+
+class Job(Protocol[R_co]):
+    """What leaves a record."""
+
+    @property
+    def profile(self) -> Profile:
+        """The profile that it belongs to."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """For people, as in "layers of real seed 0"."""
+        ...
+
+    @property
+    def path(self) -> Path:
+        """Its record's file."""
+        ...
+
+    @property
+    def kind(self) -> type[R_co]:
+        """The type of its record."""
+        ...
+
+    def specs(self) -> Iterator[Spec]:
+        """What it is made for: on the profile's device first, then on the other kind."""
+        ...
+
+    def make(self) -> R_co:
+        """The record, made anew; nothing is written."""
+        ...
+
+    def settle(self, record: Any) -> None:
+        """What is left to do once the record is written."""
+        ...
+
+    def again(self, record: Any, whole: bool) -> list[Comparison]:
+        """The record compared with what the code at hand gives: its start, or with ``whole`` all."""
+        ...
+
+    def seconds(self) -> float | None:
+        """How long it is likely to take; None: nobody knows."""
+        ...
+
+
+def folder(profile: Profile, kind: type[Record]) -> Path:
+    """Where records of a profile live: in ``results`` for the study's own, else in ``runs`` (smoke,
+    replaced fields)."""
+    top = files.root() / "results" if profile.is_study else files.runs()
+    return top / FOLDERS[kind] / profile.name
+
+
+def state(job: Job[Record]) -> State:
+    """Whether a job's record is "fresh", "stale" (of another spec or other code) or "missing"."""
+    if not job.path.exists():
+        return "missing"
+    return "fresh" if is_fresh(records.read(job.path, job.kind), job) else "stale"
+
+
+def get(job: Job[R]) -> R:
+    """A job's record: read if it is fresh, else made and written.
+
+    Raises: what the source, the training or the measurement raises; nothing is written then, and a
+    checkpoint lets the next call go on.
+    """
+    if job.path.exists():
+        record = records.read(job.path, job.kind)
+        if is_fresh(record, job):
+            return record
+    files.check_target(job.path)
+    prepare(job.profile.threads)
+    made = job.make()
+    records.write(job.path, made)
+    job.settle(made)
+    return records.read(job.path, job.kind)
+
+
+def replay(job: Job[Record], whole: bool = False) -> list[Comparison]:
+    """Compare a job's record with what the code at hand gives: a start of it, or all of it.
+
+    On the record's kind of machine the numbers must be equal to the bit, elsewhere see
+    :mod:`.comparison`. Agreement that chance has no part in confirms the record.
+
+    Raises: CheckpointError for a ``whole`` replay of a kept encoder that is gone.
+    """
+    record = records.read(job.path, job.kind)
+    spec = spec_of(record, job)
+    if spec is None:
+        return [Comparison(False, "for the same spec", CHANGED, strict=True)]
+    prepare(job.profile.threads)
+    comparisons = job.again(record, whole)
+    if all(c.agrees for c in comparisons) and any(c.strict for c in comparisons):
+        confirm(record.id, code_of(spec))
+    return comparisons
+
+
+def is_same_machine(record: Record, device: str) -> bool:
+    """Whether a record was made on a machine whose bits must be this one's."""
+    return machine.same(record.provenance.to_json(), device)
+
+
+def spec_of(record: Record, job: Job[Record]) -> Spec | None:
+    """The one of a job's specs that a record was made for, or None."""
+    return next((spec for spec in job.specs() if spec.id == record.id), None)
+
+
+def is_fresh(record: Record, job: Job[Record]) -> bool:
+    """Whether a record is of one of the job's specs and of the code at hand, or confirmed for it."""
+    spec = spec_of(record, job)
+    if spec is None:
+        return False
+    code = code_of(spec)
+    return code == record.provenance.code or code in confirmed().get(record.id, ())
+
+
+def _confirmations() -> Path:
+    return files.root() / "results" / "confirmed.json"
+
+
+def confirmed() -> Mapping[str, list[str]]:
+    """Record id → code hashes under which a replay gave the recorded numbers.
+
+    Raises: DataError for a damaged file.
+    """
+    path = _confirmations()
+    stamp = path.stat().st_mtime_ns if path.exists() else 0
+    return _confirmed(path, stamp)
+
+
+@cache
+def _confirmed(path: Path, stamp: int) -> Mapping[str, list[str]]:
+    if not stamp:
+        return {}
+    codes = files.read_json(path, DataError, "restore it from git")
+    for each in codes.values():
+        if not isinstance(each, list) or not all(isinstance(code, str) for code in each):
+            wrong = "must map ids of records to lists of code hashes"
+            raise DataError(f"{path}: {wrong}; restore it from git")
+    return codes
+
+
+def confirm(identity: str, code: str) -> None:
+    """Note that a replay under ``code`` gave the numbers of the record of this id."""
+    path = _confirmations()
+    with files.locked(path):
+        _confirmed.cache_clear()
+        known = dict(confirmed())
+        known[identity] = sorted({*known.get(identity, []), code})
+        files.write_json(path, known)
+        _confirmed.cache_clear()
+
+
+def committed(profile: str = "cpu") -> list[Run]:
+    """All committed runs of a profile, sorted by row and seed."""
+    return records.read_folder(files.root() / "results" / "records" / profile, Run)
+
+
+def committed_measurements(profile: str, measurement: str) -> list[MeasurementRecord]:
+    """All committed records of a further measurement in a profile, sorted by row and seed."""
+    where = files.root() / "results" / "measurements" / profile / measurement
+    return records.read_folder(where, MeasurementRecord)
+
+
+def committed_trials(profile: str = "cpu") -> list[Trial]:
+    """All committed trials of a search in a profile, sorted by name."""
+    return records.read_folder(files.root() / "results" / "search" / profile, Trial)
+
+
+def device_pairs(profile: str = "cpu") -> list[tuple[Run, Run]]:
+    """Records with another of the same row and seed, made on the other kind of device: the same run
+    but for rounding.
+
+    Raises: DataError as :func:`records.read`, and for a twin that is no other run than its record.
+    """
+    results, pairs = files.root() / "results", []
+    for path in sorted((results / "twins" / profile).glob("*.json")):
+        record = records.read(results / "records" / profile / path.name, Run)
+        twin = records.read(path, Run)
+        if twin.id == record.id:
+            wrong = "is the record itself, not a run on another kind of device"
+            raise DataError(f"{path}: {wrong}; delete it")
+        pairs.append((record, twin))
+    return pairs
+
+
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+def stamp(profile: str | None = None) -> Stamp:
+    """What changes whenever a committed file is added, replaced or taken away: the folders of
+    results, or those of a profile's runs alone, with their times and numbers of files (a time's
+    steps are some milliseconds wide)."""
+    results = files.root() / "results"
+    kinds = ("records", "twins")
+    tops = [results] if profile is None else [results / kind / profile for kind in kinds]
+    return tuple(
+        (where, Path(where).stat().st_mtime_ns, len(names))
+        for top in tops
+        for where, _, names in sorted(os.walk(top))
+    )
