@@ -321,8 +321,10 @@ def measure(
 
     >>> import synthlearn as sl
     >>> encoder = sl.encoders.SmallAlexNet(width=1 / 32, input_size=32)
-    >>> train, test = sl.data.datasets.both("digits")
-    >>> list(measure(encoder, train.first(2), test.first(2)))
+    >>> images = sl.generator("noise-white").sample(range(20), size=32)
+    >>> labels = torch.arange(20) % 2
+    >>> data = sl.data.datasets.from_tensor("noise", "train", images, labels, ["even", "odd"])
+    >>> list(measure(encoder, data, data))
     ['fc6_linear', 'fc7_linear', 'fc6_knn', 'fc6_linear_bn']
 
     Raises: DataError for sets that do not number the same classes.
