@@ -38,12 +38,11 @@ IDIOLECT = {
     "data",
     "generators",
     "learn",
-    "measure",
     "site",
     "study",
     "text2image",
 }
-WITHOUT_EXAMPLE = {"core", "data", "generators", "learn", "measure"}
+WITHOUT_EXAMPLE = {"core", "data", "generators", "learn"}
 
 
 def layers(text):

@@ -95,7 +95,14 @@ def centre_view(images: Tensor, size: int) -> Tensor:
 
 
 def batches(encoder: Encoder, images: Tensor) -> Iterator[Tensor]:
-    """Normalised float views of the encoder's input size, by batches, on the encoder's device."""
+    """Normalised float views of uint8 (n, 3, h, w) of the encoder's input size, (b, 3, s, s), by
+    batches, on the encoder's device.
+
+    >>> import synthlearn as sl
+    >>> encoder = sl.encoders.SmallAlexNet(width=1 / 32, input_size=32)
+    >>> [x.shape for x in batches(encoder, torch.zeros(9, 3, 8, 8, dtype=torch.uint8))]
+    [torch.Size([9, 3, 32, 32])]
+    """
     device = next(encoder.parameters()).device
     mean, std = (torch.tensor(c, device=device).view(3, 1, 1) for c in encoder.normalisation)
     size = encoder.options["input_size"]
@@ -127,13 +134,25 @@ def features(encoder: Encoder, images: Tensor, taps: tuple[str, ...]) -> dict[st
 
 
 def main_features(encoder: Encoder, images: Tensor) -> Tensor:
-    """:func:`features` of the tap that is probed: float32 (n, d) on the encoder's device."""
+    """:func:`features` of the tap that is probed: float32 (n, d) on the encoder's device.
+
+    >>> import synthlearn as sl
+    >>> encoder = sl.encoders.SmallAlexNet(width=1 / 32, input_size=32)
+    >>> main_features(encoder, torch.zeros(2, 3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([2, 128])
+    """
     tap = encoder.main_tap
     return features(encoder, images, (tap,))[tap]
 
 
 def finite(features: Tensor, tap: str) -> Tensor:
-    """The features of a layer as they are. Raises CheckpointError where one is NaN or infinite."""
+    """The features of a layer as they are.
+
+    >>> finite(torch.ones(1, 2), "fc6")
+    tensor([[1., 1.]])
+
+    Raises: CheckpointError where one is NaN or infinite.
+    """
     if not bool(torch.isfinite(features).all()):
         raise CheckpointError(
             f"features of the encoder's layer {tap!r} are NaN or infinite: its weights or "
@@ -145,7 +164,15 @@ def finite(features: Tensor, tap: str) -> Tensor:
 @torch.no_grad()
 def reestimate_batch_norm(encoder: Encoder, images: Tensor) -> Encoder:
     """A copy whose batch-norm statistics are those of uint8 ``images`` (mean over batches of 500),
-    in place of those of pre-training. No labels are used."""
+    in place of those of pre-training. No labels are used.
+
+    >>> import synthlearn as sl
+    >>> encoder = sl.encoders.SmallAlexNet(width=1 / 32, input_size=32)
+    >>> grey = torch.full((4, 3, 8, 8), 90, dtype=torch.uint8)
+    >>> fresh = reestimate_batch_norm(encoder, grey)
+    >>> [bool((e.conv[0][1].running_mean == 0).all()) for e in (encoder, fresh)]
+    [True, False]
+    """
     fresh = copy.deepcopy(encoder).train()
     norms = [m for m in fresh.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     for norm in norms:
@@ -199,6 +226,10 @@ def choose_l2(train: Tensor, labels: Tensor, classes: int, seed: int) -> float:
 
     The grid is extended when the best is at its end. DEFAULT_L2 where no class has two examples:
     then nothing can be held out.
+
+    >>> x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+    >>> choose_l2(x, (x[:, 0] > 0).long(), classes=2, seed=0) in (*L2_GRID, *EXTENSION)
+    True
     """
     apart = held_out(labels, seed).to(train.device)
     labels = labels.to(train.device)
@@ -262,7 +293,11 @@ def linear(
 
 
 def check(x: Tensor, labels: Tensor, test: Tensor, truth: Tensor, classes: int) -> None:
-    """Raise DataError unless these can be learned from and tested on: float (n, d), int64 (n,)."""
+    """Raise DataError unless these can be learned from and tested on: float (n, d), int64 (n,).
+
+    >>> x, labels = torch.eye(2), torch.tensor([0, 1])
+    >>> check(x, labels, x, labels, classes=2)
+    """
     if len(x) != len(labels) or len(test) != len(truth) or len(x) < 2 or not len(test):
         numbers = f"{len(x)} features for {len(labels)} labels, {len(test)} for {len(truth)}"
         raise DataError(
