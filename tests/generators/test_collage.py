@@ -1,4 +1,8 @@
-"""Collages: dead leaves where nothing is on them, fields of the slope that was asked for, colours of each law, and two mixed."""
+"""Collages.
+
+Dead leaves where nothing is on them, fields of the slope that was asked for, colours of each law,
+and two mixed.
+"""
 
 import pytest
 import torch

@@ -1,4 +1,7 @@
-"""Dead leaves: the painter against OpenCV's, leaf by leaf, and the set against the laws of the authors' code."""
+"""Dead leaves.
+
+The painter against OpenCV's, leaf by leaf, and the set against the laws of the authors' code.
+"""
 
 import tomllib
 

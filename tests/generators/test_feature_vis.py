@@ -1,4 +1,7 @@
-"""Feature visualisations: the order of units, the parametrisation, the moves, and that pictures excite their units."""
+"""Feature visualisations.
+
+The order of units, the parametrisation, the moves, and that pictures excite their units.
+"""
 
 import itertools
 import os

@@ -23,13 +23,20 @@ NAMES = [
     name for name in sl.generators.names() if name != "text2image"
 ]  # needs a model: test_text2image_generator.py
 SMALL = {"encoder": "small", "width": 1 / 32, "steps": 2}
-# The contract is the same for fractals of fewer points, narrower networks, fewer textures and steps.
+# The contract is the same for fractals of fewer points, narrower networks, fewer textures, steps.
 LIGHT = {
-    "fractals-fractaldb": {"points": 4000}, "fractals-sigma": {"points": 4000}, "dead_leaves-textures": {"textures": 5},
-    "stylegan-random": {"width": 1 / 32}, "stylegan-highfreq": {"width": 1 / 32}, "stylegan-sparse": {"width": 1 / 32}, "stylegan-oriented": {"width": 1 / 32},
-    "feature_vis-random": SMALL, "feature_vis-dead_leaves": SMALL, "mixture": {"parts": {"noise-white": 1, "dead_leaves-squares": 2}},
+    "fractals-fractaldb": {"points": 4000},
+    "fractals-sigma": {"points": 4000},
+    "dead_leaves-textures": {"textures": 5},
+    "stylegan-random": {"width": 1 / 32},
+    "stylegan-highfreq": {"width": 1 / 32},
+    "stylegan-sparse": {"width": 1 / 32},
+    "stylegan-oriented": {"width": 1 / 32},
+    "feature_vis-random": SMALL,
+    "feature_vis-dead_leaves": SMALL,
+    "mixture": {"parts": {"noise-white": 1, "dead_leaves-squares": 2}},
     "mixed": {"parts": ["noise-perlin", "dead_leaves-squares", "noise-perlin"], "k": 3},
-}  # fmt: skip
+}
 
 
 def light(name):
@@ -38,10 +45,13 @@ def light(name):
 
 def test_every_set_of_the_paper_is_there_and_the_baselines():
     paper = {
-        "dead_leaves": ("squares", "oriented", "mixed", "textures"), "stat": ("spectrum", "wmm", "spectrum_color", "spectrum_color_wmm"),
-        "stylegan": ("random", "highfreq", "sparse", "oriented"), "feature_vis": ("random", "dead_leaves"), "fractals": ("fractaldb", "sigma"),
+        "dead_leaves": ("squares", "oriented", "mixed", "textures"),
+        "stat": ("spectrum", "wmm", "spectrum_color", "spectrum_color_wmm"),
+        "stylegan": ("random", "highfreq", "sparse", "oriented"),
+        "feature_vis": ("random", "dead_leaves"),
+        "fractals": ("fractaldb", "sigma"),
         "noise": ("white", "uniform_color", "perlin"),
-    }  # fmt: skip
+    }
     assert {f"{family}-{kind}" for family, kinds in paper.items() for kind in kinds} | {
         "mixture",
         "mixed",
@@ -148,6 +158,25 @@ def test_gpu_gives_the_same_pictures_up_to_rounding_or_the_same_laws(name):
         assert (
             float((a.int() - b.int()).abs().float().mean()) < 0.5
         )  # an orbit's last bits move single points to the next pixel
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_two_places_of_a_family_make_the_same_random_key(name, monkeypatch):
+    """A key folded with one number is one draw: two of the same would be the same numbers."""
+    places = {}
+    fold = rng.fold
+
+    def watched(keys, *parts):
+        folded = fold(keys, *parts)
+        caller = sys._getframe(1)
+        for key in folded.flatten()[:1000].tolist():
+            places.setdefault(key, set()).add((caller.f_code.co_filename, caller.f_lineno))
+        return folded
+
+    monkeypatch.setattr(rng, "fold", watched)
+    source = light(name)
+    source.paint(source.keys(range(2), seed=4), torch.arange(2), 64, 4)
+    assert all(len(where) == 1 for where in places.values())
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,4 +1,8 @@
-"""Image programs: classes, time, the rule that draws flat ones again, and the interpreter against one picture at a time."""
+"""Image programs.
+
+Classes, time, the rule that draws flat ones again, and the interpreter against one picture at a
+time.
+"""
 
 import pytest
 import torch
@@ -43,7 +47,10 @@ def test_the_interpreter_gives_what_one_picture_at_a_time_gives():
 
 
 def test_small_changes_of_a_programs_numbers_leave_the_program(monkeypatch):
-    """The same instructions on as many planes, whatever the picture; and none that does not exist, however large the numbers."""
+    """The same instructions on as many planes, whatever the picture.
+
+    And none that does not exist, however large the numbers.
+    """
 
     def counted() -> list[list[int]]:
         found = []

@@ -1,4 +1,7 @@
-"""Random StyleGANs: the single-map shortcut against the full network, kernels, noise, and the output law."""
+"""Random StyleGANs.
+
+The single-map shortcut against the full network, kernels, noise, and the output law.
+"""
 
 import tomllib
 

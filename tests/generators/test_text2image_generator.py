@@ -1,4 +1,6 @@
-"""The wrapper of Stable Diffusion on a tiny pipeline with random weights, saved to disk by the test."""
+"""The wrapper of Stable Diffusion on a tiny pipeline with random weights, saved to disk by the
+test.
+"""
 
 import json
 import shutil

@@ -1,4 +1,6 @@
-"""Textured leaves: the leaves of the plain set, each filled from one texture in place; the law of the set."""
+"""Textured leaves: the leaves of the plain set, each filled from one texture in place; the law of
+the set.
+"""
 
 import tomllib
 

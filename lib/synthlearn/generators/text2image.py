@@ -1,6 +1,7 @@
-"""Pictures of captions by a Stable Diffusion model that the user has, or downloads: StableRep's images at full scale.
+"""Pictures of captions by a Stable Diffusion model that the user has, or downloads.
 
-Tian et al. 2023: Stable Diffusion v1-5, DDIM without noise, 50 steps, 512 px, guidance 2 for StableRep (the release's command).
+StableRep's images at full scale (Tian et al. 2023): Stable Diffusion v1-5, DDIM without noise, 50
+steps, 512 px, guidance 2 for StableRep (the release's command).
 """
 
 import array
@@ -73,9 +74,10 @@ class TextToImageOptions(Options):
 
 @register("text2image")
 class TextToImage(Generator):
-    """Stable Diffusion's pictures of given captions; picture i is sample ⌊i/n⌋ of caption i mod n. Needs a model, see its option.
+    """Stable Diffusion's pictures of given captions, by a model that an option names.
 
-    The first noise is a function of (seed, caption, sample) alone, so guidance and steps can be compared picture by picture.
+    Picture i is sample ⌊i/n⌋ of caption i mod n. The first noise is a function of (seed, caption,
+    sample) alone, so guidance and steps can be compared picture by picture.
     """
 
     Options = TextToImageOptions
@@ -96,10 +98,10 @@ class TextToImage(Generator):
         return tuple(self.captions)
 
     def spec(self) -> dict[str, Any]:
-        """As of any generator; captions by their content, a model in a folder by that of its files."""
-        found = super().spec()
+        """As of any generator; captions by their content, a model by that of its folder's files."""
+        spec = super().spec()
         content = hashlib.sha256("\n".join(self.captions).encode()).hexdigest()
-        return {**found, "options": {**found["options"], "captions": content, "model": self.model}}
+        return {**spec, "options": {**spec["options"], "captions": content, "model": self.model}}
 
     @cached_property
     def model(self) -> str:
@@ -233,15 +235,15 @@ def _refuse_code(folder: Path) -> None:
 def _pipeline(model: str, device: str, revision: str = "") -> Any:
     """The pipeline with DDIM as its sampler, in half precision on a GPU. Weights are read from
     safetensors files alone: nothing in them is run. ``revision``: of a model on the hub, else ""."""
-    importlib.import_module(
-        "synthlearn.core.vision"
-    )  # transformers imports torchvision: make sure that it can
+    # transformers imports torchvision: make sure that it can
+    importlib.import_module("synthlearn.core.vision")
     try:
         diffusers = importlib.import_module("diffusers")
         kind, ddim = diffusers.StableDiffusionPipeline, diffusers.DDIMScheduler
     except (ImportError, RuntimeError) as error:
+        remedy = "pip install -e '.[text2image]' in the checkout"
         raise ParameterError(
-            "generator 'text2image': diffusers is not installed; pip install -e '.[text2image]' in the checkout"
+            f"generator 'text2image': diffusers is not installed; {remedy}"
         ) from error
     precision = torch.float16 if device.startswith("cuda") else torch.float32
     try:
