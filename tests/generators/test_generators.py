@@ -398,7 +398,8 @@ def test_no_option_asks_for_endless_work(name):
             ):
                 with pytest.raises(
                     ParameterError,
-                    match=rf"^option {field.name} = .{{1,80}}: must be a(?: whole)? number from [^\n]{{1,60}}$",
+                    match=rf"^option {field.name} = .{{1,80}}: "
+                    r"must be a(?: whole)? number from [^\n]{1,60}$",
                 ):
                     sl.generator(name, **{**LIGHT.get(name, {}), field.name: value})
 
@@ -443,7 +444,8 @@ def test_an_option_may_have_any_name_and_is_then_unknown():
     for option in ("name", "self", "cls", "options", "kind", "", "a b"):
         with pytest.raises(
             ParameterError,
-            match=rf"unknown option '{option}' of generator 'noise-perlin': allowed are cells, octaves",
+            match=rf"unknown option '{option}' of generator 'noise-perlin': "
+            r"allowed are cells, octaves",
         ):
             sl.generator("noise-perlin", **{option: 1})
 
@@ -454,12 +456,12 @@ def test_a_name_belongs_to_one_class_and_defaults_to_its_options():
 
     with pytest.raises(
         ParameterError,
-        match=r"generator 'noise-white': taken by synthlearn.generators.noise.WhiteNoise; choose another",
+        match=r"generator 'noise-white': taken by synthlearn.generators.noise.WhiteNoise; choose",
     ):
         register("noise-white")(Other)
     with pytest.raises(
         ParameterError,
-        match=r"generator 'other': registered with a default for 'colour', which is no option of it",
+        match=r"generator 'other': registered with a default for 'colour', which is no option",
     ):
         register("other", colour=1)(Other)
     assert "other" not in sl.generators.names()
@@ -485,7 +487,8 @@ def test_names_are_looked_for_once(monkeypatch):
 def test_a_broken_plugin_is_named_in_one_line_and_the_others_work(tmp_path, broken):
     (tmp_path / "broken_plugin.py").write_text(broken)
     (tmp_path / "good_plugin.py").write_text(
-        "from synthlearn.generators import Generator, register\nfrom synthlearn.generators.noise import WhiteNoise\n"
+        "from synthlearn.generators import register\n"
+        "from synthlearn.generators.noise import WhiteNoise\n"
         "@register('good')\nclass Good(WhiteNoise):\n    pass\n"
     )
     for name in ("broken_plugin", "good_plugin"):
@@ -496,7 +499,7 @@ def test_a_broken_plugin_is_named_in_one_line_and_the_others_work(tmp_path, brok
         (tmp_path / f"{name}-1.dist-info" / "entry_points.txt").write_text(
             f"[synthlearn.generators]\n{name} = {name}\n"
         )
-    code = "import synthlearn as sl; print(sl.generator('good').sample([0], 8).shape, len(sl.generators.names()))"
+    code = "import synthlearn as sl; print(sl.generator('good').sample([0], 8).shape)"
     path = os.pathsep.join((str(tmp_path), str(files.root() / "lib")))
     done = subprocess.run(
         [sys.executable, "-P", "-c", code],

@@ -234,7 +234,8 @@ def _refuse_code(folder: Path) -> None:
 @cache
 def _pipeline(model: str, device: str, revision: str = "") -> Any:
     """The pipeline with DDIM as its sampler, in half precision on a GPU. Weights are read from
-    safetensors files alone: nothing in them is run. ``revision``: of a model on the hub, else ""."""
+    safetensors files alone: nothing in them is run. ``revision``: of a model on the hub, else "".
+    """
     # transformers imports torchvision: make sure that it can
     importlib.import_module("synthlearn.core.vision")
     try:
