@@ -17,7 +17,6 @@ from synthlearn.core.errors import CheckpointError, DataError, ParameterError
 from synthlearn.data import datasets
 from synthlearn.measure import inception, metrics, probe
 from synthlearn.measure import properties as pr
-from synthlearn.study import measurements
 
 
 def normal(seed, n, d):
@@ -110,18 +109,6 @@ def test_rounding_keeps_six_decimals_or_six_significant_digits(value):
     error = max(abs(value) * 1e-15, 5.0001e-6 * min(abs(value), 0.1))
     assert abs(found - value) <= error
     assert abs(value) < 0.1 or found == round(value, 6)  # as all records have it
-
-
-def test_a_record_of_six_decimals_agrees_with_what_is_made_again():
-    again = {"value": pr.rounded("x", 0.0123456789), "real": pr.rounded("x", 0.5), "n": 12}
-    old = {"value": 0.012346, "real": 0.5, "n": 12}
-    assert measurements._digits_of(old, again) == old != again
-    assert measurements._digits_of(again, again) == again
-    other = {**again, "value": pr.rounded("x", 0.0123476)}
-    assert (
-        measurements._digits_of(old, other) != old
-        and measurements._digits_of(again, other) != again
-    )
 
 
 def test_values_that_are_not_finite_are_no_properties():

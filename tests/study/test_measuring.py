@@ -1,0 +1,105 @@
+"""Records of further measurements: made once, replayed, compared between machines."""
+
+from dataclasses import replace
+
+import pytest
+
+from synthlearn.core import files
+from synthlearn.measure import properties
+from synthlearn.measure.base import Accuracy
+from synthlearn.study import measuring, records, resolve, store
+from synthlearn.study.experiment import Experiment
+from synthlearn.study.measuring import Measuring
+from synthlearn.study.rows import get_row
+
+
+@pytest.fixture
+def confirmations(monkeypatch, tmp_path):
+    """A file of its own for what replays confirm."""
+    monkeypatch.setattr(store, "_confirmations", lambda: tmp_path / "confirmed.json")
+    return tmp_path / "confirmed.json"
+
+
+def job(row):
+    return Measuring("layers", Experiment(get_row(row), resolve("smoke"), 0))
+
+
+def write(of, record, top1, machine):
+    """The record with another top-1 of its first layer, of this machine or of an unknown one."""
+    results = {**record.results, "conv1": replace(record.results["conv1"], top1=top1)}
+    origin = record.provenance if machine else replace(record.provenance, machine=None)
+    records.write(of.path, replace(record, results=results, provenance=origin))
+
+
+def test_measurements_are_made_once_and_replayed(runs, monkeypatch, confirmations):
+    random = job("random")
+    first = store.get(random)
+    monkeypatch.setattr(Measuring, "make", lambda self: pytest.fail("made again"))
+    assert store.get(random) == first
+    assert store.state(random) == "fresh"
+    (comparison,) = store.replay(random)
+    assert comparison.agrees and comparison.asked == "to the bit"
+    top1 = first.results["conv1"].top1
+    write(random, first, top1 + 0.004, machine=True)
+    assert not store.replay(random)[0].agrees  # on one machine every bit counts
+    write(random, first, top1 + 0.004, machine=False)
+    (comparison,) = store.replay(random)
+    assert comparison.agrees and comparison.strict and "nothing is trained" in comparison.asked
+    write(random, first, top1 + 0.008, machine=False)
+    assert store.replay(random)[0].word == "DIFFERS"
+
+
+def test_a_measured_encoder_of_another_machine_is_compared_as_two_encoders_of_a_row(
+    runs, monkeypatch, confirmations
+):
+    part = Accuracy(top1=0.5, n=1000, low=0.47, high=0.53)
+    made = {"layer": part}
+    monkeypatch.setattr(Measuring, "parts", lambda self: iter([("conv1", made["layer"])]))
+    trained = job("dead_leaves-mixed")
+    record = trained.make()
+    plain = replace(record, provenance=replace(record.provenance, machine=None))
+
+    def again(top1):
+        made["layer"] = replace(part, top1=top1)
+        (comparison,) = trained.again(plain, False)
+        return comparison
+
+    # one encoder of each row is all there is
+    assert "decides nothing" in again(0.53).asked
+    rows = {"real": (0.50, 0.52), "noise-white": (0.3, 0.31), "random": (0.1, 0.9)}
+    committed = [
+        replace(plain, row=row, results={"conv1": replace(part, top1=top1)})
+        for row, values in rows.items()
+        for top1 in values
+    ]
+    monkeypatch.setattr(store, "committed_measurements", lambda profile, name: committed)
+    spread = measuring.spread("layers", "conv1", trained.profile)
+    # of trained rows alone
+    assert (spread.df, spread.variance) == (2, pytest.approx((2e-4 + 0.5e-4) / 2))
+    comparison = again(0.53)
+    assert comparison.agrees and not comparison.strict
+    assert comparison.asked == "within what two encoders of a row differ by"
+    assert again(0.6).word == "DIFFERS"
+
+
+def test_a_record_of_six_decimals_agrees_with_what_is_made_again():
+    rounded = properties.rounded
+    again = {"value": rounded("x", 0.0123456789), "real": rounded("x", 0.5), "n": 12}
+    old = {"value": 0.012346, "real": 0.5, "n": 12}
+    assert measuring._digits_of(old, again) == old != again
+    assert measuring._digits_of(again, again) == again
+    other = {**again, "value": rounded("x", 0.0123476)}
+    assert measuring._digits_of(old, other) != old
+    assert measuring._digits_of(again, other) != again
+
+
+def test_committed_measurements_belong_to_the_plans():
+    profile = resolve("cpu", data="digits")
+    planned = {
+        (name, experiment.row.name, experiment.seed)
+        for name, plan in measuring.plans().items()
+        for experiment in plan.experiments(profile)
+    }
+    root = files.root() / "results" / "measurements" / "cpu"
+    committed = {(path.parent.name, *path.stem.rsplit("-s", 1)) for path in root.rglob("*.json")}
+    assert {(name, row, int(seed)) for name, row, seed in committed} <= planned
