@@ -28,7 +28,7 @@ from synthlearn.core import kernels, rng
 from synthlearn.core.augment import Augmentation
 from synthlearn.core.graph import Replayed
 from synthlearn.data import stream
-from synthlearn.data.datasets import ImageSet
+from synthlearn.data.image_set import ImageSet
 from synthlearn.learn import encoders, methods, train
 from synthlearn.learn.encoders import SmallAlexNet
 from synthlearn.learn.step import UpdateStep

@@ -42,13 +42,13 @@ p = sl.book.parameters(globals())
 import torch
 
 from synthlearn.core.image import resize
-from synthlearn.data import datasets
+from synthlearn.data import real
 
 noise = [
     sl.generator(f"noise-{kind}").sample(range(8), size=48)
     for kind in ("uniform_color", "white", "perlin")
 ]
-real = resize(datasets.RealImages(p.data).sample(range(8), size=48), 48)
+real = resize(real.RealImages(p.data).sample(range(8), size=48), 48)
 sl.book.contact_sheet(
     torch.cat((*noise, real)),
     alt=f"Rows of eight: single colours, white noise, coloured clouds, real images of {p.data}.",

@@ -555,7 +555,7 @@ def _probe(args: Namespace) -> int:
 
 def _memory(args: Namespace) -> int:
     from .core import files
-    from .data import datasets
+    from .data import folders
     from .learn import encoders
     from .measure import memory
 
@@ -596,7 +596,7 @@ def _memory(args: Namespace) -> int:
         belongs(held)
     if args.action == "query":
         assert held is not None
-        paths = [*(args.image or ()), *(datasets.Folder(args.images).files if args.images else ())]
+        paths = [*(args.image or ()), *(folders.Folder(args.images).files if args.images else ())]
         embedded = memory.read(paths, encoder, made_by["layer"])
         for path, c, near in zip(
             paths,
@@ -644,7 +644,7 @@ def _say_what_it_holds(folder: Path, held: Any) -> int:
 def _properties(args: Namespace) -> int:
     from . import data, study
     from .core.errors import DataError
-    from .data import datasets
+    from .data import datasets, image_set
     from .learn import encoders
     from .measure import inception, probe, properties
 
@@ -655,7 +655,7 @@ def _properties(args: Namespace) -> int:
     test = datasets.load(p.data, "test", p.crop)
     source = data.source(_named(args), **_options(args))
     limits = [(len(test) // 2, f"half of the test images of {p.data}")]
-    if isinstance(source, (datasets.Folder, datasets.RealImages)):
+    if isinstance(source, (data.Folder, data.RealImages)):
         limits.append((source.number(), f"the pictures of {source.name}"))
     most, why = min(limits)
     if most < properties.LEAST:
@@ -670,10 +670,10 @@ def _properties(args: Namespace) -> int:
         else inception.Inception(Path(file))
     )
     encoder = encoder.to(_used(args.device))
-    chosen = source.spread(n) if isinstance(source, datasets.Folder) else range(n)
+    chosen = source.spread(n) if isinstance(source, data.Folder) else range(n)
     pictures = source.sample(chosen, p.image_size, args.seed, "cpu")
     tap = encoder.last_convolution
-    real = probe.large_enough(datasets.sample(test, 2 * n).images, p.crop)
+    real = probe.large_enough(image_set.sample(test, 2 * n).images, p.crop)
     parts = properties.compare(encoder, tap, pictures, real, p.augmenter(), args.seed)
     print(
         json.dumps(

@@ -17,7 +17,7 @@ from PIL import Image
 from synthlearn.core import files
 from synthlearn.core.errors import DataError, ParameterError
 from synthlearn.core.image import resize
-from synthlearn.data import datasets, stream
+from synthlearn.data import archives, datasets, folders, image_set, pictures, real, stream
 from synthlearn.data import source as make_source
 
 needs_data = pytest.mark.skipif(
@@ -117,7 +117,7 @@ def test_digits_are_scikit_learns():
 
 @needs_data
 def test_cifar10_20k_has_the_manifests_pixels():
-    entry = datasets.manifest()["cifar10-20k"]
+    entry = archives.manifest()["cifar10-20k"]
     for split, n in (("train", 20_000), ("test", 10_000)):
         found = datasets.load("cifar10-20k", split)
         assert len(found) == n and found.sha256 == entry["pixel_sha256"][split]
@@ -176,7 +176,7 @@ def test_a_folder_of_pictures_is_a_source(image_folder, runs):
     with pytest.raises(DataError, match=r"0\.png: not a readable picture"):
         stream.pool(make_source("folder", path=str(image_folder)), 12, 16)
     with pytest.raises(DataError, match="no pictures there"):
-        datasets.Folder(image_folder / "nothing")
+        folders.Folder(image_folder / "nothing")
 
 
 def test_a_folder_without_splits_is_no_set(tmp_path):
@@ -185,7 +185,7 @@ def test_a_folder_without_splits_is_no_set(tmp_path):
 
 
 def test_real_images_take_turns_by_class():
-    source = datasets.RealImages("digits")
+    source = real.RealImages("digits")
     train = datasets.load("digits", "train")
     x = source.sample(range(20), 48)
     assert x.shape == (
@@ -234,7 +234,7 @@ def test_train_numbers_the_classes_of_both_splits(coloured, capsys):
         assert found.classes == tuple(COLOURS) and named(found) == classes_by_colour(found)
     assert found.labels.tolist() == [1, 2]
     assert "has no pictures of 1 classes of train/: 'ape'" in capsys.readouterr().err
-    datasets.agree(*datasets.both(str(coloured), 8))
+    image_set.agree(*datasets.both(str(coloured), 8))
 
 
 @pytest.mark.parametrize("hidden", [".ipynb_checkpoints", "Empty", "aaa/nested"])
@@ -276,12 +276,12 @@ def test_unknown_test_classes_and_a_class_alone_are_refused(coloured):
 
 def test_two_sets_that_meet_must_have_the_same_classes():
     digits = datasets.load("digits")
-    other = datasets.ImageSet("x", "test", digits.images, digits.labels, digits.classes[::-1], "")
+    other = image_set.ImageSet("x", "test", digits.images, digits.labels, digits.classes[::-1], "")
     with pytest.raises(DataError, match="they come in another order"):
-        datasets.agree(digits, other)
-    fewer = datasets.ImageSet("x", "test", digits.images, digits.labels, digits.classes[:9], "")
+        image_set.agree(digits, other)
+    fewer = image_set.ImageSet("x", "test", digits.images, digits.labels, digits.classes[:9], "")
     with pytest.raises(DataError, match="'9' is in one alone"):
-        datasets.agree(digits, fewer)
+        image_set.agree(digits, fewer)
 
 
 def test_a_class_whose_files_are_all_left_out_is_an_error_and_others_are_counted(coloured, capsys):
@@ -300,19 +300,19 @@ def test_a_class_whose_files_are_all_left_out_is_an_error_and_others_are_counted
 def test_every_suffix_that_pillow_opens_is_read_in_either_case(coloured):
     where = coloured / "train" / "ape"
     names = ["a.JPG", "b.jfif", "c.pgm", "d.Tga", "e.webp", "f.avif", "g.jp2", "h.TIFF", "i.gif"]
-    names = [n for n in names if Path(n).suffix.lower() in datasets.suffixes()]
+    names = [n for n in names if Path(n).suffix.lower() in pictures.suffixes()]
     for name in names:
         kind = Image.registered_extensions()[Path(name).suffix.lower()]
         Image.new("L" if name == "c.pgm" else "RGB", (16, 16)).save(where / name, format=kind)
     assert len(names) >= 7 and len(datasets.load(str(coloured), "train", 8)) == 6 + len(names)
-    assert not {".eps", ".ps"} & datasets.suffixes()  # Ghostscript would run them
+    assert not {".eps", ".ps"} & pictures.suffixes()  # Ghostscript would run them
 
 
 def test_an_eps_by_the_name_of_a_png_is_not_run(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "x.eps")
     (tmp_path / "x.eps").rename(tmp_path / "x.png")
     with pytest.raises(DataError, match=r"x\.png: not a readable picture"):
-        datasets.read_picture(tmp_path / "x.png", 8)
+        pictures.read_picture(tmp_path / "x.png", 8)
 
 
 def test_linked_folders_are_followed_and_loops_end(coloured, tmp_path):
@@ -325,7 +325,7 @@ def test_linked_folders_are_followed_and_loops_end(coloured, tmp_path):
     found = datasets.load(str(coloured), "train", 8)
     assert found.classes == tuple(COLOURS) and found.labels.bincount().tolist() == [10, 2, 2]
     assert named(found) == classes_by_colour(found)
-    assert len(datasets.Folder(coloured / "train").files) == 14
+    assert len(folders.Folder(coloured / "train").files) == 14
 
 
 def test_directories_and_dangling_links_by_the_name_of_pictures_are_no_pictures(
@@ -335,7 +335,7 @@ def test_directories_and_dangling_links_by_the_name_of_pictures_are_no_pictures(
     (coloured / "train" / "ape" / "y.png").symlink_to("nowhere")
     (coloured / "train" / "ape" / "z.png").symlink_to("z.png")
     assert len(datasets.load(str(coloured), "train", 8)) == 6
-    source = datasets.Folder(coloured)
+    source = folders.Folder(coloured)
     assert len(source.files) == 9 and source.sample(range(9), 8).shape == (9, 3, 8, 8)
     assert "2 of its files left out" in capsys.readouterr().err
 
@@ -355,7 +355,7 @@ def test_greys_of_more_than_eight_bits_are_read_by_their_range(mode, tmp_path):
     else:
         factor = 256 if "256" in mode else 257
         Image.fromarray(LEVELS.astype(np.uint16) * np.uint16(factor)).save(path)
-    found = datasets.read_picture(path, 16)
+    found = pictures.read_picture(path, 16)
     assert all(np.array_equal(channel, LEVELS) for channel in found.numpy())
 
 
@@ -373,20 +373,20 @@ def test_greys_of_an_unknown_range_are_refused(values, tmp_path):
         DataError,
         match=r"x\.tiff: not a readable picture \(greys of 32 bits from .* save it with 8 or 16 bits",
     ):
-        datasets.read_picture(tmp_path / "x.tiff", 16)
+        pictures.read_picture(tmp_path / "x.tiff", 16)
 
 
 def test_a_flipped_bit_of_a_png_is_never_another_picture(tmp_path):
     path, random = tmp_path / "a.png", np.random.default_rng(0)
     Image.fromarray(random.integers(0, 256, (24, 24, 3), dtype=np.uint8)).save(path)
-    good, content = datasets.read_picture(path, 24), path.read_bytes()
+    good, content = pictures.read_picture(path, 24), path.read_bytes()
     refused = 0
     for bit in random.integers(0, 8 * len(content), 60):
         changed = bytearray(content)
         changed[bit // 8] ^= 1 << bit % 8
         path.write_bytes(changed)
         try:
-            assert torch.equal(datasets.read_picture(path, 24), good)
+            assert torch.equal(pictures.read_picture(path, 24), good)
         except DataError:
             refused += 1
     assert refused > 50
@@ -407,7 +407,7 @@ def test_pictures_are_turned_as_their_exif_data_say(kind, orientation, tmp_path)
     expected = picture
     for method in turned:
         expected = expected.transpose(Image.Transpose(method))
-    found = datasets.read_picture(tmp_path / f"x.{kind}", 64).permute(1, 2, 0).numpy()
+    found = pictures.read_picture(tmp_path / f"x.{kind}", 64).permute(1, 2, 0).numpy()
     assert np.abs(found.astype(int) - np.asarray(expected)).mean() < (3 if kind == "jpg" else 1e-9)
 
 
@@ -436,15 +436,15 @@ def test_greys_of_tiffs_are_turned_and_run_as_their_tags_say(
     picture = Image.fromarray(255 - grey if inverted else grey)
     picture.save(tmp_path / "x.png", exif=exif)
     found, plain = (
-        datasets.read_picture(tmp_path / name, 16).int() for name in ("x.tiff", "x.png")
+        pictures.read_picture(tmp_path / name, 16).int() for name in ("x.tiff", "x.png")
     )
     assert int((found - plain).abs().max()) <= (1 if dtype is np.float32 else 0)
 
 
 def test_a_few_bytes_that_claim_many_pixels_are_refused(tmp_path):
-    Image.new("1", (1, datasets.LONGEST_SIDE + 1)).save(tmp_path / "x.png")
+    Image.new("1", (1, pictures.LONGEST_SIDE + 1)).save(tmp_path / "x.png")
     with pytest.raises(DataError, match="a side has at most 65,535"):
-        datasets.read_picture(tmp_path / "x.png", 32)
+        pictures.read_picture(tmp_path / "x.png", 32)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB key", "grey of 16 bits"])
@@ -467,7 +467,7 @@ def test_what_is_transparent_lies_on_white(mode, tmp_path):
                 "LA", (Image.fromarray(grey), Image.fromarray(alpha.astype(np.uint8)))
             )
             picture.convert(mode).save(path)
-        seen.append(datasets.read_picture(path, 16))
+        seen.append(pictures.read_picture(path, 16))
     assert (
         torch.equal(*seen)
         and int(seen[0][:, :8].min()) == 255
@@ -483,8 +483,8 @@ def test_a_set_is_called_by_a_name_or_a_folder(tmp_path, no_data):
     for call in (
         datasets.locate,
         datasets.load,
-        lambda name: datasets.RealImages(name).spec(),
-        datasets.Folder,
+        lambda name: real.RealImages(name).spec(),
+        folders.Folder,
     ):
         with pytest.raises(ParameterError, match="= '': must be"):
             call("")
@@ -494,9 +494,9 @@ def test_a_set_is_called_by_a_name_or_a_folder(tmp_path, no_data):
 @pytest.mark.parametrize("source", ["real", "folder", "folder set"])
 def test_indices_are_whole_and_not_negative(source, index, coloured):
     source = {
-        "real": datasets.RealImages("digits"),
-        "folder": datasets.Folder(coloured),
-        "folder set": datasets.RealImages(str(coloured)),
+        "real": real.RealImages("digits"),
+        "folder": folders.Folder(coloured),
+        "folder set": real.RealImages(str(coloured)),
     }[source]
     with pytest.raises(ParameterError, match="must be a whole number, 0 or more"):
         source.sample([0, index], 8)
@@ -532,13 +532,13 @@ def test_a_folders_pictures_are_read_once_however_many_parts_a_pool_has(
 
 
 def test_real_images_of_a_folder_are_those_of_the_set(coloured, runs):
-    source, train = datasets.RealImages(str(coloured)), datasets.load(str(coloured), "train", 8)
-    order = datasets.class_balanced_order(train)
+    source, train = real.RealImages(str(coloured)), datasets.load(str(coloured), "train", 8)
+    order = image_set.class_balanced_order(train.labels)
     assert torch.equal(source.sample(range(6), 8), train.images[order])
     assert torch.equal(source.labels(range(6)), train.labels[order]) and source.number() == 6
     before = source.spec()
     paint(coloured / "train" / "ape" / "0.png", (1, 2, 3))
-    assert datasets.RealImages(str(coloured)).spec() != before
+    assert real.RealImages(str(coloured)).spec() != before
     with pytest.raises(DataError, match="holds 6 training images, 7 are asked for; lower n_images"):
         source.sample([6], 8)
 
@@ -548,13 +548,13 @@ def test_a_sample_of_a_set_has_every_class_in_its_share():
     images = (
         torch.arange(100, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 1, 1).contiguous()
     )
-    lying = datasets.from_tensor("x", "test", images, labels, "abcd")
+    lying = image_set.from_tensor("x", "test", images, labels, "abcd")
     for order in (
         torch.arange(100),
         torch.arange(100).view(4, 25)[[2, 0, 3, 1]].flatten(),
     ):  # by class, in any order of classes
-        found = datasets.sample(
-            datasets.from_tensor("x", "test", images[order], labels[order], "abcd"), 40
+        found = image_set.sample(
+            image_set.from_tensor("x", "test", images[order], labels[order], "abcd"), 40
         )
         assert (
             found.labels[:20].bincount().tolist()
@@ -562,15 +562,15 @@ def test_a_sample_of_a_set_has_every_class_in_its_share():
             == [5] * 4
         )
         assert torch.equal(found.images[:, 0, 0, 0].long() // 25, found.labels)
-    assert len(datasets.sample(lying, 1000)) == 100
+    assert len(image_set.sample(lying, 1000)) == 100
     digits = datasets.load("digits", "test")
-    assert torch.equal(datasets.sample(digits, 50).images, digits.images[:50])  # mixed: as it is
+    assert torch.equal(image_set.sample(digits, 50).images, digits.images[:50])  # mixed: as it is
 
 
 @pytest.mark.parametrize("classes", [1, 3, 40])
 def test_a_turn_counts_the_images_of_a_class_before(classes):
     labels = torch.from_numpy(np.random.default_rng(classes).integers(0, classes, 60))
-    assert datasets.rank_within_class(labels).tolist() == [
+    assert image_set.rank_within_class(labels).tolist() == [
         int((labels[:i] == c).sum()) for i, c in enumerate(labels)
     ]
 

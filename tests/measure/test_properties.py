@@ -14,7 +14,7 @@ from scipy import linalg
 
 from synthlearn.core import rng
 from synthlearn.core.errors import CheckpointError, DataError, ParameterError
-from synthlearn.data import datasets
+from synthlearn.data import datasets, image_set
 from synthlearn.measure import inception, metrics, probe
 from synthlearn.measure import properties as pr
 
@@ -243,6 +243,6 @@ def test_properties_take_real_images_of_all_classes(monkeypatch):
         views=nothing,
     )
     assert not list(pr.Properties().parts(subject, 0))
-    first = datasets.sample(by_class, 80)
+    first = image_set.sample(by_class, 80)
     assert first.labels[:10].tolist() == list(range(10))
     assert torch.equal(taken[0], probe.large_enough(first.images, 32))

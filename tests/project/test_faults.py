@@ -18,7 +18,7 @@ import synthlearn as sl
 from synthlearn.__main__ import main
 from synthlearn.core import files
 from synthlearn.core.errors import CheckpointError
-from synthlearn.data import datasets, stream
+from synthlearn.data import datasets, image_set, stream
 from synthlearn.generators import fractaldb
 from synthlearn.learn import encoders
 from synthlearn.measure import memory
@@ -161,7 +161,7 @@ def test_a_damaged_export_is_made_again(tmp_path, form, capsys):
 
 def test_a_damaged_cache_of_real_images_is_read_again(tmp_path, runs, monkeypatch):
     pixels = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8)
-    made = datasets.from_tensor("x", "train", pixels, torch.arange(6) % 2, ["a", "b"])
+    made = image_set.from_tensor("x", "train", pixels, torch.arange(6) % 2, ["a", "b"])
     good = datasets._cached("x", "train", "v", lambda: made)
     (path,) = (runs / "data").iterdir()
     for changed in flipped(path, FLIPS):

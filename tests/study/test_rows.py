@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from synthlearn.core import files
-from synthlearn.data import datasets
+from synthlearn.data import datasets, image_set
 from synthlearn.generators import names
 from synthlearn.learn import encoders
 from synthlearn.study import profiles
@@ -33,7 +33,7 @@ SIDE = 32  # drawn: laws of the families at other sizes are their own tests
 @pytest.fixture
 def real_sets(monkeypatch, runs):
     """Stand-ins of the real sets, as large as they are, so that what a row asks of them is asked here; and an untrained text-to-image model."""
-    made: dict[tuple[str, str], datasets.ImageSet] = {}
+    made: dict[tuple[str, str], image_set.ImageSet] = {}
 
     def load(name, split="train", size=None):
         if name == "digits":
@@ -47,7 +47,7 @@ def real_sets(monkeypatch, runs):
                 .view(200, 3, OWN, OWN)
             )
             images = few.repeat(-(-n // len(few)), 1, 1, 1)[:n]
-            made[name, split] = datasets.ImageSet(
+            made[name, split] = image_set.ImageSet(
                 name, split, images, labels, tuple(map(str, range(classes))), name
             )
         return made[name, split]

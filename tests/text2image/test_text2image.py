@@ -7,9 +7,9 @@ import re
 import pytest
 import torch
 
-from synthlearn.core import rng
+from synthlearn.core import image, rng
 from synthlearn.core.errors import ParameterError
-from synthlearn.data import datasets
+from synthlearn.data import datasets, image_set
 from synthlearn.data import source as make_source
 from synthlearn.text2image import (
     Captioned,
@@ -57,7 +57,7 @@ def test_named_captions_divide_classes_and_colours_ignore_them(digits):
     assert all(" picture of look " in text for text in colour.texts)
     counts = torch.bincount(named.ids).view(10, 3)
     assert bool((counts[:, 0] >= counts[:, 1]).all() and (counts[:, 1] >= counts[:, 2]).all())
-    changed = datasets.ImageSet(
+    changed = image_set.ImageSet(
         "x", "train", digits.images, digits.labels.flip(0), digits.classes, ""
     )
     assert torch.equal(captions_of(changed, "colour", 12).ids, colour.ids)
@@ -156,7 +156,7 @@ def test_samples_look_like_their_caption_and_differ():
     real = datasets.load("digits").first(30)
     source = Mosaic(data="digits", per_class=30, number=10)
     samples = source.sample(range(200), 32).float().flatten(1)
-    shown = datasets.resize(real.images, 32).float().flatten(1)
+    shown = image.resize(real.images, 32).float().flatten(1)
     means = torch.stack([shown[real.labels == c].mean(0) for c in range(10)])
     nearest = torch.cdist(samples, means).argmin(1)
     assert float((nearest == torch.arange(200) % 10).float().mean()) > 0.4
@@ -291,7 +291,7 @@ def test_pictures_of_gaussian_captions_have_their_captions_mean():
     source = Gaussians(data="digits", per_class=30, number=10)
     pictures = source.sample(torch.arange(2000) * 10 + 3, 32).float().mean(0)
     images, captions = source.real()
-    real = datasets.resize(images.images[captions.ids == 3], 32).float().mean(0)
+    real = image.resize(images.images[captions.ids == 3], 32).float().mean(0)
     assert float((pictures - real).abs().mean()) < 6  # of 255; clipping moves it
     tilt = (
         Gaussians(data="digits", per_class=30, number=10, law="tilt", w=1.0)

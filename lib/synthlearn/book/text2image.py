@@ -8,7 +8,7 @@ import torch
 
 from ..core import rng
 from ..core.image import resize
-from ..data import datasets
+from ..data import datasets, image_set
 from ..study import Profile, run
 from ..study.rows import row as row_by_name
 from ..text2image import Gaussians, Mosaic, gaussian, mosaic, mutual_information, nearest, sampling
@@ -137,7 +137,7 @@ def copies_table(profile: Profile, n: int = 400) -> figures.Shown:
     """How near samples are to the real images that they were made of, beside real images that the model has not seen."""
     images, _ = source(profile).real()
     count = n if profile.name != "smoke" else 50
-    test = datasets.sample(datasets.load(profile.data, "test", profile.crop), count).images
+    test = image_set.sample(datasets.load(profile.data, "test", profile.crop), count).images
     side = images.images.shape[-1]
     body = []
     for label, pictures in (

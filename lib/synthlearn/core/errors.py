@@ -1,4 +1,7 @@
-"""One exception type per cause. Every message names what is wrong, the value, what is allowed and what to do."""
+"""One exception type per cause.
+
+Every message names what is wrong, the value, what is allowed and what to do.
+"""
 
 
 class SynthlearnError(Exception):
@@ -23,3 +26,13 @@ class TrainingDiverged(SynthlearnError):  # noqa: N818  (the name the design giv
 
 class OutOfTime(SynthlearnError):  # noqa: N818
     """The time that was given is over; what was reached is kept."""
+
+
+def reason(error: Exception) -> str:
+    """What an error of others says, in one line of at most 300 characters.
+
+    >>> reason(KeyError("width"))
+    "KeyError 'width'"
+    """
+    text = " ".join(str(error).split())[:300]
+    return text if " " in text else f"{type(error).__name__} {text}".strip()

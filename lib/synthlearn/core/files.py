@@ -53,6 +53,14 @@ def runs() -> Path:
     return Path(os.environ.get("SYNTHLEARN_RUNS") or root() / "runs")
 
 
+def is_folder(path: str | Path) -> bool:
+    """Whether a folder is there; no name is too long to ask."""
+    try:
+        return Path(path).is_dir()
+    except OSError:
+        return False
+
+
 def check_target(path: Path) -> None:
     """Raise DataError unless ``path`` can be written: call it before the work whose result goes there.
 
@@ -331,6 +339,11 @@ def load_tensors(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], di
         raise CheckpointError(
             f"{path}: not a readable safetensors file ({error}); delete it and run the command again"
         ) from error
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The header alone of a file by :func:`save_tensors`. Raises CheckpointError as that does."""
+    return _checked_head(path)[2]
 
 
 def grow_tensor(

@@ -1,7 +1,8 @@
-"""One progress bar for everything that takes more than a moment."""
+"""One progress bar for everything that takes more than a moment, and lines beside it."""
 
 import os
 import sys
+from functools import cache
 from typing import Any
 
 from tqdm import tqdm
@@ -10,21 +11,18 @@ from tqdm import tqdm
 def bar(total: int | None, description: str, unit: str = "it") -> Any:
     """A tqdm bar on the terminal.
 
-    In a notebook kernel it writes to the terminal that started the kernel (papermill's, Jupyter's), never into the notebook:
-    a page would keep every line of it. Of several processes that train together the first shows it.
+    In a notebook kernel it writes to the terminal that started the kernel (papermill's, Jupyter's),
+    never into the notebook: a page would keep every line of it. Of several processes that train
+    together the first shows it.
     """
-    terminal = sys.stderr
+    terminal: Any = sys.stderr
     if "ipykernel" in sys.modules:
         handle = getattr(sys.stderr, "_original_stdstream_copy", None)
-        terminal = (
-            None
-            if handle is None
-            else open(handle, "w", closefd=False, encoding="utf-8", errors="replace")
-        )  # noqa: SIM115  (the kernel owns the handle)
-    several = os.environ.get("WORLD_SIZE", "1") not in (
-        "0",
-        "1",
-    )  # without, RANK is some other program's
+        terminal = None
+        if handle is not None:  # the kernel owns it: it stays open
+            terminal = open(handle, "w", closefd=False, encoding="utf-8", errors="replace")  # noqa: SIM115
+    # without several processes, RANK is some other program's
+    several = os.environ.get("WORLD_SIZE", "1") not in ("0", "1")
     silent = terminal is None or (several and os.environ.get("RANK", "0") != "0")
     return tqdm(
         total=total,
@@ -41,3 +39,9 @@ def bar(total: int | None, description: str, unit: str = "it") -> Any:
 def say(line: str) -> None:
     """Print a line above the bars."""
     tqdm.write(line)
+
+
+@cache
+def note(line: str) -> None:
+    """Print a line on standard error, once per process: what it is about is read again and again."""
+    print(line, file=sys.stderr, flush=True)

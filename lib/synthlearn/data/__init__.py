@@ -1,12 +1,15 @@
 """Real image sets, sources of pictures by index, pools and streams of them, and export.
 
-``source(name, **options)`` makes any source, ``load(name, split)`` reads a real set;
-``stream.batches`` turns a source into the batches of a training.
+``source(name, **options)`` makes any source, ``load(name, split)`` reads a real set, and
+``batches`` turns a source into the pictures of a training.
 """
 
 from ..core.source import Source
 from . import datasets, export, stream
-from .datasets import Folder, ImageSet, RealImages, both, load
+from .datasets import both, load
+from .folders import Folder
+from .image_set import ImageSet
+from .real import RealImages
 from .sources import source, source_class
 from .stream import batches, pool
 

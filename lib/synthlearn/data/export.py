@@ -73,8 +73,8 @@ def write(
         files.check_target(out / LABEL)
         with files.locked(out / LABEL):
             exported = _Set(generator, n, size, seed, out, form, device)
-            with progress.bar(n, generator.name, "image") as shown:
-                exported.write(shown)
+            with progress.bar(n, generator.name, "image") as bar:
+                exported.write(bar)
             card = exported.write_card()
     except BaseException:
         if new:
@@ -160,9 +160,8 @@ class _Set:
                 (self.out / folder).is_symlink() or not (self.out / folder).is_dir()
             ):
                 why = "a link or no folder, and pictures would go there"
-                raise ParameterError(
-                    f"out = {str(self.out)!r}: {folder} is {why}; choose another folder, or move it away"
-                )
+                remedy = "choose another folder, or move it away"
+                raise ParameterError(f"out = {str(self.out)!r}: {folder} is {why}; {remedy}")
         if self.held is None:
             own = set()
             found |= {SUMS} if os.path.lexists(self.out / SUMS) else set()
@@ -234,35 +233,35 @@ class _Set:
             self._begin()
             yield from map(_png, pictures)
 
-    def write(self, shown: Any) -> None:
-        """Write what is missing or damaged; ``shown`` is told of each picture."""
+    def write(self, bar: Any) -> None:
+        """Write what is missing or damaged; ``bar`` moves with each picture."""
         if self.form == "imagefolder":
             for index in self._parts():
-                self._write_pictures(index, shown)
+                self._write_pictures(index, bar)
         else:
             for name, index in self._shards().items():
-                self._write_shard(name, index, shown)
+                self._write_shard(name, index, bar)
 
-    def _write_pictures(self, index: range, shown: Any) -> None:
+    def _write_pictures(self, index: range, bar: Any) -> None:
         missing = {}
         for i, name in zip(index, self._names(index), strict=True):
             if self._holds(name):
-                shown.update()
+                bar.update()
             else:
                 missing[i] = name
         for name, content in zip(missing.values(), self._pngs(list(missing)), strict=True):
             with files.atomic(self.out / name) as temporary:
                 temporary.write_bytes(content)
             self._keep(name, hashlib.sha256(content).hexdigest())
-            shown.update()
+            bar.update()
 
-    def _write_shard(self, name: str, index: range, shown: Any) -> None:
+    def _write_shard(self, name: str, index: range, bar: Any) -> None:
         classes = None if self.classes is None else self.classes(torch.tensor(index)).tolist()
         kinds = ("png",) if classes is None else ("cls", "png")
         if self._holds(name):
             with tarfile.open(self.out / name) as archive:  # shorter where n was smaller
                 if archive.getnames() == [f"{i:08d}.{kind}" for i in index for kind in kinds]:
-                    shown.update(len(index))
+                    bar.update(len(index))
                     return
         with files.atomic(self.out / name) as temporary:
             with tarfile.open(temporary, "w") as archive:
@@ -270,7 +269,7 @@ class _Set:
                     if classes is not None:
                         _add(archive, f"{index[place]:08d}.cls", str(classes[place]).encode())
                     _add(archive, f"{index[place]:08d}.png", content)
-                    shown.update()
+                    bar.update()
             checksum = files.sha256(temporary)
         self._keep(name, checksum)
 
@@ -294,10 +293,14 @@ class _Set:
 
     def _card(self, checksum: str) -> str:
         """Markdown: what the pictures are, how to make them again to the bit, their licence."""
-        g, version = self.generator, self.described["synthlearn"]
+        g = self.generator
+        version, device = self.described["synthlearn"], self.described["device"]
+        made_by = f"synthlearn {version}, torch {torch.__version__}, on a {device}"
         options = dataclasses.asdict(g.options)
-        told = "".join(f" --option {shlex.quote(f'{k}={_word(v)}')}" for k, v in options.items())
-        told += "" if self.device == "cpu" else f" --device {self.device}"
+        arguments = "".join(
+            f" --option {shlex.quote(f'{k}={_word(v)}')}" for k, v in options.items()
+        )
+        arguments += "" if self.device == "cpu" else f" --device {self.device}"
         place = "the folder" if self.form == "imagefolder" else "the .cls member"
         classes = "" if self.classes is None else f"| class of a picture | {place} of each |\n"
         return f"""---
@@ -312,7 +315,7 @@ license: {LICENCE.lower()}
 |---|---|
 | generator | {g.name}, revision {g.revision} |
 | seed, pictures, side, format | {self.seed}, {self.n}, {self.size}, {self.form} |
-{classes}| made by | synthlearn {version}, torch {torch.__version__}, on a {self.described["device"]} |
+{classes}| made by | {made_by} |
 | SHA-256 of `{SUMS}`, the checksums of all files | `{checksum}` |
 | licence of the pictures | {LICENCE}: no rights reserved |
 
@@ -327,7 +330,7 @@ this gives the same bytes again, and `sha256sum -c {SUMS}` compares them:
 
 ```bash
 python -m synthlearn generate --generator {g.name} --n {self.n} --size {self.size} \
---seed {self.seed} --format {self.form}{told} --out FOLDER
+--seed {self.seed} --format {self.form}{arguments} --out FOLDER
 ```
 
 To cite it, name generator, revision, options, seed and version, and the paper that the generator

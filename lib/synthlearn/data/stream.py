@@ -1,8 +1,9 @@
-"""From a source of images to batches of training: a fixed pool, one that is refreshed, or a stream that never repeats.
+"""From a source of images to batches of training: a fixed pool, a refreshed one, or a stream.
 
-All are one rule. Slot j of n holds, in epoch e, picture j + n·⌊e·r + φ_j⌋ of the source, where r is the share of the pool that is new in every
-epoch and φ_j spreads the changes over the indices: r = 0 is a fixed pool, r = 1 a stream without repetition. What a run sees at a step is a
-function of (seed, epoch, slot), so a run that goes on after an interruption sees the same pictures.
+All are one rule. Index j of n is, in epoch e, picture j + n·⌊e·r + φ_j⌋ of the source, where r is
+the share of the pool that is new in every epoch and φ_j spreads the changes over the indices: r = 0
+is a fixed pool, r = 1 a stream without repetition. What a run sees at a step is a function of
+(seed, epoch, index), so a run that goes on after an interruption sees the same pictures.
 """
 
 import time
@@ -18,39 +19,39 @@ from ..core.errors import CheckpointError, ParameterError
 from ..core.source import Source
 from ..learn.order import Step
 
-CHUNK = 256
-HELD, AT_ONCE = 4, 5000  # pools in a GPU's memory; pictures of a call there
-SLOW = 5.0  # seconds for the first CHUNK pictures
+CHUNK = 256  # pictures of a call on the CPU; chosen here
+CHUNK_GPU = 5000  # and on a GPU
+POOLS_KEPT = 4  # in a GPU's memory, for the next rows
+SLOW = 5.0  # seconds for the first CHUNK pictures, above which a pool is kept on disk
 GOLDEN = 0.6180339887498949  # multiples of it, mod 1, fill [0, 1) evenly at any count
 
 
 def pool(source: Source, n: int, size: int, seed: int = 0, device: str = "cpu") -> Tensor:
-    """The first ``n`` pictures of a source, made once and kept under ``runs/pools``; a call that was cut off goes on where it stopped.
+    """The first ``n`` pictures of a source, made once and kept under ``runs/pools``.
 
-    Returns: uint8 (n, 3, s, s) on the CPU, mapped from its file, so that a pool may be larger than the memory.
+    A call that was cut off goes on where it stopped.
+    Returns: uint8 (n, 3, s, s) on the CPU, mapped from its file, so that a pool may be larger than
+    the memory.
     Raises: DataError when the disk refuses.
     """
     key = files.digest({"source": source.spec(), "n": n, "size": size, "seed": seed})
-    path = (
-        files.runs()
-        / "pools"
-        / f"{source.name.replace(':', '-').replace('/', '-')}-{key[:16]}.safetensors"
-    )
+    name = source.name.replace(":", "-").replace("/", "-")
+    path = files.runs() / "pools" / f"{name}-{key[:16]}.safetensors"
     if path.exists():
         try:
             return files.map_tensor(path, "images")
         except CheckpointError:  # damaged: make it again
             path.unlink()
     first = source.sample(torch.arange(1), size, seed, device)  # a real set keeps its own side
-    with progress.bar(n, f"images of {source.name}", "image") as shown:
+    with progress.bar(n, f"images of {source.name}", "image") as bar:
 
         def part(start: int) -> Tensor:
             deadline.check(f"pictures of {source.name}")
-            shown.update(start - shown.n)
+            bar.update(start - bar.n)
             return source.sample(torch.arange(start, min(start + CHUNK, n)), size, seed, device)
 
         files.grow_tensor(path, "images", (n, *first.shape[1:]), {"kind": "pool"}, part)
-        shown.update(n - shown.n)
+        bar.update(n - bar.n)
     return files.map_tensor(path, "images")
 
 
@@ -67,14 +68,19 @@ class Batches:
         raise NotImplementedError
 
     def prefetch(self, plan: Iterable[Step]) -> Iterator[tuple[Step, Tensor]]:
-        """Steps with their pictures, in order. On a GPU the next batch is made in a stream of its own while the current one trains."""
-        if self.device.type != "cuda":
-            yield from (
-                self._beside(plan)
-                if self.makes and torch.get_num_threads() > 1
-                else ((step, self.batch(*step[1:])) for step in plan)
-            )
-            return
+        """Steps with their pictures, in order.
+
+        On a GPU the next batch is made in a stream of its own while the current one trains.
+        """
+        if self.device.type == "cuda":
+            yield from self._in_a_stream(plan)
+        elif self.makes and torch.get_num_threads() > 1:
+            yield from self._in_a_thread(plan)
+        else:
+            yield from ((step, self.batch(*step[1:])) for step in plan)
+
+    def _in_a_stream(self, plan: Iterable[Step]) -> Iterator[tuple[Step, Tensor]]:
+        """On a GPU."""
         side = torch.cuda.Stream(self.device)
 
         def make(step: Step, planned: torch.cuda.Event) -> tuple[Step, Tensor, torch.cuda.Event]:
@@ -85,24 +91,19 @@ class Batches:
         with ThreadPoolExecutor(1) as worker:
             waiting = None
             for step in plan:
-                ready, waiting = (
-                    waiting,
-                    worker.submit(
-                        make, step, torch.cuda.current_stream(self.device).record_event()
-                    ),
-                )
+                planned = torch.cuda.current_stream(self.device).record_event()
+                ready, waiting = waiting, worker.submit(make, step, planned)
                 if ready is not None:
-                    yield self._arrived(*ready.result())
+                    yield self._join(*ready.result())
             if waiting is not None:
-                yield self._arrived(*waiting.result())
+                yield self._join(*waiting.result())
 
-    def _beside(self, plan: Iterable[Step]) -> Iterator[tuple[Step, Tensor]]:
+    def _in_a_thread(self, plan: Iterable[Step]) -> Iterator[tuple[Step, Tensor]]:
         """On a CPU: one of several threads makes the next batch while the others train."""
         threads = torch.get_num_threads()
         with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as worker:
-            worker.submit(
-                torch.get_num_threads
-            ).result()  # its setting reaches some libraries for all: it comes first
+            # its setting reaches some libraries for all threads: it comes first
+            worker.submit(torch.get_num_threads).result()
             torch.set_num_threads(threads - 1)
             try:
                 waiting: Future[Tensor] | None = None
@@ -117,7 +118,8 @@ class Batches:
             finally:
                 torch.set_num_threads(threads)
 
-    def _arrived(self, step: Step, pictures: Tensor, event: Any) -> tuple[Step, Tensor]:
+    def _join(self, step: Step, pictures: Tensor, event: Any) -> tuple[Step, Tensor]:
+        """Pictures of another stream, for the stream of training to use."""
         here = torch.cuda.current_stream(self.device)
         here.wait_event(event)
         pictures.record_stream(here)
@@ -125,37 +127,42 @@ class Batches:
 
 
 class Pool(Batches):
-    """A fixed pool: uint8 (n, 3, s, s), on the training device if it fits there, else on the CPU or mapped from disk."""
+    """A fixed pool: uint8 (n, 3, s, s).
+
+    It lies on the training device if it fits there, else on the CPU or mapped from disk.
+    """
 
     def __init__(self, images: Tensor, device: str = "cpu") -> None:
         super().__init__(len(images), device)
         self.images = images.to(self.device) if _fits(images.numel(), self.device) else images
 
     def batch(self, epoch: int, indices: Tensor) -> Tensor:
-        """As of any feed; the epoch changes nothing."""
+        """As of any batches; the epoch changes nothing."""
         return self.images[indices.to(self.images.device)].to(self.device)
 
 
 def _fits(size: int, device: torch.device) -> bool:
-    """Whether so many bytes of pictures leave a GPU enough for training; a CPU reads them from where they are."""
+    """Whether so many bytes of pictures leave a GPU enough for training.
+
+    A CPU reads them from where they are.
+    """
     return device.type == "cuda" and size < torch.cuda.mem_get_info(device)[0] // 2
 
 
-_on_device: dict[
-    str, Tensor
-] = {}  # the last pools on a GPU: rows differ in their method or seed more often than in their pictures
+# the last pools on a GPU: rows differ in their method or seed more often than in their pictures
+_on_device: dict[str, Tensor] = {}
 
 
 def device_pool(source: Source, n: int, size: int, seed: int, device: str) -> Tensor:
-    """The first ``n`` pictures of a source in a GPU's memory, where they stay for the next rows: uint8 (n, 3, s, s).
+    """The first ``n`` pictures of a source in a GPU's memory: uint8 (n, 3, s, s).
 
-    They are not written to disk, but for those that take minutes.
+    They stay there for the next rows. They are not written to disk, but for those that take minutes.
     """
     key = files.digest(
         {"source": source.spec(), "n": n, "size": size, "seed": seed, "device": device}
     )
     if key not in _on_device:
-        while len(_on_device) >= HELD:
+        while len(_on_device) >= POOLS_KEPT:
             del _on_device[next(iter(_on_device))]
         began = time.perf_counter()
         parts = [source.sample(torch.arange(min(n, CHUNK)), size, seed, device).to(device)]
@@ -163,18 +170,18 @@ def device_pool(source: Source, n: int, size: int, seed: int, device: str) -> Te
         if time.perf_counter() - began > SLOW:
             parts = [pool(source, n, size, seed, device).to(device)]
         else:
-            for start in range(len(parts[0]), n, AT_ONCE):
-                parts.append(
-                    source.sample(
-                        torch.arange(start, min(start + AT_ONCE, n)), size, seed, device
-                    ).to(device)
-                )
+            for start in range(len(parts[0]), n, CHUNK_GPU):
+                indices = torch.arange(start, min(start + CHUNK_GPU, n))
+                parts.append(source.sample(indices, size, seed, device).to(device))
         _on_device[key] = torch.cat(parts)
     return _on_device[key]
 
 
 class RefreshedPool(Batches):
-    """A pool of which a share is replaced in every epoch (1: a stream); pictures are made when they are first asked for."""
+    """A pool of which a share is replaced in every epoch (1: a stream).
+
+    Pictures are made when they are first asked for.
+    """
 
     makes = True
 
@@ -184,10 +191,11 @@ class RefreshedPool(Batches):
         super().__init__(n, device)
         if not 0 < refresh <= 1:
             raise ParameterError(
-                f"refresh = {refresh}: must be above 0 and at most 1, the share of the pool that is new in every epoch; 0 is a fixed pool"
+                f"refresh = {refresh}: must be above 0 and at most 1, the share of the pool that "
+                f"is new in every epoch; 0 is a fixed pool"
             )
         self.source, self.size, self.seed, self.refresh = source, size, seed, refresh
-        self.held = torch.full((n,), -1)  # which replacement a slot holds
+        self.replaced = torch.full((n,), -1)  # which replacement the pool has at an index
         self.images: Tensor | None = None  # a stream has no use for a pool
 
     def replacements(self, epoch: int, indices: Tensor) -> Tensor:
@@ -195,38 +203,42 @@ class RefreshedPool(Batches):
         return (epoch * self.refresh + (indices.double() * GOLDEN) % 1).floor().long()
 
     def batch(self, epoch: int, indices: Tensor) -> Tensor:
-        """As of any feed; pictures that the pool does not hold yet are made."""
+        """As of any batches; pictures that the pool does not hold yet are made."""
         indices = indices.cpu()
-        wanted = self.replacements(epoch, indices)
-        stale = (
-            self.held[indices] != wanted
-            if self.refresh < 1
-            else torch.ones(len(indices), dtype=torch.bool)
-        )
-        made = (
-            self.source.sample(
-                (indices + self.n * wanted)[stale], self.size, self.seed, str(self.device)
-            )
-            if bool(stale.any())
-            else None
-        )
-        if self.refresh == 1 and made is not None:
-            return made
-        if made is not None:
+        replacement = self.replacements(epoch, indices)
+        if self.refresh == 1:
+            return self._make(indices, replacement)
+        stale = self.replaced[indices] != replacement
+        if bool(stale.any()):
+            new = self._make(indices[stale], replacement[stale])
             if self.images is None:
-                self.images = torch.empty(
-                    (self.n, *made.shape[1:]), dtype=torch.uint8, device=self.device
-                )
-            self.images[indices[stale].to(self.device)] = made
-            self.held[indices[stale]] = wanted[stale]
+                shape = (self.n, *new.shape[1:])
+                self.images = torch.empty(shape, dtype=torch.uint8, device=self.device)
+            self.images[indices[stale].to(self.device)] = new
+            self.replaced[indices[stale]] = replacement[stale]
         assert self.images is not None
         return self.images[indices.to(self.device)]
+
+    def _make(self, indices: Tensor, replacement: Tensor) -> Tensor:
+        numbers = indices + self.n * replacement
+        return self.source.sample(numbers, self.size, self.seed, str(self.device))
 
 
 def batches(
     source: Source, n: int, size: int, seed: int = 0, device: str = "cpu", refresh: float = 0.0
 ) -> Batches:
-    """The pictures of a training: a fixed pool of ``n`` (refresh 0), one of which a share is new in every epoch, or a stream (refresh 1)."""
+    """The pictures of a training.
+
+    Args:
+        n: pictures of an epoch.
+        refresh: 0 is a fixed pool, 1 a stream; between them, the share that is new in every epoch.
+
+    >>> import synthlearn as sl
+    >>> noise = sl.data.source("noise-white")
+    >>> stream = sl.data.batches(noise, n=64, size=16, refresh=1.0)
+    >>> stream.batch(0, torch.arange(8)).shape
+    torch.Size([8, 3, 16, 16])
+    """
     if refresh:
         return RefreshedPool(source, n, size, seed, device, refresh)
     if _fits(n * 3 * size**2, torch.device(device)):

@@ -14,7 +14,7 @@ from ..core.augment import Augmentation
 from ..core.errors import ParameterError
 from ..core.options import Options
 from ..core.registry import Registry
-from ..data.datasets import ImageSet
+from ..data.image_set import ImageSet
 from ..learn.encoders import Encoder
 from .probe import ProbeResult, summary
 

@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from ..core import rng
 from ..core.intervals import paired_t
-from ..data import datasets
-from ..data.datasets import ImageSet
+from ..data import image_set
+from ..data.image_set import ImageSet
 from ..learn.encoders import Encoder
 from . import probe
 from .base import Accuracy, Measurement, Subject, encoder_of, measurement
@@ -45,7 +45,7 @@ def few_shot(
 
     Raises: DataError for sets that do not number the same classes.
     """
-    datasets.agree(train, test)
+    image_set.agree(train, test)
     x, y = (probe.main_features(encoder, part.images) for part in (train, test))
     labels, truth = train.labels.to(x.device), test.labels.to(x.device)
     for shots in SHOTS:
@@ -78,7 +78,7 @@ def examples(labels: Tensor, shots: int, seed: int, draw: int) -> Tensor:
     """
     order = rng.permutation(rng.key("few-shot", seed, draw), len(labels))
     shuffled = labels[order]
-    return order[datasets.rank_within_class(shuffled) < shots]
+    return order[image_set.rank_within_class(shuffled) < shots]
 
 
 def nearest_mean(x: Tensor, labels: Tensor, y: Tensor, classes: int) -> Tensor:

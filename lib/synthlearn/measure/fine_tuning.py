@@ -11,8 +11,8 @@ from torch import Tensor
 from ..core.augment import Augmentation
 from ..core.errors import DataError
 from ..core.options import Options
-from ..data import datasets
-from ..data.datasets import ImageSet
+from ..data import image_set
+from ..data.image_set import ImageSet
 from ..learn.encoders import Encoder
 from ..learn.methods import Supervised
 from ..learn.train import Optimisation, Training
@@ -61,7 +61,7 @@ def fine_tuning(
 
     Raises: DataError where no class has two training images, so that no rate can be chosen.
     """
-    datasets.agree(train, test)
+    image_set.agree(train, test)
     apart = probe.held_out(train.labels, seed)
     if not bool(apart.any()):
         lacking = "no class has two training images to choose the rate on"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..core.image import resize
-from ..data import datasets
+from ..data import datasets, image_set
 from ..text2image import nearest
 from ..text2image.captions import CaptionSource
 from . import fidelity, probe
@@ -44,14 +44,14 @@ class Guidance(Measurement):
         ids = index % len(source.texts())
         real, captions = source.real()
         every, test = datasets.both(settings.data)
-        test = datasets.sample(test, 2 * n)
+        test = image_set.sample(test, 2 * n)
         classes = len(every.classes)
 
         def read(images: Tensor, tap: str) -> Tensor:
             enlarged = probe.large_enough(images, settings.crop)
             return probe.features(reference, enlarged, (tap,))[tap].cpu()
 
-        apart = datasets.rank_within_class(every.labels) >= settings.per_class
+        apart = image_set.rank_within_class(every.labels) >= settings.per_class
         oracle = fidelity.ClassifierOracle(
             read(every.images[apart], ORACLE_TAP), every.labels[apart], classes, seed
         )
@@ -65,7 +65,7 @@ class Guidance(Measurement):
         x, predicted, near = look(pictures)
         y, predicted_real, near_real = look(test.images[:n])
         z = read(test.images[n : 2 * n], TAP).double()
-        order = datasets.class_balanced_order(real)[:n]
+        order = image_set.class_balanced_order(real.labels)[:n]
         of_captions = read(real.images[order], TAP).double()
         around, around_real = neighbourhoods(y, x), neighbourhoods(y, z)
         values = {  # name → of the pictures, of real images

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..data import datasets
-from ..data.datasets import ImageSet
+from ..data import image_set
+from ..data.image_set import ImageSet
 from ..learn.encoders import Encoder
 from . import probe
 from .base import Accuracy, Measurement, Subject, encoder_of, measurement
@@ -25,7 +25,7 @@ def layers(
 
     Raises: DataError for sets that do not number the same classes.
     """
-    datasets.agree(train, test)
+    image_set.agree(train, test)
     x, y = (probe.features(encoder, part.images, encoder.taps) for part in (train, test))
     for tap in encoder.taps:
         result = probe.linear(x[tap], train.labels, y[tap], test.labels, len(test.classes), seed)

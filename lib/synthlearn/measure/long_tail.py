@@ -15,8 +15,8 @@ from ..core import rng
 from ..core.augment import Augmentation
 from ..core.errors import DataError, ParameterError
 from ..core.image import MEAN, STD
-from ..data import datasets
-from ..data.datasets import ImageSet
+from ..data import datasets, image_set
+from ..data.image_set import ImageSet
 from ..text2image.mosaic import GROUP, paint
 from . import probe
 from .base import Accuracy, Measurement, Subject, encoder_of, measurement
@@ -84,7 +84,7 @@ def arms(
     in all, equally many of each class. The strength of the penalty is chosen once, on a fifth of
     the images as they are.
     """
-    datasets.agree(images, test)
+    image_set.agree(images, test)
     classes = len(images.classes)
     every = [torch.nonzero(images.labels == c).flatten() for c in range(classes)]
     kept = _kept(every, most, seed)

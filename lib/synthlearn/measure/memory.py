@@ -18,7 +18,8 @@ from torch.nn import functional
 
 from ..core import files, progress
 from ..core.errors import CheckpointError, ParameterError
-from ..data.datasets import check_utf8, class_folders, read_picture
+from ..data.folders import check_utf8, class_folders
+from ..data.pictures import read_picture
 from ..learn.encoders import Encoder
 from . import probe
 

@@ -22,7 +22,7 @@ from ..core import rng
 from ..core.intervals import paired_t
 from ..core.options import Options, number, whole
 from ..data import datasets
-from ..data.datasets import ImageSet
+from ..data.image_set import ImageSet
 from . import probe, tasks
 from .base import Accuracy, Measurement, Subject, encoder_of, measurement
 

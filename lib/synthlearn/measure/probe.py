@@ -14,7 +14,7 @@ from ..core import rng
 from ..core.errors import CheckpointError, DataError, ParameterError
 from ..core.image import resize
 from ..core.intervals import wilson
-from ..data.datasets import ImageSet, agree
+from ..data.image_set import ImageSet, agree
 from ..learn.encoders import Encoder
 from .regression import regression_for
 

@@ -17,7 +17,7 @@ from ..core import rng
 from ..core.augment import Augmentation
 from ..core.errors import DataError, ParameterError
 from ..core.image import MEAN, STD
-from ..data import datasets
+from ..data import datasets, image_set
 from ..learn.encoders import Encoder
 from . import metrics, probe
 from .base import Measurement, Subject, Value, measurement
@@ -313,7 +313,7 @@ class Properties(Measurement):
         n = min(IMAGES, settings.n_images)
         pictures = subject.pictures(n)
         test = datasets.load(settings.data, "test", settings.crop)
-        real = probe.large_enough(datasets.sample(test, 2 * n).images, settings.crop)
+        real = probe.large_enough(image_set.sample(test, 2 * n).images, settings.crop)
         yield from compare(reference, TAP, pictures, real, subject.views(), seed)
 
     def spec_fields(self, subject: Subject) -> dict[str, Any]:

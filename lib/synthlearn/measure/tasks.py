@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from ..core import rng
 from ..core.errors import ParameterError
-from ..data import datasets
-from ..data.datasets import ImageSet
+from ..data import datasets, image_set
+from ..data.image_set import ImageSet
 
 # All chosen here. Side of a rendered picture in pixels,
 SIDE = 64
@@ -154,7 +154,7 @@ def rendered(name: str, split: str, n: int) -> ImageSet:
     figure = (ground + 0.25 + apart) % 1
     pixels = ground[:, :, None, None] * (1 - share) + figure[:, :, None, None] * share
     images = pixels.mul(255).round().byte()
-    return datasets.from_tensor(name, split, images, label, [str(c) for c in range(classes)])
+    return image_set.from_tensor(name, split, images, label, [str(c) for c in range(classes)])
 
 
 def load(name: str) -> tuple[ImageSet, ImageSet]:

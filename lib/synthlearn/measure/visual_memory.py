@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data import datasets
-from ..data.datasets import ImageSet
+from ..data import image_set
+from ..data.image_set import ImageSet
 from . import memory
 from .base import Accuracy, Measurement, Part, Subject, encoder_of, measurement
 from .memory import Memory
@@ -69,7 +69,7 @@ def by_size(
 ) -> Iterator[tuple[str, Part]]:
     """Of embeddings of train and test images, float32 (n, d) of unit length: top-1 by the memory's
     size, the influence of single entries on the largest one, and what is left without a class."""
-    place = datasets.rank_within_class(train.labels)
+    place = image_set.rank_within_class(train.labels)
     names = [f"{i:06d}" for i in range(len(train.labels))]
 
     def remember(per_class: int) -> Memory:
@@ -90,7 +90,7 @@ def by_size(
         yield f"{size}", MemoryAccuracy.of(result, entries=size * len(train.classes))
     whole = remember(most)
     before = correct(whole)
-    some = asked[datasets.sampled(test, ASKED)]
+    some = asked[image_set.sample_positions(test, ASKED)]
     share = len(whole.influential(some)) / len(whole)
     yield INFLUENTIAL, Influence(value=round(share, 6), n=len(some), entries=len(whole))
     first = int(test.labels.min())

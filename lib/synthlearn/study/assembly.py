@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..core.errors import ParameterError
 from ..data import Source, datasets, stream
-from ..data.datasets import ImageSet
+from ..data.image_set import ImageSet
 from ..learn import encoders, methods
 from ..learn.encoders import Encoder
 from ..learn.methods import Method

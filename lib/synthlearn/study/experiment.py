@@ -16,7 +16,7 @@ from ..core import deadline, files
 from ..core.augment import Augmentation
 from ..core.errors import OutOfTime, ParameterError
 from ..data import Source, source, stream
-from ..data.datasets import ImageSet
+from ..data.image_set import ImageSet
 from ..learn import encoders
 from ..learn.encoders import Encoder
 from ..learn.train import Trained, Training

@@ -20,8 +20,8 @@ import numpy as np
 
 from ..core import files, progress, rng
 from ..core.errors import ParameterError
-from ..data import datasets
-from ..data.datasets import ImageSet
+from ..data import datasets, image_set
+from ..data.image_set import ImageSet
 from ..measure import probe
 from . import records, store
 from .comparison import Comparison, to_the_bit
@@ -189,7 +189,7 @@ def halves(profile: Profile) -> tuple[ImageSet, ImageSet]:
     """The probe's training images in two halves, each class by turns: one that classifiers learn
     from, one that decides."""
     every = datasets.load(profile.data, "train", profile.crop).first(profile.per_class)
-    even = datasets.rank_within_class(every.labels) % 2 == 0
+    even = image_set.rank_within_class(every.labels) % 2 == 0
     first, second = (
         dataclasses.replace(every, images=every.images[part], labels=every.labels[part])
         for part in (even, ~even)

@@ -28,7 +28,7 @@ def describe(row: Row, settings: Settings, seed: int, source: Source | None) -> 
     Raises: DataError where the probe's data are not here.
     """
     train, test = (
-        datasets.digest_of(settings.data, split, settings.crop) for split in datasets.SPLITS
+        datasets.digest(settings.data, split, settings.crop) for split in datasets.SPLITS
     )
     content: dict[str, Any] = {
         "kind": row.kind,

@@ -15,8 +15,9 @@ from ..core.errors import ParameterError
 from ..core.image import SIZES, area_resize, luma, resize
 from ..core.options import Options, as_indices, build, check_device, whole
 from ..core.source import Source
-from ..data import datasets
-from ..data.datasets import ImageSet, RealImages
+from ..data import datasets, image_set
+from ..data.image_set import ImageSet
+from ..data.real import RealImages
 from ..data.sources import register
 from ..learn.encoders import load as load_encoder
 
@@ -256,13 +257,13 @@ class Captioned(CaptionSource):
         """As of any; the class is the image's own."""
         images, captions = self.real()
         return (images.labels if self.options.told == "classes" else captions.ids)[
-            datasets.class_balanced_order(images)[as_indices(indices)]
+            image_set.class_balanced_order(images.labels)[as_indices(indices)]
         ]
 
     def sample(
         self, indices: Iterable[int] | Tensor, size: int = 128, seed: int = 0, device: str = "cpu"
     ) -> Tensor:
-        """Images by index, as of :class:`synthlearn.data.datasets.RealImages`."""
+        """Images by index, as of :class:`synthlearn.data.real.RealImages`."""
         return RealImages(self.options.data).sample(
             self.asked(indices, size, seed, device), size, seed, device
         )
