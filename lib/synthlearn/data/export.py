@@ -297,9 +297,8 @@ class _Set:
         version, device = self.described["synthlearn"], self.described["device"]
         made_by = f"synthlearn {version}, torch {torch.__version__}, on a {device}"
         options = dataclasses.asdict(g.options)
-        arguments = "".join(
-            f" --option {shlex.quote(f'{k}={_word(v)}')}" for k, v in options.items()
-        )
+        words = (shlex.quote(f"{name}={_word(value)}") for name, value in options.items())
+        arguments = "".join(f" --option {word}" for word in words)
         arguments += "" if self.device == "cpu" else f" --device {self.device}"
         place = "the folder" if self.form == "imagefolder" else "the .cls member"
         classes = "" if self.classes is None else f"| class of a picture | {place} of each |\n"

@@ -156,7 +156,7 @@ _on_device: dict[str, Tensor] = {}
 def device_pool(source: Source, n: int, size: int, seed: int, device: str) -> Tensor:
     """The first ``n`` pictures of a source in a GPU's memory: uint8 (n, 3, s, s).
 
-    They stay there for the next rows. They are not written to disk, but for those that take minutes.
+    They stay there for the next rows, and are not written to disk, but for those that take minutes.
     """
     key = files.digest(
         {"source": source.spec(), "n": n, "size": size, "seed": seed, "device": device}
