@@ -1,12 +1,12 @@
 """Random views of uint8 image batches, every image with its own parameters, as tensor operations.
 
-The law is torchvision's (RandomResizedCrop, flip, ColorJitter in random order, RandomGrayscale); the random numbers are
-counter-based, so a view depends on its key alone.
+The law is torchvision's (RandomResizedCrop, flip, ColorJitter in random order, RandomGrayscale);
+the random numbers are counter-based, so a view depends on its key alone.
 
 Three ways give the same views: on CPUs, colour steps on the subset of images whose turn it is; on
-GPUs one kernel (:mod:`synthlearn.core.view_kernel`); on other devices, and as the law that the kernel is
-tested against, steps on all images, kept where they apply. The last two never make the host wait:
-no shape and no branch depends on a value.
+GPUs one kernel (:mod:`synthlearn.core.view_kernel`); on other devices, and as the law that the
+kernel is tested against, steps on all images, kept where they apply. The last two never make the
+host wait: no shape and no branch depends on a value.
 """
 
 import math
@@ -31,9 +31,9 @@ from .image import (
     triangle_weights,
 )
 
-TRIES = 10  # of a crop that fits, then the whole image
-RATIO = (3 / 4, 4 / 3)
-CHUNK = 64  # images whose pixels stay in the cache of a core
+TRIES = 10  # of a crop that fits, then the whole image (torchvision)
+RATIO = (3 / 4, 4 / 3)  # width by height of a crop (torchvision's default)
+CHUNK = 64  # images whose pixels stay in the cache of a core; chosen here
 
 
 class Parameters(NamedTuple):
@@ -65,10 +65,22 @@ class Augmentation:
         jitter: brightness, contrast and saturation factors are uniform on 1 ± jitter.
         hue: hue shift is uniform on ± hue turns of the circle.
         jitter_p, grey_p, flip_p: probabilities.
-        variant: "exact" clamps after each colour step and shifts the HSV hue, as torchvision does; "linear" composes the colour
-            steps, in the same random order, to one affine map with a hue rotation in YIQ and one clamp: about twice as fast.
-        downsample_p: probability that an image is first reduced to a half or a quarter of its side (equal odds) and enlarged again, so that sharp
-            synthetic pictures are sometimes as blurred as real ones (StableRep, authors' code: 0.05).
+        variant: "exact" clamps after each colour step and shifts the HSV hue, as torchvision does;
+            "linear" composes the colour steps, in the same random order, to one affine map with a
+            hue rotation in YIQ and one clamp: about twice as fast.
+        downsample_p: probability that an image is first reduced to a half or a quarter of its side
+            (equal odds) and enlarged again, so that sharp synthetic pictures are sometimes as
+            blurred as real ones (StableRep, authors' code: 0.05).
+
+    Raises: ParameterError for another variant.
+
+    >>> images = torch.zeros(4, 3, 48, 48, dtype=torch.uint8)
+    >>> keys = rng.key("views", torch.arange(4))
+    >>> Augmentation(crop=32)(images, keys).shape
+    torch.Size([4, 3, 32, 32])
+    >>> both = torch.stack([rng.fold(keys, view) for view in range(2)])
+    >>> Augmentation(crop=32)(images, both).shape
+    torch.Size([8, 3, 32, 32])
     """
 
     crop: int = 64
@@ -105,7 +117,8 @@ class Augmentation:
         height, width = images.shape[-2:]
         if self.crop > min(height, width):
             raise ParameterError(
-                f"crop = {self.crop}: larger than the images ({height}×{width}); lower it or raise image_size"
+                f"crop = {self.crop}: larger than the images ({height}×{width}); "
+                "lower it or raise image_size"
             )
         if _kernel_runs(images):
             return self.by_kernel(images, keys, dtype)
@@ -239,7 +252,8 @@ def crop_windows(
 def resized_crop(
     images: Tensor, top: Tensor, left: Tensor, h: Tensor, w: Tensor, flip: Tensor, size: int
 ) -> Tensor:
-    """Crop, resize with PIL's antialiased bilinear filter, mirror: uint8 (n, 3, H, W) → float (n, 3, size, size) in [0, 1].
+    """Crop, resize with PIL's antialiased bilinear filter, mirror: uint8 (n, 3, H, W) → float
+    (n, 3, size, size) in [0, 1].
 
     Two batched matrix products; a mirrored image has its column weights in reverse.
     """
@@ -281,7 +295,7 @@ def jitter(x: Tensor, factors: Tensor, order: Tensor) -> Tensor:
 
 
 def jitter_all(x: Tensor, factors: Tensor, order: Tensor) -> Tensor:
-    """:func:`jitter` without the host: all operations on all images, kept where it is their turn."""
+    """:func:`jitter` without the host: all operations on all images, each kept where it is due."""
     for step in range(4):
         for operation in range(4):
             turn = _each(order[:, step] == operation)
@@ -290,7 +304,8 @@ def jitter_all(x: Tensor, factors: Tensor, order: Tensor) -> Tensor:
 
 
 def linear_jitter(x: Tensor, factors: Tensor, order: Tensor, grey: Tensor) -> Tensor:
-    """The same steps composed to one affine colour map per image, clamped once; grey (n,) images end in luma. Float (n, 3, h, w) in [0, 1]."""
+    """The same steps composed to one affine colour map per image, clamped once; grey (n,) images
+    end in luma. Float (n, 3, h, w) in [0, 1]."""
     n, device = len(x), x.device
     weights = constant(LUMA, device)
     to_luma, eye = weights.expand(3, 3), torch.eye(3, device=device)
@@ -315,9 +330,8 @@ def linear_jitter(x: Tensor, factors: Tensor, order: Tensor, grey: Tensor) -> Te
     for step in range(4):
         operation = order[:, step]
         chosen = maps[torch.arange(n, device=device), operation]
-        level = (
-            (matrix @ mean[..., None])[..., 0] + shift
-        ) @ weights  # mean luma so far: what contrast blends with
+        # mean luma so far: what contrast blends with
+        level = ((matrix @ mean[..., None])[..., 0] + shift) @ weights
         offset = torch.where(operation == 1, (1 - factors[:, 1]) * level, torch.zeros_like(level))
         matrix, shift = chosen @ matrix, (chosen @ shift[..., None])[..., 0] + offset[:, None]
     matrix = torch.where(grey[:, None, None], to_luma @ matrix, matrix)

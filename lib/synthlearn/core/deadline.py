@@ -32,8 +32,13 @@ def passed() -> bool:
 
 
 def check(what: str) -> None:
-    """Raise OutOfTime when the time is over; ``what``: is not ready, and goes on from where it is in the next call."""
+    """Raise OutOfTime when the time is over.
+
+    Args:
+        what: is not ready, and goes on from where it is in the next call.
+    """
     if passed():
         raise OutOfTime(
-            f"the time is over: {what} are not ready; what is made is kept, and the next call goes on from there"
+            f"the time is over: {what} are not ready; what is made is kept, "
+            "and the next call goes on from there"
         )

@@ -1,9 +1,11 @@
-"""Training on several processes as on one: shares of a batch, gathered outputs, common batch statistics, added gradients.
+"""Training on several processes as on one: shares of a batch, gathered outputs, common batch
+statistics, added gradients.
 
-Every process draws the same plan and the same initial weights, takes its share of each batch, gathers what the network gave for all shares
-and computes the whole loss; gradients flow back through its own share and are added up. So the loss and its gradient are those of one
-process up to rounding, whatever the loss does across a batch. ``accelerate launch`` starts the processes on GPUs, ``torchrun`` on CPUs (where
-Accelerate starts several only with MPI); without them there is one.
+Every process draws the same plan and the same initial weights, takes its share of each batch,
+gathers what the network gave for all shares and computes the whole loss; gradients flow back
+through its own share and are added up. So the loss and its gradient are those of one process up to
+rounding, whatever the loss does across a batch. ``accelerate launch`` starts the processes on GPUs,
+``torchrun`` on CPUs (where Accelerate starts several only with MPI); without them there is one.
 """
 
 import os
@@ -20,19 +22,21 @@ from .errors import ParameterError
 
 
 def start() -> None:
-    """Join the processes that ``accelerate launch`` or ``torchrun`` started; the first says on stderr how many they are.
+    """Join the processes that ``accelerate launch`` or ``torchrun`` started; the first says on
+    stderr how many they are.
 
-    Raises ParameterError when one did and Accelerate is missing, or the environment names no number of processes.
+    Raises: ParameterError when one did and Accelerate is missing, or the environment names no
+    number of processes.
     """
-    told = os.environ.get("WORLD_SIZE", "1")
-    if not re.fullmatch("[0-9]{1,6}", told):
-        raise ParameterError(
-            f"WORLD_SIZE = {told!r}: must be a whole number; unset it, or start by torchrun or accelerate launch"
-        )
-    if int(told) < 2:
+    world = os.environ.get("WORLD_SIZE", "1")
+    remedy = "unset it, or start by torchrun or accelerate launch"
+    if not re.fullmatch("[0-9]{1,6}", world):
+        raise ParameterError(f"WORLD_SIZE = {world!r}: must be a whole number; {remedy}")
+    if int(world) < 2:
         if any(name.startswith("ACCELERATE_") for name in os.environ):
             print(
-                "1 process; on CPUs `accelerate launch` starts several only with MPI: use torchrun --nproc_per_node N",
+                "1 process; on CPUs `accelerate launch` starts several only with MPI: "
+                "use torchrun --nproc_per_node N",
                 file=sys.stderr,
             )
         return
@@ -44,17 +48,14 @@ def start() -> None:
         ) from error
     try:
         PartialState(cpu=not torch.cuda.is_available())
-    except (
-        ValueError,
-        RuntimeError,
-        KeyError,
-    ) as error:  # an environment that lacks RANK, MASTER_ADDR …, or names no machine
-        said = " ".join(str(error).split())[:200]
+    # an environment that lacks RANK, MASTER_ADDR …, or names no machine
+    except (ValueError, RuntimeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
         raise ParameterError(
-            f"WORLD_SIZE = {told}: the processes do not meet ({said}); unset it, or start by torchrun or accelerate launch"
+            f"WORLD_SIZE = {world}: the processes do not meet ({reason}); {remedy}"
         ) from error
     if first():
-        print(f"{told} processes", file=sys.stderr)
+        print(f"{world} processes", file=sys.stderr)
 
 
 def several() -> bool:
@@ -79,7 +80,8 @@ def check_batches(n: int, batch_size: int) -> None:
     for size in (batch_size, n % batch_size):
         if size % world:
             raise ParameterError(
-                f"a batch of {size} images ({n} in batches of {batch_size}) for {world} processes: must be a multiple; change batch_size or n_images"
+                f"a batch of {size} images ({n} in batches of {batch_size}) for {world} processes: "
+                "must be a multiple; change batch_size or n_images"
             )
 
 
@@ -92,7 +94,8 @@ def share(n: int) -> slice:
 
 
 def gather(x: Tensor) -> Tensor:
-    """Rows of all processes in their order, (world · n, …); gradients flow into this process's own rows."""
+    """Rows of all processes in their order, (world · n, …); gradients flow into this process's own
+    rows."""
     if not several():
         return x
     parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
@@ -102,7 +105,8 @@ def gather(x: Tensor) -> Tensor:
 
 
 def replicated(x: Tensor) -> Tensor:
-    """What every process computes in the same way from the whole batch: its gradient, which :func:`add_gradients` will add up, counts once."""
+    """What every process computes in the same way from the whole batch: its gradient, which
+    :func:`add_gradients` will add up, counts once."""
     return x.detach() + (x - x.detach()) / dist.get_world_size() if several() else x
 
 
@@ -157,7 +161,8 @@ class _CommonBatchNorm(nn.modules.batchnorm._BatchNorm):
                 self.running_mean.lerp_(mean.detach(), self.momentum or 0.0)
                 self.running_var.lerp_(variance.detach() * n / (n - 1), self.momentum or 0.0)
         out = centred * (variance + self.eps).rsqrt().view(shape)
-        return (out * self.weight.view(shape) + self.bias.view(shape)).to(input.dtype)
+        scaled: Tensor = out * self.weight.view(shape) + self.bias.view(shape)
+        return scaled.to(input.dtype)
 
 
 def synchronise_statistics(module: nn.Module) -> None:

@@ -1,4 +1,5 @@
-"""Work of fixed shapes as a CUDA graph: captured once, then replayed without the host; the same function, called plainly, elsewhere."""
+"""Work of fixed shapes as a CUDA graph: captured once, then replayed without the host; the same
+function, called plainly, elsewhere."""
 
 import sys
 from collections.abc import Callable, Iterable
@@ -7,28 +8,35 @@ from typing import Any
 import torch
 from torch import Tensor
 
+Outputs = tuple[Tensor, ...]
 WARM_UP = 3  # calls before a capture, in which libraries choose their kernels
 
 
 class Replayed:
-    """A function of tensors whose shapes do not change; on a GPU its kernels are captured once for each set of shapes.
+    """A function of tensors whose shapes do not change; on a GPU its kernels are captured once for
+    each set of shapes.
 
     Args:
-        function: from tensors to a tuple of tensors. It may change in place what it closes over; it reads nothing back to the host.
+        function: from tensors to a tuple of tensors. It may change in place what it closes over; it
+            reads nothing back to the host.
         state: the tensors that it changes, put back after the calls that precede a capture.
 
-    What a call returns is overwritten by the next one. Where a capture fails, a line on stderr says so and calls go on plainly.
+    What a call returns is overwritten by the next one. Where a capture fails, a line on stderr says
+    so and calls go on plainly.
+
+    >>> double = Replayed(lambda x: (2 * x,), state=list)
+    >>> double(torch.ones(2))
+    (tensor([2., 2.]),)
     """
 
     def __init__(
-        self, function: Callable[..., tuple[Tensor, ...]], state: Callable[[], Iterable[Tensor]]
+        self, function: Callable[..., Outputs], state: Callable[[], Iterable[Tensor]]
     ) -> None:
         self.function, self.state, self.plain = function, state, False
-        self.captured: dict[
-            tuple[Any, ...], tuple[list[Tensor], tuple[Tensor, ...], Callable[[], None]]
-        ] = {}
+        # by shapes: inputs in their places, outputs, and what replays
+        self.captured: dict[tuple[Any, ...], tuple[list[Tensor], Outputs, Callable[[], None]]] = {}
 
-    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+    def __call__(self, *inputs: Tensor) -> Outputs:
         """What the function gives for inputs on one device."""
         if self.plain or not captures(inputs[0].device):
             return self.function(*inputs)
@@ -36,11 +44,12 @@ class Replayed:
         if shapes not in self.captured:
             static = [x.clone() for x in inputs]
             try:
-                self.captured[shapes] = (static, *self._captured(static))
+                self.captured[shapes] = (static, *self._capture(static))
             except RuntimeError as error:  # the work is then done as where there are no graphs
-                said = " ".join(str(error).split())[:200]
+                reason = " ".join(str(error).split())[:200]
                 print(
-                    f"warning: no CUDA graph ({said}); every step is launched by the host, which is slower",
+                    f"warning: no CUDA graph ({reason}); every step is launched by the host, "
+                    "which is slower",
                     file=sys.stderr,
                 )
                 self.plain = True
@@ -51,13 +60,12 @@ class Replayed:
         replay()
         return outputs
 
-    def _captured(self, static: list[Tensor]) -> tuple[tuple[Tensor, ...], Callable[[], None]]:
+    def _capture(self, static: list[Tensor]) -> tuple[Outputs, Callable[[], None]]:
         """Outputs of the captured work, and what does it again."""
         kept = [(x, x.clone()) for x in self.state()]
         try:
-            with torch.random.fork_rng(
-                [static[0].device] if static[0].is_cuda else []
-            ):  # a seed set before the first call is that of its replay
+            # a seed set before the first call is that of its replay
+            with torch.random.fork_rng([static[0].device] if static[0].is_cuda else []):
                 warm_up(lambda: self.function(*static), static[0].device)
         finally:
             with torch.no_grad():
@@ -82,12 +90,11 @@ def warm_up(work: Callable[[], Any], device: torch.device) -> None:
 
 
 def capture(
-    work: Callable[[], tuple[Tensor, ...]],
-) -> tuple[tuple[Tensor, ...], Callable[[], None]]:
+    work: Callable[[], Outputs],
+) -> tuple[Outputs, Callable[[], None]]:
     """Outputs of the work, whose kernels are recorded, not run; and what runs them."""
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(
-        graph, capture_error_mode="thread_local"
-    ):  # other threads may make pictures meanwhile
+    # other threads may make pictures meanwhile
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         outputs = work()
     return outputs, graph.replay

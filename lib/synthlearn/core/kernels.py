@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+__all__ = ["available", "jit", "tl", "triton"]
+
 try:
     import triton
     import triton.language as tl
@@ -20,7 +22,8 @@ except ImportError:  # there are no wheels for macOS and Windows
 
 
 def available(device: torch.device) -> bool:
-    """Whether kernels run on a device: a GPU with Triton and the C compiler that it needs, or any but "meta" under Triton's interpreter."""
+    """Whether kernels run on a device: a GPU with Triton and the C compiler that it needs, or any
+    but "meta" under Triton's interpreter."""
     if triton is None or device.type == "meta":
         return False
     if os.environ.get("TRITON_INTERPRET") == "1":

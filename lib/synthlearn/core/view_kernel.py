@@ -11,7 +11,7 @@ the same but for rounding.
 """
 
 # values in a kernel have types of Triton, which may be missing:
-# mypy: allow-untyped-defs
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators
 
 from __future__ import annotations  # annotations name Triton's types, which may be missing
 
@@ -208,10 +208,25 @@ def _steps(r, g, b, factors, order, begin, end, LINEAR: tl.constexpr):
 
 @jit
 def _view(
-    out, images, source, top, left, height, width, flip, factors, order, grey, rows, columns,
-    CROP: tl.constexpr, LINEAR: tl.constexpr,
-    ROWS: tl.constexpr, COLUMNS: tl.constexpr, TILES: tl.constexpr,
-):  # fmt: skip
+    out,
+    images,
+    source,
+    top,
+    left,
+    height,
+    width,
+    flip,
+    factors,
+    order,
+    grey,
+    rows,
+    columns,
+    CROP: tl.constexpr,
+    LINEAR: tl.constexpr,
+    ROWS: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    TILES: tl.constexpr,
+):
     """One view, whole."""
     view = tl.program_id(0).to(tl.int64)
     plane = rows * columns

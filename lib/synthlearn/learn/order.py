@@ -59,7 +59,8 @@ class Order:
     def batches(self, epoch: int) -> Sequence[Tensor]:
         """Indices of each step of an epoch, int64 each; a remainder may follow the last step."""
         key = rng.key("order", self.seed, epoch, device=self.device)
-        return rng.permutation(key, self.n).split(self.batch_size)
+        batches: Sequence[Tensor] = rng.permutation(key, self.n).split(self.batch_size)
+        return batches
 
     def plan(self, steps: Iterable[int]) -> Iterator[Step]:
         """Epoch and indices of each step."""

@@ -85,7 +85,7 @@ class UpdateStep:
         classes = None if labels is None else distributed.gather(self._share(labels))
         loss, parts = self.method.loss(outputs, classes)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         distributed.add_gradients(self.parameters)
         self.optimiser.step()
         self.method.after_step([z.detach() for z in outputs])
