@@ -63,7 +63,7 @@ def checkout(tmp_path_factory):
     (library / "generators" / "stripes.py").write_text(generator)
     (library / "learn" / "methods" / "cosine.py").write_text(method)
     (library / "measure" / "class_means.py").write_text(measurement)
-    add(library / "study" / "rules.py", rule)
+    (library / "study" / "rules" / "class_means.py").write_text(rule)
     row, _, measured, claim = blocks("toml")
     add(root / "workflow" / "study.toml", row)
     add(root / "workflow" / "measurements.toml", measured)
@@ -170,10 +170,10 @@ JUDGED = """
 from synthlearn import study
 from synthlearn.study import claims
 from synthlearn.study.rules import Known
-(claim,) = (c for c in claims.read() if c["id"] == "stripes_class_means")
+(claim,) = (c for c in claims.read() if c.id == "stripes_class_means")
 measured = {"class_means": study.measured("class_means", study.resolve("smoke"))}
 for known in (Known(), Known(measured=measured)):
-    print(*(evidence.text for evidence in claims.evidence(claim, known)))
+    print(*(evidence.text for evidence in claim.evidence(known)))
 """
 
 

@@ -84,8 +84,8 @@ def describe(name: str, width: float, input_size: int) -> dict[str, Any]:
 def parameters(encoder: nn.Module) -> int:
     """Number of trained parameters.
 
-    >>> parameters(SmallAlexNet(width=1, input_size=64))
-    58678368
+    >>> parameters(SmallAlexNet(width=1 / 16, input_size=32))
+    138438
     """
     return sum(math.prod(p.shape) for p in encoder.parameters())
 
