@@ -5,7 +5,6 @@ import itertools
 import math
 from collections.abc import Sequence
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,15 +14,24 @@ from ..core import intervals, stats
 from ..generators.feature_vis import visualise
 from ..learn import losses
 from ..learn.encoders import OUTPUT
-from ..study import Profile, inference, records, run, units, wanted
-from ..study.rows import Row
-from ..study.rows import row as row_by_name
+from ..measure.fine_tuning import FineTunedAccuracy
+from ..study import (
+    Experiment,
+    Profile,
+    Row,
+    Runs,
+    get_row,
+    rows_of,
+    store,
+    units,
+)
+from ..study.measuring import Measured
+from ..study.records import MAIN, PRIMARY
 from . import figures
 from .chapter import (
     Records,
     baseline,
     draw_line,
-    estimate,
     interval,
     last_batches,
     line_note,
@@ -39,7 +47,6 @@ from .chapter import (
 )
 
 LENGTHS = "24_length"  # the chapter of the longer rows
-Measured = dict[str, list[dict[str, Any]]]
 PROPERTIES = {
     "frechet": "Fréchet distance", "precision": "precision", "recall": "recall", "density": "density", "coverage": "coverage",
     "log_volume": "log volume", "effective_rank": "effective rank", "colour_kl": "colour: symmetric KL to real images", "spectrum": "spectrum's slope",
@@ -56,12 +63,12 @@ def changed(row: Row, profile: Profile) -> str:
     """What a variant changes, in words of the file."""
     own = {
         **row.method_options,
-        **row.own_options,
-        **dict(row.overrides),
-        **row.settings.get(profile.name, {}),
+        **row.options,
+        **row.overrides,
+        **row.by_profile.get(profile.name, {}),
     }
-    base = row_by_name(base_of(row.name))
-    usual = {**base.method_options, **base.own_options, **base.settings.get(profile.name, {})}
+    base = get_row(base_of(row.name))
+    usual = {**base.method_options, **base.options, **base.by_profile.get(profile.name, {})}
     return (
         ", ".join(
             f"{key} = {value}"
@@ -101,12 +108,12 @@ def ablation(found: Records, profile: Profile, against: str | None = None) -> fi
 
 
 def _ablation_line(
-    name: str, found: Records, reference: Sequence[dict[str, Any]] | None, profile: Profile
+    name: str, found: Records, reference: Runs | None, profile: Profile
 ) -> list[str]:
-    row, mine = row_by_name(name), found[name]
-    e, apart = estimate(mine), "–"
+    row, mine = get_row(name), found[name]
+    e, apart = mine.accuracy(), "–"
     if reference is not None:
-        apart = points(inference.difference(mine, reference, _common(mine, reference)))
+        apart = points(mine.difference(reference, _common(mine, reference)))
     command = (
         f"<code>python -m synthlearn run --profile {profile.name} --row {html.escape(name)}</code>"
     )
@@ -120,13 +127,9 @@ def _ablation_line(
     ]
 
 
-def _common(a: Sequence[dict[str, Any]], b: Sequence[dict[str, Any]]) -> str:
-    """A measurement that both have by name, or each one's own main one."""
-    return (
-        inference.PRIMARY
-        if all(inference.PRIMARY in r["results"] for r in (*a, *b))
-        else inference.MAIN
-    )
+def _common(a: Runs, b: Runs) -> str:
+    """A probe that both have by name, or each one's own main one."""
+    return PRIMARY if a.has(PRIMARY) and b.has(PRIMARY) else MAIN
 
 
 def ablation_figure(found: Records, profile: Profile, floor: str = "random") -> figures.Shown:
@@ -140,7 +143,7 @@ def ablation_figure(found: Records, profile: Profile, floor: str = "random") -> 
             every[name] = found[name]
     lines = []
     for name, mine in every.items():
-        e, row = estimate(mine), row_by_name(name)
+        e, row = mine.accuracy(), get_row(name)
         lines.append(
             {
                 "label": marked(row.title, e),
@@ -151,10 +154,9 @@ def ablation_figure(found: Records, profile: Profile, floor: str = "random") -> 
                 "published": None,
             }
         )
-    low = estimate(found.get(floor) or baseline(profile, floor)).mean
+    low = (found.get(floor) or baseline(profile, floor)).accuracy().mean
     said = "; ".join(
-        f"{row_by_name(name).title} {percent(estimate(mine).mean)} %"
-        for name, mine in every.items()
+        f"{get_row(name).title} {percent(mine.accuracy().mean)} %" for name, mine in every.items()
     )
     note = f"95 % intervals over {over(every)}; dashed line: the untrained encoder."
     return figures.accuracies(
@@ -169,9 +171,9 @@ def ablation_figure(found: Records, profile: Profile, floor: str = "random") -> 
 def terms_figure(found: Records) -> figures.Shown:
     """Alignment against uniformity over training, seed 0 of each row that has both; dotted: points drawn at random on the sphere."""
     both = {
-        name: mine[0]["curves"]
+        name: mine[0].curves
         for name, mine in found.items()
-        if {"align", "uniform"} <= mine[0]["curves"].keys()
+        if {"align", "uniform"} <= mine[0].curves.keys()
     }
     figure, axis = figures.new(height=3.6)
     said = []
@@ -182,11 +184,11 @@ def terms_figure(found: Records) -> figures.Shown:
             color=colour,
             linewidth=1,
             alpha=0.8,
-            label=row_by_name(name).title,
+            label=get_row(name).title,
         )
         axis.plot(curve["uniform"][-1], curve["align"][-1], mark, color=colour, markersize=9)
         said.append(
-            f"{row_by_name(name).title} ends at uniformity {curve['uniform'][-1]:.2f}, alignment {curve['align'][-1]:.2f}"
+            f"{get_row(name).title} ends at uniformity {curve['uniform'][-1]:.2f}, alignment {curve['align'][-1]:.2f}"
         )
     axis.axvline(losses.uniform_limit(OUTPUT), linestyle=":", color=figures.INK)
     axis.set_xlabel("uniformity (left: spread out)")
@@ -203,9 +205,10 @@ def unit_sheets(
 ) -> dict[str, figures.Shown]:
     """Pictures that excite the first units of convolutions, tap → a sheet with a row per encoder, seed 0."""
     steps, sheets = 8 if profile.name == "smoke" else 96, {}
-    chosen = [row_by_name(name) for name in names]
+    chosen = [get_row(name) for name in names]
     encoders = [
-        str(run.trained_encoder(row, profile, 0)) if row.trained else "small" for row in chosen
+        str(Experiment(row, profile, 0).trained_encoder()) if row.trained else "small"
+        for row in chosen
     ]
     titles = ", ".join(row.title for row in chosen)
     for tap in taps:
@@ -226,16 +229,16 @@ def size_figure(found: Records, profile: Profile) -> figures.Shown:
     lines: dict[str, list[tuple[int, stats.Estimate]]] = {}
     names = [*found, *dict.fromkeys(base_of(name) for name in found)]
     for name in dict.fromkeys(names):
-        p, mine = row_by_name(name).profile(profile), found.get(name) or baseline(profile, name)
+        p, mine = get_row(name).settings(profile), found.get(name) or baseline(profile, name)
         images = (
             p.n_images if not p.refresh else round(p.n_images * (1 + p.refresh * (p.epochs - 1)))
         )
-        lines.setdefault(base_of(name), []).append((images, estimate(mine)))
-    floor, said = estimate(baseline(profile)).mean, []
+        lines.setdefault(base_of(name), []).append((images, mine.accuracy()))
+    floor, said = baseline(profile).accuracy().mean, []
     figure, axis = figures.new(height=3.4)
     for (base, entries), mark in zip(lines.items(), "os^Dv", strict=False):
         entries.sort(key=lambda entry: entry[0])
-        row = row_by_name(base)
+        row = get_row(base)
         draw_line(
             axis,
             [n for n, _ in entries],
@@ -258,19 +261,19 @@ def size_figure(found: Records, profile: Profile) -> figures.Shown:
 
 def longer_rows(profile: Profile) -> list[str]:
     """Rows that differ from their base in length alone."""
-    return [row.name for row in wanted(profile) if row.chapter == LENGTHS]
+    return [row.name for row in rows_of(profile) if row.chapter == LENGTHS]
 
 
-def lengths(found: Records, profile: Profile) -> dict[str, dict[int, tuple[str, inference.Runs]]]:
+def lengths(found: Records, profile: Profile) -> dict[str, dict[int, tuple[str, Runs]]]:
     """Runs of each source by how long they trained: source → updates, rising → row and its runs. ``found``: variants; their rows are looked up."""
-    by: dict[str, dict[int, tuple[str, inference.Runs]]] = {}
+    by: dict[str, dict[int, tuple[str, Runs]]] = {}
     for name in dict.fromkeys(
         each for variant in longer_rows(profile) for each in (base_of(variant), variant)
     ):
-        mine = found.get(name) or ([] if "." in name else baseline(profile, name))
-        if not mine:  # no run yet
+        mine = found.get(name) or (None if "." in name else baseline(profile, name))
+        if mine is None:  # no run yet
             continue
-        by.setdefault(base_of(name), {})[records.updates(mine[0])] = (name, mine)
+        by.setdefault(base_of(name), {})[mine[0].updates] = (name, mine)
     return {base: dict(sorted(mine.items())) for base, mine in by.items()}
 
 
@@ -283,8 +286,8 @@ def length_figure(found: Records, profile: Profile) -> figures.Shown:
         zip(every.items(), itertools.cycle("os^Dv<>P"), strict=False)
     ):
         row, each = (
-            row_by_name(base),
-            {updates: estimate(runs) for updates, (_, runs) in mine.items()},
+            get_row(base),
+            {updates: runs.accuracy() for updates, (_, runs) in mine.items()},
         )
         aside = 1.02 ** (i - (len(every) - 1) / 2)  # so that intervals stand side by side
         draw_line(
@@ -301,7 +304,7 @@ def length_figure(found: Records, profile: Profile) -> figures.Shown:
             f"{row.title}: "
             + ", ".join(f"{updates:,} updates {percent(e.mean)} %" for updates, e in each.items())
         )
-    floor = estimate(baseline(profile))
+    floor = baseline(profile).accuracy()
     axis.axhline(100 * floor.mean, color=figures.INK, linestyle="--", linewidth=1)
     axis.axhspan(100 * floor.low, 100 * floor.high, color=figures.INK, alpha=0.12, linewidth=0)
     axis.set_xscale("log")
@@ -322,7 +325,7 @@ def length_figure(found: Records, profile: Profile) -> figures.Shown:
 
 def _waiting(found: Records, profile: Profile) -> str:
     """Longer rows that have no run yet, for a caption; empty where all have."""
-    waiting = [row_by_name(name).title for name in longer_rows(profile) if name not in found]
+    waiting = [get_row(name).title for name in longer_rows(profile) if name not in found]
     return f"No run yet: {'; '.join(waiting)}." if waiting else ""
 
 
@@ -335,11 +338,11 @@ def length_table(found: Records, profile: Profile) -> figures.Shown:
             lead = share = "–"
             if base != "real" and updates in real:
                 top, low, high = (
-                    inference.part(1.0, runs),
-                    inference.part(-1.0, floor),
-                    inference.part(1.0, real[updates][1]),
+                    runs.part(1.0),
+                    floor.part(-1.0),
+                    real[updates][1].part(1.0),
                 )
-                lead = points(inference.difference(real[updates][1], runs))
+                lead = points(real[updates][1].difference(runs))
                 share = _share(
                     *stats.ratio(
                         stats.contrast([top, low]),
@@ -347,10 +350,10 @@ def length_table(found: Records, profile: Profile) -> figures.Shown:
                         stats.contrast([top, (-1.0, *high[1:])]),
                     )
                 )
-            e = estimate(runs)
+            e = runs.accuracy()
             body.append(
                 [
-                    html.escape(row_by_name(base).title),
+                    html.escape(get_row(base).title),
                     f"{updates:,}",
                     recorded(interval(e), name, profile),
                     lead,
@@ -417,15 +420,15 @@ def titled(name: str, found: units.Units) -> str:
     alone = name not in units.PIXELS and len(found.values[name]) == 1 < max(
         map(len, found.values.values())
     )
-    return row_by_name(name).title + ", one encoder" * alone
+    return get_row(name).title + ", one encoder" * alone
 
 
 def transfer_table(found: Measured) -> figures.Shown:
     """Accuracy of every task and the group means of gains over chance."""
-    first = next(iter(found.values()))[0]["results"]
+    first = units.tasks_of(next(iter(found.values()))[0])
     groups = {group: units.group(found, group) for group in units.groups(found)}
     one = next(iter(groups.values()))
-    names = [name for group in groups for name, part in first.items() if part["group"] == group]
+    names = [name for group in groups for name, part in first.items() if part.group == group]
     accuracies = {name: units.part(found, name) for name in names}
     body = []
     for row in _ranked(groups):
@@ -437,7 +440,7 @@ def transfer_table(found: Measured) -> figures.Shown:
                 *(percent(accuracies[name].estimate(row).mean) for name in names),
             ]
         )
-    counts = ", ".join(f"{name} {part['train']:,} of {part['n']:,}" for name, part in first.items())
+    counts = ", ".join(f"{name} {part.train:,} of {part.n:,}" for name, part in first.items())
     note = f"Group columns: mean of (top-1 − chance)/(1 − chance), in per cent, tasks fixed, with {over_encoders(one)} Others: top-1 of a linear probe. "
     return table(
         ["source", *groups, *names],
@@ -466,10 +469,10 @@ def transfer_figure(found: Measured) -> figures.Shown:
     for axis, (group, mine) in zip(axes[0], groups.items(), strict=True):
         for i, name in enumerate(order):
             e = mine.estimate(name)
-            colour = figures.COLOURS[row_by_name(name).family]
+            colour = figures.COLOURS[get_row(name).family]
             axis.plot([100 * e.low, 100 * e.high], [i, i], color=colour, linewidth=2)
             axis.plot(100 * e.mean, i, "o", color=colour)
-            said.append(f"{row_by_name(name).title} {group} {100 * e.mean:.1f}")
+            said.append(f"{get_row(name).title} {group} {100 * e.mean:.1f}")
         axis.set_title(group, fontsize=11, color=figures.INK)
         axis.set_xlabel("gain over chance, %")
     axes[0][0].set_yticks(range(len(order)), [titled(name, one) for name in order])
@@ -487,7 +490,7 @@ def lines_figure(found: Measured, label: str, caption: str) -> figures.Shown:
     parts = {name: units.part(found, name) for name in units.parts(found)}
     one, said = next(iter(parts.values())), []
     for name, mark in zip(found, itertools.cycle("os^Dv<>P*X"), strict=False):
-        row, estimates = row_by_name(name), [mine.estimate(name) for mine in parts.values()]
+        row, estimates = get_row(name), [mine.estimate(name) for mine in parts.values()]
         top1 = [100 * e.mean for e in estimates]
         bars = [
             [100 * (e.mean - e.low) for e in estimates],
@@ -522,7 +525,9 @@ def parts_table(found: Measured, caption: str) -> figures.Shown:
         for part, mine in parts.items():
             rates = ", ".join(
                 dict.fromkeys(
-                    f"{r['results'][part]['lr']:g}" for r in runs if "lr" in r["results"][part]
+                    f"{p.lr:g}"
+                    for p in (r.results[part] for r in runs)
+                    if isinstance(p, FineTunedAccuracy)
                 )
             )
             cells.append(
@@ -537,21 +542,21 @@ def properties_table(found: Measured) -> figures.Shown:
     body = [
         [
             "<i>real images, another sample</i>",
-            *(f"{next(iter(found.values()))[0]['results'][k]['real']:.3g}" for k in PROPERTIES),
+            *(f"{next(iter(found.values()))[0].value(k).real:.3g}" for k in PROPERTIES),
         ]
     ]
     for name, (record, *_) in found.items():
         body.append(
             [
-                html.escape(row_by_name(name).title),
-                *(f"{record['results'][k]['value']:.3g}" for k in PROPERTIES),
+                html.escape(get_row(name).title),
+                *(f"{record.value(k).value:.3g}" for k in PROPERTIES),
             ]
         )
     spec, n = (
-        next(iter(found.values()))[0]["spec"],
-        {r["results"]["frechet"]["n"] for mine in found.values() for r in mine},
+        next(iter(found.values()))[0].spec,
+        {r.results["frechet"].n for mine in found.values() for r in mine},
     )
-    what = f"Features: {spec['tap']} of the encoder trained on real images (seed 0), {', '.join(f'{k:,}' for k in sorted(n))} pictures of each set; k = 5. "
+    what = f"Features: {spec.tap} of the encoder trained on real images (seed 0), {', '.join(f'{k:,}' for k in sorted(n))} pictures of each set; k = 5. "
     return table(
         ["set", *PROPERTIES.values()],
         body,
@@ -567,17 +572,14 @@ def joined(
     names = sorted(
         name
         for name in found
-        if "." not in name and name in records and row_by_name(name).kind == "generator"
+        if "." not in name and name in records and get_row(name).kind == "generator"
     )
-    names = [name for name in names if row_by_name(name).family != "mixture"]
-    accuracy = np.array([estimate(records[name]).mean for name in names])
+    names = [name for name in names if get_row(name).family != "mixture"]
+    accuracy = np.array([records[name].accuracy().mean for name in names])
     return (
         names,
         accuracy,
-        {
-            k: np.array([found[name][0]["results"][k]["value"] for name in names])
-            for k in PROPERTIES
-        },
+        {k: np.array([found[name][0].value(k).value for name in names]) for k in PROPERTIES},
     )
 
 
@@ -628,20 +630,18 @@ def properties_figure(
     axis: Axes
     for axis, k in zip(axes[0], shown, strict=True):
         for name, x, y in zip(names, values[k], accuracy, strict=True):
-            axis.plot(
-                x, 100 * y, "o", color=figures.COLOURS[row_by_name(name).family], markersize=7
-            )
+            axis.plot(x, 100 * y, "o", color=figures.COLOURS[get_row(name).family], markersize=7)
         if "real" in found and "real" in records:
             axis.plot(
-                found["real"][0]["results"][k]["value"],
-                100 * estimate(records["real"]).mean,
+                found["real"][0].value(k).value,
+                100 * records["real"].accuracy().mean,
                 "*",
                 color=figures.COLOURS["real"],
                 markersize=12,
             )
         axis.set_xlabel(PROPERTIES[k], fontsize=9)
     axes[0][0].set_ylabel("top-1, %")
-    families = dict.fromkeys(row_by_name(name).family for name in names)
+    families = dict.fromkeys(get_row(name).family for name in names)
     handles = [
         axes[0][0].plot([], [], "o", color=figures.COLOURS[f], label=f.replace("_", " "))[0]
         for f in families
@@ -654,7 +654,7 @@ def properties_figure(
         fontsize=9,
         frameon=False,
     )
-    said = "; ".join(f"{row_by_name(name).title} {100 * y:.1f} %: " + ", ".join(f"{PROPERTIES[k]} {values[k][i]:.3g}" for k in shown)
+    said = "; ".join(f"{get_row(name).title} {100 * y:.1f} %: " + ", ".join(f"{PROPERTIES[k]} {values[k][i]:.3g}" for k in shown)
                      for i, (name, y) in enumerate(zip(names, accuracy, strict=True)))  # fmt: skip
     return figures.svg(
         figure,
@@ -665,10 +665,10 @@ def properties_figure(
 
 def twins_figure() -> figures.Shown:
     """Accuracies of the same row and seed on two kinds of device, one against the other: a mark per pair, colour by family; on the line they agree."""
-    pairs = records.twins()
+    pairs = store.device_pairs()
     figure, axis = figures.new(width=4.6, height=4.2)
-    x, y = ([100 * inference.metric(pair[i])["top1"] for pair in pairs] for i in (0, 1))
-    families = [row_by_name(first["row"]).family for first, _ in pairs]
+    x, y = ([100 * pair[i].main.top1 for pair in pairs] for i in (0, 1))
+    families = [get_row(first.row).family for first, _ in pairs]
     for family in dict.fromkeys(families):
         mine = [i for i, f in enumerate(families) if f == family]
         axis.plot(
@@ -684,7 +684,7 @@ def twins_figure() -> figures.Shown:
     axis.set_ylabel("top-1 on a GPU, %")
     axis.legend(labelcolor=figures.INK, fontsize=8, frameon=False, ncols=2)
     said = "; ".join(
-        f"{row_by_name(first['row']).title} seed {first['spec']['seed']}: {a:.1f} and {b:.1f}"
+        f"{get_row(first.row).title} seed {first.seed}: {a:.1f} and {b:.1f}"
         for (first, _), a, b in zip(pairs, x, y, strict=True)
     )
     return figures.svg(
@@ -696,17 +696,15 @@ def twins_figure() -> figures.Shown:
 
 def twins_table() -> figures.Shown:
     """How far the same run lies apart on two devices, beside how far runs of one row do that differ in their seed."""
-    pairs, rows = records.twins(), dict[str, list[float]]()
-    apart = np.array(
-        [inference.metric(twin)["top1"] - inference.metric(first)["top1"] for first, twin in pairs]
-    )
-    for r in records.read_all():
-        if row_by_name(r["row"]).trained:
-            rows.setdefault(r["row"], []).append(inference.metric(r)["top1"])
+    pairs, rows = store.device_pairs(), dict[str, list[float]]()
+    apart = np.array([twin.main.top1 - first.main.top1 for first, twin in pairs])
+    for r in store.committed():
+        if get_row(r.row).trained:
+            rows.setdefault(r.row, []).append(r.main.top1)
     seeds = stats.pooled(rows.values())
     mean, low, high = intervals.paired_t(apart)
-    n = int(np.median([inference.metric(first)["n"] for first, _ in pairs]))
-    p = float(np.mean([inference.metric(first)["top1"] for first, _ in pairs]))
+    n = int(np.median([first.main.n for first, _ in pairs]))
+    p = float(np.mean([first.main.top1 for first, _ in pairs]))
     body = [
         [
             "the same run on two devices: mean difference",

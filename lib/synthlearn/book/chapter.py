@@ -18,10 +18,11 @@ from ..core import files, stats
 from ..core.errors import DataError
 from ..data import datasets
 from ..measure import metrics
-from ..study import Profile, claims, inference, rows, run
-from ..study.inference import difference, estimate, metric
-from ..study.profiles import defaults, is_study
-from ..study.rows import row as row_by_name
+from ..study import Profile, Runs, all_rows, claims, get_row
+from ..study.jobs import baseline
+from ..study.profiles import defaults
+from ..study.provenance import commit
+from ..study.records import PRIMARY
 from ..study.rules import Evidence
 from . import figures
 
@@ -34,13 +35,13 @@ ATTRIBUTE = (
 )
 FOREIGN_TAG = re.compile(rf"<(?!/?(?:a|b|br|code|details|i|small|span|summary)(?:{ATTRIBUTE})*>)")
 SECONDARY = ("fc7_linear", "fc6_knn", "fc6_linear_bn")
-Records = dict[str, list[dict[str, Any]]]
+Records = dict[str, Runs]
 
 
 def published(path: str = "book/published.json") -> dict[str, dict[str, Any]]:
     """The paper's numbers by row: value in per cent, protocol, source mark."""
     return {
-        entry["row"]: entry
+        entry.row: entry
         for entry in json.loads((files.root() / path).read_text(encoding="utf-8"))["rows"]
     }
 
@@ -164,7 +165,7 @@ def recorded(text: str, name: str, profile: Profile) -> str:
     """A number or title of a row as a link to the list of records, where these are committed."""
     return (
         f"<a class='number' href='94_records.html#{html.escape(name)}'>{text}</a>"
-        if is_study(profile) and profile.name == claims.deciding()
+        if profile.is_study and profile.name == claims.deciding()
         else text
     )
 
@@ -174,20 +175,9 @@ def points(e: stats.Estimate) -> str:
     return f"{100 * e.mean:+.1f} <small>[{100 * e.low:+.1f}, {100 * e.high:+.1f}]</small>"
 
 
-def baseline(profile: Profile, name: str = "random") -> list[dict[str, Any]]:
-    """Runs of another chapter's row that this one compares with."""
-    row = row_by_name(name)
-    return run.runs(row, profile) or [
-        run.record(row, profile, seed) for seed in range(row.profile(profile).seeds)
-    ]
-
-
-def secondary(found: Sequence[dict[str, Any]]) -> list[str]:
-    """Cells of the further measurements, a dash where a row has none."""
-    return [
-        interval(estimate(found, name)) if name in found[0]["results"] else "–"
-        for name in SECONDARY
-    ]
+def secondary(runs: Runs) -> list[str]:
+    """Cells of the further probes, a dash where a row has none."""
+    return [interval(runs.accuracy(p)) if p in runs.first.results else "–" for p in SECONDARY]
 
 
 def results(found: Records, profile: Profile) -> figures.Shown:
@@ -195,8 +185,8 @@ def results(found: Records, profile: Profile) -> figures.Shown:
     paper, random = published(), found.get("random") or baseline(profile)
     body = []
     for name, mine in found.items():
-        row, e = row_by_name(name), estimate(mine)
-        gain = difference(mine, random)
+        row, e = get_row(name), mine.accuracy()
+        gain = mine.difference(random)
         entry = paper.get(row.published or "")
         cells = [
             html.escape(row.title),
@@ -211,7 +201,7 @@ def results(found: Records, profile: Profile) -> figures.Shown:
                 f"<span class='paper'>◇ {entry['value']}</span>" if entry else "–",
             ]
         )
-    n = metric(next(iter(found.values()))[0])["n"]
+    n = next(iter(found.values())).first.main.n
     return table(
         [
             "source",
@@ -232,17 +222,17 @@ def results(found: Records, profile: Profile) -> figures.Shown:
 def gains(found: Records, profile: Profile) -> figures.Shown:
     """Gain over the random encoder by every measurement."""
     random, body = found.get("random") or baseline(profile), []
-    of_random = runs_of(estimate(random))
+    of_random = runs_of(random.accuracy())
     for name, mine in found.items():
-        for measurement in (inference.PRIMARY, *SECONDARY):
-            if name != "random" and measurement in mine[0]["results"]:
-                e = difference(mine, random, measurement)
+        for measurement in (PRIMARY, *SECONDARY):
+            if name != "random" and measurement in mine[0].results:
+                e = mine.difference(random, measurement)
                 body.append(
                     [
-                        html.escape(row_by_name(name).title),
+                        html.escape(get_row(name).title),
                         measurement.replace("_", " "),
                         points(e),
-                        runs_of(estimate(mine)),
+                        runs_of(mine.accuracy()),
                         of_random,
                     ]
                 )
@@ -252,7 +242,7 @@ def gains(found: Records, profile: Profile) -> figures.Shown:
 
 def over(found: Records) -> str:
     """What the intervals of some rows are over."""
-    kinds = dict.fromkeys(estimate(mine).over for mine in found.values())
+    kinds = dict.fromkeys(mine.accuracy().over for mine in found.values())
     return " or ".join(kinds) + (
         " alone, as nothing is known of how far runs lie apart" if list(kinds) == ["images"] else ""
     )
@@ -262,7 +252,7 @@ def accuracy_figure(found: Records, profile: Profile) -> figures.Shown:
     """The same numbers as a picture."""
     paper, lines = published(), []
     for name, mine in found.items():
-        row, e = row_by_name(name), estimate(mine)
+        row, e = get_row(name), mine.accuracy()
         value = paper[row.published]["value"] if row.published else None
         lines.append(
             {
@@ -274,10 +264,9 @@ def accuracy_figure(found: Records, profile: Profile) -> figures.Shown:
                 "published": value,
             }
         )
-    floor = estimate(found.get("random") or baseline(profile)).mean
+    floor = (found.get("random") or baseline(profile)).accuracy().mean
     said = "; ".join(
-        f"{row_by_name(name).title} {percent(estimate(mine).mean)} %"
-        for name, mine in found.items()
+        f"{get_row(name).title} {percent(mine.accuracy().mean)} %" for name, mine in found.items()
     )
     alt = f"Accuracy with intervals. {said}; random encoder {percent(floor)} %."
     return figures.accuracies(
@@ -297,30 +286,28 @@ def chance(data: str) -> float | None:
 
 def styles(found: Records) -> dict[str, tuple[str, str]]:
     """Colour and label of each row."""
-    return {
-        name: (figures.COLOURS[row_by_name(name).family], row_by_name(name).title) for name in found
-    }
+    return {name: (figures.COLOURS[get_row(name).family], get_row(name).title) for name in found}
 
 
 def training(found: Records) -> figures.Shown:
     """Loss and its terms over training, for the rows that were trained: the terms that all of them have."""
-    trained = {name: mine for name, mine in found.items() if mine[0]["curves"]}
+    trained = {name: mine for name, mine in found.items() if mine[0].curves}
     terms = [
         term
         for term in ("loss", "align", "uniform", "above_floor")
-        if all(term in mine[0]["curves"] for mine in trained.values())
+        if all(term in mine[0].curves for mine in trained.values())
     ]
     lines = dict(
         zip(trained, itertools.cycle(figures.LINES), strict=False)
     )  # a chapter's rows are one family: its colour would not tell them apart
     last = "; ".join(
-        f"{row_by_name(name).title} ends at loss {np.mean([r['curves']['loss'][-1] for r in mine]):.2f}"
+        f"{get_row(name).title} ends at loss {np.mean([run.curves['loss'][-1] for run in mine]):.2f}"
         for name, mine in trained.items()
     )
     return figures.curves(
         trained,
         terms,
-        {name: (lines[name], row_by_name(name).title) for name in trained},
+        {name: (lines[name], get_row(name).title) for name in trained},
         f"Training curves. {last}.",
         f"Training: the loss and its terms, mean over runs. {last_batches(trained)}".strip(),
     )
@@ -329,10 +316,11 @@ def training(found: Records) -> figures.Shown:
 def last_batches(found: Records) -> str:
     """What the last, smaller batch of an epoch does to curves, for a caption; empty where all batches are alike."""
     ends: dict[tuple[int, int], int] = {}
-    for spec in (mine[0]["spec"] for mine in found.values()):
-        n, batch = spec["source"]["n_images"], spec["optimisation"]["batch_size"]
-        kept = spec["optimisation"].get("last_batch", "kept") == "kept"
-        if kept and "images_per_caption" not in spec["method"] and n > batch and n % batch >= 2:
+    for spec in (mine[0].spec for mine in found.values()):
+        assert spec.source is not None
+        n, batch = spec.source.n_images, spec.batch_size
+        whole = not spec.keeps_last_batch or spec.images_per_caption
+        if not whole and n > batch and n % batch >= 2:
             ends[n, batch] = n % batch
     told = [
         f"An epoch of {n:,} images ends with a batch of {last} instead of {batch}, with batch statistics of its own: "
@@ -342,12 +330,12 @@ def last_batches(found: Records) -> str:
     return " ".join(told)
 
 
-def first_layer(found: Records, **more: list[dict[str, Any]]) -> figures.Shown:
+def first_layer(found: Records, **more: Runs) -> figures.Shown:
     """First-layer filters of seed 0 of each row."""
     shown = {
-        row_by_name(name).title: run.read_filters(mine[0])
+        get_row(name).title: mine[0].filters
         for name, mine in {**found, **more}.items()
-        if "filters" in mine[0]
+        if mine[0].filters is not None
     }
     return figures.filters(
         shown,
@@ -410,12 +398,10 @@ def _verdict(claim: claims.Claim) -> str:
     if claim.untested:
         return f"{cell}<br><small>{html.escape(claim.untested)}</small>"
     if claim.verdict == "not tested":
-        failed = [e for e in claim.evidence if e.control and e.verdict != "supported"]
+        failed = [e for e in claim.pieces if e.control and e.verdict != "supported"]
         return f"{cell}<br><small>{'its control fails' if failed else 'not all of it is recorded'}</small>"
     if claim.verdict == "undecided":
-        way = (
-            "contradict" if any(e.away < 0 for e in claim.evidence if not e.control) else "support"
-        )
+        way = "contradict" if any(e.away < 0 for e in claim.pieces if not e.control) else "support"
         settles = (
             f"{claim.needed:,} runs of each row would settle it, and {way} it, if it is as it looks"
             if claim.needed
@@ -429,13 +415,13 @@ def _evidence(claim: claims.Claim, chapter: str) -> str:
     """The evidence line by line; a chapter's own first, the rest folded, and told how many of how many they are."""
     own = [
         e
-        for e in claim.evidence
+        for e in claim.pieces
         if not chapter or not e.rows or any(_tells(chapter, name) for name in e.rows)
-    ] or list(claim.evidence)
-    rest = [e for e in claim.evidence if e not in own]
+    ] or list(claim.pieces)
+    rest = [e for e in claim.pieces if e not in own]
     lines, others = (("<br>".join(map(_line, part))) for part in (own, rest))
     if rest:
-        said = f"<small>this page: {len(own)} of its {counted(len(claim.evidence), 'comparison')}</small><br>"
+        said = f"<small>this page: {len(own)} of its {counted(len(claim.pieces), 'comparison')}</small><br>"
         return f"{said}{lines}<details><summary>the others: {_counts(rest)}</summary>{others}</details>"
     if len(own) > SHOWN_PAIRS:
         return f"<details><summary>{counted(len(own), 'comparison')}: {_counts(own)}</summary>{lines}</details>"
@@ -443,7 +429,7 @@ def _evidence(claim: claims.Claim, chapter: str) -> str:
 
 
 def _tells(chapter: str, name: str) -> bool:
-    return name in rows() and row_by_name(name).chapter == chapter
+    return name in all_rows() and get_row(name).chapter == chapter
 
 
 def _counts(found: Sequence[Evidence]) -> str:
@@ -468,11 +454,11 @@ def provenance(profile: Profile, found: Records) -> figures.Shown:
     parts = {
         "profile": profile.name,
         "data": profile.data,
-        "page made at commit": run.commit("notebooks", "book", "workflow"),
+        "page made at commit": commit("notebooks", "book", "workflow"),
     }
     if flat:
         made = {
-            field: sorted({r["provenance"][field] for r in flat})
+            field: sorted({getattr(r.provenance, field) for r in flat})
             for field in ("code", "device", "python", "torch")
         }
         parts |= {
@@ -480,8 +466,8 @@ def provenance(profile: Profile, found: Records) -> figures.Shown:
             "device": ", ".join(made["device"]),
             "Python": ", ".join(made["python"]),
             "torch": ", ".join(made["torch"]),
-            "runs": f"{len(flat)} in {sum(r['cost']['wall_seconds'] for r in flat) / 60:.1f} min",
-            "seeds": ", ".join(str(s) for s in sorted({r["spec"]["seed"] for r in flat})),
+            "runs": f"{len(flat)} in {sum(r.cost.wall_seconds for r in flat) / 60:.1f} min",
+            "seeds": ", ".join(str(s) for s in sorted({r.seed for r in flat})),
         }
     parts["this page"] = f"{time.perf_counter() - _began:.0f} s"
     line = " · ".join(f"{name} {value}" for name, value in parts.items())
@@ -494,19 +480,19 @@ def sensitivity(profile: Profile, names: Sequence[str], variant: str) -> figures
     for name in names:
         usual, other = baseline(profile, name), baseline(profile, f"{name}.{variant}")
         cells = [
-            recorded(interval(estimate(mine)), mine[0]["row"], profile) for mine in (usual, other)
+            recorded(interval(mine.accuracy()), mine.first.row, profile) for mine in (usual, other)
         ]
         body.append(
             [
-                html.escape(row_by_name(name).title),
+                html.escape(get_row(name).title),
                 *cells,
-                points(difference(other, usual)),
-                *(runs_of(estimate(mine)) for mine in (usual, other)),
+                points(other.difference(usual)),
+                *(runs_of(mine.accuracy()) for mine in (usual, other)),
             ]
         )
     changed = ", ".join(
         f"{key} = {value}"
-        for key, value in row_by_name(f"{names[0]}.{variant}").overrides
+        for key, value in get_row(f"{names[0]}.{variant}").overrides.items()
         if key != "seeds"
     )
     header = [

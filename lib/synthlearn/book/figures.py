@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ..core.errors import ParameterError
 from ..core.image import to_tiles
+from ..study import Runs
 
 # Okabe and Ito's colours, readable for colour-blind eyes and on light and dark ground; one per family
 COLOURS = {
@@ -156,7 +157,7 @@ def filters(weights: dict[str, np.ndarray], alt: str, caption: str = "") -> Show
 
 
 def curves(
-    records: Mapping[str, Sequence[dict[str, Any]]],
+    records: Mapping[str, Runs],
     names: Sequence[str],
     styles: dict[str, tuple[str, str]],
     alt: str,
@@ -171,8 +172,8 @@ def curves(
     lines = {row: next(dashes) for row in records}
     for axis, name in zip(axes[0], names, strict=True):
         for row, found in records.items():
-            steps = found[0]["curves"]["step"]
-            values = np.mean([r["curves"][name] for r in found], axis=0)
+            steps = found[0].curves["step"]
+            values = np.mean([r.curves[name] for r in found], axis=0)
             colour, label = styles[row]
             axis.plot(steps, values, color=colour, linestyle=lines[row], label=label)
         axis.set_title(name.replace("_", " "), fontsize=11, color=INK)

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..core import files
 from ..core.errors import DataError
-from ..measure.base import MEASUREMENTS, Part
+from ..measure.base import MEASUREMENTS, Accuracy, Part, Value
 
 SCHEMA = 1
 REMEDY = "restore it from git, or delete it and run the row again"
@@ -27,6 +27,8 @@ PRIMARY = "fc6_linear"  # the papers' main probe
 MAIN_PROBES = (PRIMARY, "pooled_linear", "linear")
 MAIN = "main"  # stands for the first of them
 Json = Mapping[str, Any]
+R = TypeVar("R", bound="Record")
+P = TypeVar("P", bound=Part)
 
 
 def pack(flags: np.ndarray) -> str:
@@ -324,6 +326,20 @@ class MeasurementRecord(Record):
         """Name of the measurement."""
         return self.spec.measurement
 
+    def value(self, part: str) -> Value:
+        """A part that is a value of pictures. Raises TypeError for one of another kind."""
+        return self._of(Value, part)
+
+    def accuracy(self, part: str) -> Accuracy:
+        """A part that is an accuracy. Raises TypeError for one of another kind."""
+        return self._of(Accuracy, part)
+
+    def _of(self, kind: type[P], part: str) -> P:
+        result = self.results[part]
+        if not isinstance(result, kind):
+            raise TypeError(f"{part} of {self.measurement}: is no {kind.__name__}")
+        return result
+
     def _results(self) -> dict[str, Any]:
         return {name: part.to_json() for name, part in self.results.items()}
 
@@ -342,9 +358,6 @@ class Trial(Record):
 
     def _results(self) -> dict[str, Any]:
         return {"held_out": self.held_out.to_json()}
-
-
-R = TypeVar("R", bound=Record)
 
 
 def write(path: Path, record: Record) -> None:

@@ -123,7 +123,7 @@ def _number(result: Part, field: str) -> float:
     return float(getattr(result, field))
 
 
-def _tasks(record: MeasurementRecord) -> dict[str, TaskAccuracy]:
+def tasks_of(record: MeasurementRecord) -> dict[str, TaskAccuracy]:
     """Results of a transfer measurement by task."""
     results = record.results.items()
     return {name: part for name, part in results if isinstance(part, TaskAccuracy)}
@@ -133,7 +133,7 @@ def gains(measured: Measured, names: Sequence[str]) -> Units:
     """Mean gain over chance, (top-1 − chance)/(1 − chance), of some transfer tasks; the tasks are
     fixed."""
     every = {
-        row: [[_tasks(record)[name] for name in names] for record in records]
+        row: [[tasks_of(record)[name] for name in names] for record in records]
         for row, records in measured.items()
     }
     values = {
@@ -147,13 +147,13 @@ def gains(measured: Measured, names: Sequence[str]) -> Units:
 
 def groups(measured: Measured) -> list[str]:
     """The groups of :data:`tasks.GROUPS` of which tasks were measured."""
-    there = {task.group for task in _tasks(_first(measured)).values()}
+    there = {task.group for task in tasks_of(_first(measured)).values()}
     return [name for name in tasks.GROUPS if name in there]
 
 
 def group(measured: Measured, group: str) -> Units:
     """Mean gain over chance of a group's tasks."""
-    every = _tasks(_first(measured)).items()
+    every = tasks_of(_first(measured)).items()
     return gains(measured, [name for name, task in every if task.group == group])
 
 
