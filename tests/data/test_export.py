@@ -24,7 +24,7 @@ import synthlearn as sl
 from synthlearn.__main__ import main, option
 from synthlearn.core.errors import DataError, ParameterError, SynthlearnError
 from synthlearn.core.vision import torchvision
-from synthlearn.data import export
+from synthlearn.data import card, export
 
 FORMS = ("imagefolder", "webdataset")
 
@@ -103,13 +103,13 @@ def test_png_and_webdataset_round_trip(name, tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_cards_command_makes_the_same_set(name, tmp_path):
     export.write(light(name), 2, 32, 5, tmp_path / "a")
-    card = (tmp_path / "a" / "README.md").read_text()
+    text = (tmp_path / "a" / "README.md").read_text()
     command = shlex.split(
-        re.search(r"^python -m synthlearn (.*) --out FOLDER$", card, re.M).group(1)
+        re.search(r"^python -m synthlearn (.*) --out FOLDER$", text, re.M).group(1)
     )
     assert main([*command, "--out", str(tmp_path / "b")]) == 0
     checksum = re.compile("`([0-9a-f]{64})`")
-    assert checksum.search(card).group(1) == checksum.search(
+    assert checksum.search(text).group(1) == checksum.search(
         (tmp_path / "b" / "README.md").read_text()
     ).group(1)
 
@@ -186,7 +186,7 @@ def test_damaged_files_are_made_again(form, tmp_path, monkeypatch):
         damaged = [good[name][: size // 2], b"", good[name] + b"\n"]
         damaged += [flipped(good[name], 8 * size * k // 12 + k % 8) for k in range(12)]
         for bad in damaged:
-            if name == "README.md" and export.MARK.encode() not in bad:
+            if name == "README.md" and card.MARK.encode() not in bad:
                 continue  # then it is not ours: the test of users' own cards
             (out / name).write_bytes(bad)
             write(out, form=form)
@@ -368,11 +368,11 @@ def test_the_checksums_are_those_of_the_files_and_the_card_has_theirs(tmp_path):
 
 def test_the_card_is_markdown_and_no_line_of_it_is_indented_into_code(tmp_path):
     write(tmp_path / "o", n=2, name="mixed", parts=["noise-white", "noise-perlin"])
-    card = (tmp_path / "o" / "README.md").read_text()
-    assert "convex: their weighted sum" in card and not re.search(r"^ +\S", card, re.M)
-    assert "--device" not in card
+    text = (tmp_path / "o" / "README.md").read_text()
+    assert "convex: their weighted sum" in text and not re.search(r"^ +\S", text, re.M)
+    assert "--device" not in text
     on_gpu = export._Set(light("noise-white"), 2, 8, 0, tmp_path / "g", FORMS[0], "cuda")
-    assert "--device cuda" in on_gpu._card("")
+    assert "--device cuda" in card.markdown(on_gpu.generator, on_gpu.described, "", "sums")
 
 
 NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
@@ -384,7 +384,7 @@ TABLES = st.lists(VALUES, max_size=3) | st.dictionaries(st.text(), VALUES, max_s
 @settings(max_examples=60, deadline=None)
 @given(VALUES | TABLES)
 def test_the_cards_options_are_read_as_they_are(value):
-    word = f"x={export._word(value)}"
+    word = f"x={card._word(value)}"
     assert shlex.split(shlex.quote(word)) == [word] and "\n" not in word
     name, read = option(word)
     assert (name, read, type(read)) == ("x", value, type(value))

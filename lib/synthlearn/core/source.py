@@ -41,6 +41,11 @@ class Source:
         """Classes of pictures by index: int64 (n,). Raises ParameterError where there are none."""
         raise ParameterError(f"{self.name}: {CLASSLESS}")
 
+    @property
+    def labelled(self) -> bool:
+        """Whether its pictures have classes."""
+        return type(self).labels is not Source.labels
+
     def texts(self) -> tuple[str, ...]:
         """Captions by number, for pictures whose classes are captions; else none."""
         return ()

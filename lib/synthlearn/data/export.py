@@ -11,12 +11,10 @@ import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
-import inspect
 import io
 import json
 import os
 import re
-import shlex
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -29,14 +27,15 @@ from torch import Tensor
 from ..core import files, progress
 from ..core.errors import DataError, ParameterError
 from ..generators import Generator
+from . import card
 
 FORMS = ("imagefolder", "webdataset")
-SHARD = 1000  # pictures in a shard
-BATCH = 64  # pictures at most that each thread paints before they are written
+SHARD = 1000  # pictures in a shard; chosen here
+BATCH = 64  # pictures at most that each thread paints before they are written; chosen here
 MOST = 10**8  # names have eight digits, so that their order is that of the pictures
-LICENCE = "CC0-1.0"  # of the pictures
-LABEL, SUMS, CARDS = "generator.json", "generator.sha256", ("README.md", "generator.md")
-MARK = "<!-- data card by synthlearn: `generate` writes it anew where this line stands -->"
+LABEL = "generator.json"  # the identity of the set and the number of its pictures
+SUMS = "generator.sha256"  # checksums of files
+CARDS = ("README.md", "generator.md")  # names of the card; the second where the first is a user's
 REMEDY = "choose another folder, or delete this one and run the command again"
 
 
@@ -62,6 +61,13 @@ def write(
     Raises: ParameterError for a parameter that cannot be, and when ``out`` holds another set, more
     pictures of this one, or pictures of others where these would go; DataError when ``out`` cannot
     be written or its ``generator.json`` is damaged.
+
+    >>> import tempfile, synthlearn as sl
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     out = Path(folder) / "noise"
+    ...     line = write(sl.generator("noise-white"), 3, 16, seed=0, out=out)
+    ...     sorted(path.name for path in out.rglob("*.png"))
+    ['00000000.png', '00000001.png', '00000002.png']
     """
     if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST:
         raise ParameterError(f"n = {n!r}: must be 1 or more, and at most {MOST:,}")
@@ -75,13 +81,13 @@ def write(
             exported = _Set(generator, n, size, seed, out, form, device)
             with progress.bar(n, generator.name, "image") as bar:
                 exported.write(bar)
-            card = exported.write_card()
+            remark = exported.write_card()
     except BaseException:
         if new:
             with contextlib.suppress(OSError):
                 out.rmdir()  # nothing was written: leave no empty folder behind
         raise
-    return f"{out}: {n} pictures of {generator.name}, {size}×{size}, seed {seed}{card}"
+    return f"{out}: {n} pictures of {generator.name}, {size}×{size}, seed {seed}{remark}"
 
 
 @dataclasses.dataclass
@@ -97,7 +103,7 @@ class _Set:
     device: str
 
     def __post_init__(self) -> None:
-        self.classes = getattr(self.generator, "labels", None)
+        self.labelled = self.generator.labelled
         described = {
             **self.generator.spec(),
             "size": self.size,
@@ -106,10 +112,10 @@ class _Set:
             "format": self.form,
             "device": torch.device(self.device).type,  # a GPU rounds in its own way
             "synthlearn": importlib.metadata.version("synthlearn"),
-            "license": LICENCE,
+            "license": card.LICENCE,
         }
         self.described = json.loads(json.dumps(described))  # tuples are lists in a file
-        self.held = self._read_label()
+        self.stored = self._read_label()
         self._refuse_foreign_pictures()
         self.sums = self._read_sums()
         self.begun = False
@@ -119,62 +125,66 @@ class _Set:
         label = self.out / LABEL
         if not label.exists():
             return None
-        held = files.read_json(label, DataError, REMEDY)
-        sealed = held.pop("digest", None)
-        if sealed != files.digest(held) or type(held.get("n")) is not int:
+        stored = files.read_json(label, DataError, REMEDY)
+        sealed = stored.pop("digest", None)
+        if sealed != files.digest(stored) or type(stored.get("n")) is not int:
             raise DataError(f"{label}: damaged, or not of this version's `generate`; {REMEDY}")
-        keys = sorted(held.keys() | self.described.keys())
-        other = [k for k in keys if k != "n" and held.get(k) != self.described.get(k)]
+        keys = sorted(stored.keys() | self.described.keys())
+        other = [k for k in keys if k != "n" and stored.get(k) != self.described.get(k)]
         if other:
             what = f"holds another set ({label} says which: another {', '.join(other)})"
             raise ParameterError(f"out = {str(self.out)!r}: {what}; choose another folder")
-        if held["n"] > self.n:
-            what = f"{self.out} is of {held['n']} pictures of this set, and none is removed"
-            remedy = f"ask for {held['n']} or more, or choose another folder"
+        if stored["n"] > self.n:
+            what = f"{self.out} is of {stored['n']} pictures of this set, and none is removed"
+            remedy = f"ask for {stored['n']} or more, or choose another folder"
             raise ParameterError(f"n = {self.n}: {what}; {remedy}")
-        return held
+        return stored
 
     def _refuse_foreign_pictures(self) -> None:
         """Raise ParameterError for what a reader of the set would take for a part of it."""
         if self.form == "imagefolder":
-            Image.init()  # fills EXTENSION
-            below = (path.relative_to(self.out) for path in (self.out / "train").rglob("*"))
-            seen = {
-                path
-                for path in below
-                if path.suffix.lower() in Image.EXTENSION
-                or ((self.out / path).is_dir() and (self.out / path).is_symlink())
-            }
-            found = {path.as_posix() for path in seen if "/." not in f"/{path.as_posix()}"}
-            stems = (re.fullmatch(r".*/(\d{8})\.png", name) for name in found)
+            paths = self._pictures_of_train()
+            stems = (re.fullmatch(r".*/(\d{8})\.png", path) for path in paths)
             own = set(self._names([int(m[1]) for m in stems if m and int(m[1]) < self.n]))
+            self._refuse_links()
         else:
-            found = {path.name for path in self.out.glob("shard-*.tar")}
+            paths = {path.name for path in self.out.glob("shard-*.tar")}
             own = set(self._shards())
-        for folder in (
-            (Path("train"), Path("train", self.generator.name))
-            if self.form == "imagefolder"
-            else ()
-        ):
-            if os.path.lexists(self.out / folder) and (
-                (self.out / folder).is_symlink() or not (self.out / folder).is_dir()
-            ):
+        if self.stored is None:
+            own = set()
+            paths |= {SUMS} if os.path.lexists(self.out / SUMS) else set()
+        if paths - own:
+            no_label = f"there, and no {LABEL} that says what it is"
+            why = "not of this set" if self.stored else no_label
+            remedy = "choose another folder, or move it away"
+            raise ParameterError(f"out = {str(self.out)!r}: {min(paths - own)} is {why}; {remedy}")
+
+    def _pictures_of_train(self) -> set[str]:
+        """Pictures and linked folders below ``train``, hidden ones left out."""
+        Image.init()  # fills EXTENSION
+        below = (path.relative_to(self.out) for path in (self.out / "train").rglob("*"))
+        seen = {
+            path.as_posix()
+            for path in below
+            if path.suffix.lower() in Image.EXTENSION
+            or ((self.out / path).is_dir() and (self.out / path).is_symlink())
+        }
+        return {path for path in seen if "/." not in f"/{path}"}
+
+    def _refuse_links(self) -> None:
+        """Raise ParameterError for a link, or a file, in place of a folder of pictures."""
+        for folder in (Path("train"), Path("train", self.generator.name)):
+            path = self.out / folder
+            if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
                 why = "a link or no folder, and pictures would go there"
                 remedy = "choose another folder, or move it away"
                 raise ParameterError(f"out = {str(self.out)!r}: {folder} is {why}; {remedy}")
-        if self.held is None:
-            own = set()
-            found |= {SUMS} if os.path.lexists(self.out / SUMS) else set()
-        if found - own:
-            why = "not of this set" if self.held else f"there, and no {LABEL} that says what it is"
-            remedy = "choose another folder, or move it away"
-            raise ParameterError(f"out = {str(self.out)!r}: {min(found - own)} is {why}; {remedy}")
 
     def _names(self, index: Sequence[int]) -> list[str]:
         """Files of pictures in an ImageFolder, relative to the folder."""
-        if self.classes is None:
+        if not self.labelled:
             return [f"train/{self.generator.name}/{i:08d}.png" for i in index]
-        classes = self.classes(torch.tensor(index, dtype=torch.int64)).tolist()
+        classes = self.generator.labels(torch.tensor(index, dtype=torch.int64)).tolist()
         return [f"train/{c:08d}/{i:08d}.png" for i, c in zip(index, classes, strict=True)]
 
     def _shards(self) -> dict[str, range]:
@@ -210,9 +220,9 @@ class _Set:
         if self.begun:
             return
         self.begun = True
-        if self.held != self.described:
-            for card in filter(self._ours, CARDS):  # of fewer pictures
-                (self.out / card).unlink(missing_ok=True)
+        if self.stored != self.described:
+            for name in filter(self._ours, CARDS):  # of fewer pictures
+                (self.out / name).unlink(missing_ok=True)
             sealed = {**self.described, "digest": files.digest(self.described)}
             files.write_json(self.out / LABEL, sealed)
         self._write_sums(self.sums)
@@ -234,7 +244,7 @@ class _Set:
             yield from map(_png, pictures)
 
     def write(self, bar: Any) -> None:
-        """Write what is missing or damaged; ``bar`` moves with each picture."""
+        """Write what is missing or damaged; ``bar`` counts each picture."""
         if self.form == "imagefolder":
             for index in self._parts():
                 self._write_pictures(index, bar)
@@ -256,7 +266,7 @@ class _Set:
             bar.update()
 
     def _write_shard(self, name: str, index: range, bar: Any) -> None:
-        classes = None if self.classes is None else self.classes(torch.tensor(index)).tolist()
+        classes = self.generator.labels(torch.tensor(index)).tolist() if self.labelled else None
         kinds = ("png",) if classes is None else ("cls", "png")
         if self._holds(name):
             with tarfile.open(self.out / name) as archive:  # shorter where n was smaller
@@ -278,63 +288,20 @@ class _Set:
         pictures = self.form == "imagefolder"
         checksum = self._write_sums(self._names(range(self.n)) if pictures else self._shards())
         for name in filter(self._ours, CARDS):
-            files.write_text(self.out / name, self._card(checksum))
+            files.write_text(
+                self.out / name, card.markdown(self.generator, self.described, checksum, SUMS)
+            )
             return "" if name == CARDS[0] else f"; {CARDS[0]} is yours, the card is {name}"
         return f"; {' and '.join(CARDS)} are yours, so there is no card"
 
-    def _ours(self, card: str) -> bool:
+    def _ours(self, name: str) -> bool:
         """Whether a card is ours, or none is there: a user's own is left alone."""
-        path = self.out / card
+        path = self.out / name
         if not os.path.lexists(path):
             return True
         if path.is_symlink() or not path.is_file():
             return False
-        return MARK in path.read_text(encoding="utf-8", errors="replace")
-
-    def _card(self, checksum: str) -> str:
-        """Markdown: what the pictures are, how to make them again to the bit, their licence."""
-        g = self.generator
-        version, device = self.described["synthlearn"], self.described["device"]
-        made_by = f"synthlearn {version}, torch {torch.__version__}, on a {device}"
-        options = dataclasses.asdict(g.options)
-        words = (shlex.quote(f"{name}={_word(value)}") for name, value in options.items())
-        arguments = "".join(f" --option {word}" for word in words)
-        arguments += "" if self.device == "cpu" else f" --device {self.device}"
-        place = "the folder" if self.form == "imagefolder" else "the .cls member"
-        classes = "" if self.classes is None else f"| class of a picture | {place} of each |\n"
-        return f"""---
-license: {LICENCE.lower()}
----
-{MARK}
-# {g.name}, {self.n:,} pictures of {self.size} × {self.size}
-
-{inspect.cleandoc(type(g).__doc__ or "")}
-
-| | |
-|---|---|
-| generator | {g.name}, revision {g.revision} |
-| seed, pictures, side, format | {self.seed}, {self.n}, {self.size}, {self.form} |
-{classes}| made by | {made_by} |
-| SHA-256 of `{SUMS}`, the checksums of all files | `{checksum}` |
-| licence of the pictures | {LICENCE}: no rights reserved |
-
-Options:
-
-```json
-{json.dumps(options, ensure_ascii=False)}
-```
-
-Picture i is a function of generator, options, seed, i and size alone. On one kind of processor
-this gives the same bytes again, and `sha256sum -c {SUMS}` compares them:
-
-```bash
-python -m synthlearn generate --generator {g.name} --n {self.n} --size {self.size} \
---seed {self.seed} --format {self.form}{arguments} --out FOLDER
-```
-
-To cite it, name generator, revision, options, seed and version, and the paper that the generator
-follows.
-"""
+        return card.MARK in path.read_text(encoding="utf-8", errors="replace")
 
 
 def _png(picture: Tensor) -> bytes:
@@ -347,13 +314,3 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     entry = tarfile.TarInfo(name)
     entry.size = len(content)
     archive.addfile(entry, io.BytesIO(content))
-
-
-def _word(value: Any) -> str:
-    """An option's value in one line, as ``--option NAME=VALUE`` reads it: JSON, or a word."""
-    if not isinstance(value, str) or not value.isprintable() or not value:
-        return json.dumps(value)
-    with contextlib.suppress(ValueError):
-        json.loads(value)
-        return json.dumps(value)  # "1" would be read as a number
-    return value
