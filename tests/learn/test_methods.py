@@ -18,7 +18,6 @@ from synthlearn import generator as make_generator
 from synthlearn.core import rng
 from synthlearn.core.augment import Augmentation
 from synthlearn.core.errors import ParameterError
-from synthlearn.data import stream
 from synthlearn.learn import methods
 from synthlearn.learn.encoders import SmallAlexNet
 from synthlearn.learn.losses import info_nce, multi_positive, nt_xent, sup_con
@@ -216,7 +215,7 @@ def test_supervised_head_starts_at_log_classes_and_learns_a_separable_set():
 def test_every_method_goes_on_where_it_was(name, tmp_path, monkeypatch):
     monkeypatch.setattr("synthlearn.learn.checkpoint.SECONDS", 0.0)
     source = make_generator("fractals-fractaldb", categories=3, points=200)
-    images, labels = source.sample(range(24), 32), stream.labels(source, 24)
+    images, labels = source.sample(range(24), 32), source.labels(range(24))
 
     def run(checkpoint=None, stop=None):
         def interrupt(step):
@@ -339,7 +338,7 @@ def test_methods_and_options_that_do_not_exist_are_named():
     ):
         methods.spec("simclr", {"temperature": -1})
     with pytest.raises(ParameterError, match="its pictures have no classes"):
-        stream.labels(make_generator("noise-white"), 4)
+        make_generator("noise-white").labels(range(4))
     with pytest.raises(ParameterError, match="this method needs the classes"):
         Supervised(small())
     options = {"alpha": 2.0, "t": 2.0, "uniform_weight": 3.0}
