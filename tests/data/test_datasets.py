@@ -504,7 +504,7 @@ def test_indices_are_whole_and_not_negative(source, index, coloured):
         with pytest.raises(ParameterError, match="must be a whole number|must be whole numbers"):
             source.labels([0, index])
     assert torch.equal(
-        source.sample(torch.tensor([1, 0]), 32), source.sample([np.int64(1), 0.0], 32)
+        source.sample(torch.tensor([1, 0]), 32), source.sample([np.int64(1), 0], 32)
     )
 
 

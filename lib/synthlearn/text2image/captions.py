@@ -1,9 +1,12 @@
-"""Captions of real images, from their labels and colours: what a text-to-image model is told, and how much of the labels that gives away."""
+"""Captions of real images, from their labels and colours.
+
+They are what a text-to-image model is given; how much they tell of the labels is computed too.
+"""
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from functools import cache
+from dataclasses import asdict, dataclass, fields
+from functools import cache, cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,33 +18,27 @@ from ..core.errors import ParameterError
 from ..core.image import SIZES, area_resize, luma, resize
 from ..core.options import Options, as_indices, build, check_device, whole
 from ..core.source import Source
-from ..data import datasets, image_set
-from ..data.image_set import ImageSet
-from ..data.real import RealImages
+from ..data import datasets
+from ..data.image_set import ImageSet, class_balanced_order
+from ..data.real import LEAST_SIDE, RealImages
 from ..data.sources import register
 from ..learn.encoders import load as load_encoder
 
 CAPTIONS = ("named", "colour", "learned")
 TOLD = ("captions", "classes")
-HUES = (
-    "red",
-    "orange",
-    "yellow",
-    "green",
-    "cyan",
-    "blue",
-    "purple",
-    "pink",
-)  # centres 45 degrees apart, from 0
+# centres 45 degrees apart, from 0
+HUES = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
 BRIGHTNESS = ("dark", "medium", "bright")  # terciles over captions
 GREY = 0.08  # chroma, of 1, below which a colour has no hue
 GRID = 8  # colours are averaged over so many cells along a side
+LATER = ("encoder", "told")  # options that older specs lack: left out where they have the default
 STARTS = 4  # of k-means, the best is taken
 
 
 @dataclass(frozen=True)
 class Captions:
-    """A caption for every image of a set: ``ids`` int64 (n,) into ``texts``; every text has an image."""
+    """A caption for every image of a set: ``ids`` int64 (n,) into ``texts``, each of which has an
+    image."""
 
     ids: Tensor
     texts: tuple[str, ...]
@@ -51,13 +48,14 @@ def captions_of(images: ImageSet, kind: str, number: int, encoder: str = "") -> 
     """Captions of images.
 
     Args:
-        kind: "named", the class and one of number/classes groups of similar colours within it; "colour", one of ``number`` groups of similar
-            colours over all classes, in which labels have no part; "learned", one of ``number`` groups of similar features of an encoder.
+        kind: "named", the class and one of number/classes groups of similar colours within it;
+            "colour", one of ``number`` groups of similar colours over all classes, in which labels
+            have no part; "learned", one of ``number`` groups of similar features of an encoder.
         number: of captions; for "named" a multiple of the number of classes.
         encoder: file of the encoder, for "learned".
 
-    Each text is a sentence of few words: mean brightness and hue of the caption's images, the class where it is named, and a number that tells
-    apart what the other words do not.
+    Each text is a sentence of few words: mean brightness and hue of the caption's images, the class
+    where it is named, and a number that tells apart what the other words do not.
 
     Raises: ParameterError for another kind, or a number that cannot be.
     """
@@ -71,22 +69,21 @@ def captions_of(images: ImageSet, kind: str, number: int, encoder: str = "") -> 
         )
     colours = area_resize(images.images, GRID).flatten(1).double() / 255
     if kind != "named":
-        ids = torch.from_numpy(
-            _clusters(_features(images.images, encoder) if kind == "learned" else colours, number)
-        )
+        x = _features(images.images, encoder) if kind == "learned" else colours
+        ids = torch.from_numpy(_clusters(x, number))
         return Captions(ids, _texts(colours, ids, ["picture"] * number))
     each = number // classes
     ids = torch.empty(len(images), dtype=torch.int64)
     for c in range(classes):
-        mine = images.labels == c
-        ids[mine] = c * each + torch.from_numpy(_clusters(colours[mine], each))
-    return Captions(
-        ids, _texts(colours, ids, [name for name in images.classes for _ in range(each)])
-    )
+        of_class = images.labels == c
+        ids[of_class] = c * each + torch.from_numpy(_clusters(colours[of_class], each))
+    names = [name for name in images.classes for _ in range(each)]
+    return Captions(ids, _texts(colours, ids, names))
 
 
 def _features(images: Tensor, encoder: str) -> Tensor:
-    """Features of uint8 (n, 3, s, s) in an encoder's sixth layer, or its last before the projection: float64 (n, d)."""
+    """Features of uint8 (n, 3, s, s) in an encoder's sixth layer, or its last before the
+    projection: float64 (n, d)."""
     network = load_encoder(encoder)
     tap, side = network.main_tap, network.options["input_size"]
     mean, std = (torch.tensor(c).view(3, 1, 1) for c in network.normalisation)
@@ -99,24 +96,26 @@ def _features(images: Tensor, encoder: str) -> Tensor:
 
 
 def _texts(colours: Tensor, ids: Tensor, names: list[str]) -> tuple[str, ...]:
-    """Sentences for captions: colours float (n, 3·cells) in 0 … 1, ids int64 (n,), a noun for each caption."""
-    mean = torch.stack(
-        [colours[ids == k].view(-1, 3, GRID**2).mean((0, 2)) for k in range(len(names))]
-    )
-    tercile = (
-        luma(mean.view(-1, 3, 1, 1)).flatten().argsort().argsort() * len(BRIGHTNESS) // len(names)
-    )
+    """Sentences for captions.
+
+    Args:
+        colours: float (n, 3·cells) in 0 … 1. ids: int64 (n,). names: a noun for each caption.
+    """
+    cells = colours.view(-1, 3, GRID**2)
+    mean = torch.stack([cells[ids == k].mean((0, 2)) for k in range(len(names))])
+    rank = luma(mean.view(-1, 3, 1, 1)).flatten().argsort().argsort()
+    tercile = rank * len(BRIGHTNESS) // len(names)
     chroma = mean.amax(1) - mean.amin(1)
-    angle = torch.atan2(
-        3**0.5 * (mean[:, 1] - mean[:, 2]), 2 * mean[:, 0] - mean[:, 1] - mean[:, 2]
-    )
+    red, green, blue = mean.unbind(1)
+    angle = torch.atan2(3**0.5 * (green - blue), 2 * red - green - blue)
     hue = (angle / (2 * torch.pi) * len(HUES)).round().long() % len(HUES)
     seen: Counter[str] = Counter()
     texts = []
     for k, name in enumerate(names):
-        said = f"a {BRIGHTNESS[int(tercile[k])]} {'grey' if chroma[k] < GREY else HUES[int(hue[k])]} {name}"
-        seen[said] += 1
-        texts.append(f"{said} of look {seen[said]}")
+        colour = "grey" if chroma[k] < GREY else HUES[int(hue[k])]
+        text = f"a {BRIGHTNESS[int(tercile[k])]} {colour} {name}"
+        seen[text] += 1
+        texts.append(f"{text} of look {seen[text]}")
     return tuple(texts)
 
 
@@ -126,15 +125,20 @@ def _clusters(x: Tensor, number: int) -> np.ndarray:
 
     if number == 1:
         return np.zeros(len(x), np.int64)
-    found = KMeans(number, n_init=STARTS, random_state=0).fit(x.numpy()).labels_.astype(np.int64)
-    by_size = np.argsort(-np.bincount(found, minlength=number), kind="stable")
-    return np.argsort(by_size, kind="stable")[found]
+    k_means = KMeans(number, n_init=STARTS, random_state=0).fit(x.numpy())
+    cluster = k_means.labels_.astype(np.int64)
+    by_size = np.argsort(-np.bincount(cluster, minlength=number), kind="stable")
+    return np.argsort(by_size, kind="stable")[cluster]
 
 
 def mutual_information(ids: Tensor, labels: Tensor, shuffles: int = 20) -> tuple[float, float]:
-    """Bits that captions tell about labels, I(caption; label), and the mean of what shuffled captions seem to tell: the bias of the estimate.
+    """Bits that captions tell about labels, I(caption; label), and the bias of the estimate.
 
-    Both int64 (n,). What a multi-positive loss gets of the labels is about the difference.
+    The bias is the mean of what shuffled captions seem to tell; what a multi-positive loss gets of
+    the labels is about the difference.
+
+    Args:
+        ids, labels: int64 (n,).
     """
     if len(ids) != len(labels):
         raise ParameterError(f"{len(ids)} captions for {len(labels)} labels: must agree")
@@ -158,15 +162,17 @@ def mutual_information(ids: Tensor, labels: Tensor, shuffles: int = 20) -> tuple
 def captioned(
     data: str, per_class: int, kind: str, number: int, encoder: str = ""
 ) -> tuple[ImageSet, Captions]:
-    """The first images of each class of a set's training part, with captions; kept, since clusters take seconds."""
+    """The first images of each class of a set's training part, with captions; kept, since clusters
+    take seconds."""
     images = datasets.load(data, "train").first(per_class)
     return images, captions_of(images, kind, number, encoder)
 
 
 @dataclass(frozen=True)
 class CaptionOptions(Options):
-    """``data``, ``per_class``: the first images of each class of a set's training part (0: all). ``captions``, ``number``, ``encoder``: see
-    :func:`captions_of`. ``told``: what training is told of a picture, its caption or the class that most images of its caption have."""
+    """``data``, ``per_class``: the first images of each class of a set's training part (0: all).
+    ``captions``, ``number``, ``encoder``: see :func:`captions_of`. ``told``: the label of a picture
+    in training, its caption or the class that most images of its caption have."""
 
     data: str = "cifar10-20k"
     per_class: int = 1000
@@ -188,7 +194,7 @@ class CaptionOptions(Options):
 
 
 class CaptionSource(Source):
-    """A source whose pictures have captions; ``Options`` are a subclass of :class:`CaptionOptions`."""
+    """A source whose pictures have captions; its ``Options`` extend :class:`CaptionOptions`."""
 
     kind = "text2image"
     revision = 1
@@ -198,7 +204,7 @@ class CaptionSource(Source):
         """Raises: ParameterError for an option that does not exist, or cannot be."""
         self.options = build(self.Options, self.name, options)
 
-    def asked(self, indices: Iterable[int] | Tensor, size: int, seed: int, device: str) -> Tensor:
+    def checked(self, indices: Iterable[int] | Tensor, size: int, seed: int, device: str) -> Tensor:
         """Indices of asked pictures, int64 (n,) on the CPU; every subclass's ``sample`` begins so.
 
         Raises: ParameterError for an index, size, seed or device that cannot be.
@@ -208,10 +214,16 @@ class CaptionSource(Source):
         check_device(device)
         return as_indices(indices).cpu()
 
+    def resized(self, pictures: Tensor, size: int) -> Tensor:
+        """Pictures (n, 3, s, s) at a size: at most their own side, but at least LEAST_SIDE."""
+        return resize(pictures, min(size, max(pictures.shape[-1], LEAST_SIDE)))
+
     def real(self) -> tuple[ImageSet, Captions]:
         """The real images and their captions."""
-        o = self.options
-        return captioned(o.data, o.per_class, o.captions, o.number, o.encoder)
+        options = self.options
+        return captioned(
+            options.data, options.per_class, options.captions, options.number, options.encoder
+        )
 
     def texts(self) -> tuple[str, ...]:
         """The captions in words, by number."""
@@ -231,39 +243,40 @@ class CaptionSource(Source):
 
     def spec(self) -> dict[str, Any]:
         """What decides pictures and captions: JSON-able, part of a record."""
-        o = self.options
+        defaults = {field.name: field.default for field in fields(self.Options)}
         options = {
-            key: value
-            for key, value in asdict(o).items()
-            if key not in ("encoder", "told")
-            or value != self.Options.__dataclass_fields__[key].default
+            name: value
+            for name, value in asdict(self.options).items()
+            if name not in LATER or value != defaults[name]
         }
-        images = datasets.load(o.data, "train").first(o.per_class)
         return {
             "text2image": self.name,
             "options": options,
-            "sha256": images.sha256,
+            "sha256": datasets.digest(self.options.data, "train"),
             "revision": self.revision,
         }
 
 
 @register("captioned")
 class Captioned(CaptionSource):
-    """Real images with captions: what a perfect text-to-image model would give that can only repeat what it has seen. Classes take turns."""
+    """Real images with captions: what a perfect text-to-image model would give that can only repeat
+    what it has seen. Classes take turns."""
 
     name = "captioned"
 
     def labels(self, indices: Iterable[int] | Tensor) -> Tensor:
         """As of any; the class is the image's own."""
         images, captions = self.real()
-        return (images.labels if self.options.told == "classes" else captions.ids)[
-            image_set.class_balanced_order(images.labels)[as_indices(indices)]
-        ]
+        numbers = images.labels if self.options.told == "classes" else captions.ids
+        return numbers[class_balanced_order(images.labels)[as_indices(indices)]]
 
     def sample(
         self, indices: Iterable[int] | Tensor, size: int = 128, seed: int = 0, device: str = "cpu"
     ) -> Tensor:
         """Images by index, as of :class:`synthlearn.data.real.RealImages`."""
-        return RealImages(self.options.data).sample(
-            self.asked(indices, size, seed, device), size, seed, device
-        )
+        positions = self.checked(indices, size, seed, device)
+        return self._images.sample(positions, size, seed, device)
+
+    @cached_property
+    def _images(self) -> RealImages:
+        return RealImages(self.options.data)

@@ -3,9 +3,13 @@
 import torch
 from torch import Tensor
 
+CHUNK = 500  # pictures whose distances are computed together; chosen here
+
 
 def nearest(pictures: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Root-mean-square distance of each picture to the nearest image or its mirror image, 0 … 1, and that image's position.
+    """Distance of each picture to the nearest image or its mirror image, and that image's position.
+
+    The distance is the root of the mean square over pixels, 0 … 1.
 
     Args:
         pictures: uint8 (n, 3, s, s). images: uint8 (m, 3, s, s).
@@ -14,6 +18,7 @@ def nearest(pictures: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
     """
     every = torch.cat((images, images.flip(3))).flatten(1).float() / 255
     x = pictures.flatten(1).float() / 255
-    found = [torch.cdist(part, every).min(1) for part in x.split(500)]
-    distance, index = torch.cat([f.values for f in found]), torch.cat([f.indices for f in found])
+    minima = [torch.cdist(part, every).min(1) for part in x.split(CHUNK)]
+    distance = torch.cat([minimum.values for minimum in minima])
+    index = torch.cat([minimum.indices for minimum in minima])
     return distance / x.shape[1] ** 0.5, index % len(images)

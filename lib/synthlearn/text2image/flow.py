@@ -1,7 +1,9 @@
-"""Flow matching with straight paths (Lipman et al. 2023): training of the learned text-to-image model, and its denoiser.
+"""Flow matching with straight paths (Lipman et al. 2023): training of the learned text-to-image
+model, and its denoiser.
 
-x_t = (1 − t)·x₀ + t·ε, and the network learns the velocity ε − x₀. With σ = t/(1 − t) and x_σ = x_t/(1 − t) this is the same process as
-x₀ + σε, so the model is sampled, and guided, as any other denoiser here.
+x_t = (1 − t)·x₀ + t·ε, and the network learns the velocity ε − x₀. With σ = t/(1 − t) and
+x_σ = x_t/(1 − t) this is the same process as x₀ + σε, so the model is sampled, and guided, as any
+other denoiser here.
 """
 
 import itertools
@@ -24,22 +26,19 @@ from ..learn.weights import restore
 from .sampling import Denoiser, step
 from .unet import UNet
 
-FREE = 0.1  # share of pictures whose caption is withheld
-BETAS, WARM_UP, FALL = (
-    (0.9, 0.99),
-    500,
-    0.3,
-)  # of Adam; steps that climb, at most a tenth; share that falls to 0
-HALF_LIFE, RAMP = (
-    500_000,
-    0.05,
-)  # of the averaged weights, in pictures: at most so many, and at most this share of those seen (Karras et al. 2022)
+FREE = 0.1  # share of pictures whose caption is withheld; Ho & Salimans 2022
+BETAS = (0.9, 0.99)  # of Adam; chosen here
+WARM_UP = 500  # steps in which the rate climbs, at most a tenth of all; chosen here
+FALL = 0.3  # share of the steps in which it falls to 0; chosen here
+HALF_LIFE = 500_000  # of the averaged weights, in pictures, at most (Karras et al. 2022)
+RAMP = 0.05  # and at most this share of the pictures so far (Karras et al. 2022)
 POINTS = 100  # of the loss's curve
 
 
 @dataclass(frozen=True)
 class Recipe(Options):
-    """``base``, ``levels``, ``blocks``: see :class:`UNet`. ``updates``, ``batch``, ``lr``: of Adam. ``precision``: "fp32", or "bf16" by autocast."""
+    """``base``, ``levels``, ``blocks``: see :class:`UNet`. ``updates``, ``batch``, ``lr``: of Adam.
+    ``precision``: "fp32", or "bf16" by autocast."""
 
     base: int = 64
     levels: int = 3
@@ -51,83 +50,85 @@ class Recipe(Options):
     allowed: ClassVar = {"precision": ("fp32", "bf16")}
     at_least: ClassVar = {"base": 4, "levels": 1, "blocks": 1, "updates": 1, "batch": 1, "lr": 1e-9}
     at_most: ClassVar = {
-        "base": 1024, "levels": 4, "blocks": 8, "updates": 10_000_000, "batch": 100_000, "lr": 1e9,
-    }  # fmt: skip
+        "base": 1024,
+        "levels": 4,
+        "blocks": 8,
+        "updates": 10_000_000,
+        "batch": 100_000,
+        "lr": 1e9,
+    }
 
 
 def loss(network: nn.Module, x: Tensor, captions: Tensor, keys: Tensor) -> Tensor:
     """Mean squared error of the velocity at random times and noises, captions withheld at random.
 
     Args:
-        x: clean pictures in −1 … 1, float (n, 3, s, s). captions: int64 (n,). keys: int64 (n,), of the random numbers.
+        x: clean pictures in −1 … 1, float (n, 3, s, s). captions: int64 (n,).
+        keys: int64 (n,), of the random numbers.
     """
-    of_time, of_noise, of_caption = rng.fold(
-        keys[:, None], torch.arange(3, device=keys.device)
-    ).unbind(1)
+    draws = torch.arange(3, device=keys.device)
+    of_time, of_noise, of_caption = rng.fold(keys[:, None], draws).unbind(1)
     t = rng.normal(of_time).sigmoid()
     noise = rng.normal(of_noise, tuple(x.shape[1:]))
-    told = torch.where(rng.uniform(of_caption) < FREE, -1, captions)
-    at = t.view(-1, 1, 1, 1)
-    noisy = ((1 - at) * x + at * noise).contiguous(memory_format=torch.channels_last)
-    return (network(noisy, t, told).float() - (noise - x)).square().mean()
+    condition = torch.where(rng.uniform(of_caption) < FREE, -1, captions)
+    t_pixel = t.view(-1, 1, 1, 1)
+    x_t = ((1 - t_pixel) * x + t_pixel * noise).contiguous(memory_format=torch.channels_last)
+    return (network(x_t, t, condition).float() - (noise - x)).square().mean()
 
 
 def denoiser(network: nn.Module, captions: Tensor) -> Denoiser:
-    """The posterior mean that a network's velocity stands for, for captions int64 (n,), −1: none."""
+    """The posterior mean that a network's velocity stands for; captions int64 (n,), −1: none."""
 
-    def of(x: Tensor, noise: Any) -> Tensor:
-        t = noise / (1 + noise)
-        at = x * (1 - t)
-        return (
-            at
-            - t
-            * network(
-                at, torch.as_tensor(t, dtype=x.dtype, device=x.device).expand(len(x)), captions
-            ).float()
-        )
+    def denoise(x: Tensor, sigma: Any) -> Tensor:
+        t = sigma / (1 + sigma)
+        x_t = x * (1 - t)
+        times = torch.as_tensor(t, dtype=x.dtype, device=x.device).expand(len(x))
+        return x_t - t * network(x_t, times, captions).float()
 
-    return of
+    return denoise
 
 
 def together(network: nn.Module, captions: Tensor, w: float | Tensor) -> Denoiser:
-    """As :func:`synthlearn.text2image.sampling.guided`, pictures with their captions int64 (n,) and without in one batch of 2n."""
+    """As :func:`synthlearn.text2image.sampling.guided`, pictures with their captions int64 (n,) and
+    without in one batch of 2n."""
     both = denoiser(network, torch.cat((captions, torch.full_like(captions, -1))))
 
-    def of(x: Tensor, noise: Any) -> Tensor:
-        told, free = both(torch.cat((x, x)), noise).chunk(2)
-        return free + w * (told - free)
+    def denoise(x: Tensor, sigma: Any) -> Tensor:
+        conditional, free = both(torch.cat((x, x)), sigma).chunk(2)
+        return free + w * (conditional - free)
 
-    return of
+    return denoise
 
 
 class Sampler:
-    """Pictures of captions by a network; on a GPU each step is one graph, replayed with other levels.
+    """Pictures of captions by a network; on a GPU each step is a graph, replayed at other levels.
 
     Args:
-        network: of velocities, as :class:`UNet`. guided: whether there are two rows in a batch for each picture. precision: as of the recipe.
+        network: of velocities, as :class:`UNet`.
+        guided: whether there are two rows in a batch for each picture.
+        precision: as of the recipe.
     """
 
     def __init__(self, network: nn.Module, guided: bool, precision: str) -> None:
         self.network, self.guided, self.precision = network, guided, precision
-        self._corrected, self._plain = (
-            Replayed(partial(self.step, corrected), tuple) for corrected in (True, False)
-        )
+        self._corrected = Replayed(partial(self.step, True), tuple)
+        self._plain = Replayed(partial(self.step, False), tuple)
 
     def step(
         self,
         corrected: bool,
         x: Tensor,
         captions: Tensor,
-        level: Tensor,
-        following: Tensor,
+        t_cur: Tensor,
+        t_next: Tensor,
         w: Tensor,
     ) -> tuple[Tensor, ...]:
-        """As :func:`synthlearn.text2image.sampling.step`; levels and guidance are scalar tensors."""
-        of = (
+        """As :func:`synthlearn.text2image.sampling.step`; levels and guidance: scalar tensors."""
+        D_x = (
             together(self.network, captions, w) if self.guided else denoiser(self.network, captions)
         )
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            return (step(of, x, level, following, corrected),)
+            return (step(D_x, x, t_cur, t_next, corrected),)
 
     @torch.no_grad()
     def __call__(
@@ -136,15 +137,15 @@ class Sampler:
         """Pictures in −1 … 1, float (n, 3, s, s), overwritten by the next call.
 
         Args:
-            noise: of unit variance, float (n, 3, s, s). captions: int64 (n,). levels: of noise, falling to 0. w: guidance, 1 unless ``guided``.
+            noise: of unit variance, float (n, 3, s, s). captions: int64 (n,).
+            levels: of noise, falling to 0. w: guidance, 1 unless ``guided``.
         """
         x = noise.contiguous(memory_format=torch.channels_last) * levels[0]
         scale = torch.full((), w, device=x.device)
         tensors = [torch.full((), level, dtype=torch.float64, device=x.device) for level in levels]
-        for (level, following), last in zip(itertools.pairwise(tensors), levels[1:], strict=True):
-            (x,) = (self._corrected if last > 0 else self._plain)(
-                x, captions, level, following, scale
-            )
+        for (t_cur, t_next), level in zip(itertools.pairwise(tensors), levels[1:], strict=True):
+            advance = self._corrected if level > 0 else self._plain
+            (x,) = advance(x, captions, t_cur, t_next, scale)
         return x
 
 
@@ -160,7 +161,8 @@ def forgotten(step: int, o: Recipe) -> float:
 
 
 class Training:
-    """A network, its averaged weights and its optimiser, on one device; an update is a function of tensors and reads nothing back.
+    """A network, its averaged weights and its optimiser, on one device; an update is a function of
+    tensors and reads nothing back.
 
     Args:
         network: a :class:`UNet`. images: uint8 (n, 3, s, s). captions: int64 (n,), of each.
@@ -172,20 +174,18 @@ class Training:
         self.state = network.state_dict()
         self.averaged = {name: x.clone() for name, x in self.state.items()}
         weights = [name for name, x in self.state.items() if x.is_floating_point()]
-        self._now, self._averages = (
-            [self.state[name] for name in weights],
-            [self.averaged[name] for name in weights],
-        )
+        self._now = [self.state[name] for name in weights]
+        self._averages = [self.averaged[name] for name in weights]
         self.sum = torch.zeros((), device=device)  # of losses since it was read
         parameters = list(network.parameters())
         self.optimiser = torch.optim.Adam(parameters, o.lr, BETAS, capturable=True, fused=True)
         self.lr = self.optimiser.param_groups[0]["lr"] = torch.full((), o.lr, device=device)
-        for p in (
-            parameters
-        ):  # what Adam would make at the first update: a graph has to find it in place
+        # what Adam would make at the first update: a graph has to find it in place
+        for p in parameters:
             zeros = {key: torch.zeros_like(p) for key in ("exp_avg", "exp_avg_sq")}
             self.optimiser.state[p] = {"step": torch.zeros((), device=device), **zeros}
-        self._stream, self._n = rng.key("flow", device=device), torch.arange(o.batch, device=device)
+        self._stream = rng.key("flow", device=device)
+        self._n = torch.arange(o.batch, device=device)
 
     def changed(self) -> list[Tensor]:
         """All that an update changes."""
@@ -200,15 +200,15 @@ class Training:
         """An update from random pictures, mirrored at random.
 
         Args:
-            step: int64 scalar, the number of the update, which decides what is drawn (dropout apart). lr: float32 scalar.
+            step: int64 scalar, the number of the update, which decides what is drawn (dropout
+                apart). lr: float32 scalar.
             share: float32 scalar, of the averaged weights, that the new ones take over.
 
         Returns: the sum of losses since it was last set to 0, a scalar.
         """
         keys = rng.fold(self._stream, step, self._n)
-        of_picture, of_mirror = rng.fold(
-            keys[:, None], torch.arange(3, 5, device=keys.device)
-        ).unbind(1)
+        draws = torch.arange(3, 5, device=keys.device)
+        of_picture, of_mirror = rng.fold(keys[:, None], draws).unbind(1)
         chosen = rng.integers(of_picture, 0, len(self.images))
         x = self.images[chosen].float() / 127.5 - 1
         x = torch.where((rng.uniform(of_mirror) < 0.5).view(-1, 1, 1, 1), x.flip(3), x)
@@ -238,13 +238,16 @@ def train(
     identity: str,
     device: str = "cpu",
 ) -> None:
-    """Train a model and write its averaged weights to ``path``, with what it is and its loss; a call that was cut off goes on from its checkpoint.
+    """Train a model and write its averaged weights to ``path``, with what it is and its loss.
+
+    A call that was cut off goes on from its checkpoint.
 
     Args:
         images: uint8 (n, 3, s, s). captions: int64 (n,), of each. texts: by number.
         identity: what the checkpoint must say that it belongs to.
 
-    Raises: TrainingDiverged; CheckpointError if the checkpoint is damaged or another model's; OutOfTime, with the checkpoint kept.
+    Raises: TrainingDiverged; CheckpointError if the checkpoint is damaged or another model's;
+    OutOfTime, with the checkpoint kept.
     """
     network = UNet(texts, images.shape[-1], o.base, o.levels, o.blocks).to(
         device, memory_format=torch.channels_last
@@ -267,14 +270,14 @@ def train(
     update = Replayed(training.update, training.changed)
     cards = [torch.device(device)] if torch.device(device).type == "cuda" else []
     with (
-        progress.bar(o.updates, "training a text-to-image model", "step") as shown,
+        progress.bar(o.updates, "training a text-to-image model", "step") as bar,
         torch.random.fork_rng(cards),
     ):
-        shown.update(done.step)
+        bar.update(done.step)
         for step in range(done.step, o.updates):
-            torch.manual_seed(
-                step
-            )  # of dropout, so that a run that goes on draws as one that was not cut off; a graph reads it when it is replayed
+            # of dropout, so that a run that goes on draws as one that was not cut off; a graph
+            # reads it when it is replayed
+            torch.manual_seed(step)
             of_step = (
                 torch.full((), step, device=device),
                 torch.full((), rate(step, o), device=device),
@@ -287,11 +290,12 @@ def train(
                 training.sum.zero_()
                 if not curve[-1] < 1e3:
                     unfinished.unlink(missing_ok=True)
+                    where = f"step {done.step} of the text-to-image model"
                     raise TrainingDiverged(
-                        f"loss = {curve[-1]} at step {done.step} of the text-to-image model: lower lr (now {o.lr:g})"
+                        f"loss = {curve[-1]} at {where}: lower lr (now {o.lr:g})"
                     )
-                shown.set_postfix(loss=f"{curve[-1]:.3f}", refresh=False)
-            shown.update()
+                bar.set_postfix(loss=f"{curve[-1]:.3f}", refresh=False)
+            bar.update()
             late = deadline.passed() and done.step < o.updates
             if late or time.perf_counter() - saved > checkpoint.SECONDS:
                 done.seconds = before + time.perf_counter() - began
@@ -299,20 +303,31 @@ def train(
                 saved = time.perf_counter()
             if late:
                 raise OutOfTime(
-                    f"{path.name}, a text-to-image model: {done.step:,} of {o.updates:,} updates are done and kept; call again to go on"
+                    f"{path.name}, a text-to-image model: {done.step:,} of {o.updates:,} updates "
+                    f"are done and kept; call again to go on"
                 )
     seconds = before + time.perf_counter() - began
-    half = {
-        name: p.half() if p.is_floating_point() else p for name, p in training.averaged.items()
-    }  # half the size; samples differ by less than a grey level
-    header = {"kind": "text2image", "recipe": asdict(o), "texts": list(texts), "side": images.shape[-1], "identity": identity,
-              "loss": curve, "seconds": round(seconds, 1), "pictures": o.updates * o.batch}  # fmt: skip
+    # half the size; samples differ by less than a grey level
+    half = {name: p.half() if p.is_floating_point() else p for name, p in training.averaged.items()}
+    header = {
+        "kind": "text2image",
+        "recipe": asdict(o),
+        "texts": list(texts),
+        "side": images.shape[-1],
+        "identity": identity,
+        "loss": curve,
+        "seconds": round(seconds, 1),
+        "pictures": o.updates * o.batch,
+    }
     files.save_tensors(path, half, header)
     unfinished.unlink(missing_ok=True)
 
 
 def load(path: Path, device: str = "cpu") -> tuple[UNet, dict[str, Any]]:
-    """A trained model and its header. Raises CheckpointError for a file that is missing, damaged, or of another kind."""
+    """A trained model and its header.
+
+    Raises: CheckpointError for a file that is missing, damaged, or of another kind.
+    """
     tensors, header = files.load_tensors(path)
     if header.get("kind") != "text2image":
         raise CheckpointError(

@@ -1,4 +1,4 @@
-"""A text-to-image model trained from scratch on captioned real images: pictures of captions by a U-Net and flow matching."""
+"""A text-to-image model trained from scratch on captioned real images: a U-Net, flow matching."""
 
 from dataclasses import asdict, dataclass, fields
 from functools import cache
@@ -9,23 +9,21 @@ import torch
 from torch import Tensor
 
 from ..core import files, graph, rng
-from ..core.image import resize
 from ..data.sources import register
 from . import flow
 from .captions import CaptionOptions, CaptionSource
 from .sampling import noise_levels, to_bytes
 
-NOISE = (
-    20.0,
-    0.02,
-)  # σ from first to last: training draws t = σ/(1 + σ) as sigmoid(normal), hardly ever beyond
+# σ from first to last: training draws t = σ/(1 + σ) as sigmoid(normal), hardly ever beyond
+NOISE = (20.0, 0.02)
 ROWS = {"cpu": 50, "cuda": 2048}  # of a batch, at most
 BYTES = 200  # of memory for a row, a pixel and a base channel, at most
 
 
 @dataclass(frozen=True)
 class LearnedOptions(flow.Recipe, CaptionOptions):
-    """Besides those of captions and of :class:`synthlearn.text2image.flow.Recipe`, ``w``: guidance. ``steps``: of Heun's method, 10 … 50."""
+    """Besides those of captions and of :class:`synthlearn.text2image.flow.Recipe`, ``w``: guidance.
+    ``steps``: of Heun's method, 10 … 50."""
 
     w: float = 1.0
     steps: int = 24
@@ -35,9 +33,10 @@ class LearnedOptions(flow.Recipe, CaptionOptions):
 
 @register("learned")
 class Learned(CaptionSource):
-    """Pictures of captions by a model trained on their real images; picture i is sample ⌊i/number⌋ of caption i mod number.
+    """Pictures of captions by a model trained on their real images.
 
-    Noise is a function of (seed, caption, sample), so sweeps over ``w`` and ``steps`` share it. The model is one for all seeds.
+    Picture i is sample ⌊i/number⌋ of caption i mod number. Noise is a function of (seed, caption,
+    sample), so sweeps over ``w`` and ``steps`` share it. The model is one for all seeds.
     """
 
     name = "learned"
@@ -49,16 +48,10 @@ class Learned(CaptionSource):
 
     def identity(self) -> str:
         """Digest of all that decides the model: images, captions, recipe; not how it is sampled."""
-        sampled = ("w", "steps", "told")
         spec = self.spec()
-        return files.digest(
-            {
-                **spec,
-                "options": {
-                    key: value for key, value in spec["options"].items() if key not in sampled
-                },
-            }
-        )
+        for name in ("w", "steps", "told"):  # of sampling
+            spec["options"].pop(name, None)
+        return files.digest(spec)
 
     def path(self) -> Path:
         """The trained model's file."""
@@ -66,65 +59,54 @@ class Learned(CaptionSource):
 
     def prepare(self, device: str) -> None:
         """Train the model unless its file is there."""
-        if not self.path().exists():
+        path = self.path()
+        if not path.exists():
             images, captions = self.real()
-            flow.train(
-                self.path(),
-                images.images,
-                captions.ids,
-                captions.texts,
-                self.recipe(),
-                self.identity(),
-                device,
-            )
+            pictures = (images.images, captions.ids, captions.texts)
+            flow.train(path, *pictures, self.recipe(), self.identity(), device)
 
     @torch.no_grad()
     def sample(self, indices: Any, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
-        """Pictures by index: uint8 (n, 3, s, s), s the smaller of ``size`` and the real images' own side, but at least 32 where ``size`` is."""
-        o, index = self.options, self.asked(indices, size, seed, device)
+        """Pictures by index: uint8 (n, 3, s, s); s as of :meth:`CaptionSource.resized`."""
+        options, index = self.options, self.checked(indices, size, seed, device)
         self.prepare(device)
-        side = _loaded(self.path(), device)[1]
-        sampler, captured = (
-            _sampler(self.path(), device, o.w != 1, o.precision),
-            graph.captures(torch.device(device)),
-        )
-        levels, parts = noise_levels(o.steps, *NOISE), []
-        for part in (
-            index.split(_at_once(BYTES * side**2 * o.base, device) // (1 + sampler.guided))
-            if len(index)
-            else ()
-        ):
-            rows = (
-                1 << (len(part) - 1).bit_length() if captured else len(part)
-            )  # few sizes, so that there are few graphs
+        path = self.path()
+        side = _load(path, device)[1]
+        sampler = _sampler(path, device, options.w != 1, options.precision)
+        captured = graph.captures(torch.device(device))
+        levels = noise_levels(options.steps, *NOISE)
+        chunk = _rows(BYTES * side**2 * options.base, device) // (1 + sampler.guided)
+        parts = [torch.empty((0, 3, side, side), dtype=torch.uint8, device=device)]
+        for part in index.split(chunk) if len(index) else ():
+            # few sizes, so that there are few graphs
+            rows = 1 << (len(part) - 1).bit_length() if captured else len(part)
             filled = part[torch.arange(rows).clamp_max(len(part) - 1)].to(device)
-            caption, number = filled % o.number, filled // o.number
-            noise = rng.normal(
-                rng.key("learned noise", seed, caption, number, device=device), (3, side, side)
-            ).view(rows, 3, side, side)
-            parts.append(to_bytes(sampler(noise, caption, levels, o.w)[: len(part)]))
-        out = (
-            torch.cat(parts)
-            if parts
-            else torch.empty((0, 3, side, side), dtype=torch.uint8, device=device)
-        )
-        return resize(out, min(size, max(side, 32)))
+            caption, number = filled % options.number, filled // options.number
+            keys = rng.key("learned noise", seed, caption, number, device=device)
+            noise = rng.normal(keys, (3, side, side)).view(rows, 3, side, side)
+            parts.append(to_bytes(sampler(noise, caption, levels, options.w)[: len(part)]))
+        return self.resized(torch.cat(parts), size)
 
     def variance_ratio(self, samples: int = 20, seed: int = 0, device: str = "cpu") -> float:
-        """Variance of pixels within a caption, of so many samples over that of the real images, both averaged over captions.
+        """Variance of pixels within a caption, of samples over that of the real images.
 
-        A model of the real images' law has 1 at w = 1; so does not one that is sampled with too few steps, or that repeats itself.
+        Both are averaged over captions. A model of the real images' law has 1 at w = 1; so does not
+        one that is sampled with too few steps, or that repeats itself.
+
+        Args:
+            samples: of each caption.
         """
         images, captions = self.real()
-        of, side = torch.arange(samples * self.options.number), images.images.shape[-1]
-        made = self.sample(of, side, seed, device).cpu()
-        found, expected = [], []
-        for c in range(self.options.number):
-            mine = images.images[captions.ids == c]
-            if len(mine) > 1:
-                found.append(made[of % self.options.number == c].float().var(0).mean())
-                expected.append(mine.float().var(0).mean())
-        return float(torch.stack(found).mean() / torch.stack(expected).mean())
+        number, side = self.options.number, images.images.shape[-1]
+        index = torch.arange(samples * number)
+        pictures = self.sample(index, side, seed, device).cpu()
+        variance, expected = [], []
+        for c in range(number):
+            real = images.images[captions.ids == c]
+            if len(real) > 1:
+                variance.append(pictures[index % number == c].float().var(0).mean())
+                expected.append(real.float().var(0).mean())
+        return float(torch.stack(variance).mean() / torch.stack(expected).mean())
 
     def spec(self) -> dict[str, Any]:
         """As of any source of captions."""
@@ -132,7 +114,7 @@ class Learned(CaptionSource):
 
 
 @cache
-def _loaded(path: Path, device: str) -> tuple[Any, int]:
+def _load(path: Path, device: str) -> tuple[Any, int]:
     network, header = flow.load(path, device)
     return network, header["side"]
 
@@ -140,11 +122,12 @@ def _loaded(path: Path, device: str) -> tuple[Any, int]:
 @cache
 def _sampler(path: Path, device: str, guided: bool, precision: str) -> flow.Sampler:
     """Kept, and its graphs with it."""
-    return flow.Sampler(_loaded(path, device)[0], guided, precision)
+    return flow.Sampler(_load(path, device)[0], guided, precision)
 
 
-def _at_once(row: int, device: str) -> int:
-    """Rows of a batch, each of so many bytes, on a GPU a power of two that fits into half of what is free."""
+def _rows(row: int, device: str) -> int:
+    """Rows of a batch, each of so many bytes; on a GPU a power of two that fits into half of what
+    is free."""
     most = ROWS[torch.device(device).type]
     if torch.device(device).type != "cuda":
         return most

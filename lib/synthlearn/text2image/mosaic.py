@@ -1,8 +1,9 @@
-"""Patch mosaics: samples of a caption by the ideal denoiser that sees its real images through a window.
+"""Patch mosaics: samples of a caption by the ideal denoiser that sees real images by windows.
 
-Kamb and Ganguli, "An analytic theory of creativity in convolutional diffusion models" (2025), call it the local score machine: at every
-pixel it is the exact posterior mean over a caption's images, given the noisy window around that pixel. Windows shrink with the noise, so
-that the coarse picture is settled first. Samples join parts of several real images: new in arrangement, not in texture.
+Kamb and Ganguli, "An analytic theory of creativity in convolutional diffusion models" (2025), call
+it the local score machine: at every pixel it is the exact posterior mean over a caption's images,
+given the noisy window around that pixel. Windows shrink with the noise, so that the coarse picture
+is settled first. Samples join parts of several real images: new in arrangement, not in texture.
 """
 
 from dataclasses import dataclass
@@ -13,28 +14,18 @@ from torch import Tensor
 
 from ..core import rng
 from ..core.errors import ParameterError
-from ..core.image import resize
 from ..core.options import as_indices
 from ..data.sources import register
 from .captions import CaptionOptions, CaptionSource
 from .sampling import Denoiser, guided, integrate, noise_levels, to_bytes
 
-LEVELS, RHO, NOISE = (
-    12,
-    5.0,
-    (8.0, 0.05),
-)  # Euler steps; spacing; largest and least noise, of images in −1 … 1
-WINDOWS = (
-    (2.0, 31),
-    (1.2, 21),
-    (0.7, 13),
-    (0.35, 9),
-    (0.0, 5),
-)  # side of the window above each noise
-POOL, GROUP = (
-    80,
-    25,
-)  # images that a caption's samples are made from, drawn anew for so many of them
+# All chosen here.
+LEVELS = 12  # Euler steps
+RHO = 5.0  # of their spacing
+NOISE = (8.0, 0.05)  # largest and least, of images in −1 … 1
+WINDOWS = ((2.0, 31), (1.2, 21), (0.7, 13), (0.35, 9), (0.0, 5))  # side above each noise
+POOL = 80  # images that a caption's samples are made from
+GROUP = 25  # samples after which they are drawn anew
 
 
 def window(noise: float) -> int:
@@ -43,11 +34,15 @@ def window(noise: float) -> int:
 
 
 def denoise(x: Tensor, pool: Tensor, noise: float, side: int) -> Tensor:
-    """Posterior mean at each pixel, given the window around it, under the empirical law of ``pool`` plus Gaussian noise.
+    """Posterior mean at each pixel, given the window around it.
+
+    The law is the empirical one of ``pool``, plus Gaussian noise.
 
     Args:
         x: float (n, c, h, w), noisy. pool: float (k, c, h, w), clean, equally likely.
-        noise: standard deviation. side: of the window, odd; it is cut off at the border. From 2·max(h, w) − 1 on every window is the whole picture.
+        noise: standard deviation.
+        side: of the window, odd; it is cut off at the border. From 2·max(h, w) − 1 on every window
+            is the whole picture.
 
     Returns: float (n, c, h, w).
     """
@@ -67,8 +62,8 @@ def denoise(x: Tensor, pool: Tensor, noise: float, side: int) -> Tensor:
 
 @dataclass(frozen=True)
 class MosaicOptions(CaptionOptions):
-    """Besides those of captions, ``w``: guidance, D_∅ + w·(D_caption − D_∅); 1 is none. ``shuffled``: whether the captions that training is told are
-    dealt out at random, as a control."""
+    """Besides those of captions, ``w``: guidance, D_∅ + w·(D_caption − D_∅); 1 is none.
+    ``shuffled``: whether training gets captions at random, as a control."""
 
     w: float = 1.0
     shuffled: bool = False
@@ -84,9 +79,10 @@ class MosaicOptions(CaptionOptions):
 
 @register("mosaic")
 class Mosaic(CaptionSource):
-    """Pictures of captions as patch mosaics of real images; picture i is sample ⌊i/number⌋ of caption i mod number.
+    """Pictures of captions as patch mosaics of real images.
 
-    Noise and pool are functions of (seed, caption, sample), so sweeps over ``w`` share them.
+    Picture i is sample ⌊i/number⌋ of caption i mod number. Noise and pool are functions of (seed,
+    caption, sample), so sweeps over ``w`` share them.
     """
 
     name = "mosaic"
@@ -94,48 +90,45 @@ class Mosaic(CaptionSource):
 
     def labels(self, indices: Any) -> Tensor:
         """As of any; or drawn at random."""
-        return (
-            rng.integers(rng.key("shuffled", as_indices(indices)), 0, self.options.number)
-            if self.options.shuffled
-            else super().labels(indices)
-        )
+        if not self.options.shuffled:
+            return super().labels(indices)
+        return rng.integers(rng.key("shuffled", as_indices(indices)), 0, self.options.number)
 
     @torch.no_grad()
     def sample(self, indices: Any, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
-        """Pictures by index: uint8 (n, 3, s, s), s the smaller of ``size`` and the real images' own side, but at least 32 where ``size`` is."""
-        index = self.asked(indices, size, seed, device)
+        """Pictures by index: uint8 (n, 3, s, s); s as of :meth:`CaptionSource.resized`."""
+        index = self.checked(indices, size, seed, device)
         images, captions = self.real()
-        out = torch.empty((len(index), *images.images.shape[1:]), dtype=torch.uint8, device=device)
+        shape = tuple(images.images.shape[1:])
+        out = torch.empty((len(index), *shape), dtype=torch.uint8, device=device)
         caption, number = index % self.options.number, index // self.options.number
         group = caption * (1 << 32) + number // GROUP
         for g in group.unique():
-            mine = torch.nonzero(group == g).flatten()
-            c = int(caption[mine[0]])
-            key = rng.key("mosaic", seed, c, int(number[mine[0]]) // GROUP)
-            noise = rng.normal(
-                rng.key("mosaic noise", seed, c, number[mine], device=device),
-                tuple(images.images.shape[1:]),
-            )
-            noise = noise.view(len(mine), *images.images.shape[1:])
-            out[mine.to(device)] = paint(
-                noise, images.images[captions.ids == c], key, images.images, self.options.w
-            )
-        return resize(out, min(size, max(out.shape[-1], 32)))
+            rows = torch.nonzero(group == g).flatten()
+            c = int(caption[rows[0]])
+            key = rng.key("mosaic", seed, c, int(number[rows[0]]) // GROUP)
+            noise_keys = rng.key("mosaic noise", seed, c, number[rows], device=device)
+            noise = rng.normal(noise_keys, shape).view(len(rows), *shape)
+            of_caption = images.images[captions.ids == c]
+            out[rows.to(device)] = paint(noise, of_caption, key, images.images, self.options.w)
+        return self.resized(out, size)
 
 
 def paint(noise: Tensor, images: Tensor, key: Tensor, every: Tensor, w: float = 1.0) -> Tensor:
-    """Mosaics of a caption's images: uint8 (n, 3, h, w) from noise of unit variance, float (n, 3, h, w).
+    """Mosaics of a caption's images: uint8 (n, 3, h, w).
 
     Args:
-        images: of the caption, uint8 (k, 3, h, w); at most POOL of them and their mirror images are drawn by ``key``.
+        noise: of unit variance, float (n, 3, h, w).
+        images: of the caption, uint8 (k, 3, h, w); at most POOL of them and their mirror images are
+            drawn by ``key``.
         every: images of all captions, from which guidance ``w`` leads away.
     """
-    pool = _drawn(images, rng.fold(key, 0)).to(noise.device)
-    other = _drawn(every, rng.fold(key, 1)).to(noise.device) if w != 1 else None
+    pool = _draw(images, rng.fold(key, 0)).to(noise.device)
+    other = _draw(every, rng.fold(key, 1)).to(noise.device) if w != 1 else None
     return to_bytes(_paint(noise, pool, other, w))
 
 
-def _drawn(images: Tensor, key: Tensor) -> Tensor:
+def _draw(images: Tensor, key: Tensor) -> Tensor:
     """At most POOL of images and their mirror images, as floats in −1 … 1."""
     chosen = rng.permutation(key, 2 * len(images))[:POOL]
     picked = images[chosen // 2].float() / 127.5 - 1
@@ -146,10 +139,8 @@ def _paint(noise: Tensor, pool: Tensor, other: Tensor | None, w: float) -> Tenso
     """From noise (n, 3, h, w) of unit variance to pictures in −1 … 1."""
     levels = noise_levels(LEVELS, *NOISE, RHO)
 
-    def seen_through(images: Tensor) -> Denoiser:
-        return lambda x, level: denoise(x, images, level, window(level))
+    def over(images: Tensor) -> Denoiser:
+        return lambda x, sigma: denoise(x, images, sigma, window(sigma))
 
-    denoiser = (
-        seen_through(pool) if other is None else guided(seen_through(pool), seen_through(other), w)
-    )
+    denoiser = over(pool) if other is None else guided(over(pool), over(other), w)
     return integrate(denoiser, noise * levels[0], levels, "euler")

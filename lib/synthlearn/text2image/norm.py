@@ -1,8 +1,9 @@
-"""Group norm that keeps channels last and the type of its input, with SiLU: the way of the U-Net on a GPU.
+"""Group norm that keeps channels last and the type of its input, with SiLU: for a U-Net on a GPU.
 
-torch's own there copies to another memory format and back, and autocast makes it float32. In Triton a program norms some groups of a
-picture: it reads them twice, from memory and then from the cache, and writes once. The version of torch operations, a pass for each sum
-and a few for the rest, is its reference and the way without Triton.
+torch's own there copies to another memory format and back, and autocast makes it float32. In Triton
+a program norms some groups of a picture: it reads them twice, from memory and then from the cache,
+and writes once. The version of torch operations, a pass for each sum and a few for the rest, is its
+reference and the way without Triton.
 """
 
 from __future__ import annotations  # annotations name Triton's types, which may be missing
@@ -15,16 +16,22 @@ from torch.nn import functional
 
 from ..core.kernels import available, jit, tl
 
-CHANNELS, TILE, WARPS = 32, 4096, 8  # of a program: channels, numbers at a time, warps
+# Of a program; chosen here.
+CHANNELS = 32  # at most
+TILE = 4096  # numbers at a time
+WARPS = 8
 
 
 def group_norm(
     x: Tensor, weight: Tensor, bias: Tensor, groups: int, silu: bool = False, eps: float = 1e-5
 ) -> Tensor:
-    """Norm over groups of channels, then SiLU if asked, in the memory format and type of the input; computed in float32.
+    """Norm over groups of channels, then SiLU if asked, in the memory format and type of the input.
+
+    It is computed in float32.
 
     Args:
-        x: (n, c, h, w). weight, bias: float32 (n, c), or (1, c) for all pictures. groups: of channels, a power of two that divides c.
+        x: (n, c, h, w). weight, bias: float32 (n, c), or (1, c) for all pictures.
+        groups: of channels, a power of two that divides c.
     """
     x = x.contiguous(memory_format=torch.channels_last)
     with torch.autocast(x.device.type, enabled=False):
@@ -35,7 +42,8 @@ def group_norm(
 
 
 class Plain(torch.autograd.Function):
-    """By torch operations, without SiLU: a pass over x for each sum, one for the output; each reads and writes the input's own type."""
+    """By torch operations, without SiLU: a pass over x for each sum, one for the output; each reads
+    and writes the input's own type."""
 
     @staticmethod
     def forward(
@@ -59,16 +67,16 @@ class Plain(torch.autograd.Function):
         (gradient,) = gradients
         to_bias = gradient.sum((2, 3), dtype=torch.float32)
         to_weight = ((gradient * x).sum((2, 3), dtype=torch.float32) - mean * to_bias) * inverse
-        along = (
-            _over(weight * to_weight, ctx.groups) / ctx.count * inverse.square()
-        )  # what the scale of the group takes away
+        # what the scale of the group takes away
+        along = _over(weight * to_weight, ctx.groups) / ctx.count * inverse.square()
         level = _over(weight * to_bias, ctx.groups) / ctx.count * inverse  # and its mean
         to_x = _affine(_affine(mean * along - level, x, -along), gradient, weight * inverse)
         return to_x, *_of_rows(to_weight, to_bias, len(weight)), None, None
 
 
 class Fused(torch.autograd.Function):
-    """By a Triton kernel for each direction; the gradient's kernel computes again what SiLU was applied to."""
+    """By a Triton kernel for each direction; the gradient's kernel computes again what SiLU was
+    applied to."""
 
     @staticmethod
     def forward(
@@ -134,7 +142,8 @@ class Fused(torch.autograd.Function):
 
 
 def tiles(channels: int, groups: int, places: int) -> dict[str, int]:
-    """Of a program: P places at a time, G groups, the D channels of each, in a place for E, a power of two."""
+    """Of a program: P places at a time, G groups, the D channels of each, in a place for E, a power
+    of two."""
     d = channels // groups
     e = 1 << (d - 1).bit_length()
     g = min(groups, max(1, CHANNELS // e))
@@ -201,7 +210,8 @@ def _before_silu(x, gradient, kept, factor, level, SILU: tl.constexpr):  # type:
 
 @jit
 def _backward(  # type: ignore[no-untyped-def]
-    x, weight, bias, mean, inverse, gradient, to_x, to_weight, to_bias, places, channels, stride, groups,
+    x, weight, bias, mean, inverse, gradient, to_x, to_weight, to_bias,
+    places, channels, stride, groups,
     SILU: tl.constexpr, P: tl.constexpr, G: tl.constexpr, D: tl.constexpr, E: tl.constexpr,
 ):  # fmt: skip
     n = tl.program_id(0).to(tl.int64)
@@ -262,6 +272,7 @@ def _over(x: Tensor, groups: int) -> Tensor:
 
 
 def _affine(shift: Tensor, x: Tensor, factor: Tensor) -> Tensor:
-    """shift + x·factor in one pass, computed in float32 and rounded to the type of x (n, c, h, w); factor (n, c), shift (n, c) or of x's shape."""
+    """shift + x·factor in one pass, computed in float32 and rounded to the type of x (n, c, h, w);
+    factor (n, c), shift (n, c) or of x's shape."""
     at = shift[:, :, None, None] if shift.ndim == 2 else shift
     return torch.addcmul(at, x, factor[:, :, None, None], out=torch.empty_like(x))

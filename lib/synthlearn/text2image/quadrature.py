@@ -1,4 +1,4 @@
-"""The mean of guided samples of a Gaussian by quadrature: the reference that the sampler is held against."""
+"""The mean of guided samples of a Gaussian by quadrature: what the sampler is held against."""
 
 import itertools
 
@@ -13,8 +13,11 @@ def guided_mean(
     w: float,
     noise: float = 80.0,
 ) -> float:
-    """Where the guided ODE takes 0 from ``noise``, one coordinate: with u = σ² and Φ(u) = (v_c + u)^(w/2)·(v + u)^((1−w)/2),
-    Φ(0)·∫₀^{noise²} ½[wμ_c/(v_c + u) + (1 − w)μ/(v + u)]/Φ(u) du, by variation of constants."""
+    """Where the guided ODE takes 0 from ``noise``, one coordinate, by variation of constants.
+
+    With u = σ² and Φ(u) = (v_c + u)^(w/2)·(v + u)^((1−w)/2):
+    Φ(0)·∫₀^{noise²} ½[wμ_c/(v_c + u) + (1 − w)μ/(v + u)]/Φ(u) du.
+    """
 
     def phi(u: float) -> float:
         return (variance + u) ** (w / 2) * (variance_all + u) ** ((1 - w) / 2)

@@ -1,4 +1,5 @@
-"""The network of the learned text-to-image model: a U-Net over pictures, told a time and a caption (as in diffusion models since Ho et al. 2020)."""
+"""The network of the learned text-to-image model: a U-Net over pictures, given a time and a caption
+(as in diffusion models since Ho et al. 2020)."""
 
 import math
 from collections.abc import Sequence
@@ -14,17 +15,20 @@ from .norm import group_norm
 
 MULTIPLIERS = (1, 2, 2, 2)  # of the base channels, by resolution
 ATTENTION = 16  # side in pixels up to which places look at each other
-GROUPS, HEAD, DROPOUT = 32, 64, 0.1
+GROUPS = 32  # of channels in a norm; Wu & He 2018
+HEAD = 64  # channels of an attention head; chosen here
+DROPOUT = 0.1  # Ho et al. 2020
 FREQUENCIES = 64  # of the time's sine and cosine
 
 
 def native(device: torch.device) -> bool:
-    """Whether torch's own group norm is used; see :mod:`synthlearn.text2image.norm` for the other."""
+    """Whether torch's own group norm is used; :mod:`synthlearn.text2image.norm` is the other."""
     return device.type == "cpu"
 
 
 class _Norm(nn.GroupNorm):
-    """Norm over groups of channels, then SiLU if asked; what it is scaled and shifted by may differ from picture to picture."""
+    """Norm over groups of channels, then SiLU if asked; what it is scaled and shifted by may differ
+    from picture to picture."""
 
     def __init__(self, channels: int, silu: bool = True) -> None:
         super().__init__(math.gcd(GROUPS, channels), channels)
@@ -49,15 +53,14 @@ class _Norm(nn.GroupNorm):
 
 
 class _Residual(nn.Module):
-    """Two convolutions, the second one's norm scaled and shifted by the embedding; added to the input."""
+    """Two convolutions, the second one's norm scaled and shifted by the embedding; added to the
+    input."""
 
     def __init__(self, into: int, out: int, embedding: int) -> None:
         super().__init__()
-        self.first, self.norm, self.second = (
-            nn.Sequential(_Norm(into), nn.Conv2d(into, out, 3, padding=1)),
-            _Norm(out),
-            _last(out),
-        )
+        self.first = nn.Sequential(_Norm(into), nn.Conv2d(into, out, 3, padding=1))
+        self.norm = _Norm(out)
+        self.second = _last(out)
         self.scale_shift = nn.Linear(embedding, 2 * out)
         self.skip = nn.Conv2d(into, out, 1) if into != out else nn.Identity()
 
@@ -77,11 +80,9 @@ class _Attention(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm, self.qkv, self.out = (
-            _Norm(channels, silu=False),
-            nn.Conv2d(channels, 3 * channels, 1),
-            nn.Conv2d(channels, channels, 1),
-        )
+        self.norm = _Norm(channels, silu=False)
+        self.qkv = nn.Conv2d(channels, 3 * channels, 1)
+        self.out = nn.Conv2d(channels, channels, 1)
         self.out.zero = True  # type: ignore[assignment]
         self.heads = max(1, channels // HEAD)
 
@@ -176,7 +177,8 @@ class UNet(nn.Module):
 
     @torch.no_grad()
     def _initialise(self, seed: int) -> None:
-        """Weights of variance 1/inputs, those that close a branch 0: at the start the network is nearly the identity of its branches."""
+        """Weights of variance 1/inputs, those that close a branch 0: at the start the network is
+        nearly the identity of its branches."""
         for number, (name, module) in enumerate(self.named_modules()):
             if not isinstance(module, nn.Conv2d | nn.Linear) or name.startswith("tower"):
                 continue
@@ -188,10 +190,15 @@ class UNet(nn.Module):
                 module.bias.zero_()
 
     def forward(self, x: Tensor, t: Tensor, captions: Tensor) -> Tensor:
-        """Velocity ε − x₀, like x: float (n, 3, s, s), at times t (n,) in 0 … 1 of captions by number, int64 (n,), −1: none."""
+        """Velocity ε − x₀, like x: float (n, 3, s, s).
+
+        Args:
+            t: times (n,) in 0 … 1. captions: by number, int64 (n,), −1: none.
+        """
         angle = t[:, None] * self.angles
-        told = torch.where((captions < 0)[:, None], self.free, self.tower(captions.clamp_min(0)))
-        e = functional.silu(self.time(torch.cat((angle.sin(), angle.cos()), 1)) + told)
+        text = self.tower(captions.clamp_min(0))
+        condition = torch.where((captions < 0)[:, None], self.free, text)
+        e = functional.silu(self.time(torch.cat((angle.sin(), angle.cos()), 1)) + condition)
         x = self.enter(x)
         kept = [x]
         for layer in self.down:
