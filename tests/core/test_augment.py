@@ -147,7 +147,7 @@ def test_views_are_normalised_by_the_papers_constants(pictures):
     whole = (back * 255 - pictures).abs().amax((1, 2, 3)) < 0.01
     assert (
         whole.float().mean() > 0.15
-    )  # scale 1 leaves the whole square when the ratio falls on it: ten tries fail, then the whole image
+    )  # scale 1: ten tries fail unless the ratio leaves the whole square, then the whole image
     assert x.is_contiguous(memory_format=torch.channels_last)
 
 

@@ -104,7 +104,8 @@ def test_damaged_foreign_and_misfit_files_are_named(tmp_path):
     encoders.save(path, small, {})
     with pytest.raises(
         CheckpointError,
-        match=r"tensor 'conv.0.0.weight' has shape \(12, 3, 3, 3\), the model needs \(24, 3, 3, 3\)",
+        match=r"tensor 'conv.0.0.weight' has shape \(12, 3, 3, 3\), "
+        r"the model needs \(24, 3, 3, 3\)",
     ):
         encoders.load(str(path))
 
@@ -242,7 +243,8 @@ def test_resnets_have_unit_outputs_their_pooled_units_and_come_back_from_their_f
 
 
 def released(width=0.0625, size=64, seed=5):
-    """A state dict with the layout of the authors' code: blocks in a list, the flattening inside the first linear one."""
+    """A state dict with the layout of the authors' code: blocks in a list, the flattening inside
+    the first linear one."""
     ours = SmallAlexNet(width, size, seed).state_dict()
     return ours, {
         f"module.blocks.{number}.{name}": tensor
@@ -344,7 +346,7 @@ def test_our_own_file_under_another_suffix_is_told_from_a_released_one(tmp_path)
             {"options": {"width": 1 / 16, "input_size": 32, "seed": 9}},
             "are not those of a SmallAlexNet",
         ),
-        ({"options": {"width": "wide", "input_size": 32}}, "width = 'wide': must be a number from 0.03125 to 4"),
+        ({"options": {"width": "wide", "input_size": 32}}, "width = 'wide': must be a number from"),
         (
             {"options": {"width": 1 / 16, "input_size": "32"}},
             "input_size = '32': must be a whole number",

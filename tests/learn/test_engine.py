@@ -1,4 +1,5 @@
-"""The training step without a card: shapes known beforehand, parts of a batch in one pass, replayed and taken-over steps."""
+"""The training step without a card: shapes known beforehand, parts of a batch in one pass,
+replayed and taken-over steps."""
 
 import contextlib
 import copy
@@ -19,7 +20,9 @@ from synthlearn.learn.methods import METHODS
 from synthlearn.learn.step import UpdateStep
 from synthlearn.learn.train import Optimisation, Training
 
-GPU = "meta"  # a torch built for CPUs alone cannot differentiate on a card that is not there; this device too has no values
+# A torch built for CPUs alone cannot differentiate on a card that is not there; this device too has
+# no values.
+GPU = "meta"
 TEXTS = ("a red cat", "a blue cat", "a dog")
 FEW = {"images_per_caption": 4}
 OPTIONS = {"moco": {"queue": 32, "group": 4}, "stablerep": FEW, "stablerep_plus": FEW, "clip": FEW}
@@ -46,7 +49,8 @@ def run(name="align_uniform", seed=0, o=None, views=None, images=None, **options
     return tensors(method), trained.curves
 
 
-# Fake tensors on a card that is not there: an operation whose shape depends on values, or that reads one back to the host, is an error.
+# Fake tensors on a card that is not there: an operation whose shape depends on values, or that
+# reads one back to the host, is an error.
 @pytest.mark.parametrize(
     ("name", "optimiser", "variant"),
     [*((name, "sgd", "exact") for name in METHODS), ("clip", "adamw", "linear")],
@@ -175,7 +179,8 @@ def test_uniformity_by_a_product_is_that_of_pairs():
 
 @pytest.fixture
 def as_on_a_gpu(monkeypatch):
-    """The path of a GPU on this processor: static inputs, calls before a capture, replays, one training for runs of one form."""
+    """The path of a GPU on this processor: static inputs, calls before a capture, replays, one step
+    for runs of one form."""
     calls = {"captures": 0, "replays": 0}
 
     def capture(work):
@@ -299,7 +304,7 @@ def test_the_views_of_a_gpu_train_as_those_of_a_cpu(monkeypatch):
 
 
 def test_one_pass_trains_as_passes_one_by_one(monkeypatch):
-    """What a GPU does, in double precision: the same run up to rounding, for every method with several parts."""
+    """What a GPU does: the same run up to rounding, for every method with several parts."""
     for name in ("align_uniform", "moco", "stablerep"):
         losses = []
         for way in (norms.part_by_part, norms.in_one_pass):

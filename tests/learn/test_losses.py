@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 
 from synthlearn.core import rng
 from synthlearn.core.errors import ParameterError
-from synthlearn.learn.losses import align, uniform, uniform_limit
+from synthlearn.learn.losses import align, info_nce, nt_xent, uniform, uniform_limit
 from synthlearn.learn.methods import AlignUniform
 
 
@@ -101,3 +101,20 @@ def test_the_limit_of_uniformity_is_that_of_many_random_points():
     for d, published in ((16, -3.5130), (64, -3.8752), (128, -3.9375)):
         assert uniform_limit(d) == pytest.approx(published, abs=1e-4)
     assert float(uniform(unit(0, 3000, 16))) == pytest.approx(uniform_limit(16), abs=0.01)
+
+
+@pytest.mark.parametrize("loss", [align, nt_xent, lambda x, y: info_nce(x, y, torch.eye(3))])
+def test_views_of_two_shapes_are_refused_by_every_loss_of_pairs(loss):
+    with pytest.raises(
+        ParameterError, match=r"views of shapes \(2, 3\) and \(1, 3\): must be equal"
+    ):
+        loss(torch.eye(3)[:2], torch.eye(3)[:1])  # broadcasting would give a number
+    with pytest.raises(ParameterError, match=r"features of shape \(3,\): must be \(n, d\)"):
+        loss(torch.ones(3), torch.ones(3))
+
+
+def test_a_queue_of_another_size_is_refused():
+    with pytest.raises(
+        ParameterError, match=r"queue of shape \(4, 4\) for queries of shape \(3, 3\)"
+    ):
+        info_nce(torch.eye(3), torch.eye(3), torch.eye(4))

@@ -1,4 +1,4 @@
-"""Methods and their losses against closed forms, loops, torch's own, and one process against two."""
+"""Methods and their losses against closed forms, loops, torch, and one process against two."""
 
 import math
 import os
@@ -405,18 +405,22 @@ from synthlearn.learn.train import Optimisation, Training
 torch.set_num_threads(1)
 distributed.start()
 images = rng.integers(rng.key("images"), 0, 256, (16, 3, 40, 40)).byte()
-found = {}
-for name in ("align_uniform", "simclr", "supcon", "stablerep", "stablerep_plus", "clip", "supervised"):
-    captioned = name in ("stablerep", "stablerep_plus", "clip")
-    method = METHODS[name](SmallAlexNet(1 / 16, 32), {"images_per_caption": 4} if captioned else {}, 4, texts=("a b", "a c", "d b", "d c"))
+texts = ("a b", "a c", "d b", "d c")
+captioned = ("stablerep", "stablerep_plus", "clip")
+values = {}
+for name in ("align_uniform", "simclr", "supcon", "supervised", *captioned):
+    options = {"images_per_caption": 4} if name in captioned else {}
+    method = METHODS[name](SmallAlexNet(1 / 16, 32), options, 4, texts=texts)
     settings, labels = Optimisation(1, 16, 0.01), torch.arange(16) % 4
     trained = Training(images, method, Augmentation(32), settings, labels=labels).run()
-    found[f"{name} loss"] = torch.tensor(trained.curves["loss"])
-    found |= {f"{name} {k}": v for k, v in method.state_dict().items()}
-    found |= {f"{name} gradient of {k}": p.grad for k, p in method.named_parameters() if p.grad is not None}
+    values[f"{name} loss"] = torch.tensor(trained.curves["loss"])
+    values |= {f"{name} {k}": v for k, v in method.state_dict().items()}
+    for k, p in method.named_parameters():
+        if p.grad is not None:
+            values[f"{name} gradient of {k}"] = p.grad
 if distributed.first():
-    found["processes"] = torch.tensor(dist.get_world_size() if dist.is_initialized() else 1)
-    torch.save(found, sys.argv[1])
+    values["processes"] = torch.tensor(dist.get_world_size() if dist.is_initialized() else 1)
+    torch.save(values, sys.argv[1])
 """
 
 

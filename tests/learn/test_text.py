@@ -1,4 +1,5 @@
-"""The text tower, and the loss between images and texts, against closed forms, loops and what a causal network must not know."""
+"""The text tower, and the loss between images and texts, against closed forms, loops and what a
+causal network must not know."""
 
 import math
 
