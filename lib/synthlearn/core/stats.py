@@ -174,7 +174,8 @@ def images_share(parts: Sequence[Part]) -> float:
     together = means @ means.T / means.shape[1]
     np.fill_diagonal(together, [common(outcomes, spread.shared) for _, outcomes, spread in parts])
     w = np.array([w for w, _, _ in parts])
-    return max(0.0, float(w @ together @ w)) / means.shape[1]
+    images = int(means.shape[1])
+    return max(0.0, float(w @ together @ w)) / images
 
 
 def mean(outcomes: np.ndarray, spread: Spread) -> Estimate:

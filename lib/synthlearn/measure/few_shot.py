@@ -106,7 +106,7 @@ def ridge(x: Tensor, labels: Tensor, y: Tensor, classes: int) -> Tensor:
     kernel = z @ z.T / z.shape[1]
     eye = torch.eye(len(z), dtype=torch.float64, device=z.device)
     weight = torch.linalg.solve(kernel + eye, target - target.mean(0))
-    scores = standardise(y) @ (z.T @ weight).float() / z.shape[1] + target.mean(0).float()
+    scores: Tensor = standardise(y) @ (z.T @ weight).float() / z.shape[1] + target.mean(0).float()
     return scores.argmax(1)
 
 

@@ -99,7 +99,8 @@ def _kth_largest(x: Tensor, k: int) -> Tensor:
     blocks = functional.pad(x, (0, -x.shape[1] % BLOCK), value=-torch.inf).unflatten(1, (-1, BLOCK))
     best = blocks.amax(2).topk(min(k, blocks.shape[1]), 1).indices
     candidates = blocks.gather(1, best[..., None].expand(-1, -1, BLOCK)).flatten(1)
-    return candidates.topk(k, 1).values[:, -1:]
+    largest: Tensor = candidates.topk(k, 1).values
+    return largest[:, -1:]
 
 
 class Memory:

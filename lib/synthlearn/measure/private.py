@@ -116,7 +116,8 @@ def clipped_sum(x: Tensor, labels: Tensor, weight: Tensor, clip: float = CLIP) -
     errors = (x @ weight).softmax(1)
     errors[torch.arange(len(x)), labels] -= 1
     norm = errors.norm(dim=1) * x.norm(dim=1)
-    return x.T @ (errors * (clip / norm.clamp_min(clip))[:, None])
+    total: Tensor = x.T @ (errors * (clip / norm.clamp_min(clip))[:, None])
+    return total
 
 
 def fit(

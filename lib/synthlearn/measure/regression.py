@@ -231,7 +231,8 @@ def _principal(z: Tensor) -> tuple[Tensor, Tensor]:
     axes that the rows span, where any solution lies."""
     n, d = z.shape
     if n >= d:
-        return torch.linalg.eigh(z.T @ z / n)
+        variance, axes = torch.linalg.eigh(z.T @ z / n)
+        return variance, axes
     variance, u = torch.linalg.eigh(z @ z.T / n)
     kept = variance > LEAST_VARIANCE * variance.max()
     variance = variance[kept]
