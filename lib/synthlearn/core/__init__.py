@@ -1,1 +1,2 @@
-"""What everything stands on: counted random numbers, images, views, files, options, errors, statistics, the machine at hand."""
+"""What everything stands on: counted random numbers, images, views, files, options, errors,
+registries, statistics, the machine at hand."""

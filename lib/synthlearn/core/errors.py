@@ -5,7 +5,7 @@ Every message names what is wrong, the value, what is allowed and what to do.
 
 
 class SynthlearnError(Exception):
-    """Base of all errors that a user can cause and mend; the command line prints its message alone."""
+    """Base of all errors that a user can cause and mend; the command line prints its message."""
 
 
 class ParameterError(SynthlearnError, ValueError):

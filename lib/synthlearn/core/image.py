@@ -48,7 +48,7 @@ def _area_matrix(source: int, target: int) -> Tensor:
 
 
 def area_resize(x: Tensor, size: int) -> Tensor:
-    """Exact area average of uint8 squares (n, c, m, m) down to (n, c, size, size), rounded to uint8."""
+    """Exact area average of uint8 squares (n, c, m, m) to uint8 (n, c, size, size)."""
     if x.shape[-1] == size:
         return x
     matrix = _area_matrix(x.shape[-1], size).to(x.device)
@@ -56,10 +56,11 @@ def area_resize(x: Tensor, size: int) -> Tensor:
 
 
 def triangle_weights(start: Tensor, length: Tensor, source: int, target: int) -> Tensor:
-    """Rows of PIL's antialiased bilinear resize of the window [start, start + length) of ``source`` pixels to ``target`` pixels.
+    """Rows of PIL's antialiased bilinear resize of the window [start, start + length) of ``source``
+    pixels to ``target`` pixels.
 
-    start, length: float (n,), in pixels. Returns float (n, target, source) with rows that sum to one; the support is cut at
-    the window as PIL cuts it at the border of the cropped image.
+    start, length: float (n,), in pixels. Returns float (n, target, source) with rows that sum to
+    one; the support is cut at the window as PIL cuts it at the border of the cropped image.
     """
     scale = (length / target)[:, None, None]
     support = scale.clamp_min(1.0)
@@ -74,7 +75,8 @@ def triangle_weights(start: Tensor, length: Tensor, source: int, target: int) ->
 
 
 def resize(x: Tensor, size: int) -> Tensor:
-    """Centre square of uint8 (n, c, h, w), resized like PIL's bilinear (antialiased) to uint8 (n, c, size, size)."""
+    """Centre square of uint8 (n, c, h, w), resized like PIL's bilinear (antialiased) to uint8
+    (n, c, size, size)."""
     h, w = x.shape[-2:]
     side = min(h, w)
     if (h, w) == (size, size):
@@ -87,7 +89,8 @@ def resize(x: Tensor, size: int) -> Tensor:
 
 
 def hsv_to_rgb(h: Tensor, s: Tensor, v: Tensor) -> Tensor:
-    """RGB in [0, 1], stacked on a new axis −3, from hue (turns, any real), saturation and value in [0, 1] of one shape (…, h, w)."""
+    """RGB in [0, 1], stacked on a new axis −3, from hue (turns, any real), saturation and value in
+    [0, 1] of one shape (…, h, w)."""
     channels = []
     for offset in (5.0, 3.0, 1.0):
         k = torch.remainder(h * 6 + offset, 6.0)
@@ -96,7 +99,8 @@ def hsv_to_rgb(h: Tensor, s: Tensor, v: Tensor) -> Tensor:
 
 
 def shift_hue(x: Tensor, shift: Tensor) -> Tensor:
-    """Turn the HSV hue of float RGB (n, 3, h, w) in [0, 1] by ``shift`` (n,) turns; value and saturation stay exactly."""
+    """Turn the HSV hue of float RGB (n, 3, h, w) in [0, 1] by ``shift`` (n,) turns; value and
+    saturation stay exactly."""
     r, g, b = x.unbind(1)
     value, low = x.amax(1), x.amin(1)
     chroma = value - low
@@ -113,7 +117,8 @@ def shift_hue(x: Tensor, shift: Tensor) -> Tensor:
 
 
 def to_tiles(x: Tensor, columns: int, gap: int = 2) -> Tensor:
-    """Lay out uint8 (n, 3, s, s) row by row as one picture with transparent gaps, uint8 (rows·(s + gap) − gap, columns·(s + gap) − gap, 4)."""
+    """Lay out uint8 (n, 3, s, s) row by row as one picture with transparent gaps: uint8
+    (rows·(s + gap) − gap, columns·(s + gap) − gap, 4)."""
     n, _, s, _ = x.shape
     rows = -(-n // columns)
     sheet = torch.zeros((4, rows * (s + gap) - gap, columns * (s + gap) - gap), dtype=torch.uint8)

@@ -82,18 +82,21 @@ def as_indices(values: Iterable[int] | Tensor) -> Tensor:
         raise ParameterError(f"indices of shape {tuple(values.shape)}: must be one row, (n,)")
     if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
         raise ParameterError(f"indices of type {values.dtype}: must be whole numbers, torch.int64")
-    found = values.to(torch.int64)
-    if len(found):  # what is beyond 63 bits has become negative
-        whole("index", int(found.min()))
-    return found
+    indices = values.to(torch.int64)
+    if len(indices):  # what is beyond 63 bits has become negative
+        whole("index", int(indices.min()))
+    return indices
 
 
-def the_device(told: Any) -> str:
-    """The device that is meant: for "auto" the first card, where there is one, else the processor. Raises ParameterError as :func:`check_device`."""
-    if told == AUTO:
+def the_device(name: Any) -> str:
+    """The device that is meant: for "auto" the first card, where there is one, else the processor.
+
+    Raises: ParameterError as :func:`check_device`.
+    """
+    if name == AUTO:
         return "cuda" if torch.cuda.is_available() else "cpu"
-    check_device(told)
-    return str(told)
+    check_device(name)
+    return str(name)
 
 
 def check_device(device: Any) -> None:

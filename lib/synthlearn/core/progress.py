@@ -43,5 +43,5 @@ def say(line: str) -> None:
 
 @cache
 def note(line: str) -> None:
-    """Print a line on standard error, once per process: what it is about is read again and again."""
+    """Print a line on standard error, once per process: what it is about is read often."""
     print(line, file=sys.stderr, flush=True)

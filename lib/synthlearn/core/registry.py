@@ -21,7 +21,8 @@ class Registry(Generic[T]):
 
     Args:
         kind: what they are, in messages: "method".
-        package: whose modules register, imported when a name is first asked for: "synthlearn.learn.methods".
+        package: whose modules register, as "synthlearn.learn.methods"; they are imported when a
+            name is first asked for.
         where: how a reader finds all names, for the message.
     """
 
@@ -31,7 +32,10 @@ class Registry(Generic[T]):
         self._complete = False
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorator: make a thing known as ``name``. Raises ParameterError for a name that is taken."""
+        """Decorator: make a thing known as ``name``.
+
+        Raises: ParameterError for a name that is taken.
+        """
 
         def add(thing: T) -> T:
             holder = self._entries.get(name)

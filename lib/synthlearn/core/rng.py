@@ -1,8 +1,9 @@
-"""Counter-based random numbers: every number is a pure function of (key, counter), on any device and in any batch.
+"""Counter-based random numbers: every number is a pure function of (key, counter), on any device
+and in any batch.
 
-A key is an int64 mixed from a stream name and integers; number ``c`` of a key is splitmix64 (Steele, Lea, Flood 2014)
-evaluated at ``key + (c + 1)·γ``. Wrapping int64 arithmetic is the same on CPU and GPU, so the bits are too.
-Each 64-bit word gives two 24-bit uniforms.
+A key is an int64 mixed from a stream name and integers; number ``c`` of a key is splitmix64
+(Steele, Lea, Flood 2014) evaluated at ``key + (c + 1)·γ``. Wrapping int64 arithmetic is the same on CPU and
+GPU, so the bits are too. Each 64-bit word gives two 24-bit uniforms.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ _MIX2 = 0x94D049BB133111EB - (1 << 64)
 
 
 def _finalise(z: Tensor) -> Tensor:
-    """splitmix64's bijective mixing of int64, in place; logical shifts by masking the sign extension."""
+    """splitmix64's bijective mixing of int64, in place; logical shifts mask the sign extension."""
     z ^= (z >> 30) & ((1 << 34) - 1)
     z *= _MIX1
     z ^= (z >> 27) & ((1 << 37) - 1)
@@ -30,7 +31,7 @@ def _finalise(z: Tensor) -> Tensor:
 
 
 def _filled(value: int, device: str | torch.device) -> Tensor:
-    """An int64 scalar made on its device: a copy from the host would make the host wait for a GPU."""
+    """An int64 scalar made on its device: a copy would make the host wait for a GPU."""
     return torch.full((), value, dtype=torch.int64, device=device)
 
 
@@ -44,7 +45,8 @@ def _integers(part: int | Tensor, device: str | torch.device) -> Tensor:
 
 
 def key(stream: str, *parts: int | Tensor, device: str | torch.device = "cpu") -> Tensor:
-    """Mix a stream name and integers (scalars or int64 tensors that broadcast) into int64 keys of the broadcast shape.
+    """Mix a stream name and integers (scalars or int64 tensors that broadcast) into int64 keys of
+    the broadcast shape.
 
     Raises: ParameterError for fractions and what is beyond 64 bits.
     """
@@ -63,7 +65,7 @@ def fold(keys: Tensor, *parts: int | Tensor) -> Tensor:
 
 
 def bits(keys: Tensor, shape: tuple[int, ...] = ()) -> Tensor:
-    """64 random bits each: int64 of shape ``keys.shape + shape``. Counters run over ``shape`` in row-major order."""
+    """64 random bits each: int64 of shape ``keys.shape + shape``, row by row."""
     count = math.prod(shape)
     counter = torch.arange(1, count + 1, device=keys.device).mul_(_GAMMA)
     return _finalise(keys.unsqueeze(-1) + counter).view(*keys.shape, *shape)
@@ -72,7 +74,10 @@ def bits(keys: Tensor, shape: tuple[int, ...] = ()) -> Tensor:
 def uniform(
     keys: Tensor, shape: tuple[int, ...] = (), low: float = 0.0, high: float = 1.0
 ) -> Tensor:
-    """float32 uniform on the 2²⁴ points of [low, high): shape ``keys.shape + shape``; the first ones do not depend on how many follow."""
+    """float32 uniform on the 2²⁴ points of [low, high): shape ``keys.shape + shape``.
+
+    The first ones do not depend on how many follow.
+    """
     count = math.prod(shape)
     words = bits(keys, ((count + 1) // 2,)).view(torch.int32).view(*keys.shape, -1)[..., :count]
     u = ((words >> 8) & 0xFFFFFF).to(torch.float32).mul_(2.0**-24)
@@ -93,7 +98,8 @@ def normal(keys: Tensor, shape: tuple[int, ...] = ()) -> Tensor:
 
 
 def integers(keys: Tensor, low: int, high: int, shape: tuple[int, ...] = ()) -> Tensor:
-    """int64 uniform on low … high − 1 (multiply-shift of 32 bits: bias below (high − low)/2³²), shape ``keys.shape + shape``.
+    """int64 uniform on low … high − 1, shape ``keys.shape + shape``; by multiply-shift of 32 bits,
+    whose bias is below (high − low)/2³².
 
     Raises: ParameterError for a range that is empty or larger than 2³¹.
     """

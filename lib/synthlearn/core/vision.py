@@ -1,7 +1,8 @@
 """The one place that imports torchvision.
 
-torchvision's PyPI wheel is linked against CUDA torch. Beside a CPU-only torch its compiled extension does not load, and the
-import fails because two operators have no schema. Declaring the schemas first lets everything import that does not need them.
+torchvision's PyPI wheel is linked against CUDA torch. Beside a CPU-only torch its compiled
+extension does not load, and the import fails because two operators have no schema. Declaring the
+schemas first lets everything import that does not need them.
 """
 
 import importlib.machinery
