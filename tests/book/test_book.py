@@ -121,7 +121,7 @@ def run_papermill(notebook, out, *arguments, cwd):
 
 
 def test_papermill_runs_a_chapter_from_anywhere_and_refuses_a_misspelt_parameter(tmp_path):
-    notebook = ROOT / "notebooks" / "90_leaderboard.ipynb"
+    notebook = ROOT / "notebooks" / "94_records.ipynb"
     done = run_papermill(notebook, tmp_path / "out.ipynb", "-p", "profile", "smoke", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "unknown parameter" not in done.stderr
