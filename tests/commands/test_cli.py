@@ -620,15 +620,14 @@ def test_what_cannot_be_pretrained_is_named(arguments, message, capsys, runs, tm
 
 def test_the_door_allows_what_the_library_does():
     """The command line has these bounds of its own, so that its help needs no torch."""
-    from synthlearn import __main__
     from synthlearn.commands import arguments
     from synthlearn.core import image, options
     from synthlearn.learn import encoders, networks
 
-    assert image.SIZES == __main__.SIZES and encoders.SIDES == __main__.INPUTS
+    assert image.SIZES == arguments.SIZES and encoders.SIDES == arguments.INPUTS
     assert (options.LEAST, options.MOST) == arguments.SEEDS
-    assert networks.WIDTHS == __main__.WIDTHS
+    assert networks.WIDTHS == arguments.WIDTHS
     assert encoders.SmallAlexNet(networks.WIDTHS[0], 32).options["width"] == networks.WIDTHS[0]
-    for width in (0.9 * __main__.WIDTHS[0], 1.1 * __main__.WIDTHS[1]):
+    for width in (0.9 * arguments.WIDTHS[0], 1.1 * arguments.WIDTHS[1]):
         with pytest.raises(ParameterError):
             encoders.SmallAlexNet(width, 32)

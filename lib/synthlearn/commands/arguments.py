@@ -6,16 +6,48 @@ import math
 import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import ParameterError
 
+# Bounds of the library, once more, so that help needs no torch; a test holds the two together.
+# Whole numbers of 64 bits: core/options.py.
 SEEDS = (-(2**63), 2**63 - 1)
-LONGEST_PART, LONGEST = 255, 4095  # bytes of a file's name and of a path
-LONGEST_TARGET = 200  # bytes of the name of a file that we write: others are made beside it
-SHOWN = 60  # characters of a value in a message
-DIGITS = 20  # of a whole number of 64 bits, with its sign
+# Side of a picture in pixels: core/image.py.
+SIZES = (8, 1024)
+# Side of the random encoder's input in pixels: learn/encoders.py.
+INPUTS = (32, 512)
+# Width of the random encoder: learn/networks.py.
+WIDTHS = (1 / 32, 4.0)
+# Numbers of pictures, images and neighbours at most (chosen here).
+MANY = 10**9
+# Bytes of a file's name at most, as on most file systems.
+LONGEST_PART = 255
+# Bytes of a path at most: Linux's PATH_MAX without the null that ends it.
+LONGEST = 4095
+# Bytes of the name of a file that we write: others are made beside it (chosen here).
+LONGEST_TARGET = 200
+# Characters of a value in a message, as in core/options.py.
+SHOWN = 60
+# Characters of a whole number of 64 bits, with its sign.
+DIGITS = 20
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """Where an argument means something: anywhere else it would do nothing, and is refused.
+
+    Args:
+        argument: its name in the namespace.
+        applies: whether it means something beside the other arguments.
+        otherwise: what to say where it does not; names of arguments in braces are filled in.
+    """
+
+    argument: str
+    applies: Callable[[argparse.Namespace], bool]
+    otherwise: str
 
 
 def _refuse_dashes(parser: Any, values: Any, option_string: Any) -> None:
@@ -74,8 +106,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> Any:
         """Raise ParameterError."""
-        told = re.sub(r"^argument ([^ :]+): ", r"\1 ", message)
-        raise ParameterError(f"{told}; see {self.prog} --help")
+        message = re.sub(r"^argument ([^ :]+): ", r"\1 ", message)
+        raise ParameterError(f"{message}; see {self.prog} --help")
 
 
 def _cut(text: str) -> str:
@@ -121,9 +153,8 @@ def word(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{_cut(text)}: must not hold a null character")
     parts = [len(os.fsencode(part)) for part in text.split("/")]
     if max(parts) > LONGEST_PART or len(os.fsencode(text)) > LONGEST:
-        told = f"{_cut(text)}: is too long"
         raise argparse.ArgumentTypeError(
-            f"{told}; names have at most {LONGEST_PART} bytes, paths {LONGEST}"
+            f"{_cut(text)}: is too long; names have at most {LONGEST_PART} bytes, paths {LONGEST}"
         )
     return text
 
@@ -211,47 +242,18 @@ def _finite(text: str) -> float:
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
         raise argparse.ArgumentTypeError(
             f"{', '.join(name for name, _ in pairs)}: a name is given twice"
         )
-    return found
-
-
-# Command, argument, where it means something, and what to say elsewhere: there it would do nothing.
-Meaning = tuple[str, str, Callable[[argparse.Namespace], bool], str]
-MEANINGS: tuple[Meaning, ...] = (
-    ("pretrain", "option", lambda a: a.row is None, "--row {row} has its own, and --option and --method-option cannot change it; "
-     "name a source with --generator, --folder or --real"),
-    ("pretrain", "method_option", lambda a: a.row is None, "--row {row} has its own, and --option and --method-option cannot change it; "
-     "name a source with --generator, --folder or --real"),
-    ("pretrain", "option", lambda a: a.generator is not None, "is of a generator; a folder and a real set have none"),
-    ("properties", "option", lambda a: a.generator is not None, "is of a generator; a folder and a real set have none"),
-    ("probe", "width", lambda a: a.encoder == "random", "is of the random encoder; {encoder} has its own"),
-    ("probe", "size", lambda a: a.encoder == "random", "is of the random encoder; {encoder} has its own"),
-    ("memory", "encoder", lambda a: a.action != "remove", "removing needs no encoder"),
-    ("memory", "images", lambda a: a.action != "remove", "what is to go is named by --class or --name"),
-    ("memory", "image", lambda a: a.action == "query", "is of query; {action} takes a whole folder, --images"),
-    ("memory", "class_", lambda a: a.action == "remove", "is of remove"),
-    ("memory", "name", lambda a: a.action == "remove", "is of remove"),
-    ("memory", "neighbours", lambda a: a.action == "query", "is of query"),
-    ("memory", "force", lambda a: a.action == "build", "is of build"),
-    ("verify", "what", lambda a: not a.whole, "--whole is of rows alone; leave one of the two out"),
-    ("verify", "measure", lambda a: not (a.whole or a.what or a.against), "is of rows whose first steps are compared, "
-     "not with --whole, --what or --against"),
-    ("verify", "whole", lambda a: not a.against, "--against compares starts alone; leave one of the two out"),
-    ("verify", "seed", lambda a: not a.against, "--against compares starts of seed 0 and confirms all seeds"),
-)  # fmt: skip
+    return mapping
 
 
 def check(args: argparse.Namespace) -> None:
     """Raise ParameterError for an argument that would do nothing beside the others."""
-    for command, name, means, otherwise in MEANINGS:
-        if (
-            command == args.command
-            and (name in args.given or getattr(args, name) is True)
-            and not means(args)
-        ):
-            flag = "--" + name.rstrip("_").replace("_", "-")
-            raise ParameterError(f"{flag}: {otherwise.format(**vars(args))}")
+    for meaning in args.meanings:
+        given = meaning.argument in args.given or getattr(args, meaning.argument) is True
+        if given and not meaning.applies(args):
+            flag = "--" + meaning.argument.rstrip("_").replace("_", "-")
+            raise ParameterError(f"{flag}: {meaning.otherwise.format(**vars(args))}")

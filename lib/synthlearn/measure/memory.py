@@ -8,6 +8,7 @@ held the entry.
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -316,6 +317,39 @@ def changing(folder: Path) -> Iterator[Memory]:
         held = Memory.load(folder)
         yield held
         held._write(folder)
+
+
+Entries = tuple[Sequence[str], Sequence[str], Tensor]  # names, classes, embeddings
+
+
+def build(folder: Path, made_by: dict[str, Any], entries: Entries, replace: bool) -> Memory:
+    """A new memory in a folder. After an error the folder is as it was.
+
+    Raises: ParameterError as :meth:`Memory.add` and :meth:`Memory.save`.
+    """
+    new = not os.path.lexists(folder)
+    memory = Memory(made_by, entries[2].shape[1])
+    memory.add(*entries)
+    try:
+        memory.save(folder, replace)
+    except BaseException:
+        if new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # nothing was written: leave no empty folder behind
+        raise
+    return memory
+
+
+def remove(folder: Path, names: Iterable[str], class_: str | None) -> Memory:
+    """The memory of a folder without some entries and, where one is named, without a class.
+
+    Raises: as :func:`changing`, :meth:`Memory.remove` and :meth:`Memory.remove_class`.
+    """
+    with changing(folder) as memory:
+        memory.remove(names)
+        if class_:
+            memory.remove_class(class_)
+    return memory
 
 
 def refuse_existing(folder: Path) -> None:

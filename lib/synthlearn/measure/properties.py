@@ -17,7 +17,8 @@ from ..core import rng
 from ..core.augment import Augmentation
 from ..core.errors import DataError, ParameterError
 from ..core.image import MEAN, STD
-from ..data import datasets, image_set
+from ..core.source import Source
+from ..data import Folder, RealImages, datasets, image_set
 from ..learn.encoders import Encoder
 from . import metrics, probe
 from .base import Measurement, Subject, Value, measurement
@@ -198,6 +199,20 @@ def two_views(images: Tensor, augmentation: Augmentation, seed: int = 0) -> tupl
 def spectrum_exponent(images: Tensor) -> float:
     """Mean slope of log power on log frequency of a set (white noise 0, photographs about −2)."""
     return float(metrics.spectrum_slope(images).mean())
+
+
+def largest_sample(source: Source, test: image_set.ImageSet, name: str) -> tuple[int, str]:
+    """How many pictures of a source can be compared with a set, ``name``, and what limits them.
+
+    Raises: DataError for fewer than :data:`LEAST`.
+    """
+    limits = [(len(test) // 2, f"half of the test images of {name}")]
+    if isinstance(source, (Folder, RealImages)):
+        limits.append((source.number(), f"the pictures of {source.name}"))
+    most, why = min(limits)
+    if most < LEAST:
+        raise DataError(f"{why}: {most}; at least {LEAST} are needed")
+    return most, why
 
 
 def compare(

@@ -1,0 +1,53 @@
+"""``generate``: pictures of a generator, written to files."""
+
+from argparse import Namespace
+
+from . import arguments
+from .arguments import MANY, SIZES, target, whole, word
+from .command import Command, add_device, add_option, add_seed, use_device
+
+
+def _add_arguments(parser: arguments.Parser) -> None:
+    parser.add_argument("--generator", type=word, required=True, metavar="NAME", help="see `list`")
+    add_option(
+        parser,
+        "--option",
+        "NAME=VALUE",
+        "an option of the generator, see `list`; may be given several times",
+    )
+    parser.add_argument("--n", type=whole(1, MANY), default=1000, help="number of pictures")
+    parser.add_argument("--size", type=whole(*SIZES), default=128, help="side in pixels")
+    add_seed(parser, "another seed is another set")
+    parser.add_argument(
+        "--out",
+        type=target,
+        required=True,
+        metavar="DIR",
+        help="folder to write to; pictures that are there already are kept",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("imagefolder", "webdataset"),
+        default="imagefolder",
+        help="PNG files in class folders, or tar shards of 1,000 with .cls members",
+    )
+    add_device(parser)
+
+
+def _generate(args: Namespace) -> int:
+    from ..data import export
+    from ..generators import generator
+
+    source = generator(args.generator, **dict(args.option))
+    device = use_device(args.device)
+    print(export.write(source, args.n, args.size, args.seed, args.out, args.format, device))
+    return 0
+
+
+GENERATE = Command(
+    "generate",
+    "write pictures of a generator to a folder or to webdataset shards",
+    _add_arguments,
+    _generate,
+    resumes=True,
+)

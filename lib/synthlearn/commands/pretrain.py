@@ -1,0 +1,166 @@
+"""``pretrain``: an encoder from a generator, a folder, a real set or a row of the study."""
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import ParameterError
+from . import arguments
+from .arguments import Meaning, encoder_file, word
+from .command import Command, add_option, add_seed, add_source, source_name, use_device
+
+EPILOG = (
+    "Fields of --set with their values in each profile, methods with their options, encoders: "
+    "python -m synthlearn profiles"
+)
+OF_THE_ROW = (
+    "--row {row} has its own, and --option and --method-option cannot change it; "
+    "name a source with --generator, --folder or --real"
+)
+NO_GENERATOR = "is of a generator; a folder and a real set have none"
+MEANINGS = (
+    Meaning("option", lambda args: args.row is None, OF_THE_ROW),
+    Meaning("method_option", lambda args: args.row is None, OF_THE_ROW),
+    Meaning("option", lambda args: args.generator is not None, NO_GENERATOR),
+)
+
+
+def _add_arguments(parser: arguments.Parser) -> None:
+    parser.epilog = EPILOG
+    add_source(parser).add_argument(
+        "--row", type=word, metavar="ROW", help="a row of the study, with all its settings"
+    )
+    add_option(
+        parser,
+        "--method-option",
+        "NAME=VALUE",
+        "an option of the method, as in temperature=0.2; see `profiles`",
+    )
+    add_seed(parser, "of the initial weights, the pictures and the views")
+    parser.add_argument(
+        "--out",
+        type=encoder_file,
+        required=True,
+        metavar="FILE.safetensors",
+        help="where the encoder goes; an interrupted run goes on from FILE.safetensors.checkpoint",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="replace an encoder that is there already"
+    )
+
+
+def _row(args: Namespace, profile: Any) -> Any:
+    """The row of the study that the arguments name, or one made of them.
+
+    Raises: ParameterError for a row that trains nothing, and for settings that would not reach it.
+    """
+    from .. import study
+
+    if args.row is None:
+        return _new_row(args)
+    row = study.row(args.row)
+    if not row.trained:
+        raise ParameterError(
+            f"--row {row.name}: it trains nothing (kind {row.kind}); "
+            "name a source with --generator, --folder or --real"
+        )
+    for field, value in args.set:
+        if (own := getattr(row.profile(profile), field)) != value:
+            raise ParameterError(
+                f"--set {field}={value}: the row {row.name} has {field} = {own} of its own; "
+                "name its source with --generator instead"
+            )
+    return row
+
+
+def _new_row(args: Namespace) -> Any:
+    """A row that is none of the study's, of the source that the arguments name."""
+    from .. import study
+
+    kind = "generator" if args.generator is not None else source_name(args)
+    name = str(getattr(args, kind))
+    return study.Row(
+        name,
+        kind,
+        name,
+        "",
+        "",
+        origin=name,
+        own_options=dict(args.option),
+        method_options=dict(args.method_option),
+    )
+
+
+def _check_places(args: Namespace, checkpoint: Path) -> None:
+    """Raise ParameterError or DataError where the encoder or its checkpoint cannot be written."""
+    from ..core import files
+
+    if args.out.is_file() and not args.force:
+        raise ParameterError(
+            f"--out {args.out}: is there already; choose another name, or replace it with --force"
+        )
+    for path in (args.out, checkpoint):
+        files.check_target(path)
+
+
+def _batches(row: Any, profile: Any, seed: int) -> tuple[Any, Any]:
+    """The row's source and its batches; of several processes the first one makes the pictures."""
+    from .. import study
+    from ..core import distributed
+    from ..data import stream
+
+    p = row.profile(profile)
+
+    def read() -> tuple[Any, Any]:
+        source = study.source_of(row, profile, seed)
+        sizes = p.n_images, p.image_size
+        return source, stream.batches(source, *sizes, seed, p.device, p.refresh)
+
+    distributed.start()
+    if distributed.first():
+        read()
+    distributed.wait()
+    return read()
+
+
+def _pretrain(args: Namespace) -> int:
+    from .. import study
+    from ..core import distributed, files
+    from ..data import datasets
+    from ..learn import encoders, train
+
+    settings = dict(args.set)
+    profile = study.resolve(args.profile, **settings)
+    if "data" in settings:  # the profile's own images are the probe's: training needs none of them
+        datasets.locate(profile.data)
+    row = _row(args, profile)
+    checkpoint = args.out.with_name(args.out.name + ".checkpoint")
+    _check_places(args, checkpoint)
+    p = row.profile(profile)
+    study.prepare(p)
+    use_device(p.device)
+    source, images = _batches(row, profile, args.seed)
+    method, labels = study.method_of(row, p, args.seed, source)
+    described = {
+        "source": source.spec(),
+        "profile": {**p.__dict__},
+        "method_options": row.method_options,
+        "seed": args.seed,
+    }
+    training = train.Training(images, method, p.augmenter(), p.optimisation(), args.seed, labels)
+    trained = training.run(checkpoint, files.digest(described))
+    if distributed.first():
+        encoders.save(args.out, method.encoder, {"training": described})
+        checkpoint.unlink(missing_ok=True)  # not before: nothing is lost when the disk is full
+        print(f"{args.out}: {trained.seconds:.1f} s, loss {trained.curves['loss'][-1]:.3f}")
+    return 0
+
+
+PRETRAIN = Command(
+    "pretrain",
+    "pre-train an encoder on a generator, a folder or a real set, and save it",
+    _add_arguments,
+    _pretrain,
+    MEANINGS,
+    resumes=True,
+)
