@@ -1,4 +1,4 @@
-"""Arguments of the command line: what each kind may be, and which of them mean something together."""
+"""Arguments of the command line: what each kind may be, and which mean something together."""
 
 import argparse
 import json
@@ -70,7 +70,10 @@ class Once(argparse.Action):
 
 
 class Several(argparse.Action):
-    """Collect values, and that they were given; one that is given twice (a NAME of NAME=VALUE) is refused."""
+    """Collect values, and that they were given; one that comes twice is refused.
+
+    Of NAME=VALUE the name must not come twice.
+    """
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
         """As argparse calls it."""
@@ -179,7 +182,8 @@ def target(text: str) -> Path:
     path = Path(word(text))
     if path.name in ("", ".."):
         raise argparse.ArgumentTypeError(
-            f"{text!r}: must end with a name of its own, as in results/{text.strip('./') or 'first'}"
+            f"{text!r}: must end with a name of its own, "
+            f"as in results/{text.strip('./') or 'first'}"
         )
     if len(os.fsencode(path.name)) > LONGEST_TARGET:
         raise argparse.ArgumentTypeError(
@@ -193,17 +197,19 @@ def encoder_file(text: str) -> Path:
     path = target(text)
     if path.suffix.lower() in (".pt", ".pth"):
         raise argparse.ArgumentTypeError(
-            f"{text!r}: the file will be of safetensors, no pickle; call it {path.with_suffix('.safetensors')}"
+            f"{text!r}: the file will be of safetensors, no pickle; "
+            f"call it {path.with_suffix('.safetensors')}"
         )
     if text == "random" or text.startswith(("timm:", "inception:")):
         raise argparse.ArgumentTypeError(
-            f"{text!r}: means another encoder to --encoder; call it {text.partition(':')[0]}.safetensors"
+            f"{text!r}: means another encoder to --encoder; "
+            f"call it {text.partition(':')[0]}.safetensors"
         )
     return path
 
 
 def device(text: str) -> str:
-    """A kind of device that the study computes on; whether it is here is checked where it is used."""
+    """A kind of device that the study computes on; whether it is here, its user checks."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{_cut(text)}: must be auto, cpu, cuda or cuda:N")
     return text

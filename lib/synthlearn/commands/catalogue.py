@@ -26,35 +26,6 @@ WRITTEN: dict[tuple[str, Any], str] = {
     ("parts", dict): """'{"noise-white": 1, "dead_leaves-mixed": 3}'""",
     ("encoder", str): "encoder.safetensors, a file of `pretrain`",
 }
-# field of a profile → what it is
-MEANING = {
-    "n_images": "pictures to pre-train on",
-    "image_size": "their side in pixels",
-    "crop": "side of a view in pixels, the encoder's input",
-    "width": "of SmallAlexNet; 1 is the paper's",
-    "epochs": "passes over the pictures",
-    "batch_size": "pictures of a step",
-    "data": "real set of the probe, by name or as a folder",
-    "seeds": "runs of a row",
-    "method": "how to learn, see below",
-    "encoder": "what learns, see below",
-    "scale_min": "least area of a crop, share of the picture",
-    "jitter": "strength of the change of brightness, contrast, saturation",
-    "hue": "strength of the change of hue",
-    "jitter_p": "probability of these changes",
-    "augmentation": "colour changes one by one, or composed to one map",
-    "lr": "learning rate for 256 pictures of a batch",
-    "schedule": "of the learning rate",
-    "weight_decay": "of the optimiser",
-    "precision": "of the network; auto: bf16 where it is the faster one",
-    "optimiser": "that takes the steps",
-    "last_batch": "of an epoch, smaller than the others: kept, or its pictures wait for another epoch",
-    "downsample": "probability that a view is made coarser",
-    "per_class": "training images of the probe, of each class; 0: all",
-    "refresh": "share of the pictures that is new in each epoch; 1: none comes twice",
-    "threads": "of one run on a CPU",
-    "device": "auto, cpu, cuda or cuda:N",
-}
 ENCODERS = {
     encoders.SMALL_ALEXNET: "the noise paper's, of any width",
     "resnet18": "for small pictures where the crop is small",
@@ -64,7 +35,8 @@ ENCODERS = {
 MEASURED = """\
     FILE                 a file of `pretrain`, or a .pth file of the authors' released encoders
     random               an untrained SmallAlexNet
-    timm:NAME            a model of timm with its hub weights; timm:NAME@FILE: with weights from a file
+    timm:NAME            a model of timm with its hub weights; \
+timm:NAME@FILE: with weights from a file
     inception:FILE       torchvision's Inception v3 (`properties` alone)"""
 
 
@@ -78,8 +50,13 @@ def generators() -> Iterator[str]:
 
 
 def settings() -> Iterator[str]:
-    """Lines on the fields of the profiles side by side, the methods with their options, and the encoders."""
-    yield "Fields of a profile (--set FIELD=VALUE, or -p FIELD VALUE for a chapter), and their values in each:"
+    """Lines on the fields of the profiles side by side, the methods with their options, and the
+    encoders.
+    """
+    yield (
+        "Fields of a profile (--set FIELD=VALUE, or -p FIELD VALUE for a chapter), "
+        "and their values in each:"
+    )
     yield ""
     every = [profiles.defaults(name) for name in profiles.NAMES]
     rows = [(field, *(str(getattr(p, field)) for p in every)) for field in profiles.FIELDS]
@@ -87,7 +64,7 @@ def settings() -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield f"    {cells}  {_meaning(row[0])}".rstrip()
+        yield f"    {cells}  {profiles.meaning(row[0])}".rstrip()
     yield ""
     yield "Methods (--set method=NAME; their options: --method-option NAME=VALUE):"
     for name, method in METHODS.items():
@@ -107,17 +84,6 @@ def settings() -> Iterator[str]:
 
 def _first_line(cls: type) -> str:
     return (inspect.getdoc(cls) or "").split("\n", 1)[0]
-
-
-def _meaning(field: str) -> str:
-    if field in profiles.BOUNDS:
-        low, high = (
-            f"{bound:,.10g}" if bound >= 1 else f"{bound:g}" for bound in profiles.BOUNDS[field]
-        )
-        return f"{MEANING[field]} ({low} … {high})"
-    if field in profiles.CHOICES:
-        return f"{MEANING[field]} ({' | '.join(profiles.CHOICES[field])})"
-    return MEANING.get(field, "")
 
 
 def _options(kind: Any, defaults: dict[str, Any]) -> Iterator[str]:

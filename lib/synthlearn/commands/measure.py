@@ -4,7 +4,7 @@ from argparse import Namespace
 
 from . import arguments
 from .command import Command, use_device
-from .selection import add_selection, add_what, measurement_jobs
+from .selection import add_selection, add_what, measurings, profile_of
 
 
 def _add_arguments(parser: arguments.Parser) -> None:
@@ -13,16 +13,15 @@ def _add_arguments(parser: arguments.Parser) -> None:
 
 
 def _measure(args: Namespace) -> int:
-    from ..study import measurements
+    from ..study import store
 
-    selected = measurement_jobs(args)
-    use_device(selected[0][2].device)
-    for what, row, profile, seed in selected:
-        results = measurements.measurement(what, row, profile, seed)["results"]
-        values = ", ".join(
-            f"{name} {part.get('top1', part.get('value')):.3f}" for name, part in results.items()
-        )
-        print(f"{what} of {row.name} seed {seed}: {values}", flush=True)
+    profile = profile_of(args)
+    selected = measurings(args, profile)
+    use_device(profile.device)
+    for job in selected:
+        results = store.get(job).results
+        values = ", ".join(f"{name} {part.number:.3f}" for name, part in results.items())
+        print(f"{job.title}: {values}", flush=True)
     return 0
 
 

@@ -7,7 +7,15 @@ from typing import Any
 from ..core.errors import ParameterError
 from . import arguments
 from .arguments import Meaning, encoder_file, word
-from .command import Command, add_option, add_seed, add_source, source_name, use_device
+from .command import (
+    Command,
+    add_option,
+    add_seed,
+    add_source,
+    source_name,
+    source_options,
+    use_device,
+)
 
 EPILOG = (
     "Fields of --set with their values in each profile, methods with their options, encoders: "
@@ -58,14 +66,14 @@ def _row(args: Namespace, profile: Any) -> Any:
 
     if args.row is None:
         return _new_row(args)
-    row = study.row(args.row)
+    row = study.get_row(args.row)
     if not row.trained:
         raise ParameterError(
             f"--row {row.name}: it trains nothing (kind {row.kind}); "
             "name a source with --generator, --folder or --real"
         )
     for field, value in args.set:
-        if (own := getattr(row.profile(profile), field)) != value:
+        if (own := getattr(row.settings(profile), field)) != value:
             raise ParameterError(
                 f"--set {field}={value}: the row {row.name} has {field} = {own} of its own; "
                 "name its source with --generator instead"
@@ -77,16 +85,14 @@ def _new_row(args: Namespace) -> Any:
     """A row that is none of the study's, of the source that the arguments name."""
     from .. import study
 
-    kind = "generator" if args.generator is not None else source_name(args)
-    name = str(getattr(args, kind))
+    name = str(args.generator or args.folder or args.real)
     return study.Row(
         name,
-        kind,
         name,
-        "",
-        "",
-        origin=name,
-        own_options=dict(args.option),
+        family="",
+        chapter="",
+        source=source_name(args),
+        options=source_options(args),
         method_options=dict(args.method_option),
     )
 
@@ -103,18 +109,14 @@ def _check_places(args: Namespace, checkpoint: Path) -> None:
         files.check_target(path)
 
 
-def _batches(row: Any, profile: Any, seed: int) -> tuple[Any, Any]:
-    """The row's source and its batches; of several processes the first one makes the pictures."""
-    from .. import study
+def _pictures(experiment: Any) -> tuple[Any, Any]:
+    """Source and batches of an experiment; of several processes the first makes the pictures."""
     from ..core import distributed
-    from ..data import stream
-
-    p = row.profile(profile)
+    from ..study import assembly
 
     def read() -> tuple[Any, Any]:
-        source = study.source_of(row, profile, seed)
-        sizes = p.n_images, p.image_size
-        return source, stream.batches(source, *sizes, seed, p.device, p.refresh)
+        source = experiment.source()
+        return source, assembly.batches(source, experiment.settings, experiment.seed)
 
     distributed.start()
     if distributed.first():
@@ -127,30 +129,29 @@ def _pretrain(args: Namespace) -> int:
     from .. import study
     from ..core import distributed, files
     from ..data import datasets
-    from ..learn import encoders, train
+    from ..learn import encoders
+    from ..study import assembly
 
-    settings = dict(args.set)
-    profile = study.resolve(args.profile, **settings)
-    if "data" in settings:  # the profile's own images are the probe's: training needs none of them
+    profile = study.resolve(args.profile, **dict(args.set))
+    if "data" in dict(args.set):  # the profile's own images are the probe's: not needed here
         datasets.locate(profile.data)
-    row = _row(args, profile)
+    experiment = study.Experiment(_row(args, profile), profile, args.seed)
+    row, settings = experiment.row, experiment.settings
     checkpoint = args.out.with_name(args.out.name + ".checkpoint")
     _check_places(args, checkpoint)
-    p = row.profile(profile)
-    study.prepare(p)
-    use_device(p.device)
-    source, images = _batches(row, profile, args.seed)
-    method, labels = study.method_of(row, p, args.seed, source)
+    assembly.prepare(settings.threads)
+    use_device(settings.device)
+    source, images = _pictures(experiment)
+    training = assembly.training(row, settings, args.seed, source, images)
     described = {
         "source": source.spec(),
-        "profile": {**p.__dict__},
-        "method_options": row.method_options,
+        "profile": {**vars(settings)},
+        "method_options": dict(row.method_options),
         "seed": args.seed,
     }
-    training = train.Training(images, method, p.augmenter(), p.optimisation(), args.seed, labels)
     trained = training.run(checkpoint, files.digest(described))
     if distributed.first():
-        encoders.save(args.out, method.encoder, {"training": described})
+        encoders.save(args.out, training.method.encoder, {"training": described})
         checkpoint.unlink(missing_ok=True)  # not before: nothing is lost when the disk is full
         print(f"{args.out}: {trained.seconds:.1f} s, loss {trained.curves['loss'][-1]:.3f}")
     return 0

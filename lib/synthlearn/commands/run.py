@@ -7,7 +7,7 @@ from typing import Any
 from . import arguments
 from .arguments import number
 from .command import Command, use_device
-from .selection import Job, add_selection, add_settings, jobs
+from .selection import add_selection, add_settings, experiments, profile_of
 
 
 def _add_arguments(parser: arguments.Parser) -> None:
@@ -21,32 +21,32 @@ def _add_arguments(parser: arguments.Parser) -> None:
     )
 
 
-def _print_record(job: Job, record: dict[str, Any]) -> None:
-    """One line: the accuracies of a record with their intervals, in percent."""
+def _print_run(experiment: Any, run: Any) -> None:
+    """One line: the accuracies of a run with their intervals, in percent."""
     from ..core import progress
 
-    row, _, seed = job
     accuracies = ", ".join(
-        f"{name} {100 * part['top1']:.1f} % [{100 * part['low']:.1f}, {100 * part['high']:.1f}]"
-        for name, part in record["results"].items()
+        f"{name} {100 * result.top1:.1f} % [{100 * result.low:.1f}, {100 * result.high:.1f}]"
+        for name, result in run.results.items()
     )
-    progress.say(f"{row.name} seed {seed}: {accuracies}")
+    progress.say(f"{experiment.title}: {accuracies}")
     sys.stdout.flush()
 
 
 def _run(args: Namespace) -> int:
-    from ..study import run, schedule
+    from ..study import schedule, store
 
-    selected = jobs(args)
-    use_device(selected[0][1].device)
+    profile = profile_of(args)
+    selected = experiments(args, profile)
+    use_device(profile.device)
     if args.minutes is None:
-        for job in selected:
-            _print_record(job, run.record(*job))
+        for experiment in selected:
+            _print_run(experiment, store.get(experiment))
         return 0
     order = schedule.by_priority(selected)
     listed = f", in this order: {schedule.listed(order)}" if order else ""
     print(f"to make, of {len(selected)}: {len(order)}{listed}", flush=True)
-    print(schedule.stretch(order, 60 * args.minutes, _print_record))
+    print(schedule.stretch(order, 60 * args.minutes, _print_run))
     return 0
 
 

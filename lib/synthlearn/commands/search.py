@@ -25,7 +25,7 @@ def _search(args: Namespace) -> int:
     from .. import study
     from ..study import search
 
-    one = search.search(args.search, args.profile)
+    one = search.get_search(args.search, args.profile)
     rungs = search.search_all(one, study.with_data(args.profile), args.jobs)
     for place, rung in enumerate(rungs, 1):
         for point, right in rung:

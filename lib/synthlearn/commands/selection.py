@@ -8,9 +8,6 @@ from . import arguments
 from .arguments import SEEDS, device, whole, word
 from .command import add_option
 
-Job = tuple[Any, Any, int]  # row, profile, seed
-Planned = tuple[str, Any, Any, int]  # further measurement, row, profile, seed
-
 
 def add_selection(parser: arguments.Parser) -> None:
     """Arguments that select rows and seeds of a profile, and the device."""
@@ -63,57 +60,53 @@ def profile_of(args: Namespace) -> Any:
     return study.with_data(args.profile, **settings)
 
 
-def row_names(args: Namespace) -> list[str]:
+def row_names(args: Namespace, profile: Any) -> list[str]:
     """Names of the rows that are given, one by one or by their chapter; none means all."""
     from .. import study
 
-    rows = study.wanted(profile_of(args))
+    rows = study.rows_of(profile)
     of_chapter = [row.name for row in rows if row.chapter == args.chapter]
     if args.chapter is not None and not of_chapter:
         known = ", ".join(sorted({row.chapter for row in rows}))
         raise ParameterError(
             f"--chapter {args.chapter}: tells no row of this profile; chapters with rows: {known}"
         )
-    return list(dict.fromkeys([study.row(name).name for name in args.row or ()] + of_chapter))
+    return list(dict.fromkeys([study.get_row(name).name for name in args.row or ()] + of_chapter))
 
 
-def jobs(args: Namespace) -> list[Job]:
+def experiments(args: Namespace, profile: Any) -> list[Any]:
     """Rows with their seeds. Raises ParameterError when there are none."""
     from .. import study
+    from ..study import jobs
 
-    profile, names = profile_of(args), row_names(args)
-    rows = [study.row(name) for name in names] if names else study.wanted(profile)
-    selected = [
-        (row, profile, seed)
-        for row in rows
-        for seed in range(row.profile(profile).seeds)
-        if args.seed in (None, seed)
-    ]
+    names = row_names(args, profile)
+    rows = [study.get_row(name) for name in names] if names else study.rows_of(profile)
+    every = [job for row in rows for job in jobs.every_seed(row, profile)]
+    selected = [job for job in every if args.seed in (None, job.seed)]
     if not selected:
-        last = max(row.profile(profile).seeds for row in rows) - 1
+        last = max(job.seed for job in every)
         raise ParameterError(
             f"--seed {args.seed}: these rows have seeds 0 to {last} in the profile {profile.name}"
         )
     return selected
 
 
-def measurement_jobs(args: Namespace) -> list[Planned]:
+def measurings(args: Namespace, profile: Any) -> list[Any]:
     """The planned further measurements.
 
     Raises: ParameterError for an unknown one, or when none is planned of what the arguments name.
     """
-    from ..study import measurements
+    from ..study import measuring
 
-    profile, names = profile_of(args), row_names(args)
+    names, plans = row_names(args, profile), measuring.plans()
     for what in args.what or ():
-        if what not in measurements.plans():
-            known = ", ".join(measurements.plans())
-            raise ParameterError(f"--what {what}: must be one of {known}")
+        if what not in plans:
+            raise ParameterError(f"--what {what}: must be one of {', '.join(plans)}")
     selected = [
-        (what, row, profile, seed)
-        for what in args.what or measurements.plans()
-        for row, seed in measurements.planned(what, profile)
-        if args.seed in (None, seed) and (not names or row.name in names)
+        measuring.Measuring(what, experiment)
+        for what in args.what or plans
+        for experiment in plans[what].experiments(profile)
+        if args.seed in (None, experiment.seed) and (not names or experiment.row.name in names)
     ]
     if not selected and (args.what or args.command == "measure"):
         raise ParameterError(
@@ -123,11 +116,9 @@ def measurement_jobs(args: Namespace) -> list[Planned]:
     return selected
 
 
-def searches(args: Namespace) -> list[Any]:
-    """The searches of the profile; none where the arguments select rows or measurements."""
-    from ..core import files
-    from ..study import search
+def trials(args: Namespace, profile: Any) -> list[Any]:
+    """Trials of all searches; none where the arguments select rows or measurements."""
+    from ..study import jobs
 
-    if args.profile not in search.STUDIED or row_names(args) or args.what:
-        return []
-    return [search.search(name, args.profile) for name in files.read_workflow("search.toml")]
+    everything = not (row_names(args, profile) or args.what)
+    return list(jobs.trials(profile)) if everything else []

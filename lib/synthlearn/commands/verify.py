@@ -1,7 +1,6 @@
 """``verify``: recorded rows and measurements run again and compared."""
 
 from argparse import Namespace
-from collections.abc import Iterator
 from typing import Any
 
 from . import arguments
@@ -10,11 +9,11 @@ from .command import Command, use_device
 from .selection import (
     add_selection,
     add_what,
-    jobs,
-    measurement_jobs,
+    experiments,
+    measurings,
     profile_of,
     row_names,
-    searches,
+    trials,
 )
 
 EPILOG = """A record is of this kind of machine where processor, libraries and the bits of their
@@ -69,34 +68,29 @@ def _add_arguments(parser: arguments.Parser) -> None:
 
 def _compare_versions(args: Namespace, profile: Any) -> int:
     """Starts under another commit's library and under this one; 1 where any differs."""
-    from ..study import measurements, versions
+    from ..study import versions
 
-    rows = {row.name: row for row, _, _ in ([] if args.what else jobs(args))}
-    whats = args.what or ([] if row_names(args) else list(measurements.plans()))
-    search = next(iter(searches(args)), None)
-    compared = versions.confirm(profile, args.against, list(rows.values()), whats, search)
+    jobs = [] if args.what else experiments(args, profile)
+    if args.what or not row_names(args, profile):
+        jobs += measurings(args, profile)
+    jobs += trials(args, profile)
     failed = False
-    for name, same, count in compared:
-        failed |= not same
-        word_ = "same" if same else "DIFFERS"
-        print(f"{word_}  {name.removeprefix('what:')}: {count} records confirmed", flush=True)
+    for start in versions.confirm(profile, args.against, jobs):
+        failed |= not start.same
+        answer = "same" if start.same else "DIFFERS"
+        print(f"{answer}  {start.name}: {start.confirmed} records confirmed", flush=True)
     return int(failed)
 
 
-def _replays(args: Namespace) -> Iterator[tuple[str, list[Any]]]:
-    """What has a record, and the comparisons of its replay with it."""
-    from ..study import measurements, run
+def _replay(args: Namespace, job: Any) -> list[Any]:
+    """Comparisons of a job's record with what the code at hand gives."""
+    from ..study import records, store
+    from ..study.experiment import Experiment
 
-    for what, row, profile, seed in [] if args.whole else measurement_jobs(args):
-        if measurements.path(what, row, profile, seed).exists():
-            compared = measurements.replay(what, row, profile, seed)
-            yield f"{what} of {row.name} seed {seed}", [compared]
-    for row, profile, seed in [] if args.what else jobs(args):
-        if run.path(row, profile, seed).exists():
-            if args.whole:
-                yield f"{row.name} seed {seed}", run.rerun(row, profile, seed)
-            else:
-                yield f"{row.name} seed {seed}", run.replay(row, profile, seed, args.measure)
+    compared = list(store.replay(job, args.whole))
+    if args.measure and isinstance(job, Experiment) and job.row.trained:
+        compared += job.kept_again(records.read(job.path, job.kind))
+    return compared
 
 
 def _verify(args: Namespace) -> int:
@@ -106,11 +100,14 @@ def _verify(args: Namespace) -> int:
     use_device(profile.device)
     if args.against:
         return _compare_versions(args, profile)
+    jobs = [] if args.whole else measurings(args, profile)
+    jobs += [] if args.what else experiments(args, profile)
     comparisons: list[comparison.Comparison] = []
-    for description, compared in _replays(args):
-        comparisons.extend(compared)
-        for one in compared:
-            print(f"{one.word:7s}  {description}, asked {one.asked}: {one.said}", flush=True)
+    for job in jobs:
+        if job.path.exists():
+            for one in _replay(args, job):
+                comparisons.append(one)
+                print(f"{one.word:7s}  {job.title}, asked {one.asked}: {one.numbers}", flush=True)
     print(comparison.summary(comparisons))
     return int(comparison.failed(comparisons))
 
