@@ -133,10 +133,10 @@ def _check_encoder(args: Namespace, held: Any, made_by: dict[str, Any]) -> None:
 
 def _query(args: Namespace, held: Any, encoder: Any) -> int:
     """Print one JSON object for each image."""
-    from ..data import datasets
+    from ..data import folders
     from ..measure import memory
 
-    paths = [*(args.image or ()), *(datasets.Folder(args.images).files if args.images else ())]
+    paths = [*(args.image or ()), *(folders.Folder(args.images).files if args.images else ())]
     embedded = memory.read(paths, encoder, held.made_by["layer"])
     classes = held.classify(embedded, args.neighbours)
     neighbours = held.query(embedded, args.neighbours)

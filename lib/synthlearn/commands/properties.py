@@ -83,7 +83,7 @@ def _encoder(args: Namespace, profile: Any) -> Any:
 
 def _properties(args: Namespace) -> int:
     from .. import data
-    from ..data import datasets
+    from ..data import datasets, image_set
     from ..measure import probe, properties
 
     p = _profile(args)
@@ -91,11 +91,11 @@ def _properties(args: Namespace) -> int:
     source = data.source(source_name(args), **source_options(args))
     n = _number(args, *properties.largest_sample(source, test, p.data))
     encoder = _encoder(args, p).to(use_device(args.device))
-    indices = source.spread(n) if isinstance(source, datasets.Folder) else range(n)
+    indices = source.spread(n) if isinstance(source, data.Folder) else range(n)
     pictures = source.sample(indices, p.image_size, args.seed, "cpu")
     tap = encoder.last_convolution
-    real = probe.large_enough(datasets.sample(test, 2 * n).images, p.crop)
-    parts = properties.compare(encoder, tap, pictures, real, p.augmenter(), args.seed)
+    real = probe.large_enough(image_set.sample(test, 2 * n).images, p.crop)
+    parts = properties.compare(encoder, tap, pictures, real, p.views(), args.seed)
     answer = {
         "source": source.name,
         "data": p.data,

@@ -18,10 +18,11 @@ import yaml
 
 from ..core import files
 from ..core.errors import DataError, SynthlearnError
-from ..study import measurements, resolve, run, wanted
+from ..study import jobs, resolve, store
 
 PAGE_LIMIT = 800_000  # bytes of a committed page
 STAGED = ("_config.yml", "_toc.yml", "book")
+LINKED = ("records", "twins", "measurements", "search")  # the files that numbers link to
 COLAB = ("colab-install", "colab-link")  # ids of the cells that a published page has for Colab
 
 
@@ -32,7 +33,10 @@ def chapters() -> list[str]:
 
 
 def read_notebook(path: Path) -> dict[str, Any]:
-    """An executed notebook. Raises DataError when it is missing, unreadable, failed, or was not run to its end."""
+    """An executed notebook.
+
+    Raises: DataError when it is missing, unreadable, failed, or was not run to its end.
+    """
     if not path.is_file():
         raise DataError(
             f"{path} is missing: run the chapters first (make book, or make study PROFILE=cpu)"
@@ -47,7 +51,8 @@ def read_notebook(path: Path) -> dict[str, Any]:
         for output in cell["outputs"]:
             if output["output_type"] == "error":
                 raise DataError(
-                    f"{path}: cell {number} failed with {output['ename']}: {output['evalue']}; a failed chapter does not enter the book"
+                    f"{path}: cell {number} failed with {output['ename']}: {output['evalue']}; "
+                    "a failed chapter does not enter the book"
                 )
         if cell["execution_count"] is None:
             raise DataError(f"{path}: cell {number} was not run; run its chapter again")
@@ -55,48 +60,48 @@ def read_notebook(path: Path) -> dict[str, Any]:
 
 
 def repository() -> tuple[str, str]:
-    """The project's address and the release tag that pages fetch from there, of ``_config.yml``; both empty where no address is set.
+    """The project's address and the release tag that pages fetch from there, of ``_config.yml``.
 
-    Raises: DataError for an address that is not one of GitHub, or a tag that is none: a branch's code may change after the pages are read.
+    Both are empty where no address is set.
+
+    Raises: DataError for an address that is not one of GitHub, or a tag that is none: a branch's
+        code may change after the pages are read.
     """
-    found = (
-        yaml.safe_load((files.root() / "_config.yml").read_text(encoding="utf-8")).get("repository")
-        or {}
-    )
-    address, tag = str(found.get("url") or "").rstrip("/"), str(found.get("branch") or "")
+    config = yaml.safe_load((files.root() / "_config.yml").read_text(encoding="utf-8"))
+    entry = config.get("repository") or {}
+    address, tag = str(entry.get("url") or "").rstrip("/"), str(entry.get("branch") or "")
     if not address:
         return "", ""
     if not re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+", address):
         raise DataError(
-            f"_config.yml: repository url: {address!r}: must be https://github.com/OWNER/NAME, or empty for pages without links to Colab"
+            f"_config.yml: repository url: {address!r}: must be https://github.com/OWNER/NAME, "
+            "or empty for pages without links to Colab"
         )
     if not re.fullmatch(r"v?\d[\w.-]*", tag):
         raise DataError(
-            f"_config.yml: repository branch: {tag!r}: must be a release tag, as in v0.1.0: what pages fetch must not change afterwards"
+            f"_config.yml: repository branch: {tag!r}: must be a release tag, as in v0.1.0: "
+            "what pages fetch must not change afterwards"
         )
     return address, tag
 
 
 def for_colab(notebook: dict[str, Any], name: str) -> dict[str, Any]:
-    """With a link that opens the published page in Colab, and a hidden first cell that fetches the project there, both of the release that
-    ``_config.yml`` names; without either where it names no address."""
-    title, *rest = (
-        cell for cell in notebook["cells"] if cell.get("id") not in COLAB
-    )  # a published page may be published again
+    """With a link that opens the published page in Colab, and a hidden first cell that fetches the
+    project there, both of the release that ``_config.yml`` names.
+
+    Without either where it names no address. A published page may be published again.
+    """
+    title, *rest = (cell for cell in notebook["cells"] if cell.get("id") not in COLAB)
     address, tag = repository()
     if not address:
         return {**notebook, "cells": [title, *rest]}
-    there = f"https://colab.research.google.com/github/{address.removeprefix('https://github.com/')}/blob/{tag}/results/pages/{name}.ipynb"
-    install = [
-        "import pathlib, sys\n", 'if "google.colab" in sys.modules:\n', '    project = pathlib.Path("/content/project")\n',
-        "    if not project.exists():  # a second run finds it\n", f"        !git clone --quiet --depth 1 --branch {tag} {address} {{project}}\n",
-        '    sys.path.insert(0, f"{project}/lib")\n', "    %cd {project}/notebooks",
-    ]  # fmt: skip
-    first = {
+    repository_name = address.removeprefix("https://github.com/")
+    page = f"{repository_name}/blob/{tag}/results/pages/{name}.ipynb"
+    install = {
         "cell_type": "code",
         "id": COLAB[0],
         "metadata": {"tags": ["remove-cell"]},
-        "source": install,
+        "source": _install(address, tag),
         "outputs": [],
         "execution_count": 0,
     }
@@ -104,77 +109,90 @@ def for_colab(notebook: dict[str, Any], name: str) -> dict[str, Any]:
         "cell_type": "markdown",
         "id": COLAB[1],
         "metadata": {},
-        "source": [f"[Run this page in Colab]({there})"],
+        "source": [f"[Run this page in Colab](https://colab.research.google.com/github/{page})"],
     }
-    return {**notebook, "cells": [title, first, link, *rest]}
+    return {**notebook, "cells": [title, install, link, *rest]}
+
+
+def _install(address: str, tag: str) -> list[str]:
+    """Lines of the cell that fetches the project in Colab."""
+    return [
+        "import pathlib, sys\n",
+        'if "google.colab" in sys.modules:\n',
+        '    project = pathlib.Path("/content/project")\n',
+        "    if not project.exists():  # a second run finds it\n",
+        f"        !git clone --quiet --depth 1 --branch {tag} {address} {{project}}\n",
+        '    sys.path.insert(0, f"{project}/lib")\n',
+        "    %cd {project}/notebooks",
+    ]
 
 
 def clean(notebook: dict[str, Any]) -> dict[str, Any]:
-    """Without what belongs to the run and not to the page: stderr, papermill's paths and times, the kernel's own lines."""
+    """Without what belongs to the run and not to the page: stderr, papermill's paths and times, the
+    kernel's own lines."""
     for cell in notebook["cells"]:
         tags = cell["metadata"].get("tags", [])
-        cell["metadata"] = (
-            {
-                "tags": [*tags, "remove-input"]
-                if "injected-parameters" in tags and "remove-input" not in tags
-                else tags
-            }
-            if tags
-            else {}
-        )
+        if "injected-parameters" in tags and "remove-input" not in tags:
+            tags = [*tags, "remove-input"]
+        cell["metadata"] = {"tags": tags} if tags else {}
         if cell["cell_type"] == "code":
-            cell["outputs"] = [
-                o
-                for o in cell["outputs"]
-                if not (o["output_type"] == "stream" and o["name"] == "stderr")
-            ]
+            cell["outputs"] = [each for each in cell["outputs"] if not _is_stderr(each)]
             for output in cell["outputs"]:
                 if "metadata" in output:
                     output["metadata"] = {}
-    notebook["metadata"] = {
-        key: value
-        for key, value in notebook["metadata"].items()
-        if key in ("kernelspec", "language_info", "jupytext")
-    }
+    kept = ("kernelspec", "language_info", "jupytext")
+    notebook["metadata"] = {k: v for k, v in notebook["metadata"].items() if k in kept}
     return notebook
 
 
-def build(source: Path, out: Path) -> Path:
-    """Stage the prose and the executed chapters of ``source``, and render them with warnings as errors.
+def _is_stderr(output: dict[str, Any]) -> bool:
+    return output["output_type"] == "stream" and output["name"] == "stderr"
 
-    Returns: the index page. Raises: DataError when a chapter is missing or failed, or the builder does not write its pages.
+
+def build(source: Path, out: Path) -> Path:
+    """Stage the prose and the executed chapters of ``source``, and render them with warnings as
+    errors.
+
+    Returns: the index page.
+
+    Raises: DataError when a chapter is missing or failed, or the builder does not write its pages.
     """
-    stage = out / "stage"
-    shutil.rmtree(stage, ignore_errors=True)
     shutil.rmtree(out / "html", ignore_errors=True)
-    for name in STAGED:
-        origin = files.root() / name
-        (shutil.copytree if origin.is_dir() else shutil.copy)(origin, _parent(stage / name))
-    for name in ("records", "twins", "measurements", "search"):  # the files that numbers link to
-        origin = files.root() / "results" / name
-        if origin.is_dir():
-            shutil.copytree(origin, stage / "book" / "_static" / name)
-    for name in chapters():
-        notebook = clean(read_notebook(source / f"{name}.ipynb"))
-        files.write_text(
-            stage / "notebooks" / f"{name}.ipynb", json.dumps(notebook, ensure_ascii=False)
-        )
+    _stage(source, out / "stage")
     builder = Path(sys.executable).with_name("jupyter-book")
     done = subprocess.run(
-        [builder, "build", stage, "--path-output", out / "work", "-W", "-n", "--keep-going"],
+        [
+            *(builder, "build", out / "stage", "--path-output", out / "work"),
+            *("-W", "-n", "--keep-going"),
+        ],
         capture_output=True,
         text=True,
         check=False,
     )
     html = out / "work" / "_build" / "html"
-    missing = [name for name in chapters() if not (html / "notebooks" / f"{name}.html").is_file()]
-    if done.returncode or missing:
-        raise DataError(
-            f"jupyter-book failed{': no page for ' + ', '.join(missing) if missing else ''}\n{_relevant(done.stdout + done.stderr)}"
-        )
+    absent = [name for name in chapters() if not (html / "notebooks" / f"{name}.html").is_file()]
+    if done.returncode or absent:
+        pages = f": no page for {', '.join(absent)}" if absent else ""
+        raise DataError(f"jupyter-book failed{pages}\n{_complaints(done.stdout + done.stderr)}")
     shutil.move(html, out / "html")
     shutil.rmtree(out / "work")
     return out / "html" / "index.html"
+
+
+def _stage(source: Path, stage: Path) -> None:
+    """A folder anew with all that the builder reads."""
+    shutil.rmtree(stage, ignore_errors=True)
+    for name in STAGED:
+        origin = files.root() / name
+        (shutil.copytree if origin.is_dir() else shutil.copy)(origin, _parent(stage / name))
+    for name in LINKED:
+        origin = files.root() / "results" / name
+        if origin.is_dir():
+            shutil.copytree(origin, stage / "book" / "_static" / name)
+    for name in chapters():
+        notebook = clean(read_notebook(source / f"{name}.ipynb"))
+        text = json.dumps(notebook, ensure_ascii=False)
+        files.write_text(stage / "notebooks" / f"{name}.ipynb", text)
 
 
 def _parent(path: Path) -> Path:
@@ -182,84 +200,92 @@ def _parent(path: Path) -> Path:
     return path
 
 
-def _relevant(log: str) -> str:
+def _complaints(log: str) -> str:
     """The builder's complaints, or the end of its log."""
     lines = [line for line in log.splitlines() if re.search(r"WARNING|ERROR|\w*Error:", line)]
     return "\n".join((lines or log.splitlines())[-30:])
 
 
 def publish(profile_name: str) -> list[Path]:
-    """Copy the executed chapters of a profile to ``results/pages``; planned runs without a record are named, and do not stand in the way.
+    """Copy the executed chapters of a profile to ``results/pages``.
 
-    Raises: DataError when a chapter failed, a record is stale, a page is too large, or the pages are not all of one clean commit; nothing is copied then.
+    Jobs without a record are named, and do not stand in the way.
+
+    Raises: DataError when a chapter failed, a record is stale, a page is too large, or the pages
+        are not all of one clean commit; nothing is copied then.
     """
-    profile = resolve(profile_name)
-    found = [
-        (row.name, seed, run.state(row, profile, seed))
-        for row in wanted(profile)
-        for seed in range(row.profile(profile).seeds)
-    ]
-    for what in measurements.plans():
-        found += [
-            (f"{what} of {row.name}", seed, measurements.state(what, row, profile, seed))
-            for row, seed in measurements.planned(what, profile)
-        ]
-    stale, missing = (
-        [(name, seed) for name, seed, state in found if state == which]
-        for which in ("stale", "missing")
-    )
-    if stale:
-        raise DataError(
-            f"cannot publish: {len(stale)} records are stale ({_named(stale)}); run make study PROFILE={profile_name}, or make verify"
-        )
+    missing = _missing(profile_name)
     pages, commits = {}, {}
     for name in chapters():
-        notebook = clean(
-            read_notebook(files.root() / "_build" / "chapters" / profile_name / f"{name}.ipynb")
-        )
+        executed = files.root() / "_build" / "chapters" / profile_name / f"{name}.ipynb"
+        notebook = clean(read_notebook(executed))
         commits[name] = made_at(notebook)
-        text = json.dumps(for_colab(notebook, name), ensure_ascii=False, indent=1) + "\n"
-        if len(text.encode()) > PAGE_LIMIT:
-            raise DataError(
-                f"chapter {name}: its page has {len(text.encode()):,} bytes, allowed are {PAGE_LIMIT:,}; show fewer or smaller pictures"
-            )
-        pages[files.root() / "results" / "pages" / f"{name}.ipynb"] = text
+        pages[files.root() / "results" / "pages" / f"{name}.ipynb"] = _page(notebook, name)
     check_commits(commits, profile_name)
     if missing:
         print(
-            f"{len(missing)} planned runs have no record yet; the pages show those that are there: {_named(missing)}"
+            f"{len(missing)} planned runs have no record yet; "
+            f"the pages show those that are there: {_list_titles(missing)}"
         )
     for path, text in pages.items():
         files.write_text(path, text)
     return list(pages)
 
 
-def _named(runs: Sequence[tuple[str, int]]) -> str:
-    """Rows with their seeds: "real (0, 1), random (3)"."""
+def _missing(profile_name: str) -> list[str]:
+    """Titles of the jobs that have no record. Raises DataError when a record is stale."""
+    states: dict[str, list[str]] = {"fresh": [], "stale": [], "missing": []}
+    for job in jobs.all_jobs(resolve(profile_name)):
+        states[store.state(job)].append(job.title)
+    if stale := states["stale"]:
+        raise DataError(
+            f"cannot publish: {len(stale)} records are stale ({_list_titles(stale)}); "
+            f"run make study PROFILE={profile_name}, or make verify"
+        )
+    return states["missing"]
+
+
+def _page(notebook: dict[str, Any], name: str) -> str:
+    """The text of a published page. Raises DataError for one that is too large."""
+    text = json.dumps(for_colab(notebook, name), ensure_ascii=False, indent=1) + "\n"
+    size = len(text.encode())
+    if size > PAGE_LIMIT:
+        raise DataError(
+            f"chapter {name}: its page has {size:,} bytes, allowed are {PAGE_LIMIT:,}; "
+            "show fewer or smaller pictures"
+        )
+    return text
+
+
+def _list_titles(titles: Sequence[str]) -> str:
+    """Titles with the seeds of one row together: "real (0, 1), random (3)"."""
     seeds: dict[str, list[str]] = {}
-    for name, seed in runs:
-        seeds.setdefault(name, []).append(str(seed))
-    return ", ".join(f"{name} ({', '.join(mine)})" for name, mine in seeds.items())
+    for title in titles:
+        name, _, seed = title.rpartition(" seed ")
+        seeds.setdefault(name, []).append(seed)
+    return ", ".join(f"{name} ({', '.join(each)})" for name, each in seeds.items())
 
 
 def made_at(notebook: dict[str, Any]) -> str:
-    """The commit that an executed page says it was made at, with a plus sign where files had changed; "unknown" where it does not say."""
-    told = re.search(
-        r"page made at commit ([0-9a-f]+\+?)",
-        json.dumps([cell.get("outputs", []) for cell in notebook["cells"]]),
-    )
-    return told.group(1) if told else "unknown"
+    """The commit that an executed page says it was made at.
+
+    With a plus sign where files had changed; "unknown" where the page does not say.
+    """
+    outputs = json.dumps([cell.get("outputs", []) for cell in notebook["cells"]])
+    match = re.search(r"page made at commit ([0-9a-f]+\+?)", outputs)
+    return match.group(1) if match else "unknown"
 
 
 def check_commits(commits: dict[str, str], profile_name: str) -> None:
-    """Raises DataError unless all pages (name → commit) were made at one commit, with nothing changed since."""
-    of: dict[str, list[str]] = {}
+    """Raise DataError unless all pages (name → commit) are of one commit, nothing changed since."""
+    pages: dict[str, list[str]] = {}
     for name, commit in commits.items():
-        of.setdefault(commit, []).append(name)
-    if len(of) > 1 or "unknown" in of or any(commit.endswith("+") for commit in of):
-        told = "; ".join(f"{commit}: {', '.join(names)}" for commit, names in of.items())
+        pages.setdefault(commit, []).append(name)
+    if len(pages) > 1 or "unknown" in pages or any(commit.endswith("+") for commit in pages):
+        listed = "; ".join(f"{commit}: {', '.join(names)}" for commit, names in pages.items())
         raise DataError(
-            f"cannot publish: all pages must be made at one commit with nothing changed (+) since, but they are of {told}; "
+            "cannot publish: all pages must be made at one commit with nothing changed (+) since, "
+            f"but they are of {listed}; "
             f"commit, run make pages PROFILE={profile_name}, publish again"
         )
 

@@ -1,7 +1,10 @@
-"""A built site as a reader's browser sees it: python -m synthlearn.site.check _build/html --shots _build/shots
+"""A built site as a reader's browser sees it.
 
-Without a browser: links and anchors, alternative texts, pages and size. In headless Chromium, if it is here: pictures that load, a quiet console,
-both colour schemes, the width of a phone, and the search.
+python -m synthlearn.site.check _build/html --shots _build/shots
+
+Without a browser: links and anchors, alternative texts, pages and size. In headless Chromium, if it
+is here: pictures that load, a quiet console, both colour schemes, the width of a phone, and the
+search.
 """
 
 import argparse
@@ -21,13 +24,22 @@ from urllib.parse import unquote, urlsplit
 from ..core.errors import DataError, SynthlearnError
 
 SITE_LIMIT = 60_000_000  # bytes of the whole site
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 1000}
+PHONE = {"width": 390, "height": 844}  # pixels of a window (chosen here)
+DESK = {"width": 1280, "height": 1000}
 WAYS: tuple[tuple[str, Any, Any], ...] = (
     ("light", "light", DESK),
     ("dark", "dark", DESK),
     ("phone", "light", PHONE),
 )
-FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 ELSEWHERE = re.compile(r"(?:https?:|data:|mailto:|javascript:)")
 
 
@@ -43,49 +55,52 @@ class _Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note what an element links to, is called, or fails to say."""
-        found = dict(attrs)
+        values = dict(attrs)
         self.links += [
             value
             for key in ("href", "src")
-            if (value := found.get(key)) and not ELSEWHERE.match(value)
+            if (value := values.get(key)) and not ELSEWHERE.match(value)
         ]
-        self.anchors |= {value for key in ("id", "name") if (value := found.get(key))}
-        if tag == "img" and not (found.get("alt") or "").strip():
-            self.mute.append((found.get("src") or "")[:60])
+        self.anchors |= {value for key in ("id", "name") if (value := values.get(key))}
+        if tag == "img" and not (values.get("alt") or "").strip():
+            self.mute.append((values.get("src") or "")[:60])
         if (
             tag == "svg"
-            and found.get("role") == "img"
-            and not (found.get("aria-label") or "").strip()
+            and values.get("role") == "img"
+            and not (values.get("aria-label") or "").strip()
         ):
             self.mute.append("an SVG figure")
 
 
 def problems(site: Path) -> list[str]:
-    """What is wrong with a built site, without opening it: one line each. Raises DataError when there is none."""
+    """What is wrong with a built site, without opening it: one line each.
+
+    Raises: DataError when there is no site.
+    """
     pages = {
         path: _Page(path) for path in sorted(site.rglob("*.html")) if "_static" not in path.parts
     }
     if not pages:
         raise DataError(f"{site}: no pages there; build the site first (make site)")
-    found = []
+    lines = []
     for path, page in pages.items():
         name = path.relative_to(site)
-        found += [f"{name}: a picture without alternative text ({what})" for what in page.mute]
+        lines += [f"{name}: a picture without alternative text ({what})" for what in page.mute]
         for link in page.links:
             parts = urlsplit(link)
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             if not target.exists():
-                found.append(f"{name}: broken link {link}")
+                lines.append(f"{name}: broken link {link}")
             elif (
                 parts.fragment
                 and target in pages
                 and unquote(parts.fragment) not in pages[target].anchors
             ):
-                found.append(f"{name}: no such place {link}")
+                lines.append(f"{name}: no such place {link}")
     size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
     if size > SITE_LIMIT:
-        found.append(f"the site has {size:,} bytes, allowed are {SITE_LIMIT:,}")
-    return found
+        lines.append(f"the site has {size:,} bytes, allowed are {SITE_LIMIT:,}")
+    return lines
 
 
 def browser() -> str | None:
@@ -117,22 +132,24 @@ def served(site: Path) -> Iterator[str]:
 
 
 def look(site: Path, pages: Sequence[str], word: str = "", shots: Path | None = None) -> list[str]:
-    """Open pages in headless Chromium, light, dark, and as wide as a phone: what is wrong, one line each.
+    """What is wrong with pages opened in headless Chromium, one line each.
+
+    Light, dark, and as wide as a phone.
 
     word: to search for; it must be found. shots: folder for a picture of every page in each way.
     """
     from playwright.sync_api import sync_playwright
 
-    found: list[str] = []
+    lines: list[str] = []
     with served(site) as address, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser(), args=FLAGS.split())
+        chromium = playwright.chromium.launch(executable_path=browser(), args=FLAGS)
         for way, scheme, size in WAYS:
             page = chromium.new_context(color_scheme=scheme, viewport=size).new_page()
-            _listen(page, found)
+            _listen(page, lines)
             for name in pages:
                 page.goto(f"{address}/{name}")
                 page.wait_for_load_state("load")
-                found += [f"{name}, {way}: {what}" for what in _wrong(page)]
+                lines += [f"{name}, {way}: {what}" for what in _wrong(page)]
                 if shots:
                     shots.mkdir(parents=True, exist_ok=True)
                     page.screenshot(
@@ -143,22 +160,22 @@ def look(site: Path, pages: Sequence[str], word: str = "", shots: Path | None = 
             try:
                 page.wait_for_selector("#search-results li", timeout=10_000)
             except Exception:
-                found.append(f"search: nothing found for {word!r}")
+                lines.append(f"search: nothing found for {word!r}")
         chromium.close()
-    return found
+    return lines
 
 
-def _listen(page: Any, found: list[str]) -> None:
+def _listen(page: Any, lines: list[str]) -> None:
     """Note what a page says on its console and what its scripts stumble over."""
     page.on(
         "console",
         lambda m: (
-            found.append(f"console: {m.text}")
+            lines.append(f"console: {m.text}")
             if m.type == "error" and "favicon" not in m.location.get("url", "")
             else None
         ),
     )
-    page.on("pageerror", lambda error: found.append(f"script: {error}"))
+    page.on("pageerror", lambda error: lines.append(f"script: {error}"))
 
 
 def _wrong(page: Any) -> list[str]:
@@ -189,7 +206,7 @@ def main() -> int:
     parser.add_argument("--word", default="fractal", help="to search for")
     args = parser.parse_args()
     try:
-        found = problems(args.site.resolve())
+        lines = problems(args.site.resolve())
     except SynthlearnError as error:
         print(f"check: {error}", file=sys.stderr)
         return 1
@@ -199,13 +216,13 @@ def main() -> int:
             for path in sorted(args.site.glob("notebooks/*.html"))
             + sorted(args.site.glob("book/*.html"))
         ]
-        found += look(args.site, pages, args.word, args.shots)
+        lines += look(args.site, pages, args.word, args.shots)
     else:
         print("check: no Chromium here; only links, texts and sizes are checked", file=sys.stderr)
-    for line in found:
+    for line in lines:
         print(line)
-    print(f"{len(found)} problems")
-    return int(bool(found))
+    print(f"{len(lines)} problems")
+    return int(bool(lines))
 
 
 if __name__ == "__main__":

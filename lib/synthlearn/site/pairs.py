@@ -1,43 +1,56 @@
-"""Check that each notebook and its .py pair hold the same cells, and that notebooks hold no outputs: ``python -m synthlearn.site.pairs [--sync]``."""
+"""Check that each notebook and its .py pair hold the same cells, and that none holds outputs.
+
+python -m synthlearn.site.pairs [--sync]
+"""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jupytext
 
 from ..core import files
 from ..core.errors import DataError
 
+SYNC = "run python -m synthlearn.site.pairs --sync"
+
 
 def problems(folder: Path) -> list[str]:
     """What is wrong with the pairs of a folder, one line each; empty when all is well."""
-    found = []
-    stems = {path.stem for path in folder.glob("*.ipynb")} | {
-        path.stem for path in folder.glob("*.py")
-    }
-    for stem in sorted(stems):
-        notebook, script = folder / f"{stem}.ipynb", folder / f"{stem}.py"
-        if not notebook.exists() or not script.exists():
-            found.append(
-                f"{stem}: has no {'.py' if notebook.exists() else '.ipynb'} pair; run python -m synthlearn.site.pairs --sync"
-            )
-            continue
-        a, b = jupytext.read(notebook), jupytext.read(script)
-        left, right = (
-            [(c.cell_type, c.source.strip(), sorted(c.metadata.get("tags", []))) for c in n.cells]
-            for n in (a, b)
-        )
-        if left != right:
-            found.append(
-                f"{stem}: .ipynb and .py differ in content; run python -m synthlearn.site.pairs --sync"
-            )
-        if any(c.get("outputs") or c.get("execution_count") for c in a.cells):
-            found.append(f"{stem}: the committed notebook holds outputs; clear them")
-    return found
+    paths = [*folder.glob("*.ipynb"), *folder.glob("*.py")]
+    return [
+        f"{stem}: {problem}"
+        for stem in sorted({path.stem for path in paths})
+        for problem in _problems(folder / f"{stem}.ipynb", folder / f"{stem}.py")
+    ]
+
+
+def _problems(notebook: Path, script: Path) -> Iterator[str]:
+    """What is wrong with one pair."""
+    if not notebook.exists() or not script.exists():
+        yield f"has no {'.py' if notebook.exists() else '.ipynb'} pair; {SYNC}"
+        return
+    content = jupytext.read(notebook)
+    if _cells(content) != _cells(jupytext.read(script)):
+        yield f".ipynb and .py differ in content; {SYNC}"
+    if any(cell.get("outputs") or cell.get("execution_count") for cell in content.cells):
+        yield "the committed notebook holds outputs; clear them"
+
+
+def _cells(content: Any) -> list[tuple[str, str, list[str]]]:
+    """What a pair must agree in: kind, text and tags of each cell."""
+    return [
+        (cell.cell_type, cell.source.strip(), sorted(cell.metadata.get("tags", [])))
+        for cell in content.cells
+    ]
 
 
 def sync(folder: Path) -> None:
-    """Make every notebook anew from its .py script, without outputs. Raises DataError when a script is missing."""
+    """Make every notebook anew from its .py script, without outputs.
+
+    Raises: DataError when a script is missing.
+    """
     for notebook in folder.glob("*.ipynb"):
         if not notebook.with_suffix(".py").exists():
             raise DataError(f"{notebook}: has no .py pair to make it from")
@@ -58,9 +71,9 @@ def main() -> int:
     folder = files.root() / "notebooks"
     if "--sync" in sys.argv[1:]:
         sync(folder)
-    found = problems(folder)
-    print("\n".join(found) or f"{len(list(folder.glob('*.py')))} pairs in step")
-    return int(bool(found))
+    lines = problems(folder)
+    print("\n".join(lines) or f"{len(list(folder.glob('*.py')))} pairs in step")
+    return int(bool(lines))
 
 
 if __name__ == "__main__":
