@@ -515,7 +515,7 @@ def test_a_folders_pictures_are_read_once_however_many_parts_a_pool_has(
         paint(coloured / "train" / "ape" / f"x{i}.png", (i, 0, 0))
     read = []
     monkeypatch.setattr(
-        datasets,
+        pictures,
         "read_picture",
         lambda path, size: read.append(path) or torch.zeros(3, size, size, dtype=torch.uint8),
     )

@@ -228,7 +228,7 @@ def test_sources_are_made_by_name_and_bad_options_are_named():
         (
             "dalle",
             {},
-            r"text2image source 'dalle': must be one of captioned, gaussian, learned, mosaic",
+            r"unknown source 'dalle': did you mean '\w+'\? There are .*gaussian, learned, mosaic",
         ),
     ):
         with pytest.raises(ParameterError, match=message):

@@ -2,8 +2,8 @@
 and in any batch.
 
 A key is an int64 mixed from a stream name and integers; number ``c`` of a key is splitmix64
-(Steele, Lea, Flood 2014) evaluated at ``key + (c + 1)·γ``. Wrapping int64 arithmetic is the same on CPU and
-GPU, so the bits are too. Each 64-bit word gives two 24-bit uniforms.
+(Steele, Lea, Flood 2014) evaluated at ``key + (c + 1)·γ``. Wrapping int64 arithmetic is the same on
+CPU and GPU, so the bits are too. Each 64-bit word gives two 24-bit uniforms.
 """
 
 import hashlib
