@@ -34,22 +34,23 @@ _checked: set[tuple[Any, ...]] = set()  # sealed files that this process has rea
 
 
 def root() -> Path:
-    """The project's checkout: ``SYNTHLEARN_ROOT``, else the folder above this library, else the working directory.
+    """The project's checkout: ``SYNTHLEARN_ROOT``, else the folder above this library, else the
+    working directory.
 
     Raises: ParameterError when the variable names no folder.
     """
-    if told := os.environ.get("SYNTHLEARN_ROOT"):
-        if not Path(told).is_dir():
-            raise ParameterError(
-                f"SYNTHLEARN_ROOT = {told!r}: no such folder; name the project's checkout, or unset it"
-            )
-        return Path(told)
+    if folder := os.environ.get("SYNTHLEARN_ROOT"):
+        if not Path(folder).is_dir():
+            remedy = "name the project's checkout, or unset it"
+            raise ParameterError(f"SYNTHLEARN_ROOT = {folder!r}: no such folder; {remedy}")
+        return Path(folder)
     checkout = Path(__file__).resolve().parents[3]
     return checkout if (checkout / "workflow" / "study.toml").exists() else Path.cwd()
 
 
 def runs() -> Path:
-    """Folder of everything that can be made again (checkpoints, pools, encoders): ``SYNTHLEARN_RUNS`` or ``runs/``."""
+    """Folder of everything that can be made again (checkpoints, pools, encoders):
+    ``SYNTHLEARN_RUNS`` or ``runs/``."""
     return Path(os.environ.get("SYNTHLEARN_RUNS") or root() / "runs")
 
 
@@ -62,7 +63,8 @@ def is_folder(path: str | Path) -> bool:
 
 
 def check_target(path: Path) -> None:
-    """Raise DataError unless ``path`` can be written: call it before the work whose result goes there.
+    """Raise DataError unless ``path`` can be written: call it before the work whose result goes
+    there.
 
     Only a regular file is ever replaced: not a folder, a device, a pipe or a link.
     """
@@ -100,7 +102,8 @@ def _unwritable(path: Path, error: Exception) -> DataError:
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; rename it into place on success, remove it on any failure.
+    """Yield a temporary path beside ``path``; rename it into place on success, remove it on any
+    failure.
 
     The temporary file is locked while it is written, so those of killed processes can be told from
     those of living ones: a process removes them before it first writes into a folder.
@@ -136,9 +139,8 @@ def sweep(folder: Path) -> None:
     if folder.absolute() in _swept:
         return
     _swept.add(folder.absolute())
-    for path in folder.glob(
-        f".*.????????{TEMPORARY}"
-    ):  # as mkstemp names them; others' are left alone
+    # as mkstemp names them; others' are left alone
+    for path in folder.glob(f".*.????????{TEMPORARY}"):
         with contextlib.suppress(OSError), open(path, "rb") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
             path.unlink()
@@ -146,7 +148,8 @@ def sweep(folder: Path) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path, wait: bool = True) -> Iterator[None]:
-    """Keep other processes that lock ``path`` out, from reading to writing it; the lock is a file beside it, removed afterwards.
+    """Keep other processes that lock ``path`` out, from reading to writing it; the lock is a file
+    beside it, removed afterwards.
 
     Raises: DataError when the lock cannot be made, or is taken and ``wait`` is false.
     """
@@ -172,9 +175,8 @@ def _taken(lock: Path, wait: bool) -> int:
             ) from error
         except OSError as error:
             raise _unwritable(lock, error) from error
-        with contextlib.suppress(
-            FileNotFoundError
-        ):  # its last owner may have removed it while we waited
+        # its last owner may have removed it while we waited
+        with contextlib.suppress(FileNotFoundError):
             if os.fstat(handle).st_ino == lock.stat().st_ino:
                 return handle
         os.close(handle)
@@ -196,29 +198,34 @@ def read_json(
     error: type[SynthlearnError] = DataError,
     remedy: str = "delete it and make it again",
 ) -> dict[str, Any]:
-    """A JSON object from a file. Raises ``error``, in one line with ``remedy``, for a file that cannot be read, is not UTF-8, or holds no object."""
+    """A JSON object from a file.
+
+    Raises: ``error``, in one line with ``remedy``, for a file that cannot be read, is not UTF-8, or
+    holds no object.
+    """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (
-        OSError,
-        ValueError,
-        RecursionError,
-    ) as cause:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
-        said = getattr(cause, "strerror", None) or f"{type(cause).__name__}: {cause}"
-        raise error(f"{path}: not readable as JSON ({said}); {remedy}") from cause
+    # UnicodeDecodeError and JSONDecodeError are ValueErrors
+    except (OSError, ValueError, RecursionError) as cause:
+        why = getattr(cause, "strerror", None) or f"{type(cause).__name__}: {cause}"
+        raise error(f"{path}: not readable as JSON ({why}); {remedy}") from cause
     if not isinstance(value, dict):
         raise error(f"{path}: holds a JSON {type(value).__name__}, not an object; {remedy}")
     return value
 
 
 def read_workflow(name: str) -> dict[str, Any]:
-    """A table of the checkout's ``workflow`` folder by its file's name. Raises DataError where there is no checkout, or the table is damaged."""
+    """A table of the checkout's ``workflow`` folder by its file's name.
+
+    Raises: DataError where there is no checkout, or the table is damaged.
+    """
     path = root() / "workflow" / name
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(
-            f"{path}: {error.strerror}; the study needs the project's checkout: call it from there, or name it in SYNTHLEARN_ROOT"
+            f"{path}: {error.strerror}; the study needs the project's checkout: call it from "
+            f"there, or name it in SYNTHLEARN_ROOT"
         ) from error
     except ValueError as error:
         raise DataError(f"{path}: not readable as TOML ({error}); restore it from git") from error
@@ -247,8 +254,8 @@ def digest(value: Any) -> str:
     ).hexdigest()
 
 
-# Sealed files are safetensors whose JSON header holds, beside what its writer wants to say, "seal": SHA-256 over the
-# digest of the data and the header itself, in which the seal is then 64 zeros.
+# Sealed files are safetensors whose JSON header holds, beside what its writer wants to say, "seal":
+# SHA-256 over the digest of the data and the header itself, in which the seal is then 64 zeros.
 OPEN = "0" * 64
 
 
@@ -258,12 +265,14 @@ def _with_seal(head: bytes, old: str, new: str) -> bytes:
 
 
 def _seal(head: bytes, data: "hashlib._Hash") -> str:
-    """The seal of a file with this open head (length and header, the seal in it still zeros) and these hashed bytes of data."""
+    """The seal of a file with this open head (length and header, the seal in it still zeros) and
+    these hashed bytes of data."""
     return hashlib.sha256(data.digest() + head).hexdigest()
 
 
 def _read_head(stream: BinaryIO) -> tuple[bytes, dict[str, Any], dict[str, Any]]:
-    """Head as it is, tensors' entries and the writer's header, from the start of a sealed file; ValueError, KeyError or TypeError for another."""
+    """Head as it is, tensors' entries and the writer's header, from the start of a sealed file;
+    ValueError, KeyError or TypeError for another."""
     length = stream.read(8)
     size = int.from_bytes(length, "little")
     if len(length) < 8 or size > LARGEST_HEADER:
@@ -277,8 +286,9 @@ def _read_head(stream: BinaryIO) -> tuple[bytes, dict[str, Any], dict[str, Any]]
 
 
 def _checked_head(path: Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
-    """Length of the head, tensors' entries and header of a sealed file, whose seal holds. Raises CheckpointError.
+    """Length of the head, tensors' entries and header of a sealed file, whose seal holds.
 
+    Raises: CheckpointError.
     A file is read whole once for each process that uses it, and again when it has changed since.
     """
     try:
@@ -289,12 +299,14 @@ def _checked_head(path: Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
             seal = header.pop("seal", None)
             if not isinstance(seal, str) or len(seal) != len(OPEN):
                 raise CheckpointError(
-                    f"{path}: has no checksum, so nobody can tell whether it is whole (an older version's file); make it again"
+                    f"{path}: has no checksum, so nobody can tell whether it is whole (an older "
+                    f"version's file); make it again"
                 )
             if known not in _checked:
                 if _seal(_with_seal(head, seal, OPEN), _hashed(stream)) != seal:
                     raise CheckpointError(
-                        f"{path}: damaged, its content is not that of its checksum; delete it and run the command again"
+                        f"{path}: damaged, its content is not that of its checksum; delete it and "
+                        f"run the command again"
                     )
                 _checked.add(known)
         return len(head), entries, header
@@ -302,17 +314,18 @@ def _checked_head(path: Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
         raise CheckpointError(f"{path}: no such file") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(
-            f"{path}: not a readable safetensors file of synthlearn ({type(error).__name__}: {error}); delete it and run the command again, "
-            f"or make one with `python -m synthlearn pretrain`"
+            f"{path}: not a readable safetensors file of synthlearn ({type(error).__name__}: "
+            f"{error}); delete it and run the command again, or make one with "
+            f"`python -m synthlearn pretrain`"
         ) from error
 
 
 def _hashed(stream: BinaryIO) -> "hashlib._Hash":
     """SHA-256 over the rest of a stream."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     while block := stream.read(1 << 20):
-        found.update(block)
-    return found
+        digest.update(block)
+    return digest
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
@@ -330,14 +343,18 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any])
 
 
 def load_tensors(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read (tensors, header) written by :func:`save_tensors`. Raises CheckpointError on a damaged or foreign file."""
+    """Read (tensors, header) written by :func:`save_tensors`.
+
+    Raises: CheckpointError on a damaged or foreign file.
+    """
     _, _, header = _checked_head(path)
     try:
         with safetensors.safe_open(path, framework="pt", device=device) as stream:
             return {name: stream.get_tensor(name) for name in list(stream.keys())}, header
     except (safetensors.SafetensorError, OSError) as error:
         raise CheckpointError(
-            f"{path}: not a readable safetensors file ({error}); delete it and run the command again"
+            f"{path}: not a readable safetensors file ({error}); delete it and run the command "
+            f"again"
         ) from error
 
 
@@ -353,9 +370,11 @@ def grow_tensor(
     header: dict[str, Any],
     part: Callable[[int], Tensor],
 ) -> None:
-    """Write a uint8 tensor that need not fit in memory to a sealed safetensors file, its rows in parts: ``part(start)`` gives rows from ``start`` on.
+    """Write a uint8 tensor that need not fit in memory to a sealed safetensors file, its rows in
+    parts: ``part(start)`` gives rows from ``start`` on.
 
-    A call that is cut off leaves its rows in ``path`` + ".partial" (locked while it runs), sealed part by part, and the next call goes on from there.
+    A call that is cut off leaves its rows in ``path`` + ".partial" (locked while it runs), sealed
+    part by part, and the next call goes on from there.
     Raises: DataError when the disk refuses; nothing stays behind then.
     """
     check_target(path)
@@ -363,9 +382,9 @@ def grow_tensor(
     partial = path.with_name(path.name + ".partial")
 
     def head(rows: int, seal: str = OPEN) -> bytes:
-        told = json.dumps({**header, "rows": f"{rows:020d}", "seal": seal}, sort_keys=True)
+        ours = json.dumps({**header, "rows": f"{rows:020d}", "seal": seal}, sort_keys=True)
         entry = {"dtype": "U8", "shape": shape, "data_offsets": [0, row * shape[0]]}
-        text = json.dumps({"__metadata__": {"synthlearn": told}, name: entry}).encode()
+        text = json.dumps({"__metadata__": {"synthlearn": ours}, name: entry}).encode()
         text += b" " * (-len(text) % 8)
         return len(text).to_bytes(8, "little") + text
 
@@ -374,13 +393,11 @@ def grow_tensor(
         needed = row * shape[0] - (partial.stat().st_size if partial.exists() else 0)
         free = shutil.disk_usage(path.parent).free
         if free < needed:
-            raise OSError(
-                errno.ENOSPC, f"{needed / 1e9:.3g} GB are needed and {free / 1e9:.3g} GB free"
-            )
+            what = f"{needed / 1e9:.3g} GB are needed and {free / 1e9:.3g} GB free"
+            raise OSError(errno.ENOSPC, what)
         with open(os.open(partial, os.O_RDWR | os.O_CREAT, 0o644), "r+b") as stream:
-            fcntl.flock(
-                stream, fcntl.LOCK_EX
-            )  # another process may be making it: wait, and find it done
+            # another process may be making it: wait, and find it done
+            fcntl.flock(stream, fcntl.LOCK_EX)
             if path.exists():
                 return
             done, hashed = _sealed_rows(stream, start, row, head)
@@ -408,39 +425,43 @@ def grow_tensor(
 def _sealed_rows(
     stream: BinaryIO, start: int, row: int, head: Callable[..., bytes]
 ) -> tuple[int, "hashlib._Hash"]:
-    """How many rows of a file that was cut off its seal vouches for, with the hash of them; 0 for another tensor's or a damaged one."""
+    """How many rows of a file that was cut off its seal vouches for, with the hash of them; 0 for
+    another tensor's or a damaged one."""
     stream.seek(0)
-    found = stream.read(start)
+    stored = stream.read(start)
     with contextlib.suppress(ValueError, KeyError, TypeError):
-        told = json.loads(json.loads(found[8:])["__metadata__"]["synthlearn"])
-        done, seal = int(told["rows"]), told["seal"]
+        header = json.loads(json.loads(stored[8:])["__metadata__"]["synthlearn"])
+        done, seal = int(header["rows"]), header["seal"]
         hashed, left = hashlib.sha256(), done * row
         while left > 0 and (block := stream.read(min(left, 1 << 20))):
             hashed.update(block)
             left -= len(block)
-        if left == 0 and found == head(done, seal) and _seal(head(done), hashed) == seal:
+        if left == 0 and stored == head(done, seal) and _seal(head(done), hashed) == seal:
             return done, hashed
     return 0, hashlib.sha256()
 
 
 def disk_use() -> dict[str, int]:
-    """Bytes under each folder of ``runs``: pools, encoders, checkpoints …; files with two names count once."""
-    found: dict[str, int] = {}
+    """Bytes under each folder of ``runs``: pools, encoders, checkpoints …; files with two names
+    count once."""
+    sizes: dict[str, int] = {}
     seen = set()
     for path in runs().glob("*/**/*"):
-        with contextlib.suppress(
-            OSError
-        ):  # a dangling link, or a file that another process has just removed
+        # a dangling link, or a file that another process has just removed
+        with contextlib.suppress(OSError):
             status = path.stat()
             if path.is_file() and status.st_ino not in seen:
                 seen.add(status.st_ino)
                 folder = path.relative_to(runs()).parts[0]
-                found[folder] = found.get(folder, 0) + status.st_size
-    return found
+                sizes[folder] = sizes.get(folder, 0) + status.st_size
+    return sizes
 
 
 def map_tensor(path: Path, name: str) -> Tensor:
-    """A uint8 tensor of a sealed safetensors file, mapped: pages are read when they are needed. Raises CheckpointError on a damaged or foreign file."""
+    """A uint8 tensor of a sealed safetensors file, mapped: pages are read when they are needed.
+
+    Raises: CheckpointError on a damaged or foreign file.
+    """
     start, entries, _ = _checked_head(path)
     try:
         entry = entries[name]
@@ -456,5 +477,6 @@ def map_tensor(path: Path, name: str) -> Tensor:
         return torch.from_numpy(np.memmap(path, np.uint8, "c", start + low, tuple(entry["shape"])))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
-            f"{path}: not a readable safetensors file ({error!r}); delete it and run the command again"
+            f"{path}: not a readable safetensors file ({error!r}); delete it and run the command "
+            f"again"
         ) from error
