@@ -3,6 +3,7 @@
 import html
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,11 +14,14 @@ from ..generators import dead_leaves, generator
 from ..generators.mixed import Mixed
 from ..generators.programs import Programs, is_varied, render
 from ..measure import memory
-from ..study import Profile, measurements, resolve, run, search, units
-from ..study.rows import row as row_by_name
+from ..measure.private import PrivateAccuracy
+from ..measure.visual_memory import INFLUENTIAL, WITHOUT_CLASS, Influence, WithoutClass
+from ..study import Experiment, Profile, get_row, measuring, resolve, search, units
+from ..study.measuring import Measured
+from ..study.search import Standing
 from . import figures
 from .ablations import lines_figure, over_encoders, titled
-from .chapter import Records, baseline, estimate, interval, percent, points, table
+from .chapter import Records, baseline, interval, percent, points, table
 from .guidance import along
 from .leaderboard import METHODS
 
@@ -36,8 +40,8 @@ SHOWN = 128  # side of shown pictures in pixels
 
 def mixing_sheet(name: str, profile: Profile, n: int = 2) -> figures.Shown:
     """Pictures of a row of mixed pictures, each behind those that it is made of: a line per picture."""
-    row = row_by_name(name)
-    source = row.source(profile, 0)
+    row = get_row(name)
+    source = Experiment(row, profile, 0).source()
     assert isinstance(source, Mixed)
     index = torch.arange(n)
     parts = source.ingredients(source.keys(index), index, SHOWN, 0)
@@ -98,22 +102,18 @@ def by_number(found: Records, profile: Profile) -> figures.Shown:
     """Accuracy against the number of programs, a line per method."""
     lines: dict[str, dict[float, str]] = {}
     for name in found:
-        row = row_by_name(name)
-        if (
-            row.origin in (None, "programs")
-            and row.classes == "own"
-            and name.startswith("programs")
-        ):
-            p = row.profile(profile)
-            lines.setdefault(METHODS[p.method], {})[float(row.options(profile)["programs"])] = name
+        row = get_row(name)
+        if row.source_name == "programs" and row.classes == "own" and name.startswith("programs"):
+            p = row.settings(profile)
+            lines.setdefault(METHODS[p.method], {})[float(row.source_options(p)["programs"])] = name
     return along(found, profile, "programs", lines, "real", "the same network on real images")
 
 
-def memory_figure(measured: Records) -> figures.Shown:
+def memory_figure(measured: Measured) -> figures.Shown:
     """Accuracy of a visual memory by how many images of each class it holds."""
     sizes = {
         name: [
-            {**r, "results": {k: part for k, part in r["results"].items() if k.isdigit()}}
+            replace(r, results={k: part for k, part in r.results.items() if k.isdigit()})
             for r in mine
         ]
         for name, mine in measured.items()
@@ -123,30 +123,31 @@ def memory_figure(measured: Records) -> figures.Shown:
     )
 
 
-def memory_table(measured: Records, records: Records) -> figures.Shown:
+def memory_table(measured: Measured, records: Records) -> figures.Shown:
     """The whole memory beside a linear probe, what happens when a class goes, and how many entries any decision hangs on."""
-    whole = units.part(measured, units.whole(measured))
+    whole = units.part(measured, units.largest_memory(measured))
     before, after, called = (
-        units.part(measured, "without a class", field) for field in ("before", "top1", "of it")
+        units.part(measured, WITHOUT_CLASS, field) for field in ("before", "top1", "of_removed")
     )
-    matter, body = units.part(measured, "influential", "value"), []
+    matter, body = units.part(measured, INFLUENTIAL, "value"), []
     for name in measured:
         without = f"{percent(before.estimate(name).mean)} → {percent(after.estimate(name).mean)}"
         body.append([
-            html.escape(titled(name, whole)), interval(whole.estimate(name)), percent(estimate(records[name]).mean), without,
+            html.escape(titled(name, whole)), interval(whole.estimate(name)), percent(records[name].accuracy().mean), without,
             percent(called.estimate(name).mean), percent(matter.estimate(name).mean),
         ])  # fmt: skip
-    one = next(iter(measured.values()))[0]["results"]
-    gone, few = one["without a class"], one["influential"]
+    one = next(iter(measured.values()))[0].results
+    gone, few = one[WITHOUT_CLASS], one[INFLUENTIAL]
+    assert isinstance(gone, WithoutClass) and isinstance(few, Influence)
     header = [
         "encoder",
         "memory of all, %",
         "linear probe, %",
-        f"without “{gone['class']}”: the other classes, %",
+        f"without “{gone.removed}”: the other classes, %",
         "images of it called so, %",
         "entries that matter, %",
     ]
-    note = f"Entries that matter: whose removal, each alone, changes any of {few['n']:,} decisions, of {few['entries']:,} entries. "
+    note = f"Entries that matter: whose removal, each alone, changes any of {few.n:,} decisions, of {few.entries:,} entries. "
     return table(
         header,
         body,
@@ -156,8 +157,9 @@ def memory_table(measured: Records, records: Records) -> figures.Shown:
 
 def neighbour_sheet(name: str, profile: Profile, asked: int = 5, k: int = 8) -> figures.Shown:
     """Digits, each before the entries that decide what it is: a memory of digits by a row's encoder, which has seen none of them."""
-    row = row_by_name(name)
-    encoder = run.encoder_of(row, row.profile(profile), 0, run.trained_encoder(row, profile, 0))
+    row = get_row(name)
+    encoder = Experiment(row, profile, 0).encoder()
+    assert encoder is not None
     training, test = (datasets.load("digits", split) for split in datasets.SPLITS)
     tap = memory.maker(encoder, name)["layer"]
     entries = memory.embed(encoder, training.images, tap)
@@ -187,7 +189,7 @@ def neighbour_sheet(name: str, profile: Profile, asked: int = 5, k: int = 8) -> 
     )
 
 
-def private_table(measured: Records, records: Records) -> figures.Shown:
+def private_table(measured: Measured, records: Records) -> figures.Shown:
     """Accuracy by ε, and without privacy; below it, folded, the settings that were chosen for each encoder."""
     parts, body, settings = (
         {epsilon: units.part(measured, epsilon) for epsilon in units.parts(measured)},
@@ -201,7 +203,7 @@ def private_table(measured: Records, records: Records) -> figures.Shown:
             [
                 title,
                 *(interval(part.estimate(name)) for part in parts.values()),
-                percent(estimate(records[name]).mean),
+                percent(records[name].accuracy().mean),
             ]
         )
         settings.append(
@@ -209,16 +211,18 @@ def private_table(measured: Records, records: Records) -> figures.Shown:
                 title,
                 *(
                     "; ".join(
-                        f"{r['steps']} steps, rate {r['rate']:g}"
-                        for r in (m["results"][e] for m in mine)
+                        f"{r.steps} steps, rate {r.rate:g}"
+                        for r in (m.results[e] for m in mine)
+                        if isinstance(r, PrivateAccuracy)
                     )
                     for e in parts
                 ),
             ]
         )
-    one = next(iter(measured.values()))[0]["results"][next(iter(parts))]
+    one = next(iter(measured.values()))[0].results[next(iter(parts))]
+    assert isinstance(one, PrivateAccuracy)
     header = ["features", *(f"ε = {epsilon}" for epsilon in parts)]
-    note = f"Top-1 on {one['n']:,} test images; an encoder's number is its mean over {len(one['each'])} draws of the noise. {over_encoders(first)} "
+    note = f"Top-1 on {one.n:,} test images; an encoder's number is its mean over {len(one.each)} draws of the noise. {over_encoders(first)} "
     shown = table(
         [*header, "no privacy"],
         body,
@@ -227,7 +231,7 @@ def private_table(measured: Records, records: Records) -> figures.Shown:
     chosen = table(
         header,
         settings,
-        f"The best of {one['tried']} settings on the public set, for each encoder and ε.",
+        f"The best of {one.tried} settings on the public set, for each encoder and ε.",
     )
     return figures.Shown(
         f"{shown.content}<details><summary>The settings that were chosen</summary>{chosen.content}</details>",
@@ -235,15 +239,13 @@ def private_table(measured: Records, records: Records) -> figures.Shown:
     )
 
 
-def searched(profile: Profile) -> tuple[search.Search, list[list[tuple[int, Any]]]]:
+def searched(profile: Profile) -> tuple[search.Search, list[Standing]]:
     """The search of our own noise and how its points stand, rung by rung: a tiny one in the smoke profile, else the committed one."""
-    found = search.search("collage", "smoke" if profile.name == "smoke" else "cpu")
+    found = search.get_search("collage", "smoke" if profile.name == "smoke" else "cpu")
     return found, search.search_all(found, profile if profile.name == "smoke" else resolve("cpu"))
 
 
-def halving_figure(
-    found: search.Search, rungs: Sequence[Sequence[tuple[int, Any]]]
-) -> figures.Shown:
+def halving_figure(found: search.Search, rungs: Sequence[Standing]) -> figures.Shown:
     """Accuracy of every tried point, rung by rung; lines join the points that went on."""
     figure, axis = figures.new(height=3.6)
     best = rungs[-1][0][0]
@@ -278,7 +280,7 @@ def halving_figure(
     )
 
 
-def finalists(found: search.Search, rungs: Sequence[Sequence[tuple[int, Any]]]) -> figures.Shown:
+def finalists(found: search.Search, rungs: Sequence[Standing]) -> figures.Shown:
     """The last rung: options, accuracy by seed, and how often each would have won with other seeds and images."""
     shares, last = search.choices(rungs[-1]), found.rungs[-1]
     body = []
@@ -297,7 +299,7 @@ def finalists(found: search.Search, rungs: Sequence[Sequence[tuple[int, Any]]]) 
     return table(["point", *found.space, "each seed, %", "mean, %", "chosen, %"], body, note)
 
 
-def effects_figure(found: search.Search, rung: Sequence[tuple[int, Any]]) -> figures.Shown:
+def effects_figure(found: search.Search, rung: Standing) -> figures.Shown:
     """What each value of each option does: mean of the points that have it − mean of the others, over the first rung."""
     told = search.effects(found, rung)
     if not told:
@@ -307,18 +309,16 @@ def effects_figure(found: search.Search, rung: Sequence[tuple[int, Any]]) -> fig
     figure, axis = figures.new(height=0.24 * len(told) + 1.2)
     colours = dict(zip(found.space, itertools.cycle(figures.LINES), strict=False))
     for i, e in enumerate(told):
-        axis.plot(
-            [100 * e["low"], 100 * e["high"]], [i, i], color=colours[e["option"]], linewidth=2
-        )
-        axis.plot(100 * e["mean"], i, "o", color=colours[e["option"]])
+        axis.plot([100 * e.low, 100 * e.high], [i, i], color=colours[e.option], linewidth=2)
+        axis.plot(100 * e.mean, i, "o", color=colours[e.option])
     axis.axvline(0, color=figures.INK, linewidth=1, linestyle="--")
     axis.set_yticks(
-        range(len(told)), [f"{e['option']} {e['value']} ({e['points']})" for e in told], fontsize=9
+        range(len(told)), [f"{e.option} {e.value} ({e.configs})" for e in told], fontsize=9
     )
     axis.invert_yaxis()
     axis.set_xlabel("points of top-1 against the other points")
     said = "; ".join(
-        f"{e['option']} {e['value']} {100 * e['mean']:+.1f} [{100 * e['low']:+.1f}, {100 * e['high']:+.1f}]"
+        f"{e.option} {e.value} {100 * e.mean:+.1f} [{100 * e.low:+.1f}, {100 * e.high:+.1f}]"
         for e in told
     )
     return figures.svg(
@@ -334,7 +334,7 @@ def collage_sheet(
     """The first points of the search, a line each."""
     shown = [
         generator(found.generator, **found.options(point)).sample(range(pictures), size)
-        for point in range(min(points, found.points))
+        for point in range(min(points, found.configs))
     ]
     told = "; ".join(
         ", ".join(f"{k} {v}" for k, v in found.options(point).items())
@@ -355,7 +355,7 @@ def rivals(found: Records, profile: Profile) -> Records:
         **{
             name: baseline(profile, name)
             for name in RIVALS
-            if profile.name in row_by_name(name).profiles and profile.name != "smoke"
+            if profile.name in get_row(name).profiles and profile.name != "smoke"
         },
     }
 
@@ -363,10 +363,11 @@ def rivals(found: Records, profile: Profile) -> Records:
 def other_sets(profile: Profile, name: str = OURS) -> figures.Shown:
     """A set against others on the transfer tasks, without the one that it was chosen on: mean gain over chance, and differences."""
     chosen_on = profile.data
-    if name not in {row.name for row, _ in measurements.planned("transfer", profile)}:
+    planned = measuring.plans()["transfer"].experiments(profile)
+    if name not in {experiment.row.name for experiment in planned}:
         return table(["set"], [["–"]], f"The profile {profile.name} does not measure it.")
-    measured = measurements.measured("transfer", profile)
-    names = [task for task in sorted(measured[name][0]["results"]) if task != chosen_on]
+    measured = measuring.measured("transfer", profile)
+    names = [task for task in sorted(measured[name][0].results) if task != chosen_on]
     gains = units.gains(measured, names)
     body = []
     for other in sorted(measured, key=lambda other: -gains.estimate(other).mean):
@@ -374,5 +375,5 @@ def other_sets(profile: Profile, name: str = OURS) -> figures.Shown:
         body.append([html.escape(titled(other, gains)), interval(gains.estimate(other)), apart])
     note = f"Mean of (top-1 − chance)/(1 − chance) over {len(names)} tasks, these fixed, without {chosen_on}; {over_encoders(gains)}"
     return table(
-        ["source", "gain over chance, %", f"{row_by_name(name).title} − it, points"], body, note
+        ["source", "gain over chance, %", f"{get_row(name).title} − it, points"], body, note
     )

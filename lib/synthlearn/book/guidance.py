@@ -10,11 +10,12 @@ import torch
 from ..core import stats
 from ..core.image import resize
 from ..data import datasets
-from ..study import Profile, inference, run
-from ..study.rows import row as row_by_name
+from ..measure.long_tail import ARMS
+from ..study import Experiment, MeasurementRecord, Profile, get_row
+from ..study.measuring import Measured
 from ..text2image import Learned, flow
 from . import figures
-from .chapter import Records, baseline, draw_line, estimate, line_note, percent, table
+from .chapter import Records, baseline, draw_line, line_note, percent, table
 
 FIDELITY = {
     "frechet": "Fréchet distance", "precision": "precision", "recall": "recall", "variety": "variety within a caption", "agreement": "says its class",
@@ -29,13 +30,14 @@ def chosen(found: Records, profile: Profile, *names: str) -> Records:
     return {
         name: found.get(name) or baseline(profile, name)
         for name in names
-        if profile.name in row_by_name(name).profiles
+        if profile.name in get_row(name).profiles
     }
 
 
 def weight(name: str, profile: Profile) -> float:
     """Guidance of a row's source."""
-    return float(row_by_name(name).options(profile).get("w", 1.0))
+    row = get_row(name)
+    return float(row.source_options(row.settings(profile)).get("w", 1.0))
 
 
 def along(
@@ -52,7 +54,7 @@ def along(
     for (title, points), mark, colour in zip(lines.items(), "os^D", figures.LINES, strict=False):
         mine = chosen(found, profile, *points.values())
         have = {
-            value: estimate(mine[name]) for value, name in sorted(points.items()) if name in mine
+            value: mine[name].accuracy() for value, name in sorted(points.items()) if name in mine
         }
         if not have:
             continue
@@ -61,7 +63,7 @@ def along(
         said.append(
             f"{title}: " + ", ".join(f"{value:g}: {percent(e.mean)} %" for value, e in have.items())
         )
-    floor = estimate(found.get(bound) or baseline(profile, bound)).mean
+    floor = (found.get(bound) or baseline(profile, bound)).accuracy().mean
     axis.axhline(100 * floor, color=figures.INK, linestyle=":", linewidth=1)
     axis.set_xscale("log")
     ticks = sorted({value for points in lines.values() for value in points})
@@ -76,9 +78,7 @@ def along(
     )
 
 
-def fidelity_figure(
-    measured: dict[str, list[dict[str, Any]]], names: Sequence[str], profile: Profile
-) -> figures.Shown:
+def fidelity_figure(measured: Measured, names: Sequence[str], profile: Profile) -> figures.Shown:
     """Fidelity and variety of samples along guidance, a panel each; dotted: real images."""
     shown = ("frechet", "precision", "recall", "variety", "agreement")
     have = sorted(
@@ -87,8 +87,8 @@ def fidelity_figure(
     figure, axes = figures.new(len(shown), width=9.6, height=2.8, squeeze=False)
     said = []
     for axis, key in zip(axes[0], shown, strict=True):
-        values = [measured[name][0]["results"][key]["value"] for name in have]
-        real = measured[have[0]][0]["results"][key]["real"]
+        values = [measured[name][0].value(key).value for name in have]
+        real = measured[have[0]][0].value(key).real
         axis.plot([weight(name, profile) for name in have], values, "o-", color=figures.LINES[0])
         axis.axhline(real, color=figures.INK, linestyle=":", linewidth=1)
         axis.set_title(FIDELITY[key], fontsize=9, color=figures.INK)
@@ -112,18 +112,16 @@ def fidelity_figure(
     )
 
 
-def fidelity_table(measured: dict[str, list[dict[str, Any]]]) -> figures.Shown:
+def fidelity_table(measured: Measured) -> figures.Shown:
     """All measurements of samples, and of real images."""
     first = next(iter(measured.values()))[0]
-    body = [
-        ["<i>real images</i>", *(_cell(key, first["results"][key]["real"]) for key in FIDELITY)]
-    ]
+    body = [["<i>real images</i>", *(_cell(key, first.value(key).real) for key in FIDELITY)]]
     for name, (record, *_) in measured.items():
-        title = row_by_name(name).title
+        title = get_row(name).title
         body.append(
-            [html.escape(title), *(_cell(key, record["results"][key]["value"]) for key in FIDELITY)]
+            [html.escape(title), *(_cell(key, record.value(key).value) for key in FIDELITY)]
         )
-    n = first["results"]["frechet"]["n"]
+    n = first.results["frechet"].n
     note = f"{n:,} pictures each; features of the encoder trained on real images (conv5; the judge of classes reads fc6). Not FID: no Inception weights. "
     note += "Real images: test images; for variety, the model's own. The judge learned from photographs that neither model nor probe has."
     return table(["samples of", *FIDELITY.values()], body, note)
@@ -139,17 +137,14 @@ def costs(found: Records) -> figures.Shown:
     for name, mine in found.items():
         for card in (False, True):
             cost = [
-                r["cost"]
+                r.cost
                 for r in mine
-                if r["spec"]["numerics"]["device"].startswith("cuda") == card
-                and r["cost"]["pool_seconds"] > 1
+                if (r.spec.device == "cuda") == card and (r.cost.pool_seconds or 0) > 1
             ]
             if cost:
-                pool, train = (
-                    float(np.mean([c[field] for c in cost]))
-                    for field in ("pool_seconds", "train_seconds")
-                )
-                pictures = cost[0]["images"]
+                pool = float(np.mean([c.pool_seconds for c in cost]))
+                train = float(np.mean([c.train_seconds for c in cost]))
+                pictures = cost[0].images or 0
                 cells = [
                     f"{1000 * pool / pictures:.1f}",
                     f"{pool:.0f}",
@@ -159,7 +154,7 @@ def costs(found: Records) -> figures.Shown:
                 ]
                 body.append(
                     [
-                        html.escape(row_by_name(name).title),
+                        html.escape(get_row(name).title),
                         "H100, shared" if card else "one core",
                         *cells,
                     ]
@@ -186,8 +181,7 @@ def classes_figure(found: Records, profile: Profile, a: str, b: str) -> figures.
     figure, axis = figures.new(height=3.6)
     said = []
     accuracy = {
-        name: inference.outcomes(found.get(name) or baseline(profile, name)).mean(0)
-        for name in (a, b)
+        name: (found.get(name) or baseline(profile, name)).outcomes().mean(0) for name in (a, b)
     }
     share = {
         name: [float(x[(test.labels == c).numpy()].mean()) for c in range(len(test.classes))]
@@ -207,14 +201,14 @@ def classes_figure(found: Records, profile: Profile, a: str, b: str) -> figures.
             i,
             "o",
             color=figures.LINES[0],
-            label=row_by_name(b).title if i == 0 else None,
+            label=get_row(b).title if i == 0 else None,
         )
         axis.plot(
             100 * share[a][c],
             i,
             "s",
             color=figures.LINES[1],
-            label=row_by_name(a).title if i == 0 else None,
+            label=get_row(a).title if i == 0 else None,
         )
         said.append(f"{test.classes[c]} {percent(share[a][c])} against {percent(share[b][c])} %")
     axis.set_yticks(range(len(order)), [test.classes[c] for c in order])
@@ -222,18 +216,18 @@ def classes_figure(found: Records, profile: Profile, a: str, b: str) -> figures.
     figure.legend(loc="outside lower center", ncols=2, labelcolor=figures.INK, frameon=False)
     return figures.svg(
         figure,
-        f"Accuracy by class, {row_by_name(a).title} against {row_by_name(b).title}: {'; '.join(said)}.",
+        f"Accuracy by class, {get_row(a).title} against {get_row(b).title}: {'; '.join(said)}.",
         "Means over runs.",
     )
 
 
-def rare_table(measured: Sequence[dict[str, Any]]) -> figures.Shown:
+def rare_table(measured: Sequence[MeasurementRecord]) -> figures.Shown:
     """Accuracy on head, middle and tail classes of each way to train, mean over seeds with the range of the seeds."""
     body = []
-    for arm in ("as it is", "repeated", "varied", "mosaics", "mosaics of all", "balanced"):
+    for arm in ARMS:
         cells = []
         for part in ("head", "middle", "tail", "top1"):
-            values = np.array([m["results"][arm][part] for m in measured])
+            values = np.array([getattr(m.results[arm], part) for m in measured])
             cells.append(
                 f"{percent(float(values.mean()))} <small>[{percent(float(values.min()))}, {percent(float(values.max()))}]</small>"
             )
@@ -266,7 +260,7 @@ def learned_sheet(
 
 def learned(profile: Profile) -> Any:
     """The text-to-image model that the profile trains, trained if it has to be."""
-    return run.source_of(row_by_name("learned"), profile, 0)
+    return Experiment(get_row("learned"), profile, 0).source()
 
 
 def learned_table(profile: Profile) -> figures.Shown:

@@ -12,16 +12,24 @@ import numpy as np
 from ..core import files, stats
 from ..core.image import to_tiles
 from ..generators import default_options, generator, generator_class, names
-from ..study import Profile, claims, inference, records, rows, run, units
-from ..study import measurements as measurements_of_study
-from ..study.profiles import defaults, is_study
-from ..study.rows import Row
-from ..study.rows import row as row_by_name
+from ..study import (
+    Experiment,
+    Profile,
+    Row,
+    Runs,
+    all_rows,
+    claims,
+    get_row,
+    measuring,
+    store,
+    units,
+)
+from ..study import runs as study_runs
+from ..study.profiles import defaults
 from . import figures
 from .chapter import (
     Records,
     claim_table,
-    estimate,
     interval,
     over,
     percent,
@@ -61,13 +69,13 @@ CARD_WATTS = 43  # of a run on a GPU: a tenth of the 430 W that the H100 drew wh
 
 def study_profile(profile: Profile) -> Profile:
     """The profile whose committed records a page shows: its own if it is one of the study's, else the one that decides."""
-    return profile if is_study(profile) else defaults(claims.deciding())
+    return profile if profile.is_study else defaults(claims.deciding())
 
 
 def stored(profile: Profile) -> Records:
     """All committed runs of a profile by row, in the study's order; empty where there is none."""
-    found = inference.committed(profile.name)
-    return {name: found[name] for name in rows() if name in found}
+    found = study_runs.committed(profile.name)
+    return {name: found[name] for name in all_rows() if name in found}
 
 
 def decides(profile: Profile) -> figures.Shown:
@@ -85,28 +93,26 @@ def decides(profile: Profile) -> figures.Shown:
 def one_protocol(found: Records, profile: Profile) -> Records:
     """The rows that the profile trains by its own settings, whatever their pictures: no variants, no methods of their own."""
     usual = (profile.method, profile.encoder, profile.optimiser)
-    own = {name: row_by_name(name).profile(profile) for name in found if "." not in name}
+    own = {name: get_row(name).settings(profile) for name in found if "." not in name}
     return {
         name: found[name] for name, p in own.items() if (p.method, p.encoder, p.optimiser) == usual
     }
 
 
-def protocol(found: inference.Runs, profile: Profile) -> str:
+def protocol(found: Runs, profile: Profile) -> str:
     """What rows must share to be compared, of a row's runs: method, encoder and number of images where they are not the usual ones, and updates."""
-    row = row_by_name(found[0]["row"])
-    p = row.profile(profile)
+    row = found.row
+    p = row.settings(profile)
     if not row.trained:
         return "no training"
     encoder = f", {p.encoder}" * (p.encoder != profile.encoder)
     images = f" on {p.n_images:,} images" * (p.n_images != profile.n_images)
-    return (
-        f"{METHODS.get(p.method, p.method)}{encoder}, {records.updates(found[0]):,} updates{images}"
-    )
+    return f"{METHODS.get(p.method, p.method)}{encoder}, {found[0].updates:,} updates{images}"
 
 
 def ranked(found: Records) -> Records:
     """The same rows, best first."""
-    return dict(sorted(found.items(), key=lambda item: -estimate(item[1]).mean))
+    return dict(sorted(found.items(), key=lambda item: -item[1].accuracy().mean))
 
 
 def leaderboard(found: Records, profile: Profile) -> figures.Shown:
@@ -117,12 +123,12 @@ def leaderboard(found: Records, profile: Profile) -> figures.Shown:
         f"python -m synthlearn run --profile {profile.name} --row",
     )
     for name, mine in found.items():
-        row = row_by_name(name)
+        row = get_row(name)
         entry = paper.get(row.published or "")
-        minutes = np.mean([r["cost"]["wall_seconds"] for r in mine]) / 60
+        minutes = np.mean([r.cost.wall_seconds for r in mine]) / 60
         e, seeds = (
-            estimate(mine),
-            ", ".join(str(s) for s in sorted({r["spec"]["seed"] for r in mine})),
+            mine.accuracy(),
+            ", ".join(str(s) for s in sorted({r.seed for r in mine})),
         )
         body.append([
             f"<span class='dot' style='background:{figures.COLOURS[row.family]}'></span>{html.escape(row.title)}", protocol(mine, profile),
@@ -157,14 +163,12 @@ def agreement(found: Records) -> figures.Shown:
         )
     ours, theirs = _both(found, common)
     rho, low, high = stats.correlation(ours, theirs)
-    certain = stats.reliability(
-        [[inference.metric(r)["top1"] for r in found[name]] for name in common]
-    )
+    certain = stats.reliability([[r.main.top1 for r in found[name]] for name in common])
     ranks = {
         name: (int((ours > a).sum()) + 1, int((theirs > b).sum()) + 1)
         for name, a, b in zip(common, ours, theirs, strict=True)
     }
-    body = [[html.escape(row_by_name(name).title), str(a), str(b), f"{paper[str(row_by_name(name).published)]['value']}"]
+    body = [[html.escape(get_row(name).title), str(a), str(b), f"{paper[str(get_row(name).published)]['value']}"]
             for name, (a, b) in sorted(ranks.items(), key=lambda item: item[1])]  # fmt: skip
     note = f"Spearman's ρ = {rho:.2f} [{low:.2f}, {high:.2f}] over {len(common)} synthetic sets (95 % bootstrap interval over sets); real images, the random "
     note += f"encoder and pixels are left out, as they would make any order agree. A second study of ours with as many runs would agree by {certain:.2f} "
@@ -179,8 +183,8 @@ def compared(found: Records) -> list[str]:
     return [
         name
         for name in found
-        if row_by_name(name).kind == "generator"
-        and row_by_name(name).published in published()
+        if get_row(name).kind == "generator"
+        and get_row(name).published in published()
         and len(found[name]) > 1
     ]
 
@@ -188,8 +192,8 @@ def compared(found: Records) -> list[str]:
 def _both(found: Records, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Our accuracy and the paper's of some rows."""
     paper = published()
-    theirs = [paper[str(row_by_name(name).published)]["value"] for name in names]
-    return np.array([estimate(found[name]).mean for name in names]), np.array(theirs)
+    theirs = [paper[str(get_row(name).published)]["value"] for name in names]
+    return np.array([found[name].accuracy().mean for name in names]), np.array(theirs)
 
 
 def claim_overview() -> figures.Shown:
@@ -202,50 +206,45 @@ def claim_pages(paper: str) -> figures.Shown:
     return claim_table([claim for claim in claims.verdicts() if claim.paper == paper])
 
 
-def on_card(record: dict[str, Any]) -> bool:
-    """Whether a run was made on a GPU."""
-    return "cuda" in record["provenance"]["torch"] or "+cu" in record["provenance"]["torch"]
-
-
 def costs(found: Records, profile: Profile) -> figures.Shown:
     """What every row cost, sums over its runs, sortable; and the total."""
     body, total = [], np.zeros(6)
     for name, mine in found.items():
-        cost = [r["cost"] for r in mine]
-        wall, cpu, failed = (
-            sum(c[field] for c in cost) for field in ("wall_seconds", "cpu_seconds", "failed_tries")
-        )
-        card = sum(r["cost"]["wall_seconds"] for r in mine if on_card(r))
+        cost = [r.cost for r in mine]
+        wall = sum(c.wall_seconds for c in cost)
+        cpu, failed = sum(c.cpu_seconds or 0 for c in cost), sum(c.failed_tries or 0 for c in cost)
+        card = sum(r.cost.wall_seconds for r in mine if r.provenance.on_card)
         energy, pictures = (
             (cpu * WATTS + card * CARD_WATTS) / 3600,
-            sum(c.get("images", 0) for c in cost),
+            sum(c.images or 0 for c in cost),
         )
         total += (len(mine), pictures, wall, cpu, energy, card)
         parts = [
-            f"{np.mean([c[field] for c in cost]) / 60:.1f}" if field in cost[0] else "–"
-            for field in ("pool_seconds", "train_seconds", "probe_seconds")
+            _minutes([c.pool_seconds for c in cost]),
+            _minutes([c.train_seconds for c in cost]),
+            _minutes([c.probe_seconds for c in cost]),
         ]
         numbers = [
-            str(sum(map(on_card, mine))),
+            str(sum(r.provenance.on_card for r in mine)),
             *parts,
             f"{wall / 60:.1f}",
             f"{cpu / 60:.1f}",
             f"{energy:.1f}",
-            f"{max(c['peak_mb'] for c in cost):,}",
+            f"{max(c.peak_mb or 0 for c in cost):,}",
             str(failed),
         ]
         command = f"<code>python -m synthlearn run --profile {profile.name} --row {html.escape(name)}</code>"
         body.append(
             [
-                html.escape(row_by_name(name).title),
+                html.escape(get_row(name).title),
                 str(len(mine)),
                 f"{pictures:,}",
                 *numbers,
                 command,
             ]
         )
-    runs, pictures, wall, cpu, energy, card = total
-    note = f"In all {runs:.0f} runs, {pictures:,.0f} pictures, {(wall - card) / 3600:.1f} hours of runs on a core each and {card / 3600:.1f} hours of runs that "
+    runs, made, wall, cpu, energy, card = total
+    note = f"In all {runs:.0f} runs, {made:,.0f} pictures, {(wall - card) / 3600:.1f} hours of runs on a core each and {card / 3600:.1f} hours of runs that "
     note += f"shared a GPU with eight to fourteen others, {cpu / 3600:.1f} processor hours, {energy:.0f} Wh. Energy is an estimate: {WATTS} W for a busy core, "
     note += f"{CARD_WATTS} W for a share of the card. Minutes of pictures, training and probe are means over runs, the rest sums."
     header = [
@@ -264,12 +263,19 @@ def costs(found: Records, profile: Profile) -> figures.Shown:
     return table([*header, "failed tries", "command"], body, note, sortable=True)
 
 
+def _minutes(seconds: Sequence[float | None]) -> str:
+    """Mean over runs in minutes, a dash where the first has none."""
+    if seconds[0] is None:
+        return "–"
+    return f"{np.mean([each or 0.0 for each in seconds]) / 60:.1f}"
+
+
 def measurement_costs(profile: Profile) -> figures.Shown:
     """What the further measurements took, by kind."""
     body = []
-    for what in measurements_of_study.plans():
-        mine = records.read_all(profile.name, what)
-        wall = [r["cost"]["wall_seconds"] for r in mine]
+    for what in measuring.plans():
+        mine = store.committed_measurements(profile.name, what)
+        wall = [r.cost.wall_seconds for r in mine]
         if mine:
             command = (
                 f"<code>python -m synthlearn measure --profile {profile.name} --what {what}</code>"
@@ -283,8 +289,7 @@ def measurement_costs(profile: Profile) -> figures.Shown:
                     command,
                 ]
             )
-    tries = sorted((files.root() / "results" / "search" / profile.name).glob("*.json"))
-    tried = [records.read(path)["cost"]["wall_seconds"] for path in tries]
+    tried = [trial.cost.wall_seconds for trial in store.committed_trials(profile.name)]
     if tried:
         command = f"<code>python -m synthlearn search --profile {profile.name}</code>"
         body.append(
@@ -307,13 +312,13 @@ def machines(found: Records) -> figures.Shown:
     """Where and with what the records were made."""
     kinds: dict[tuple[str, ...], int] = {}
     for r in (r for mine in found.values() for r in mine):
-        where = r["provenance"]
+        where = r.provenance
         kind = (
-            where["device"],
-            str(where["threads"]),
-            where["python"],
-            where["torch"],
-            where["date"][:10],
+            where.device,
+            str(where.threads),
+            where.python,
+            where.torch,
+            where.date[:10],
         )
         kinds[kind] = kinds.get(kind, 0) + 1
     body = [[*(html.escape(cell) for cell in kind), str(n)] for kind, n in sorted(kinds.items())]
@@ -346,9 +351,7 @@ def published_table() -> figures.Shown:
 
 def answer(found: Records, profile: Profile) -> figures.Shown:
     """The study's answer in five short lines, from the records: how good, how far, which images, what captions add, how sure."""
-    noise = {
-        n: found[n] for n in one_protocol(found, profile) if row_by_name(n).kind == "generator"
-    }
+    noise = {n: found[n] for n in one_protocol(found, profile) if get_row(n).kind == "generator"}
     if (
         not noise
         or not {
@@ -382,11 +385,11 @@ def answer(found: Records, profile: Profile) -> figures.Shown:
 
 
 def _how_good(found: Records, noise: Records, profile: Profile) -> str:
-    halves, chosen = inference.best(noise)
-    top = stats.contrast([inference.part(w, runs, chosen=True) for w, runs in halves])
-    floor, real = (estimate(found[name]) for name in ("random", "real"))
-    named = " or ".join(html.escape(row_by_name(name).title) for name in chosen)
-    updates = records.updates(found["real"][0])
+    halves, chosen = study_runs.best(noise)
+    top = stats.contrast([each.part(w, chosen=True) for w, each in halves])
+    floor, real = (found[name].accuracy() for name in ("random", "real"))
+    named = " or ".join(html.escape(get_row(name).title) for name in chosen)
+    updates = found["real"].first.updates
     said = f"<b>How good?</b> An untrained network {recorded(f'{percent(floor.mean)} %', 'random', profile)}, "
     said += f"the best of {len(noise)} sets of noise {interval(top)} % "
     said += f"({named}; chosen on one half of the runs, taken on the other), real images {recorded(f'{percent(real.mean)} %', 'real', profile)}: "
@@ -397,7 +400,7 @@ def _how_good(found: Records, noise: Records, profile: Profile) -> str:
 
 
 def _how_far(found: Records, noise: Records) -> str:
-    share = inference.share(noise, found["random"], found["real"])
+    share = study_runs.share(noise, found["random"], found["real"])
     shares = published_shares()
     told = ", ".join(
         f"{100 * way:.0f} % of the way to {name}{' at most' if cut else ''}"
@@ -407,7 +410,7 @@ def _how_far(found: Records, noise: Records) -> str:
     said += f"The paper's noise went {told}, after {published_updates():,} updates. "
     return (
         said
-        + f"After {records.updates(found['real'][0]):,} our real images have hardly begun to teach: this is a share of a short way."
+        + f"After {found['real'].first.updates:,} our real images have hardly begun to teach: this is a share of a short way."
     )
 
 
@@ -417,11 +420,11 @@ def _which(found: Records, noise: Records) -> str:
     close = [
         name
         for name in order
-        if name != best and inference.difference(found[best], found[name]).p > stats.LEVEL
+        if name != best and found[best].difference(found[name]).p > stats.LEVEL
     ]
     rho, low, high = stats.correlation(*_both(found, compared(noise)))
     said = f"<b>Which images?</b> {len(close) + 1} of {len(noise)} sets of noise cannot be told from the best of them, by single tests at 5 %: "
-    said += f"{'; '.join(html.escape(row_by_name(name).title) for name in (best, *close))}. The order agrees with the paper's by "
+    said += f"{'; '.join(html.escape(get_row(name).title) for name in (best, *close))}. The order agrees with the paper's by "
     return (
         said
         + f"ρ = {rho:.2f} <small>[{low:.2f}, {high:.2f}]</small> over {len(compared(noise))} synthetic sets."
@@ -438,11 +441,11 @@ def _what_for(profile: Profile) -> str:
 
 def _captions(found: Records) -> str:
     pairs = (("mosaic-named.stablerep", "mosaic-named"), ("real.supcon", "real.simclr_sharp"))
-    several, labels = (inference.difference(found[a], found[b]) for a, b in pairs)
+    several, labels = (found[a].difference(found[b]) for a, b in pairs)
     said = f"<b>What do captions add?</b> Several samples of a caption as positives teach {points(several)} points more than two views of a sample where "
     said += f"captions name the class; on real images the same labels, used directly (SupCon), teach {points(labels)} more than two views"
     if {"mosaic-colour.stablerep", "mosaic-colour"} <= found.keys():
-        said += f"; where captions tell the colour alone, {points(inference.difference(found['mosaic-colour.stablerep'], found['mosaic-colour']))}"
+        said += f"; where captions tell the colour alone, {points(found['mosaic-colour.stablerep'].difference(found['mosaic-colour']))}"
     return (
         said
         + ". The generator here recombines real images; one that has seen billions is not tested."
@@ -466,12 +469,12 @@ def thumbnails(found: Records, profile: Profile, size: int = 56) -> figures.Show
     """Every generator as a thumbnail, as the profile makes it, on an axis of accuracy, best first; the random encoder and real images as lines."""
     mine = one_protocol(found, profile)
     shown = {
-        name: estimate(records_)
+        name: records_.accuracy()
         for name, records_ in mine.items()
-        if row_by_name(name).kind in ("generator", "text2image")
+        if get_row(name).kind in ("generator", "text2image")
     }
     bounds: dict[str, stats.Estimate] = {
-        name: estimate(found[name]) for name in ("random", "real") if name in found
+        name: found[name].accuracy() for name in ("random", "real") if name in found
     }
     if not shown or len(bounds) < 2:
         return table(
@@ -492,7 +495,7 @@ def thumbnails(found: Records, profile: Profile, size: int = 56) -> figures.Show
             else f"left:calc({x(e.high):.1f}% + 0.7rem)"
         )
         said = f"<b>{percent(e.mean)} %</b> [{percent(e.low)}, {percent(e.high)}]"
-        return f"<span style='{side}'>{html.escape(row_by_name(name).title)}<br>{recorded(said, name, study_profile(profile))}</span>"
+        return f"<span style='{side}'>{html.escape(get_row(name).title)}<br>{recorded(said, name, study_profile(profile))}</span>"
 
     lines = []
     for name, e in bounds.items():
@@ -501,17 +504,18 @@ def thumbnails(found: Records, profile: Profile, size: int = 56) -> figures.Show
         )
     for name, e in sorted(shown.items(), key=lambda item: -item[1].mean):
         picture = figures.image_tag(
-            run.source_of(row_by_name(name), profile, 0)
+            Experiment(get_row(name), profile, 0)
+            .source()
             .sample([3], size, 0, "cpu")[0]
             .permute(1, 2, 0)
             .numpy(),
-            row_by_name(name).title,
+            get_row(name).title,
         )
         bar = f"<div class='interval' style='left:{x(e.low):.1f}%;width:{x(e.high) - x(e.low):.1f}%'></div>"
         lines.append(
             f"<div class='line'>{bar}<div class='source' style='left:{x(e.mean):.1f}%'>{picture}</div>{label(name, e)}</div>"
         )
-    said = ", ".join(f"{row_by_name(name).title} {percent(e.mean)} %" for name, e in every.items())
+    said = ", ".join(f"{get_row(name).title} {percent(e.mean)} %" for name, e in every.items())
     alt = f"Sources on an axis of accuracy: {said}."
     return figures.Shown(
         f'<figure class="synthlearn"><div class="axis" role="img" aria-label="{html.escape(alt)}">{"".join(lines)}</div></figure>',
@@ -525,11 +529,11 @@ def gallery(found: Records, profile: Profile, n: int = 5, size: int = 96) -> fig
     speeds = generator_speeds()
     tiles, sheets = [], []
     for name, row in _shown_generators():
-        source = run.source_of(row, profile, 0) if row else generator(name)
+        source = Experiment(row, profile, 0).source() if row else generator(name)
         label = row.title if row else name
         what = (generator_class(name).__doc__ or "").strip().splitlines()[0].replace("``", "")
         accuracy = (
-            f"{interval(estimate(found[row.name]))} %"
+            f"{interval(found[row.name].accuracy())} %"
             if row and row.name in found
             else "no row in the study"
             if row is None
@@ -567,8 +571,8 @@ def _shown_generators() -> list[tuple[str, Row | None]]:
     for name in (name for name in names() if name != "text2image"):  # it needs a model
         mine = [
             row
-            for row in rows().values()
-            if row.kind == "generator" and "." not in row.name and (row.origin or row.name) == name
+            for row in all_rows().values()
+            if row.kind == "generator" and not row.is_variant and row.source_name == name
         ]
         shown += [(name, row) for row in mine] or (
             [] if MISSING in default_options(name).values() else [(name, None)]

@@ -2,12 +2,9 @@
 
 import html
 
-from ..core import files
-from ..study import Profile, inference, measurements, records
-from ..study.rows import row as row_by_name
+from ..study import Profile, get_row, measuring, store
 from . import figures
 from .chapter import Records, percent, table
-from .leaderboard import on_card
 
 
 def record_table(found: Records, profile: Profile) -> figures.Shown:
@@ -16,18 +13,18 @@ def record_table(found: Records, profile: Profile) -> figures.Shown:
     for name, mine in found.items():
         seeds: set[int] = set()
         for i, r in enumerate(mine):
-            where, seed, told = r["provenance"], r["spec"]["seed"], html.escape(name)
+            where, seed, told = r.provenance, r.seed, html.escape(name)
             anchor, twin = (
                 f" id='{told}'" if i == 0 else "",
                 seed in seeds,
             )  # a row's twins come after its records
             seeds.add(seed)
             file = f"../_static/{'twins' if twin else 'records'}/{profile.name}/{told}-s{seed}.json"
-            device = f" --device {'cuda' if on_card(r) else 'cpu'}" * twin
+            device = f" --device {'cuda' if r.provenance.on_card else 'cpu'}" * twin
             body.append([
-                f"<span{anchor}>{html.escape(row_by_name(name).title)}</span><br><small><code>{told}</code></small>", f"{seed}, twin" if twin else str(seed),
-                percent(inference.metric(r)["top1"]), f"{r['cost']['wall_seconds'] / 60:.1f}", html.escape(where["device"]), html.escape(where["date"][:10]),
-                f"<code>{html.escape(where['code'][:10])}</code>", f"<a href='{file}'>file</a>",
+                f"<span{anchor}>{html.escape(get_row(name).title)}</span><br><small><code>{told}</code></small>", f"{seed}, twin" if twin else str(seed),
+                percent(r.main.top1), f"{r.cost.wall_seconds / 60:.1f}", html.escape(where.device), html.escape(where.date[:10]),
+                f"<code>{html.escape(where.code[:10])}</code>", f"<a href='{file}'>file</a>",
                 f"<code>python -m synthlearn run --profile {profile.name} --row {told} --seed {seed}{device}</code>",
             ])  # fmt: skip
     header = ["row", "seed", "top-1, %", "minutes", "device", "date", "code", "record", "command"]
@@ -40,16 +37,13 @@ def record_table(found: Records, profile: Profile) -> figures.Shown:
 def measurement_table(profile: Profile) -> figures.Shown:
     """Every record of a further measurement, with its file and its command."""
     body = []
-    for what in measurements.plans():
-        for path in sorted(
-            (files.root() / "results" / "measurements" / profile.name / what).glob("*.json")
-        ):
-            r = records.read(path)
-            seed = r["spec"].get("seed", 0)
+    for what in measuring.plans():
+        for r in store.committed_measurements(profile.name, what):
+            seed = r.seed
             body.append([
-                what.replace("_", " "), html.escape(row_by_name(r["row"]).title), str(seed), html.escape(r["provenance"]["date"][:10]),
-                f"<a href='../_static/measurements/{profile.name}/{what}/{html.escape(path.name)}'>file</a>",
-                f"<code>python -m synthlearn measure --profile {profile.name} --what {what} --row {html.escape(r['row'])} --seed {seed}</code>",
+                what.replace("_", " "), html.escape(get_row(r.row).title), str(seed), html.escape(r.provenance.date[:10]),
+                f"<a href='../_static/measurements/{profile.name}/{what}/{html.escape(r.name)}.json'>file</a>",
+                f"<code>python -m synthlearn measure --profile {profile.name} --what {what} --row {html.escape(r.row)} --seed {seed}</code>",
             ])  # fmt: skip
     header = ["measurement", "row", "seed", "date", "record", "command"]
     return table(
@@ -64,13 +58,14 @@ def measurement_table(profile: Profile) -> figures.Shown:
 def search_table(profile: Profile) -> figures.Shown:
     """Every try of the search, with its options, its size and its file."""
     body = []
-    for path in sorted((files.root() / "results" / "search" / profile.name).glob("*.json")):
-        r = records.read(path)
-        options = ", ".join(f"{option} {value}" for option, value in r["options"].items())
-        size = f"{r['spec']['source']['n_images']:,} × {r['spec']['optimisation']['epochs']}"
+    for r in store.committed_trials(profile.name):
+        options = ", ".join(f"{option} {value}" for option, value in r.options.items())
+        assert r.spec.source is not None
+        n, epochs = r.spec.source.n_images, r.spec.epochs
+        size, file = f"{n:,} × {epochs}", f"{r.row}-n{n}-e{epochs}-s{r.seed}.json"
         body.append([
-            str(r["point"]), html.escape(options), size, str(r["spec"]["seed"]), percent(r["results"]["held_out"]["top1"]),
-            f"{r['cost']['wall_seconds'] / 60:.1f}", f"<a href='../_static/search/{profile.name}/{html.escape(path.name)}'>file</a>",
+            str(r.config), html.escape(options), size, str(r.seed), percent(r.held_out.top1),
+            f"{r.cost.wall_seconds / 60:.1f}", f"<a href='../_static/search/{profile.name}/{html.escape(file)}'>file</a>",
         ])  # fmt: skip
     header = [
         "point",

@@ -15,7 +15,7 @@ from ..generators import generator
 from ..learn import encoders
 from . import figures
 from .chapter import Records, table
-from .leaderboard import generator_speeds, on_a_card, on_card
+from .leaderboard import generator_speeds, on_a_card
 
 MATMUL = 780e12  # FLOP/s of a bf16 matrix product on an H200, a reference figure: no record of ours stands behind it
 SHARES = (0.2, 0.35, 0.5)  # of that, in training; assumed where no card was measured
@@ -181,9 +181,9 @@ def pictures_table(found: Records) -> figures.Shown:
     body = []
     for name in SETS:
         mine = [
-            r["cost"]["images"] / r["cost"]["pool_seconds"]
+            (r.cost.images or 0) / seconds
             for r in found.get(name, ())
-            if on_card(r) and r["cost"].get("pool_seconds", 0) > 1
+            if r.provenance.on_card and (seconds := r.cost.pool_seconds or 0.0) > 1
         ]
         cores = (
             f"{run.images / (speeds[name] / (run.side / 128) ** 2) / 3600:,.0f}"

@@ -9,8 +9,7 @@ import torch
 from ..core import rng
 from ..core.image import resize
 from ..data import datasets, image_set
-from ..study import Profile, run
-from ..study.rows import row as row_by_name
+from ..study import Experiment, Profile, get_row
 from ..text2image import Gaussians, Mosaic, gaussian, mosaic, mutual_information, nearest, sampling
 from ..text2image.quadrature import guided_mean
 from . import figures
@@ -39,8 +38,8 @@ def captions_table(profile: Profile) -> figures.Shown:
     """What each caption set tells about the labels; the learned one where the profile has its row."""
     body = []
     sets: dict[str, Any] = {kind: source(profile, kind) for kind in ("named", "colour")}
-    if profile.name in (learned := row_by_name("mosaic-learned")).profiles:
-        sets["learned"] = run.source_of(learned, profile, 0)
+    if profile.name in (learned := get_row("mosaic-learned")).profiles:
+        sets["learned"] = Experiment(learned, profile, 0).source()
     for kind, model in sets.items():
         images, captions = model.real()
         bits, bias = mutual_information(captions.ids, images.labels)
