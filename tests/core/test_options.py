@@ -45,11 +45,13 @@ def built(**given):
 
 
 def test_generators_methods_and_captions_share_one_base():
-    from synthlearn.learn.methods import METHODS
-    from synthlearn.text2image import SOURCES
+    from synthlearn.data.sources import SOURCES
+    from synthlearn.learn.methods.base import METHODS
 
+    captions = [kind for _, kind in SOURCES.items() if kind.kind == "text2image"]
+    assert len(captions) == 4
     kinds = [generators.generator_class(name).Options for name in generators.names()]
-    kinds += [kind.Options for _, kind in (*METHODS.items(), *SOURCES.items())]
+    kinds += [kind.Options for kind in (*captions, *(kind for _, kind in METHODS.items()))]
     assert generators.Options is options.Options
     assert all(issubclass(kind, options.Options) for kind in kinds)
 
