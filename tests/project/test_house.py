@@ -30,7 +30,7 @@ FACE = (
 HOMEMADE = {"found", "said", "told", "mine"}  # names that do not say what a thing is
 # Wings that do not keep these laws yet. One that does must leave the list.
 LONG = {"__main__", "text2image"}
-IDIOLECT = {"__main__", "book", "commands", "core", "data", "generators", "site", "text2image"}
+IDIOLECT = {"__main__", "book", "commands", "core", "generators", "site", "text2image"}
 WITHOUT_EXAMPLE = {"core", "data", "generators", "learn"}
 
 
