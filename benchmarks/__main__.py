@@ -12,7 +12,7 @@ import torch
 
 from synthlearn.core import files
 from synthlearn.core.machine import device_name
-from synthlearn.study.run import commit
+from synthlearn.study.provenance import commit
 
 from . import engine
 

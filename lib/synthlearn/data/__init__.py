@@ -1,11 +1,12 @@
-"""Real image sets, sources of pictures by index, pools and streams of them, and export.
+"""Real image sets, sources of pictures by index, pools and streams of them; and, in ``export``,
+pictures for other trainers.
 
 ``source(name, **options)`` makes any source, ``load(name, split)`` reads a real set, and
 ``batches`` turns a source into the pictures of a training.
 """
 
 from ..core.source import Source
-from . import datasets, export, stream
+from . import datasets, stream
 from .datasets import both, load
 from .folders import Folder
 from .image_set import ImageSet
@@ -21,7 +22,6 @@ __all__ = [
     "batches",
     "both",
     "datasets",
-    "export",
     "load",
     "pool",
     "source",

@@ -37,7 +37,7 @@ def batches(source: Source, settings: Settings, seed: int, keep: bool = True) ->
 def training(
     row: Row, settings: Settings, seed: int, source: Source, images: stream.Batches
 ) -> Training:
-    """A row's training over pictures of its source: a new encoder, method, labels, views, updates."""
+    """A row's training over pictures of its source: encoder, method, labels, views, updates."""
     method, labels = _method(row, settings, seed, source)
     return Training(images, method, settings.views(), settings.optimisation(), seed, labels)
 

@@ -24,7 +24,7 @@ from ..learn.methods import METHODS
 from ..learn.train import Training
 from ..measure import probe
 from ..measure.base import MEASUREMENTS
-from . import experiment
+from . import assembly
 from .records import SourceSpec, Spec
 
 LIBRARY = __package__.rpartition(".")[0]
@@ -33,7 +33,7 @@ NEUTRAL = {
     f"{LIBRARY}.core.{name}" for name in ("errors", "files", "progress", "registry", "vision")
 }
 # Of the study the assembly of a run is hashed; what the rest of it decides stands in the spec.
-ASSEMBLY = experiment.__name__
+ASSEMBLY = assembly.__name__
 Thing = Callable[..., Any] | type
 
 
@@ -52,7 +52,7 @@ def things(spec: Spec) -> list[Thing]:
             every += [Training, Augmentation, METHODS[spec.method]]
     if spec.source is not None:
         every += _sources(spec.source)
-    return [*every, experiment.Experiment]
+    return [*every, assembly.training]
 
 
 def _sources(spec: SourceSpec) -> list[Thing]:
@@ -63,26 +63,34 @@ def _sources(spec: SourceSpec) -> list[Thing]:
     return [source_class(spec.text2image or "real"), *parts]
 
 
-def modules(roots: Iterable[str]) -> dict[str, ast.Module]:
-    """Syntax trees of the modules that ``roots`` and what they import consist of, by name.
+def modules(roots: Iterable[str]) -> set[str]:
+    """Names of the modules that ``roots`` and what they import consist of.
 
     Raises: ImportError for a module that does not exist: it would hash to nothing.
     """
-    waiting, trees = list(roots), dict[str, ast.Module]()
+    waiting, names = list(roots), set[str]()
     while waiting:
         name = waiting.pop()
-        if name in trees or _neutral(name):
-            continue
-        path = _file(name)
-        trees[name] = ast.parse(path.read_text(encoding="utf-8"))
-        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        waiting += _imports(trees[name], package)
-    return trees
+        if name not in names and not _neutral(name):
+            names.add(name)
+            waiting += _imports(name)
+    return names
 
 
 @cache
 def _hash(roots: frozenset[str]) -> str:
-    return files.digest({name: plain(tree) for name, tree in modules(roots).items()})
+    return files.digest({name: _digest(name) for name in modules(roots)})
+
+
+@cache
+def _digest(module: str) -> str:
+    return files.digest(plain(tree(module)))
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    """The syntax tree of a module. Raises ImportError for one that does not exist."""
+    return ast.parse(_file(module).read_text(encoding="utf-8"))
 
 
 def _neutral(name: str) -> bool:
@@ -95,19 +103,21 @@ def _file(name: str) -> Path:
     return Path(inspect.getfile(importlib.import_module(name)))
 
 
-def _imports(tree: ast.Module, package: str) -> set[str]:
-    """Names of the library's modules that a syntax tree imports, in any form."""
-    names = set()
-    for node in ast.walk(tree):
+@cache
+def _imports(module: str) -> frozenset[str]:
+    """Names of the library's modules that a module imports, in any form."""
+    package = module if _file(module).name == "__init__.py" else module.rpartition(".")[0]
+    names = set[str]()
+    for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names if _ours(alias.name)}
         elif isinstance(node, ast.ImportFrom):
             base = package.rsplit(".", node.level - 1)[0] if node.level else ""
-            module = ".".join(part for part in (base, node.module) if part)
-            if _ours(module):
-                inner = (f"{module}.{alias.name}" for alias in node.names)
-                names |= {module, *filter(_is_module, inner)}
-    return names
+            origin = ".".join(part for part in (base, node.module) if part)
+            if _ours(origin):
+                inner = (f"{origin}.{alias.name}" for alias in node.names)
+                names |= {origin, *filter(_is_module, inner)}
+    return frozenset(names)
 
 
 def _ours(name: str) -> bool:
@@ -191,7 +201,7 @@ def _in_scope(node: ast.AST, names: dict[str, str]) -> dict[str, str]:
 
 
 def _own_nodes(body: list[Any]) -> Iterable[ast.AST]:
-    """Nodes of a function's body in their order, not those of functions and comprehensions in it."""
+    """Nodes of a function's body in order, not those of functions and comprehensions in it."""
     scopes = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
     loops = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
     for node in body:

@@ -65,7 +65,7 @@ def to_the_bit(again: Mapping[str, Any], recorded: Mapping[str, Any]) -> Compari
 
 
 def untrained(again: Mapping[str, float], recorded: Mapping[str, float]) -> Comparison:
-    """Elsewhere, top-1 by measurement where nothing is trained, so that nothing magnifies rounding."""
+    """Elsewhere, top-1 by probe where nothing is trained: nothing magnifies rounding."""
     agrees = all(abs(top1 - recorded[name]) <= UNTRAINED for name, top1 in again.items())
     return Comparison(
         agrees,

@@ -192,7 +192,7 @@ class Experiment:
         return store.folder(self.profile, Run) / f"{self.row.name}-s{self.seed}.json"
 
     def specs(self) -> Iterator[Spec]:
-        """Its spec on the profile's device, then on the other kind: a record of either is its own."""
+        """Its spec on the profile's device, then on the other kind: either record is its own."""
         for profile in self.profile.on_each_device():
             yield dataclasses.replace(self, profile=profile).spec
 

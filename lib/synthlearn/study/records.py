@@ -346,7 +346,7 @@ class MeasurementRecord(Record):
 
 @dataclass(frozen=True)
 class Trial(Record):
-    """A trial of a search: the options that were tried, and what the deciding images say of them."""
+    """A trial of a search: the options tried, and what the deciding images say of them."""
 
     config: int
     options: Json

@@ -96,7 +96,7 @@ def searches() -> list[str]:
 
 @cache
 def get_search(name: str, profile: str) -> Search:
-    """A search by name. Raises ParameterError for a search or profile that the file does not have."""
+    """A search by name. Raises ParameterError for a search or profile that is not there."""
     table = files.read_workflow("search.toml")
     if name not in table:
         raise ParameterError(

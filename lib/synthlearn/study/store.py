@@ -65,7 +65,7 @@ class Job(Protocol[R_co]):
         ...
 
     def again(self, record: Any, whole: bool) -> list[Comparison]:
-        """The record compared with what the code at hand gives: its start, or with ``whole`` all."""
+        """The record against what the code at hand gives: its start, or with ``whole`` all."""
         ...
 
     def seconds(self) -> float | None:
@@ -135,7 +135,7 @@ def spec_of(record: Record, job: Job[Record]) -> Spec | None:
 
 
 def is_fresh(record: Record, job: Job[Record]) -> bool:
-    """Whether a record is of one of the job's specs and of the code at hand, or confirmed for it."""
+    """Whether a record is of one of the job's specs, and of the code at hand or confirmed."""
     spec = spec_of(record, job)
     if spec is None:
         return False

@@ -56,7 +56,7 @@ class Units:
         return self.contrast({a: 1.0, b: -1.0})
 
     def contrast(self, weights: Mapping[str, float]) -> stats.Estimate:
-        """Sum of weights × rows' means, unpaired. Raises DataError for a row that was not measured."""
+        """Sum of weights × rows' means, unpaired. Raises DataError for a row not measured."""
         if missing := sorted(weights.keys() - self.values.keys()):
             there = f"not measured here, only {', '.join(self.values)}"
             raise DataError(f"{', '.join(missing)}: {there}; measure it or leave it out")
