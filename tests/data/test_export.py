@@ -21,7 +21,8 @@ from PIL import Image
 from test_generators import NAMES, light
 
 import synthlearn as sl
-from synthlearn.__main__ import main, option
+from synthlearn.__main__ import main
+from synthlearn.commands.arguments import option
 from synthlearn.core.errors import DataError, ParameterError, SynthlearnError
 from synthlearn.core.vision import torchvision
 from synthlearn.data import card, export
