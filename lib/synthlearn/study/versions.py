@@ -55,8 +55,8 @@ def confirm(profile: Profile, against: str, jobs: Iterable[AnyJob]) -> Iterator[
     with tempfile.TemporaryDirectory() as folder:
         _extract(commit, Path(folder))
         for search, starts in every.items():
-            old = _starts(Path(folder) / "lib", profile, search, starts)
-            new = _starts(files.root() / "lib", profile, search, starts)
+            old = _starts(Path(folder), profile, search, starts)
+            new = _starts(files.root(), profile, search, starts)
             for name, before, now in zip(starts, old, new, strict=True):
                 yield _outcome(name, starts[name], before, now)
 
@@ -102,20 +102,21 @@ def _commit(name: str) -> str:
 
 
 def _extract(commit: str, folder: Path) -> None:
-    command = ["git", "archive", commit, "lib"]
+    """A commit's library with its rows, as they are read by it."""
+    command = ["git", "archive", commit, "lib", "workflow"]
     done = subprocess.run(command, cwd=files.root(), capture_output=True, check=False)
     if done.returncode:
         why = done.stderr.decode(errors="replace").strip()
-        raise DataError(f"git has no lib/ in commit {commit!r} ({why}): name a later one")
+        raise DataError(f"git has no lib/ and workflow/ in commit {commit!r} ({why}): name a later one")
     with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
 
 
-def _starts(library: Path, profile: Profile, search: str, starts: Starts) -> Iterator[Start]:
+def _starts(root: Path, profile: Profile, search: str, starts: Starts) -> Iterator[Start]:
     """Digest and code hashes of each start under one version, as they are done."""
     environment = os.environ | {
-        "PYTHONPATH": str(library),
-        "SYNTHLEARN_ROOT": str(files.root()),
+        "PYTHONPATH": str(root / "lib"),
+        "SYNTHLEARN_ROOT": str(root),
         "SYNTHLEARN_RUNS": str(files.runs()),
     }
     command = [sys.executable, "-P", "-m", start.__name__, profile.name, search]
@@ -134,7 +135,7 @@ def _starts(library: Path, profile: Profile, search: str, starts: Starts) -> Ite
         if process.returncode:
             errors.seek(0)
             last = (errors.read().strip().splitlines() or ["it says nothing"])[-1]
-            raise DataError(f"{library}: this version cannot run the starts: {last}")
+            raise DataError(f"{root}: this version cannot run the starts: {last}")
 
 
 def _answers(process: "subprocess.Popen[str]", wanted: str) -> Iterator[Start]:
