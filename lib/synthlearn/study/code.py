@@ -151,7 +151,8 @@ def plain(node: Any, names: dict[str, str] | None = None) -> Any:
         caught = names.get(node.name, node.name)
         return ["ExceptHandler", caught, plain(node.type, names), plain(node.body, names)]
     inner = names
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+    scope = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    if scope:
         inner = _in_scope(node, names)
     if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
         targets = [t for each in node.generators for t in _stored(each.target)]
@@ -167,11 +168,13 @@ def plain(node: Any, names: dict[str, str] | None = None) -> Any:
             continue
         if name == "body" and isinstance(value, list):
             value = _without_docstring(value)
-        outside = function and name in (
-            "decorator_list",
-            "args",
-        )  # defaults belong to what is around
-        fields.append([name, plain(value, names if outside else inner)])
+        # decorators and defaults belong to what is around
+        outside = scope and name in ("decorator_list", "args")
+        content = plain(value, names if outside else inner)
+        if name == "generators":  # so does what a comprehension goes over first
+            around = ["iter", plain(value[0].iter, names)]
+            content[0] = [around if each[0] == "iter" else each for each in content[0]]
+        fields.append([name, content])
     return [type(node).__name__, *fields]
 
 
@@ -219,5 +222,5 @@ def _stored(target: ast.AST) -> list[str]:
 
 def _numbered(local: Iterable[str], outer: dict[str, str]) -> dict[str, str]:
     """Each name in the order of its first binding, with a number that none around it has."""
-    start = len(outer)
+    start = 1 + max((int(number[1:]) for number in outer.values()), default=-1)
     return {name: f"·{start + i}" for i, name in enumerate(dict.fromkeys(local))}
