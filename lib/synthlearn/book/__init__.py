@@ -1,41 +1,15 @@
-"""What chapters need: strict parameters, figures, tables and verdicts from records."""
+"""What chapters show: strict parameters, pictures, plots, tables and verdicts, from records.
 
-from .ablations import (
-    ablation,
-    ablation_figure,
-    correlations,
-    length_figure,
-    length_table,
-    lines_figure,
-    parts_table,
-    properties_figure,
-    properties_table,
-    size_figure,
-    terms_figure,
-    transfer_figure,
-    transfer_table,
-    twins_figure,
-    twins_table,
-    unit_sheets,
-)
-from .chapter import (
-    accuracy_figure,
-    baseline,
-    check_table,
-    first_layer,
-    gains,
-    law_table,
-    laws,
-    measure,
-    provenance,
-    results,
-    sensitivity,
-    styles,
-    table,
-    training,
-    verdicts,
-)
-from .figures import COLOURS, contact_sheet, grey, labelled, new, sheet, slider, svg
+At the bottom lie ``html`` and ``figures``, which know no study; above them ``captions`` and
+``published``; above those ``tables``, ``plots``, ``sheets``, ``verdicts`` and ``laws``, which every
+chapter uses, and ``pages``, a module for what one page alone needs.
+"""
+
+from ..study.jobs import baseline
+from . import laws, pages
+from .captions import provenance
+from .figures import COLOURS, new, svg
+from .html import table
 from .leaderboard import (
     agreement,
     answer,
@@ -59,7 +33,20 @@ from .leaderboard import (
     thumbnails,
 )
 from .parameters import parameters
+from .plots import (
+    ablation_figure,
+    accuracy_figure,
+    curves,
+    lines_figure,
+    styles,
+    terms_figure,
+    training,
+    transfer_figure,
+)
 from .record_list import measurement_table, record_table, search_table
+from .sheets import contact_sheet, first_layer, grey, labelled, sheet, slider, unit_sheets
+from .tables import ablation, gains, parts_table, results, sensitivity, transfer_table
+from .verdicts import verdicts
 
 __all__ = [
     "COLOURS",
@@ -71,12 +58,11 @@ __all__ = [
     "baseline",
     "benchmark_figures",
     "benchmark_tables",
-    "check_table",
     "claim_overview",
     "claim_pages",
     "contact_sheet",
-    "correlations",
     "costs",
+    "curves",
     "decides",
     "engine_tables",
     "first_layer",
@@ -84,22 +70,17 @@ __all__ = [
     "gallery",
     "grey",
     "labelled",
-    "law_table",
     "laws",
     "leaderboard",
-    "length_figure",
-    "length_table",
     "lines_figure",
     "machines",
-    "measure",
     "measurement_costs",
     "measurement_table",
     "new",
     "one_protocol",
+    "pages",
     "parameters",
     "parts_table",
-    "properties_figure",
-    "properties_table",
     "provenance",
     "published_table",
     "ranked",
@@ -108,7 +89,6 @@ __all__ = [
     "search_table",
     "sensitivity",
     "sheet",
-    "size_figure",
     "slider",
     "stored",
     "stored_table",
@@ -121,8 +101,6 @@ __all__ = [
     "training",
     "transfer_figure",
     "transfer_table",
-    "twins_figure",
-    "twins_table",
     "unit_sheets",
     "verdicts",
-]  # fmt: skip
+]

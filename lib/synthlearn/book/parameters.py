@@ -13,9 +13,20 @@ from ..study.profiles import FIELDS, NAMES, check, defaults
 
 INJECTED = "# Parameters\n"  # first line of the cell that papermill adds
 LONGEST = 4095  # characters of a word; a path has no more
+IPYTHONS_HOOK = "_render_traceback_"  # its method of an error, for the lines to print
 # names that Python itself puts into a module, beside those of IPython
-PYTHONS = ("__annotations__", "__builtin__", "__builtins__", "__cached__", "__conditional_annotations__", "__doc__", "__file__", "__loader__",
-           "__package__", "__spec__")  # fmt: skip
+PYTHONS_NAMES = (
+    "__annotations__",
+    "__builtin__",
+    "__builtins__",
+    "__cached__",
+    "__conditional_annotations__",
+    "__doc__",
+    "__file__",
+    "__loader__",
+    "__package__",
+    "__spec__",
+)
 
 
 def parameters(namespace: dict[str, Any]) -> Profile:
@@ -29,7 +40,8 @@ def parameters(namespace: dict[str, Any]) -> Profile:
     Args:
         namespace: ``globals()`` of the notebook, right after the parameters cell.
 
-    Raises: ParameterError (or DataError for a missing set) naming the parameter, the value and what is allowed.
+    Raises: ParameterError (or DataError for a missing set) naming the parameter, the value and what
+    is allowed.
     """
     _show_messages_alone()
     declared = namespace.get("__annotations__", {})
@@ -42,54 +54,52 @@ def parameters(namespace: dict[str, Any]) -> Profile:
         if name == "profile" or value is None:
             continue
         if isinstance(value, str) and (not value.strip() or "\0" in value or len(value) > LONGEST):
-            raise ParameterError(
-                f"{name} = {value[:40]!r}: must be a word, not empty and of at most {LONGEST} characters"
-            )
+            allowed = f"must be a word, not empty and of at most {LONGEST} characters"
+            raise ParameterError(f"{name} = {value[:40]!r}: {allowed}")
         overrides[name] = check(name, value)
-    told = namespace.get("profile")
-    if not isinstance(told, str):
-        raise ParameterError(f"profile = {told!r}: must be a word: smoke, cpu, gpu or paper")
-    if (
-        told in NAMES
-        and "device" not in overrides
-        and defaults(told).device == "cuda"
-        and not torch.cuda.is_available()
-    ):
-        overrides["device"] = (
-            "cpu"  # committed records of a profile for GPUs can be looked at without one
-        )
-    profile = with_data(told, **overrides)
+    word = namespace.get("profile")
+    if not isinstance(word, str):
+        raise ParameterError(f"profile = {word!r}: must be a word: smoke, cpu, gpu or paper")
+    on_card = word in NAMES and defaults(word).device == "cuda"
+    if on_card and "device" not in overrides and not torch.cuda.is_available():
+        # committed records of a profile for GPUs can be looked at without one
+        overrides["device"] = "cpu"
+    profile = with_data(word, **overrides)
     torch.set_num_threads(profile.threads)
     return profile
 
 
 def _variables(namespace: dict[str, Any], known: set[str]) -> dict[str, Any]:
-    """What a person or a program has put into the namespace: not what Python, IPython or an editor did."""
+    """What a person or a program has put into the namespace: not what Python, IPython or an editor
+    did."""
     shell = _shell()
     hidden = {"__name__"} if namespace.get("__name__", "__main__") in sys.modules else set()
-    hidden |= {*PYTHONS} if shell is None else {*shell.user_ns_hidden, "In", "Out"}
-    machinery = types.ModuleType | types.FunctionType | type
+    hidden |= {*PYTHONS_NAMES} if shell is None else {*shell.user_ns_hidden, "In", "Out"}
+
+    def is_machinery(name: str) -> bool:
+        kind = types.ModuleType | types.FunctionType | type
+        private = shell is not None and name.startswith("_")
+        return name in hidden or private or isinstance(namespace[name], kind)
+
     return {
-        name: value
-        for name, value in namespace.items()
-        if name in known
-        or not (name in hidden or isinstance(value, machinery) or (shell is not None and name.startswith("_")))
-    }  # fmt: skip
+        name: value for name, value in namespace.items() if name in known or not is_machinery(name)
+    }
 
 
 def _injected() -> dict[str, Any]:
-    """What papermill's cells assign, read from the cells: the namespace no longer tells when the name is ``sl`` or IPython's own."""
+    """What papermill's cells assign, read from the cells: the namespace no longer tells when the
+    name is ``sl`` or IPython's own."""
     shell = _shell()
     cells = [] if shell is None else shell.history_manager.input_hist_parsed
-    found = {}
+    values = {}
     for cell in cells:
         for line in ast.parse(cell).body if cell.startswith(INJECTED) else ():
             if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
                 try:
-                    found[line.targets[0].id] = ast.literal_eval(line.value)
+                    values[line.targets[0].id] = ast.literal_eval(line.value)
                 except ValueError:  # not a number, or infinity: float('nan')
-                    found[line.targets[0].id] = ast.unparse(line.value)
-    return found
+                    values[line.targets[0].id] = ast.unparse(line.value)
+    return values
 
 
 def _shell() -> Any:
@@ -99,7 +109,5 @@ def _shell() -> Any:
 
 def _show_messages_alone() -> None:
     """Let notebooks print our errors as one message, as the command line does."""
-    if "IPython" in sys.modules and not hasattr(SynthlearnError, "_render_traceback_"):
-        setattr(
-            SynthlearnError, "_render_traceback_", lambda self: [f"{type(self).__name__}: {self}"]
-        )  # noqa: B010  (IPython's hook, not ours)
+    if "IPython" in sys.modules and not hasattr(SynthlearnError, IPYTHONS_HOOK):
+        setattr(SynthlearnError, IPYTHONS_HOOK, lambda error: [f"{type(error).__name__}: {error}"])

@@ -1,0 +1,156 @@
+"""What tables and plots say of their rows: titles, what intervals are over, sources of numbers."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+
+from ..core import stats
+from ..core.errors import DataError
+from ..data import datasets
+from ..study import Profile, Row, Run, Runs, claims, get_row, units
+from ..study.provenance import commit
+from .html import Html
+
+Records = Mapping[str, Runs]  # a chapter's runs, by row
+RECORDS_PAGE = "94_records.html"
+_start = time.perf_counter()
+
+
+def base_of(name: str) -> str:
+    """The row that a variant varies."""
+    return name.split(".")[0]
+
+
+def run_title(row: Row, e: stats.Estimate) -> str:
+    """A row's title for a plot, with a mark where its interval is over runs but stands on one."""
+    return f"{row.title} (one run)" if e.runs == 1 and e.over != "images" else row.title
+
+
+def encoder_title(name: str, measured: units.Units) -> str:
+    """A row's title, with a mark where it has one encoder and others have more."""
+    most = max(map(len, measured.values.values()))
+    alone = name not in units.PIXELS and len(measured.values[name]) == 1 < most
+    return get_row(name).title + ", one encoder" * alone
+
+
+def record_link(text: str, name: str, profile: Profile) -> str:
+    """A row's number or title as a link to the list of records, where these are committed."""
+    if not profile.is_study or profile.name != claims.deciding():
+        return text
+    return f"<a class='number' href='{RECORDS_PAGE}#{escape(name)}'>{text}</a>"
+
+
+def changes(row: Row, profile: Profile) -> str:
+    """What a variant changes, in words of the file; a dash for nothing."""
+    base = get_row(base_of(row.name))
+    usual = {**base.method_options, **base.options, **base.by_profile.get(profile.name, {})}
+    own = {**row.method_options, **row.options, **row.overrides}
+    own |= row.by_profile.get(profile.name, {})
+    return list_options({key: value for key, value in own.items() if usual.get(key) != value})
+
+
+def list_options(options: Mapping[str, object]) -> str:
+    """Options in words of the file, but for the number of runs; a dash for none."""
+    words = [f"{key} = {value}" for key, value in options.items() if key != "seeds"]
+    return ", ".join(words) or "–"
+
+
+def intervals_over(records: Records) -> str:
+    """What the intervals of some rows are over."""
+    kinds = list(dict.fromkeys(runs.accuracy().over for runs in records.values()))
+    unknown = " alone, as nothing is known of how far runs lie apart" * (kinds == ["images"])
+    return " or ".join(kinds) + unknown
+
+
+def intervals_over_encoders(measured: units.Units) -> str:
+    """What the intervals of a measurement are over, and how many encoders of each row were
+    measured."""
+    rows = [name for name in measured.values if name not in units.PIXELS]
+    counts = {len(measured.values[name]) for name in rows} or {0}
+    if counts == {1}:
+        what = measured.over.split(";")[0].replace("images", "test images")
+        rest = ", which say nothing of how far encoders lie apart"
+        if units.LENT in measured.over:
+            rest = " and the spread of encoders that the main probe has"
+        return f"95 % intervals over {what}{rest}; one encoder of each row."
+    many = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+    pixels = ", but raw pixels, which have none" * (len(rows) < len(measured.values))
+    return f"95 % intervals over encoders and test images, {many} encoders of each row{pixels}."
+
+
+def line_note(estimates: Iterable[stats.Estimate]) -> str:
+    """What the intervals of drawn lines are over, and that hollow marks stand on one run where
+    there are both kinds."""
+    estimates = list(estimates)
+    over = " or ".join(dict.fromkeys(e.over for e in estimates))
+    hollow = len({e.runs > 1 for e in estimates}) > 1
+    return f"95 % intervals over {over}" + "; hollow marks: one run" * hollow
+
+
+def last_batches(records: Records) -> str:
+    """What the last, smaller batch of an epoch does to curves; empty where batches are alike."""
+    ends: dict[tuple[int, int], int] = {}
+    for spec in (runs.first.spec for runs in records.values()):
+        assert spec.source is not None
+        n, batch = spec.source.n_images, spec.batch_size
+        whole = not spec.keeps_last_batch or spec.images_per_caption
+        if not whole and n > batch and n % batch >= 2:
+            ends[n, batch] = n % batch
+    sentences = [
+        f"An epoch of {n:,} images ends with a batch of {last} instead of {batch}, "
+        "with batch statistics of its own: "
+        + ("hence the comb." if last < batch / 2 else "it hardly shows.")
+        for (n, batch), last in sorted(ends.items(), reverse=True)
+    ]
+    return " ".join(sentences)
+
+
+def chance(data: str) -> float | None:
+    """Accuracy of guessing on a set whose classes are equally frequent; None when the set is not
+    here to be counted."""
+    if data.startswith("cifar10") and not data.startswith("cifar100"):
+        return 0.1
+    try:
+        return 1 / len(datasets.load(data, "test").classes)
+    except DataError:
+        return None
+
+
+def accuracies_in_words(records: Records) -> str:
+    """Each row's accuracy, for an alternative text."""
+    return "; ".join(
+        f"{get_row(name).title} {100 * runs.accuracy().mean:.1f} %"
+        for name, runs in records.items()
+    )
+
+
+def provenance(profile: Profile, records: Records) -> Html:
+    """One line: profile and commit of the page; of its records, where it shows any, code, device,
+    versions, wall time and seeds."""
+    parts = {
+        "profile": profile.name,
+        "data": profile.data,
+        "page made at commit": commit("notebooks", "book", "workflow"),
+        **_origins([run for runs in records.values() for run in runs]),
+        "this page": f"{time.perf_counter() - _start:.0f} s",
+    }
+    line = " · ".join(f"{name} {value}" for name, value in parts.items())
+    return Html(f'<p class="provenance">{escape(line)}</p>', line)
+
+
+def _origins(runs: Sequence[Run]) -> dict[str, str]:
+    if not runs:
+        return {}
+
+    def every(field: str) -> list[str]:
+        return sorted({str(getattr(run.provenance, field)) for run in runs})
+
+    minutes = sum(run.cost.wall_seconds for run in runs) / 60
+    return {
+        "records by code": ", ".join(code[:10] for code in every("code")),
+        "device": ", ".join(every("device")),
+        "Python": ", ".join(every("python")),
+        "torch": ", ".join(every("torch")),
+        "runs": f"{len(runs)} in {minutes:.1f} min",
+        "seeds": ", ".join(str(seed) for seed in sorted({run.seed for run in runs})),
+    }

@@ -1,0 +1,104 @@
+"""The HTML of pages: figures with a caption, tables, and numbers as text."""
+
+import re
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from ..core import stats
+from ..core.errors import ParameterError
+
+# The start of any tag but ours: their names, and attributes whose values can neither leave their
+# quotes nor name another host or a script
+ATTRIBUTE = (
+    r" (?:(?:class|id)='[\w .+-]*'|href='(?!/)[\w./#+-]*'|style='background:#[0-9A-Fa-f]{6}')"
+)
+FOREIGN_TAG = re.compile(rf"<(?!/?(?:a|b|br|code|details|i|small|span|summary)(?:{ATTRIBUTE})*>)")
+
+
+class Html:
+    """What a notebook shows as HTML; its text form is the alternative text."""
+
+    def __init__(self, content: str, alt: str) -> None:
+        self.content, self.alt = content, alt
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/html": self.content, "text/plain": self.alt}
+
+
+def figure(inside: str, alt: str, caption: str) -> Html:
+    """A figure with its caption.
+
+    Raises: ParameterError without ``alt``, what a reader who cannot see it should know."""
+    if not alt.strip():
+        raise ParameterError("alt = '': every figure needs an alternative text; say what it shows")
+    below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return Html(f'<figure class="synthlearn">{inside}{below}</figure>', alt)
+
+
+def table(
+    header: Sequence[str],
+    body: Sequence[Sequence[str]],
+    caption: str = "",
+    sortable: bool = False,
+    filters: Sequence[str] = (),
+) -> Html:
+    """A table of cells that may hold our markup (:func:`cell`).
+
+    filters: headings whose values a reader may choose from.
+
+    Raises: ValueError if a line has not one cell per heading."""
+    for line in body:
+        if len(line) != len(header):
+            cells = f"{len(line)} cells under {len(header)} headings"
+            raise ValueError(f"a table's line has {cells}: {line[0]}")
+    head = "".join(
+        f"<th scope='col'{' data-filter' * (heading in filters)}>{cell(heading)}</th>"
+        for heading in header
+    )
+    lines = "".join(
+        "<tr>" + "".join(f"<td>{cell(text)}</td>" for text in line) + "</tr>" for line in body
+    )
+    title = f"<caption>{escape(caption)}</caption>" if caption else ""
+    kind = "synthlearn sortable" if sortable else "synthlearn"
+    inside = f"{title}<thead><tr>{head}</tr></thead><tbody>{lines}</tbody>"
+    return Html(f'<div class="scroll"><table class="{kind}">{inside}</table></div>', caption)
+
+
+def cell(text: str) -> str:
+    """A table's cell as it goes into a page: text with the few tags that this package writes;
+    whatever else opens a tag is shown, not obeyed."""
+    return FOREIGN_TAG.sub("&lt;", text)
+
+
+def percent(share: float) -> str:
+    """A share as per cent with one decimal.
+
+    >>> percent(0.4567)
+    '45.7'
+    """
+    return f"{100 * share:.1f}"
+
+
+def interval(e: stats.Estimate) -> str:
+    """Mean and 95 % interval in per cent."""
+    return f"{percent(e.mean)} <small>[{percent(e.low)}, {percent(e.high)}]</small>"
+
+
+def points(e: stats.Estimate) -> str:
+    """A difference and its interval in percentage points."""
+    return f"{100 * e.mean:+.1f} <small>[{100 * e.low:+.1f}, {100 * e.high:+.1f}]</small>"
+
+
+def count(n: int, noun: str) -> str:
+    """A number with its noun, plural where it has to be.
+
+    >>> count(1, "claim"), count(1200, "claim")
+    ('1 claim', '1,200 claims')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def run_count(runs: int) -> str:
+    """How many runs a number stands on, for a table; a dash where none does."""
+    return "–" if not runs else "one run" if runs == 1 else str(runs)

@@ -1,0 +1,182 @@
+"""Tables of a chapter's rows: our accuracies beside the paper's, gains, variants, measurements."""
+
+from collections.abc import Sequence
+from html import escape
+from statistics import fmean
+
+from ..measure.fine_tuning import FineTunedAccuracy
+from ..study import Profile, Runs, get_row, units
+from ..study.jobs import baseline
+from ..study.measuring import Measured
+from ..study.records import MAIN, PRIMARY
+from .captions import (
+    Records,
+    base_of,
+    changes,
+    encoder_title,
+    intervals_over,
+    intervals_over_encoders,
+    list_options,
+    record_link,
+)
+from .html import Html, interval, percent, points, run_count, table
+from .published import published
+
+SECONDARY = ("fc7_linear", "fc6_knn", "fc6_linear_bn")  # probes beside the main one
+
+
+def secondary(runs: Runs) -> list[str]:
+    """Cells of the further probes, a dash where a row has none."""
+    there = runs.first.results
+    return [interval(runs.accuracy(probe)) if probe in there else "–" for probe in SECONDARY]
+
+
+def results(records: Records, profile: Profile) -> Html:
+    """Our accuracy and its gain over the random encoder, with intervals, beside the paper's
+    number."""
+    paper, random = published(), records.get("random") or baseline(profile)
+    body = []
+    for name, runs in records.items():
+        row, e = get_row(name), runs.accuracy()
+        theirs = paper.get(row.published or "")
+        body.append(
+            [
+                escape(row.title),
+                record_link(interval(e), name, profile),
+                "–" if name == "random" else points(runs.difference(random)),
+                *secondary(runs),
+                run_count(e.runs),
+                f"<span class='paper'>◇ {theirs.value}</span>" if theirs else "–",
+            ]
+        )
+    header = ["source", "fc6 linear, %", "gain over random", "fc7", "fc6 kNN"]
+    header += ["fc6, BN re-estimated", "runs", "the paper's, %"]
+    n = next(iter(records.values())).first.main.n
+    note = f"Ours: top-1 on {n:,} test images of {profile.data}, "
+    note += "mean over runs [95 % interval: runs and images]. "
+    note += "The paper's: ImageNet-100, full scale, read off a figure (± 0.2)."
+    return table(header, body, note)
+
+
+def gains(records: Records, profile: Profile) -> Html:
+    """Gain over the random encoder by every probe."""
+    random = records.get("random") or baseline(profile)
+    of_random = run_count(random.accuracy().runs)
+    body = []
+    for name, runs in records.items():
+        for probe in (PRIMARY, *SECONDARY):
+            if name != "random" and probe in runs.first.results:
+                gain, count = runs.difference(random, probe), run_count(runs.accuracy().runs)
+                title, words = escape(get_row(name).title), probe.replace("_", " ")
+                body.append([title, words, points(gain), count, of_random])
+    header = ["source", "measurement", "gain over random, points", "runs", "runs of random"]
+    return table(header, body, f"95 % intervals over {intervals_over(records)}.")
+
+
+def sensitivity(profile: Profile, names: Sequence[str], variant: str) -> Html:
+    """Accuracy of some rows under the study's settings and under a variant's, and how far these lie
+    apart."""
+    body, usual = [], {name: baseline(profile, name) for name in names}
+    for name, runs in usual.items():
+        other = baseline(profile, f"{name}.{variant}")
+        both = {name: runs.accuracy(), other.first.row: other.accuracy()}
+        body.append(
+            [
+                escape(get_row(name).title),
+                *(record_link(interval(e), row, profile) for row, e in both.items()),
+                points(other.difference(runs)),
+                *(run_count(e.runs) for e in both.values()),
+            ]
+        )
+    changed = list_options(get_row(f"{names[0]}.{variant}").overrides)
+    header = ["source", "study's settings, %", f"{changed}, %", "difference, points"]
+    header += ["runs", "runs of the variant"]
+    return table(header, body, f"Top-1 [95 % interval over {intervals_over(usual)}].")
+
+
+def ablation(records: Records, profile: Profile, against: str | None = None) -> Html:
+    """Variants beside the row that they vary (or beside ``against``): accuracy, how far they lie
+    from it, what is changed, the command."""
+    if not records:
+        return table(["row"], [["–"]], f"The profile {profile.name} has none of these rows.")
+    body = []
+    for base in sorted({against or base_of(name) for name in records}):
+        reference = records.get(base) or baseline(profile, base)
+        body.append(_ablation_line(base, reference, None, profile))
+        for name, runs in records.items():
+            if (against or base_of(name)) == base and name != base:
+                body.append(_ablation_line(name, runs, reference, profile))
+    header = ["row", "top-1, %", "difference from the first line of its kind, points"]
+    header += ["changed", "runs", "command"]
+    note = f"Top-1 [95 % interval over {intervals_over(records)}]; "
+    note += "differences are unpaired over runs, image by image over the same test images."
+    return table(header, body, note)
+
+
+def _ablation_line(name: str, runs: Runs, reference: Runs | None, profile: Profile) -> list[str]:
+    row, e = get_row(name), runs.accuracy()
+    difference = "–"
+    if reference is not None:
+        difference = points(runs.difference(reference, _common_probe(runs, reference)))
+    command = f"python -m synthlearn run --profile {profile.name} --row {escape(name)}"
+    return [
+        escape(row.title),
+        record_link(interval(e), name, profile),
+        difference,
+        changes(row, profile),
+        run_count(e.runs),
+        f"<code>{command}</code>",
+    ]
+
+
+def _common_probe(a: Runs, b: Runs) -> str:
+    """A probe that both have by name, or each one's own main one."""
+    return PRIMARY if a.has(PRIMARY) and b.has(PRIMARY) else MAIN
+
+
+def parts_table(measured: Measured, caption: str) -> Html:
+    """Top-1 of the parts of a measurement (layers, numbers of examples), with the learning rates of
+    fine-tuned ones."""
+    parts = {name: units.part(measured, name) for name in units.parts(measured)}
+    first = next(iter(parts.values()))
+    body = []
+    for name, records in measured.items():
+        cells = []
+        for part, each in parts.items():
+            results = [record.results[part] for record in records]
+            tuned = [result for result in results if isinstance(result, FineTunedAccuracy)]
+            rates = ", ".join(dict.fromkeys(f"{result.lr:g}" for result in tuned))
+            note = f" <small>lr {rates}</small>" if rates else ""
+            cells.append(interval(each.estimate(name)) + note)
+        body.append([escape(encoder_title(name, first)), *cells])
+    note = f"{caption} {intervals_over_encoders(first)}"
+    return table(["source", *parts], body, note, sortable=True)
+
+
+def transfer_table(measured: Measured) -> Html:
+    """Accuracy of every task and the group means of gains over chance."""
+    tasks = units.tasks_of(next(iter(measured.values()))[0])
+    groups = {group: units.group(measured, group) for group in units.groups(measured)}
+    names = [name for group in groups for name, task in tasks.items() if task.group == group]
+    accuracies = [units.part(measured, name) for name in names]
+    first = next(iter(groups.values()))
+    body = []
+    for row in rank_by_groups(groups):
+        means = [interval(each.estimate(row)) for each in groups.values()]
+        single = [percent(each.estimate(row).mean) for each in accuracies]
+        body.append([escape(encoder_title(row, first)), *means, *single])
+    counts = ", ".join(f"{name} {task.train:,} of {task.n:,}" for name, task in tasks.items())
+    note = "Group columns: mean of (top-1 − chance)/(1 − chance), in per cent, tasks fixed, "
+    note += f"with {intervals_over_encoders(first)} Others: top-1 of a linear probe. "
+    note += f"Training and test images: {counts}."
+    return table(["source", *groups, *names], body, note, sortable=True)
+
+
+def rank_by_groups(groups: dict[str, units.Units]) -> list[str]:
+    """Rows by their mean over groups of transfer tasks, best first."""
+    names = next(iter(groups.values())).values
+
+    def mean(name: str) -> float:
+        return fmean(each.estimate(name).mean for each in groups.values())
+
+    return sorted(names, key=lambda name: -mean(name))

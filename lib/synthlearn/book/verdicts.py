@@ -1,0 +1,107 @@
+"""The claims of the papers: what each says, its verdict and its evidence, as tables."""
+
+from collections.abc import Sequence
+from html import escape
+
+from ..study import all_rows, claims, get_row
+from ..study.claims import Claim
+from ..study.rules import Evidence
+from .html import Html, count, run_count, table
+
+OPEN_COMPARISONS = 4  # of a claim; where there are more, they are folded away. Chosen here
+MARKS = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}
+
+
+def verdicts(chapter: str) -> Html:
+    """The claims that a chapter tells, each with the one verdict that it has in the whole book, and
+    the chapter's own part of the evidence."""
+    return claim_table([claim for claim in claims.verdicts() if chapter in claim.chapters], chapter)
+
+
+def claim_table(judged: Sequence[Claim], chapter: str = "", evidence: bool = True) -> Html:
+    """Claims with source, verdict and evidence; of a chapter, what involves its own rows is open
+    and the rest folded."""
+    body = []
+    for claim in judged:
+        text = f"{escape(claim.text)}<br><small>{escape(claim.source)}</small>"
+        if claim.changed and evidence:
+            text += f"<br><small><i>Rule changed {escape(claim.changed)}.</i></small>"
+        pieces = [_evidence(claim, chapter)] if evidence else []
+        body.append([text, _verdict(claim), *pieces, run_count(claim.runs)])
+    middle = ["evidence: difference in points, 95 % interval"] if evidence else []
+    return table(["claim", "verdict", *middle, "runs"], body, _note(judged))
+
+
+def _note(judged: Sequence[Claim]) -> str:
+    profiles = dict.fromkeys(claim.profile for claim in judged if claim.profile)
+    return (
+        f"{count(len(judged), 'claim')}: {_tally([claim.verdict for claim in judged])}. "
+        f"Of committed records alone (profile {' and '.join(profiles) or 'none yet'}), "
+        "whatever the rest of this page ran; the same verdict on every page. "
+        "Intervals are over runs (or encoders) and test images. "
+        "✓ and ✗ before a comparison are at 5 % for it alone; all of a claim must hold, "
+        "by the stricter bar of Holm's procedure over its paper's claims."
+    )
+
+
+def _tally(words: Sequence[str]) -> str:
+    """How many of some verdicts say what."""
+    return ", ".join(f"{words.count(word)} {word}" for word in claims.VERDICTS if word in words)
+
+
+def _verdict(claim: Claim) -> str:
+    """The verdict's mark and word; of an undecided claim, what would settle it; of one without a
+    rule, why."""
+    kind = claim.verdict.replace(" ", "-")
+    word = f"<b class='{kind}'>{MARKS[claim.verdict]} {claim.verdict}</b>"
+    reason = _reason(claim)
+    return f"{word}<br><small>{reason}</small>" if reason else word
+
+
+def _reason(claim: Claim) -> str:
+    if claim.untested:
+        return escape(claim.untested)
+    if claim.verdict == "not tested":
+        failed = any(e.control and e.verdict != "supported" for e in claim.pieces)
+        return "its control fails" if failed else "not all of it is recorded"
+    if claim.verdict != "undecided":
+        return ""
+    if not claim.needed:
+        return "more runs alone would not settle it"
+    way = "contradict" if any(e.away < 0 for e in claim.pieces if not e.control) else "support"
+    runs = f"{claim.needed:,} runs of each row"
+    return f"{runs} would settle it, and {way} it, if it is as it looks"
+
+
+def _evidence(claim: Claim, chapter: str) -> str:
+    """The evidence line by line; a chapter's own first, the rest folded, with how many of how many
+    they are."""
+    own = [e for e in claim.pieces if _belongs(e, chapter)] or list(claim.pieces)
+    rest = [e for e in claim.pieces if e not in own]
+    lines, others = ("<br>".join(map(_line, part)) for part in (own, rest))
+    if rest:
+        every = count(len(claim.pieces), "comparison")
+        head = f"<small>this page: {len(own)} of its {every}</small><br>"
+        return f"{head}{lines}{_folded(f'the others: {_tally_of(rest)}', others)}"
+    if len(own) > OPEN_COMPARISONS:
+        return _folded(f"{count(len(own), 'comparison')}: {_tally_of(own)}", lines)
+    return lines
+
+
+def _folded(summary: str, content: str) -> str:
+    return f"<details><summary>{summary}</summary>{content}</details>"
+
+
+def _belongs(piece: Evidence, chapter: str) -> bool:
+    """Whether a piece of evidence involves a chapter's own rows; all do where there is none."""
+    rows = [get_row(name) for name in piece.rows if name in all_rows()]
+    return not chapter or not piece.rows or any(row.chapter == chapter for row in rows)
+
+
+def _tally_of(pieces: Sequence[Evidence]) -> str:
+    return _tally([e.verdict for e in pieces])
+
+
+def _line(e: Evidence) -> str:
+    """One piece of evidence with its own mark."""
+    return f"{MARKS[e.verdict]} {'<i>control:</i> ' * e.control}{escape(e.text)}"
