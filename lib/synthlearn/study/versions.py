@@ -107,7 +107,8 @@ def _extract(commit: str, folder: Path) -> None:
     done = subprocess.run(command, cwd=files.root(), capture_output=True, check=False)
     if done.returncode:
         why = done.stderr.decode(errors="replace").strip()
-        raise DataError(f"git has no lib/ and workflow/ in commit {commit!r} ({why}): name a later one")
+        lacks = f"git has no lib/ and workflow/ in commit {commit!r}"
+        raise DataError(f"{lacks} ({why}): name a later one")
     with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
 
