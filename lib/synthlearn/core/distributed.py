@@ -146,10 +146,10 @@ class _CommonBatchNorm(nn.modules.batchnorm._BatchNorm):
         over = [d for d in range(input.ndim) if d != 1]
         x = input.float()
         n = x.numel() // x.shape[1] * dist.get_world_size()
-        mean = _Sum.apply(x.sum(over)) / n
+        mean = _Sum.apply(x.sum(over)) / n  # type: ignore[no-untyped-call]
         shape = [1, -1, *[1] * (x.ndim - 2)]
         centred = x - mean.view(shape)
-        variance = _Sum.apply(centred.square().sum(over)) / n
+        variance = _Sum.apply(centred.square().sum(over)) / n  # type: ignore[no-untyped-call]
         if (
             self.track_running_stats
             and self.running_mean is not None

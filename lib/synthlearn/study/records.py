@@ -142,7 +142,7 @@ class Spec:
     @property
     def keeps_last_batch(self) -> bool:
         """Whether an epoch's last, smaller batch is trained on."""
-        return self.content["optimisation"].get("last_batch", "kept") == "kept"
+        return bool(self.content["optimisation"].get("last_batch", "kept") == "kept")
 
     @property
     def device(self) -> str:

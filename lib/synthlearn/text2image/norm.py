@@ -36,7 +36,7 @@ def group_norm(
     x = x.contiguous(memory_format=torch.channels_last)
     with torch.autocast(x.device.type, enabled=False):
         if available(x.device):
-            return Fused.apply(x, weight.float(), bias.float(), groups, silu, eps)  # type: ignore[no-any-return]
+            return Fused.apply(x, weight.float(), bias.float(), groups, silu, eps)
         out: Tensor = Plain.apply(x, weight.float(), bias.float(), groups, eps)
         return functional.silu(out) if silu else out
 

@@ -104,9 +104,10 @@ def build(name: str, arguments: Any) -> Rule:
     if unknown := [key for key in given if key not in fields]:
         raise ParameterError(f"rule {name!r}: has no {unknown[0]!r}; it has {', '.join(fields)}")
     try:
-        return kind(**{key: _frozen(value) for key, value in given.items()})
+        built: Rule = kind(**{key: _frozen(value) for key, value in given.items()})
     except TypeError as error:
         raise ParameterError(f"rule {name!r}: {error}; it has {', '.join(fields)}") from error
+    return built
 
 
 def _frozen(value: Any) -> Any:

@@ -212,7 +212,8 @@ def _places(known: Known, grid: Grid, rng: np.random.Generator) -> np.ndarray:
     estimates = [known.runs[name].accuracy() for _, name in grid]
     means, errors = [e.mean for e in estimates], [e.error for e in estimates]
     draws = rng.normal(means, errors, (DRAWS, len(estimates)))
-    return np.array([place for place, _ in grid])[draws.argmax(1)]
+    places: np.ndarray = np.array([place for place, _ in grid])[draws.argmax(1)]
+    return places
 
 
 @rule("generation")
