@@ -35,27 +35,28 @@ p = sl.book.parameters(globals())
 # ## The pictures
 
 # %% tags=["hide-input"]
-source = sl.study.row("ROW").source(p, 0)
+row = sl.study.get_row("ROW")
+source = sl.study.Experiment(row, p, seed=0).source()
 sl.book.contact_sheet(source.sample(range(16), size=96), alt="Sixteen pictures of the set ROW.")
 
 # %% [markdown]
 # ## Training
 
 # %% tags=["hide-input"]
-found = sl.study.chapter("CHAPTER", p)
-sl.book.training(found)
+runs = sl.study.chapter("CHAPTER", p)
+sl.book.training(runs)
 
 # %% [markdown]
 # ## Result
 
 # %% tags=["hide-input"]
-sl.book.accuracy_figure(found, p)
+sl.book.accuracy_figure(runs, p)
 
 # %% tags=["hide-input"]
-sl.book.results(found, p)
+sl.book.results(runs, p)
 
 # %% tags=["hide-input"]
-sl.book.gains(found, p)
+sl.book.gains(runs, p)
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, found)
+sl.book.provenance(p, runs)

@@ -99,8 +99,8 @@ sl.book.slider(
 # sphere (*uniform*; {cite:t}`wang2020`). No label is used, and no photograph.
 
 # %% tags=["hide-input"]
-found = sl.study.chapter("01_dead_leaves", p)
-plain = {name: mine for name, mine in found.items() if "." not in name}
+runs = sl.study.chapter("01_dead_leaves", p)
+plain = {name: each for name, each in runs.items() if "." not in name}
 sl.book.training(plain)
 
 # %% tags=["hide-input"]
@@ -137,4 +137,4 @@ sl.book.verdicts("01_dead_leaves")
 # One knob worth turning: `sl.generator("dead_leaves-mixed", shape="circle")`.
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, found)
+sl.book.provenance(p, runs)

@@ -155,11 +155,11 @@ sl.book.svg(
 # All sets alike: alignment and uniformity on two random views {cite:p}`wang2020`, no labels.
 
 # %% tags=["hide-input"]
-found = sl.study.chapter("02_statistical", p)
-sl.book.training(found)
+runs = sl.study.chapter("02_statistical", p)
+sl.book.training(runs)
 
 # %% tags=["hide-input"]
-sl.book.first_layer({**found, "random": sl.book.baseline(p)})
+sl.book.first_layer({**runs, "random": sl.book.baseline(p)})
 
 # %% [markdown]
 # ## Result
@@ -167,13 +167,13 @@ sl.book.first_layer({**found, "random": sl.book.baseline(p)})
 # The encoder is frozen; a linear classifier on its fc6 features learns to name real images.
 
 # %% tags=["hide-input"]
-sl.book.accuracy_figure(found, p)
+sl.book.accuracy_figure(runs, p)
 
 # %% tags=["hide-input"]
-sl.book.results(found, p)
+sl.book.results(runs, p)
 
 # %% tags=["hide-input"]
-sl.book.gains(found, p)
+sl.book.gains(runs, p)
 
 # %% [markdown]
 # ## Verdict
@@ -192,4 +192,4 @@ sl.book.verdicts("02_statistical")
 # One knob worth turning: `sl.generator("stat-wmm", borders="circular")`, pictures that can be tiled.
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, found)
+sl.book.provenance(p, runs)

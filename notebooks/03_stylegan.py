@@ -42,12 +42,11 @@ p = sl.book.parameters(globals())
 import torch
 
 KINDS = ("random", "highfreq", "sparse", "oriented")
-nets = {
-    kind: sl.generator(
-        f"stylegan-{kind}", **sl.study.row(f"stylegan-{kind}").options(p), images_per_network=1
-    )
-    for kind in KINDS
-}
+nets = {}
+for kind in KINDS:
+    row = sl.study.get_row(f"stylegan-{kind}")
+    options = row.source_options(row.settings(p))
+    nets[kind] = sl.generator(row.name, **options, images_per_network=1)
 sheet = torch.cat([g.sample(range(8), size=96) for g in nets.values()])
 sl.book.contact_sheet(
     sheet,
@@ -139,11 +138,11 @@ sl.book.labelled(
 # All sets alike: alignment and uniformity on two random views {cite:p}`wang2020`, no labels. Pictures are painted at 256 px and reduced.
 
 # %% tags=["hide-input"]
-found = sl.study.chapter("03_stylegan", p)
-sl.book.training(found)
+runs = sl.study.chapter("03_stylegan", p)
+sl.book.training(runs)
 
 # %% tags=["hide-input"]
-sl.book.first_layer({**found, "random": sl.book.baseline(p)})
+sl.book.first_layer({**runs, "random": sl.book.baseline(p)})
 
 # %% [markdown]
 # ## Result
@@ -151,13 +150,13 @@ sl.book.first_layer({**found, "random": sl.book.baseline(p)})
 # The encoder is frozen; a linear classifier on its fc6 features learns to name real images.
 
 # %% tags=["hide-input"]
-sl.book.accuracy_figure(found, p)
+sl.book.accuracy_figure(runs, p)
 
 # %% tags=["hide-input"]
-sl.book.results(found, p)
+sl.book.results(runs, p)
 
 # %% tags=["hide-input"]
-sl.book.gains(found, p)
+sl.book.gains(runs, p)
 
 # %% [markdown]
 # ## Verdict
@@ -176,4 +175,4 @@ sl.book.verdicts("03_stylegan")
 # One knob worth turning: `sl.generator("stylegan-sparse", noise="envelope_bank")`, another reading of the authors' code.
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, found)
+sl.book.provenance(p, runs)

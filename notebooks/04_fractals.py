@@ -95,7 +95,7 @@ sl.book.slider(beyond.systems(12), alt="Fractals of twelve categories, one at a 
 
 # %% tags=["hide-input"]
 vectors = fr.weight_vectors(0.4)
-shown = {"as found": 0, "a × 0.2": 1, "b × 1.4": 7, "c × 0.6": 10, "e × 1.8": 20}
+instances = {"as found": 0, "a × 0.2": 1, "b × 1.4": 7, "c × 0.6": 10, "e × 1.8": 20}
 pictures = {
     label: (
         127
@@ -103,7 +103,7 @@ pictures = {
             fr.draw_fractaldb(systems * vectors[k], probabilities, key, 0, 128, mode="point") >= 0
         ).byte()
     ).expand(3, -1, -1)
-    for label, k in shown.items()
+    for label, k in instances.items()
 }
 sl.book.labelled(
     pictures,
@@ -119,23 +119,23 @@ sl.book.labelled(
 # As for every set: alignment and uniformity on two random views {cite:p}`wang2020`, no category labels.
 
 # %% tags=["hide-input"]
-found = sl.study.chapter("04_fractals", p)
-sl.book.training(found)
+runs = sl.study.chapter("04_fractals", p)
+sl.book.training(runs)
 
 # %% tags=["hide-input"]
-sl.book.first_layer({**found, "random": sl.book.baseline(p)})
+sl.book.first_layer({**runs, "random": sl.book.baseline(p)})
 
 # %% [markdown]
 # ## Result
 
 # %% tags=["hide-input"]
-sl.book.accuracy_figure(found, p)
+sl.book.accuracy_figure(runs, p)
 
 # %% tags=["hide-input"]
-sl.book.results(found, p)
+sl.book.results(runs, p)
 
 # %% tags=["hide-input"]
-sl.book.gains(found, p)
+sl.book.gains(runs, p)
 
 # %% [markdown]
 # The paper used FractalDB's released pictures; ours are made anew by the same law, from other random numbers, hence other categories.
@@ -159,4 +159,4 @@ sl.book.verdicts("04_fractals")
 # One knob worth turning: `sl.generator("fractals-fractaldb", weight=0.1)`, the milder instances of the first release.
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, found)
+sl.book.provenance(p, runs)

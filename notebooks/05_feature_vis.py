@@ -40,8 +40,8 @@ p = sl.book.parameters(globals())
 # %% tags=["hide-input"]
 import torch
 
-ROWS = [sl.study.row(f"feature_vis-{kind}") for kind in ("random", "dead_leaves")]
-sources = [sl.study.source_of(row, p, 0) for row in ROWS]
+rows = [sl.study.get_row(f"feature_vis-{kind}") for kind in ("random", "dead_leaves")]
+sources = [sl.study.Experiment(row, p, seed=0).source() for row in rows]
 sheet = torch.cat([source.sample(range(8), size=48) for source in sources])
 sl.book.contact_sheet(
     sheet.repeat_interleave(2, 2).repeat_interleave(2, 3),
@@ -57,44 +57,11 @@ sl.book.contact_sheet(
 # how much it excites its unit.
 
 # %% tags=["hide-input"]
-from synthlearn.generators import feature_vis as fv
-
-figure, axis = sl.book.new(height=2.6)
-panels, steps = {}, max(4, sources[0].options.steps)
-every = max(1, steps // 8)
-for source, row in zip(sources, ROWS, strict=True):
-    o = source.options
-    network, count = fv.units_of(o.encoder, o.width, 0, "cpu")
-    index = torch.tensor([2, 2])
-    chosen, key = fv.unit_list(index, count), source.keys(index)
-    with torch.no_grad():
-        stages = source.optimise(network, chosen, key, 64, steps, every)[:, 0]
-        excited = (
-            network(stages.float() / 255).gather(1, chosen[:1].expand(len(stages), -1)).mean(1)
-        )
-    for i, x in enumerate(stages):
-        panels.setdefault(f"step {min(i * every, steps)}", []).append(x)
-    axis.plot(
-        [min(i * every, steps) for i in range(len(stages))],
-        excited / excited[-1],
-        "o-",
-        label=row.title,
-    )
-axis.set_xlabel("step")
-axis.set_ylabel("activation, share of the last")
-axis.legend(frameon=False, labelcolor="linecolor")
-pairs = {label: torch.cat(stages, 2) for label, stages in panels.items()}
-sl.book.slider(
-    pairs,
-    alt="One picture per network over the steps: noise first, then marks that repeat, then strong structure.",
-    scale=3,
-)
+climbs = sl.book.pages.feature_vis.climbs(p)
+sl.book.pages.feature_vis.climb_slider(climbs)
 
 # %% tags=["hide-input"]
-sl.book.svg(
-    figure,
-    alt="Activation of the unit over the steps of the optimisation, rising for both networks.",
-)
+sl.book.pages.feature_vis.climb_figure(climbs)
 
 # %% [markdown]
 # The paper looks into a ResNet-50 at 256 pixels, some 4 TFLOP per picture by arithmetic. That is here too, as
@@ -115,11 +82,11 @@ sl.book.svg(
 # As for every set: alignment and uniformity on two random views {cite:p}`wang2020`, no labels.
 
 # %% tags=["hide-input"]
-found = sl.study.chapter("05_feature_vis", p)
-sl.book.training(found)
+runs = sl.study.chapter("05_feature_vis", p)
+sl.book.training(runs)
 
 # %% tags=["hide-input"]
-sl.book.first_layer({**found, "random": sl.book.baseline(p)})
+sl.book.first_layer({**runs, "random": sl.book.baseline(p)})
 
 # %% [markdown]
 # ## Result
@@ -127,13 +94,13 @@ sl.book.first_layer({**found, "random": sl.book.baseline(p)})
 # The encoder is frozen; a linear classifier on its fc6 features learns to name real images.
 
 # %% tags=["hide-input"]
-sl.book.accuracy_figure(found, p)
+sl.book.accuracy_figure(runs, p)
 
 # %% tags=["hide-input"]
-sl.book.results(found, p)
+sl.book.results(runs, p)
 
 # %% tags=["hide-input"]
-sl.book.gains(found, p)
+sl.book.gains(runs, p)
 
 # %% [markdown]
 # ## Verdict
@@ -153,4 +120,4 @@ sl.book.verdicts("05_feature_vis")
 # One knob worth turning: `--option steps=512`.
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, found)
+sl.book.provenance(p, runs)

@@ -27,8 +27,8 @@ import synthlearn as sl
 p = sl.book.parameters(globals())
 
 # %% tags=["remove-input"]
-found = sl.book.stored(sl.book.study_profile(p))
-sl.book.gallery(found, p)
+runs = sl.book.stored(sl.book.study_profile(p))
+sl.book.gallery(runs, p)
 
 # %% [markdown]
 # Pictures are functions of generator, options, seed and index: `sl.generator("stylegan-oriented").sample([3], size=128)` is the fourth

@@ -42,13 +42,13 @@ p = sl.book.parameters(globals())
 import torch
 
 from synthlearn.core.image import resize
-from synthlearn.data import real
+from synthlearn.data.real import RealImages
 
 noise = [
     sl.generator(f"noise-{kind}").sample(range(8), size=48)
     for kind in ("uniform_color", "white", "perlin")
 ]
-real = resize(real.RealImages(p.data).sample(range(8), size=48), 48)
+real = resize(RealImages(p.data).sample(range(8), size=48), 48)
 sl.book.contact_sheet(
     torch.cat((*noise, real)),
     alt=f"Rows of eight: single colours, white noise, coloured clouds, real images of {p.data}.",
@@ -63,12 +63,12 @@ sl.book.contact_sheet(
 # fifth of the *training* images, never on test images.
 
 # %% tags=["hide-input"]
-found = sl.study.chapter("07_baselines", p)
-plain = {name: mine for name, mine in found.items() if "." not in name}
+runs = sl.study.chapter("07_baselines", p)
+plain = {name: each for name, each in runs.items() if "." not in name}
 
 figure, axis = sl.book.new(height=2.6)
-for name, mine in plain.items():
-    l2 = [sl.study.metric(r)["l2"] for r in mine]
+for name, each in plain.items():
+    l2 = [run.main.l2 for run in each]
     axis.plot(
         l2,
         [name.replace("_", " ")] * len(l2),
@@ -129,4 +129,4 @@ sl.book.verdicts("07_baselines")
 # ```
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, found)
+sl.book.provenance(p, runs)

@@ -40,10 +40,10 @@ p = sl.book.parameters(globals())
 # where the pictures crowd together, to the left, where they spread; the dotted line is a random spread on the sphere.
 
 # %% tags=["hide-input"]
-found = sl.study.chapter("10_align_uniform", p)
+runs = sl.study.chapter("10_align_uniform", p)
 base = {"dead_leaves-mixed": sl.book.baseline(p, "dead_leaves-mixed")}
 sl.book.terms_figure(
-    {**base, **{name: mine for name, mine in found.items() if name.startswith("dead_leaves")}}
+    {**base, **{name: each for name, each in runs.items() if name.startswith("dead_leaves")}}
 )
 
 # %% [markdown]
@@ -61,10 +61,10 @@ sl.book.terms_figure(
 # ## Result
 
 # %% tags=["hide-input"]
-sl.book.ablation_figure(found, p)
+sl.book.ablation_figure(runs, p)
 
 # %% tags=["hide-input"]
-sl.book.ablation(found, p)
+sl.book.ablation(runs, p)
 
 # %% [markdown]
 # Mind the runs of each row: single runs lie apart as far as [rounding alone moves them](12_measuring), and the intervals hold that.
@@ -87,4 +87,4 @@ sl.book.verdicts("10_align_uniform")
 # One knob worth turning: `--set method=simclr --method-option temperature=0.1`.
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, found)
+sl.book.provenance(p, runs)

@@ -45,15 +45,15 @@ p = sl.book.parameters(globals())
 # bars.
 
 # %% tags=["hide-input"]
-found = sl.study.chapter("11_moco", p)
-trained = {name: mine for name, mine in found.items() if mine[0]["curves"]}
+runs = sl.study.chapter("11_moco", p)
+trained = {name: each for name, each in runs.items() if each.first.curves}
 sl.book.training(trained)
 
 # %% [markdown]
 # ## What the first layer looks like
 
 # %% tags=["hide-input"]
-sl.book.first_layer(found)
+sl.book.first_layer(runs)
 
 # %% [markdown]
 # ## Result
@@ -61,10 +61,10 @@ sl.book.first_layer(found)
 # A linear classifier on the pooled features. The dashed line is the ResNet as it was initialised.
 
 # %% tags=["hide-input"]
-sl.book.ablation_figure(found, p, floor="random.moco")
+sl.book.ablation_figure(runs, p, floor="random.moco")
 
 # %% tags=["hide-input"]
-sl.book.ablation(found, p, against="random.moco")
+sl.book.ablation(runs, p, against="random.moco")
 
 # %% [markdown]
 # The figure shows each row's set under the small protocol too (fc6 of the small encoder), to compare the order; the two protocols' numbers
@@ -93,4 +93,4 @@ sl.book.verdicts("11_moco")
 # Several processes give the loss and the gradients of one (tested with two on a CPU, for the losses without a queue).
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, found)
+sl.book.provenance(p, runs)

@@ -110,10 +110,10 @@ sl.book.parts_table(tuned, "Top-1 in per cent, and the chosen rate.")
 # long calculation: most sets are equal to a level of grey, but feature visualisations, climbed in many steps, come out visibly different.)
 
 # %% tags=["hide-input"]
-sl.book.twins_figure()
+sl.book.pages.devices.device_figure()
 
 # %% tags=["hide-input"]
-sl.book.twins_table()
+sl.book.pages.devices.device_table()
 
 # %% [markdown]
 # Compare the second line of the table with the third. Where rounding moves a result about as far as another seed does, a twin is as good as a further

@@ -49,16 +49,16 @@ p = sl.book.parameters(globals())
 # %% tags=["hide-input"]
 properties = sl.study.measured("properties", p)
 records = {name: sl.book.baseline(p, name) for name in properties}
-sl.book.properties_figure(properties, records)
+sl.book.pages.properties.properties_figure(properties, records)
 
 # %% tags=["hide-input"]
-sl.book.properties_table(properties)
+sl.book.pages.properties.properties_table(properties)
 
 # %% [markdown]
 # ## What goes with accuracy
 
 # %% tags=["hide-input"]
-sl.book.correlations(properties, records)
+sl.book.pages.properties.correlations(properties, records)
 
 # %% [markdown]
 # A correlation over so few sets is a weak witness: families differ in everything at once. (The mixture is left out: it would stand among its own
@@ -72,11 +72,11 @@ sl.book.correlations(properties, records)
 # accuracy falls.
 
 # %% tags=["hide-input"]
-found = sl.study.chapter("20_properties", p)
-sl.book.ablation_figure(found, p)
+runs = sl.study.chapter("20_properties", p)
+sl.book.ablation_figure(runs, p)
 
 # %% tags=["hide-input"]
-sl.book.ablation(found, p)
+sl.book.ablation(runs, p)
 
 # %% [markdown]
 # The StyleGAN of one network has 2,500 pictures; its counterpart with as many pictures of several networks is on [the page about numbers of

@@ -39,7 +39,8 @@ p = sl.book.parameters(globals())
 # fractals. Mixing *within* a picture is another chapter's subject.
 
 # %% tags=["hide-input"]
-source = sl.study.row("mixture-four").source(p, 0)
+row = sl.study.get_row("mixture-four")
+source = sl.study.Experiment(row, p, seed=0).source()
 sl.book.contact_sheet(
     source.sample(range(16), size=96),
     alt="Sixteen pictures of four kinds in random order: leaves, clouds with colours, smooth textures, fractal scenes.",
@@ -56,21 +57,21 @@ sl.book.contact_sheet(
 # ## Training
 
 # %% tags=["hide-input"]
-found = sl.study.chapter("21_mixtures", p)
-sl.book.training(found)
+runs = sl.study.chapter("21_mixtures", p)
+sl.book.training(runs)
 
 # %% [markdown]
 # ## Result
 
 # %% tags=["hide-input"]
-sl.book.ablation_figure(found, p)
+sl.book.ablation_figure(runs, p)
 
 # %% tags=["hide-input"]
 parts = {
     name: sl.book.baseline(p, name)
     for name in ("dead_leaves-mixed", "stat-spectrum_color", "stylegan-oriented", "fractals-sigma")
 }
-sl.book.ablation({**found, **parts}, p, against="mixture-four")
+sl.book.ablation({**runs, **parts}, p, against="mixture-four")
 
 # %% [markdown]
 # ## Verdict
@@ -86,4 +87,4 @@ sl.book.verdicts("21_mixtures")
 # ```
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, found)
+sl.book.provenance(p, runs)

@@ -40,11 +40,11 @@ p = sl.book.parameters(globals())
 # epoch.
 
 # %% tags=["hide-input"]
-found = sl.study.chapter("22_number_of_images", p)
-sl.book.size_figure(found, p)
+runs = sl.study.chapter("22_number_of_images", p)
+sl.book.pages.lengths.size_figure(runs, p)
 
 # %% tags=["hide-input"]
-sl.book.ablation(found, p)
+sl.book.ablation(runs, p)
 
 # %% [markdown]
 # The smoke profile's rows differ in name only: it is too small to tell a thousand pictures from ten thousand.
@@ -55,7 +55,7 @@ sl.book.ablation(found, p)
 # twice.
 
 # %% tags=["hide-input"]
-sl.book.training({**found, "dead_leaves-mixed": sl.book.baseline(p, "dead_leaves-mixed")})
+sl.book.training({**runs, "dead_leaves-mixed": sl.book.baseline(p, "dead_leaves-mixed")})
 
 # %% [markdown]
 # ## Try it yourself
@@ -66,4 +66,4 @@ sl.book.training({**found, "dead_leaves-mixed": sl.book.baseline(p, "dead_leaves
 # ```
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, found)
+sl.book.provenance(p, runs)

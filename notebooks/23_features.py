@@ -68,9 +68,9 @@ sheets["conv5"]
 # noise paper's, with very strong colour jitter. Here: none at all, milder jitter, and smaller crops, for noise and for real images.
 
 # %% tags=["hide-input"]
-found = sl.study.chapter("23_features", p)
-mild = sl.study.row("dead_leaves-mixed.mild")
-views = {**found, mild.name: sl.book.baseline(p, mild.name)}
+runs = sl.study.chapter("23_features", p)
+MILD = "dead_leaves-mixed.mild"
+views = {**runs, MILD: sl.book.baseline(p, MILD)}
 sl.book.ablation_figure(views, p)
 
 # %% tags=["hide-input"]

@@ -40,8 +40,8 @@ p = sl.book.parameters(globals())
 # each run and reaches zero at its end. No setting was tuned for the longer runs. The random encoder is the same at every length.
 
 # %% tags=["hide-input"]
-found = sl.study.chapter("24_length", p)
-sl.book.length_figure(found, p)
+runs = sl.study.chapter("24_length", p)
+sl.book.pages.lengths.length_figure(runs, p)
 
 # %% [markdown]
 # What a source gains by longer training is read along its line. How good noise is beside real images is read up and down: at one number of updates,
@@ -49,7 +49,7 @@ sl.book.length_figure(found, p)
 # at few updates it is the share of a short way.
 
 # %% tags=["hide-input"]
-sl.book.length_table(found, p)
+sl.book.pages.lengths.length_table(runs, p)
 
 # %% [markdown]
 # The last lines are the paper's own shares, computed from its bars. Only the shares can be held against ours, and those with care: its real images are
@@ -60,7 +60,7 @@ sl.book.length_table(found, p)
 
 # %% tags=["hide-input"]
 longest = {
-    name: mine for name, mine in found.items() if name.startswith(("dead_leaves-mixed", "real"))
+    name: each for name, each in runs.items() if name.startswith(("dead_leaves-mixed", "real"))
 }
 sl.book.training(longest or {"real": sl.book.baseline(p, "real")})
 
@@ -83,4 +83,4 @@ sl.book.verdicts("24_length")
 # ```
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, found)
+sl.book.provenance(p, runs)

@@ -29,24 +29,9 @@ p = sl.book.parameters(globals())
 # ## Picture by picture
 
 # %% tags=["hide-input"]
-import torch
-
-from synthlearn.core import rng
-from synthlearn.generators import dead_leaves as dl
-from synthlearn.measure import metrics
-
-n, textures = (40, 50) if p.name == "smoke" else (240, 1000)
-laws, pictures, measured = sl.book.laws("dead_leaves"), {}, {}
-for kind in ("squares", "oriented", "mixed"):
-    g = sl.generator(f"dead_leaves-{kind}")
-    pictures[kind] = g.sample(range(n), size=128, seed=1)
-    leaves = dl.cover(g.keys(range(n), seed=1), g.options.shape, 128)[1]
-    measured[kind] = sl.book.measure(laws[kind], pictures[kind], leaves=leaves)
-textured = sl.generator("dead_leaves-textures", textures=textures).sample(
-    range(min(n, 120)), size=128
-)
-measured["textures"] = sl.book.measure(laws["textures"], textured)
-sl.book.law_table(laws, measured)
+laws = sl.book.laws
+pictures = laws.dead_leaves_pictures(p)
+laws.law_table("dead_leaves", laws.dead_leaves_laws(p, pictures))
 
 # %% [markdown]
 # Ties on slanted outlines fall differently in OpenCV's rasteriser and ours, one pixel in some thousand. Textures here come from a bank of
@@ -57,29 +42,7 @@ sl.book.law_table(laws, measured)
 # Sizes: what is visible of the leaves, as areas of regions of one colour, pooled over pictures; and the law that radii are drawn by.
 
 # %% tags=["hide-input"]
-areas = {
-    kind: torch.cat([torch.as_tensor(a) for a in metrics.regions(x)]).double()
-    for kind, x in pictures.items()
-}
-found = {
-    "radius": float(
-        (
-            torch.bucketize(
-                rng.uniform(rng.key("radius"), (1_000_000,)).double(), dl.radius_edges()
-            )
-            == 0
-        )
-        .double()
-        .mean()
-    )
-}
-for kind, a in areas.items():
-    found |= {
-        f"{kind}_half": float(a.median()),
-        f"{kind}_95": float(a.quantile(0.95)) if len(a) < 1e7 else 0.0,
-        f"{kind}_slivers": float((a <= 4).double().mean()),
-    }
-sl.book.check_table(sl.book.laws("dead_leaves_sizes"), found, "authors' code")
+laws.check_table("dead_leaves_sizes", laws.dead_leaves_sizes(pictures), "authors' code")
 
 # %% tags=["hide-input"]
 sl.book.provenance(p, {})

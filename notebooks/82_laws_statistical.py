@@ -30,18 +30,8 @@ p = sl.book.parameters(globals())
 # ## Picture by picture
 
 # %% tags=["hide-input"]
-laws, measured = sl.book.laws("statistical"), {}
-for kind, n in (
-    ("spectrum", 200),
-    ("wmm", 120),
-    ("spectrum_color", 200),
-    ("spectrum_color_wmm", 120),
-):
-    pictures = sl.generator(f"stat-{kind}").sample(
-        range(n // 10 if p.name == "smoke" else n), size=128, seed=1
-    )
-    measured[kind] = sl.book.measure(laws[kind], pictures)
-sl.book.law_table(laws, measured, "authors' law")
+laws = sl.book.laws
+laws.law_table("statistical", laws.statistical_laws(p), "authors' law")
 
 # %% [markdown]
 # *Border gradient* is why the pyramid mirrors at the borders: with periodic borders it would be 1, and pictures would tile.
@@ -53,33 +43,7 @@ sl.book.law_table(laws, measured, "authors' law")
 # ## Exact properties
 
 # %% tags=["hide-input"]
-import torch
-
-from synthlearn.core import rng
-from synthlearn.generators import pyramid
-from synthlearn.generators import statistical as st
-from synthlearn.measure import metrics
-
-key = rng.key("laws", torch.arange(24))
-amplitude, s = st.spectrum(key, 128)
-noise = 256 * rng.uniform(key, (3, 128, 128))
-once = st.impose_spectrum(noise, amplitude)
-slope = metrics.spectrum_slope(once[:, :1].expand(-1, 3, -1, -1), window=False)
-rough = s < 2.5
-axes = st.colour_model(key[:8], 64).axes
-planes = rng.normal(key, (128, 128))
-high, _, low = pyramid.analyse(planes, 3, "circular")
-found = {
-    "slope": float((slope / s)[rough].median()),
-    "idempotent": float((st.impose_spectrum(once, amplitude) - once).abs().max()),
-    "orthonormal": float((axes.transpose(1, 2) @ axes - torch.eye(3)).abs().max()),
-    "high": float(high.std()),
-    "low": float(low.std()),
-}
-for borders in ("circular", "reflect"):
-    error = pyramid.synthesise(*pyramid.analyse(planes, 3, borders), borders) - planes
-    found[f"reconstruction_{borders}"] = float(error.square().mean().sqrt() / planes.std())
-sl.book.check_table(sl.book.laws("statistical_exact"), found)
+laws.check_table("statistical_exact", laws.statistical_checks())
 
 # %% tags=["hide-input"]
 sl.book.provenance(p, {})

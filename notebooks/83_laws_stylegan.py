@@ -30,15 +30,8 @@ p = sl.book.parameters(globals())
 # ## Picture by picture
 
 # %% tags=["hide-input"]
-laws, measured = sl.book.laws("stylegan"), {}
-n = 8 if p.name == "smoke" else 64
-for kind in ("random", "highfreq", "sparse", "oriented"):
-    options = sl.study.row(f"stylegan-{kind}").options(p)
-    pictures = sl.generator(
-        f"stylegan-{kind}", **options, images_per_network=10 if n > 16 else 2
-    ).sample(range(n), size=256, seed=1)
-    measured[kind] = sl.book.measure(laws[kind], pictures)
-sl.book.law_table(laws, measured)
+laws = sl.book.laws
+laws.law_table("stylegan", laws.stylegan_laws(p))
 
 # %% [markdown]
 # *random* is measured as the profile makes it: with an eighth of the channels in *cpu*, a sixteenth in *smoke*. The others have full width,
@@ -49,24 +42,7 @@ sl.book.law_table(laws, measured)
 # That one map per layer gives the pictures of the full network is a test of the library, which runs both side by side.
 
 # %% tags=["hide-input"]
-import torch
-
-from synthlearn.core import rng
-from synthlearn.generators import stylegan_noise, stylegan_tied
-from synthlearn.measure import metrics
-
-key = rng.key("laws", torch.arange(48))
-pink = stylegan_noise.pink_noise(key, 256)
-slope = metrics.spectrum_slope(pink[:, None].expand(-1, 3, -1, -1))
-alpha = rng.uniform(rng.fold(key, 0), (), *stylegan_noise.NOISE_SLOPE)
-kernels = stylegan_tied.sign_kernels()
-found = {
-    "pink": float((slope / alpha).median()),
-    "kernels": len(kernels.flatten(1).unique(dim=0)),
-    "repeats": sum(bool((k == k[:1]).all()) for k in kernels[16:32])
-    / 16,  # rows all alike: vertical
-}
-sl.book.check_table(sl.book.laws("stylegan_exact"), found)
+laws.check_table("stylegan_exact", laws.stylegan_checks())
 
 # %% tags=["hide-input"]
 sl.book.provenance(p, {})

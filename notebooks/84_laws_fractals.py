@@ -25,30 +25,8 @@ import synthlearn as sl
 p = sl.book.parameters(globals())
 
 # %% tags=["hide-input"]
-import torch
-
-from synthlearn.core import rng
-from synthlearn.generators import fractaldb as fr
-from synthlearn.generators import sigma_fractals
-
-n = 60 if p.name == "smoke" else 240
-systems = fr.fractaldb_systems(fr.categories(n), 0)
-keys = rng.key("verify", torch.arange(n))
-points = fr.draw_fractaldb(*systems, keys, 0, 128, mode="point") >= 0
-patches = fr.draw_fractaldb(*systems, keys, 0, 128) >= 0
-area = torch.nn.functional.max_pool2d(points.float()[:, None], 3, 1, 1)[:, 0]
-_, _, singular = sigma_fractals.sigma_systems(rng.key("verify-sigma", torch.arange(2000)), 3)
-scenes = sl.generator("fractals-sigma").sample(range(n))
-found = {
-    "fill": float(points.float().mean()),
-    "bright": float((patches.sum((1, 2)) / area.sum((1, 2))).mean()),
-    "accepted": len([t for t in fr.categories(1000).tolist() if t < 20_000]) / 20_000,
-    "singular_large": float(singular[..., 0].mean()),
-    "singular_small": float(singular[..., 1].mean()),
-    "red": float(scenes[:, 0].float().mean()),
-    "blue": float(scenes[:, 2].float().mean()),
-}
-sl.book.check_table(sl.book.laws("fractals"), found, "published code")
+laws = sl.book.laws
+laws.check_table("fractals", laws.fractal_checks(p), "published code")
 
 # %% tags=["hide-input"]
 sl.book.provenance(p, {})

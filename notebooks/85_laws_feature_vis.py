@@ -30,36 +30,9 @@ p = sl.book.parameters(globals())
 # ## What the construction promises
 
 # %% tags=["hide-input"]
-import torch
-
-from synthlearn.generators import feature_vis as fv
-
-n = 16 if p.name == "smoke" else 96
-sources = {
-    kind: sl.study.source_of(sl.study.row(f"feature_vis-{kind}"), p, 0)
-    for kind in ("random", "dead_leaves")
-}
-pictures = {kind: source.sample(range(n), size=48) for kind, source in sources.items()}
-every = torch.cat(list(pictures.values()))
-climbed = []
-for source in sources.values():
-    network, count = fv.units_of(source.options.encoder, source.options.width, 0, "cpu")
-    index = torch.arange(8)
-    chosen, keys = fv.unit_list(index, count), source.keys(index)
-    with torch.no_grad():
-        stages = source.optimise(
-            network, chosen, keys, 48, source.options.steps, source.options.steps
-        )
-        excited = [network(stage.float() / 255).gather(1, chosen).sum(1) for stage in stages]
-    climbed.append(excited[-1] > excited[0])
-pairs = fv.unit_list(torch.arange(2048, 105_000), 2048)
-found = {
-    "least": int(every.amin((1, 2, 3)).max()),
-    "largest": int(every.amax((1, 2, 3)).min()),
-    "pairs": int(pairs[:, 0].max()),
-    "climb": float(torch.cat(climbed).float().mean()),
-}
-sl.book.check_table(sl.book.laws("feature_vis_exact"), found)
+laws = sl.book.laws
+pictures = laws.feature_vis_pictures(p)
+laws.check_table("feature_vis_exact", laws.feature_vis_checks(p, pictures))
 
 # %% [markdown]
 # ## Beside the authors' published pictures
@@ -67,10 +40,9 @@ sl.book.check_table(sl.book.laws("feature_vis_exact"), found)
 # Another network, another size, and theirs went through JPEG: no target, only for orientation.
 
 # %% tags=["hide-input"]
-laws = sl.book.laws("feature_vis")
-sl.book.law_table(
-    laws,
-    {kind: sl.book.measure(laws[kind], x) for kind, x in pictures.items()},
+laws.law_table(
+    "feature_vis",
+    laws.feature_vis_laws(pictures),
     "authors' published pictures",
     target=False,
 )

@@ -7,7 +7,7 @@ from html import escape
 from ..core import stats
 from ..core.errors import DataError
 from ..data import datasets
-from ..study import Profile, Row, Run, Runs, claims, get_row, units
+from ..study import Profile, Record, Row, Runs, claims, get_row, units
 from ..study.provenance import commit
 from .html import Html
 
@@ -124,33 +124,33 @@ def accuracies_in_words(records: Records) -> str:
     )
 
 
-def provenance(profile: Profile, records: Records) -> Html:
+def provenance(profile: Profile, records: Mapping[str, Sequence[Record]]) -> Html:
     """One line: profile and commit of the page; of its records, where it shows any, code, device,
     versions, wall time and seeds."""
     parts = {
         "profile": profile.name,
         "data": profile.data,
         "page made at commit": commit("notebooks", "book", "workflow"),
-        **_origins([run for runs in records.values() for run in runs]),
+        **_origins([record for every in records.values() for record in every]),
         "this page": f"{time.perf_counter() - _start:.0f} s",
     }
     line = " · ".join(f"{name} {value}" for name, value in parts.items())
     return Html(f'<p class="provenance">{escape(line)}</p>', line)
 
 
-def _origins(runs: Sequence[Run]) -> dict[str, str]:
-    if not runs:
+def _origins(records: Sequence[Record]) -> dict[str, str]:
+    if not records:
         return {}
 
     def every(field: str) -> list[str]:
-        return sorted({str(getattr(run.provenance, field)) for run in runs})
+        return sorted({str(getattr(record.provenance, field)) for record in records})
 
-    minutes = sum(run.cost.wall_seconds for run in runs) / 60
+    minutes = sum(record.cost.wall_seconds for record in records) / 60
     return {
         "records by code": ", ".join(code[:10] for code in every("code")),
         "device": ", ".join(every("device")),
         "Python": ", ".join(every("python")),
         "torch": ", ".join(every("torch")),
-        "runs": f"{len(runs)} in {minutes:.1f} min",
-        "seeds": ", ".join(str(seed) for seed in sorted({run.seed for run in runs})),
+        "runs": f"{len(records)} in {minutes:.1f} min",
+        "seeds": ", ".join(str(seed) for seed in sorted({record.seed for record in records})),
     }

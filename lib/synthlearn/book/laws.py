@@ -6,7 +6,7 @@ Each generator has functions here that make its pictures and measure what its pa
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from html import escape
 from typing import Any, TypedDict
 
@@ -16,7 +16,6 @@ from torch.nn.functional import max_pool2d
 
 from ..core import files, rng
 from ..generators import (
-    Generator,
     dead_leaves,
     feature_vis,
     fractaldb,
@@ -217,10 +216,9 @@ def stylegan_laws(profile: Profile) -> Measured:
     measured = {}
     for kind in ("random", "highfreq", "sparse", "oriented"):
         row = get_row(f"stylegan-{kind}")
-        source = Experiment(row, profile, 0).source()
-        assert isinstance(source, Generator)
-        options = {**asdict(source.options), "images_per_network": each}
-        pictures = generator(row.name, **options).sample(range(n), size=256, seed=SEED)
+        options = row.source_options(row.settings(profile))
+        source = generator(row.name, **options, images_per_network=each)
+        pictures = source.sample(range(n), size=256, seed=SEED)
         measured[kind] = measure("stylegan", kind, pictures)
     return measured
 
