@@ -8,8 +8,11 @@ import pytest
 from synthlearn.core import stats
 from synthlearn.study import comparison
 from synthlearn.study.comparison import Comparison
+from synthlearn.study.records import SourceSpec
 
-POOL = {"generator": "noise-white", "options": {}}
+WHITE = {"generator": "noise-white", "options": {}}
+LOOKS = {"generator": "feature_vis-dead_leaves", "options": {"encoder": "0ab"}}
+POOL = SourceSpec(WHITE)
 STEPS = (2, 4, 6)
 
 
@@ -30,7 +33,7 @@ def test_a_run_of_another_machine_may_lie_as_far_off_as_two_runs_of_a_row_do_and
     assert inside.agrees and not outside.agrees and outside.p < 0.05 < inside.p
     assert (
         not inside.strict
-        and f"(± {100 * half:.1f})" in inside.said
+        and f"(± {100 * half:.1f})" in inside.numbers
         and inside.asked == "within what two runs of a row differ by"
     )
 
@@ -91,7 +94,7 @@ def test_a_value_is_compared_in_its_own_unit():
         comparison.value("frechet", 105.0, 100.0, spread),
         comparison.value("frechet", 108.0, 100.0, spread),
     )
-    assert inside.agrees and not outside.agrees and outside.said == "frechet 108 for 100 (± 6.3)"
+    assert inside.agrees and not outside.agrees and outside.numbers == "frechet 108 for 100 (± 6.3)"
 
 
 def test_a_start_must_meet_the_first_point_and_may_part_later_but_not_beyond_the_bound():
@@ -108,17 +111,22 @@ def test_a_start_must_meet_the_first_point_and_may_part_later_but_not_beyond_the
         assert comparison.start(beyond, recorded, STEPS, POOL).word == "DIFFERS"
 
 
-@pytest.mark.parametrize("source", [
-    {"generator": "feature_vis-random", "options": {"encoder": "small"}},
-    {"text2image": "learned", "options": {}},
-    {"generator": "mixture", "options": {}, "parts": [POOL, {"generator": "feature_vis-dead_leaves", "options": {"encoder": "0ab"}}]},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"generator": "feature_vis-random", "options": {"encoder": "small"}},
+        {"text2image": "learned", "options": {}},
+        {"generator": "mixture", "options": {}, "parts": [WHITE, LOOKS]},
+    ],
+)
 def test_a_start_on_images_that_are_others_elsewhere_decides_nothing(source):
-    assert comparison.follows({**POOL, "parts": [POOL]}) and not comparison.follows(source)
-    found = comparison.start((-1.24, -1.46, -1.89), (-1.25, -1.46, -1.89), STEPS, source)
+    assert comparison.follows(SourceSpec({**WHITE, "parts": [WHITE]}))
+    source = SourceSpec(source)
+    assert not comparison.follows(source)
+    later = comparison.start((-1.24, -1.46, -1.89), (-1.25, -1.46, -1.89), STEPS, source)
     assert (
-        found.agrees
-        and not found.strict
+        later.agrees
+        and not later.strict
         and not comparison.failed([comparison.start((9.0,), (0.0,), (2,), source)])
     )
 
@@ -129,27 +137,30 @@ def test_a_first_point_over_many_steps_decides_nothing():
 
 def test_to_the_bit_is_to_the_last_digit():
     assert comparison.to_the_bit({"loss": [1.0]}, {"loss": [1.0]}).agrees
-    found = comparison.to_the_bit({"loss": [1.0]}, {"loss": [1.000001]})
-    assert found.word == "DIFFERS" and found.asked == "to the bit" and "for" in found.said
+    other = comparison.to_the_bit({"loss": [1.0]}, {"loss": [1.000001]})
+    assert other.word == "DIFFERS" and other.asked == "to the bit" and "for" in other.numbers
 
 
 def chance(*p):
     return [Comparison(each > stats.LEVEL, "", "", p=each) for each in p]
 
 
-@pytest.mark.parametrize(("found", "fails"), [
-    ([], False),
-    ([Comparison(True, "", "", strict=True)], False),
-    ([Comparison(True, "", "", strict=True), Comparison(False, "", "", strict=True)], True),
-    ([Comparison(False, "", "")], False),  # nothing is known of it
-    (chance(0.04), False),  # one in twenty
-    (chance(0.004), True),  # one, but too far
-    (chance(*[0.5] * 18, 0.04, 0.03), False),
-    (chance(*[0.5] * 5, *[0.04] * 4), True),  # none too far, but too many
-    (chance(*[0.5] * 99, 0.004), False),  # of a hundred one will be so far
-])  # fmt: skip
-def test_many_comparisons_fail_when_more_differ_than_chance_explains(found, fails):
-    assert comparison.failed(found) is fails
+@pytest.mark.parametrize(
+    ("comparisons", "fails"),
+    [
+        ([], False),
+        ([Comparison(True, "", "", strict=True)], False),
+        ([Comparison(True, "", "", strict=True), Comparison(False, "", "", strict=True)], True),
+        ([Comparison(False, "", "")], False),  # nothing is known of it
+        (chance(0.04), False),  # one in twenty
+        (chance(0.004), True),  # one, but too far
+        (chance(*[0.5] * 18, 0.04, 0.03), False),
+        (chance(*[0.5] * 5, *[0.04] * 4), True),  # none too far, but too many
+        (chance(*[0.5] * 99, 0.004), False),  # of a hundred one will be so far
+    ],
+)
+def test_many_comparisons_fail_when_more_differ_than_chance_explains(comparisons, fails):
+    assert comparison.failed(comparisons) is fails
 
 
 def test_false_alarms_alone_seldom_make_many_comparisons_fail():
@@ -160,20 +171,20 @@ def test_false_alarms_alone_seldom_make_many_comparisons_fail():
 
 
 def test_the_summary_counts_what_was_asked_and_the_false_alarms_to_expect():
-    found = [
+    comparisons = [
         Comparison(True, "", "", strict=True),
         *chance(*[0.5] * 19, 0.04),
         Comparison(False, "", ""),
     ]
-    told = comparison.summary(found)
-    assert told.startswith(
+    summary = comparison.summary(comparisons)
+    assert summary.startswith(
         "22 comparisons: 20 agree, 2 do not.\nTo the bit or up to rounding: 1 of 1 agree."
     )
     assert (
-        "19 of 20 agree; 1 or fewer false alarms are to be expected (5 %)" in told
-        and "in 64 % of cases" in told
+        "19 of 20 agree; 1 or fewer false alarms are to be expected (5 %)" in summary
+        and "in 64 % of cases" in summary
     )
-    assert told.endswith(
+    assert summary.endswith(
         "No more differs than rounding and chance explain."
     ) and "Nothing to compare" in comparison.summary([])
     assert comparison.summary(chance(0.001)).endswith(
