@@ -28,9 +28,10 @@ FACE = (
     "measure/probe",
 )
 HOMEMADE = {"found", "said", "told", "mine"}  # names that do not say what a thing is
+RECORDED = {"text2image/captions.py told"}  # an option that stands in records
 # Wings that do not keep these laws yet. One that does must leave the list.
-LONG = {"__main__", "text2image"}
-IDIOLECT = {"__main__", "book", "commands", "core", "generators", "site", "text2image"}
+LONG = {"core", "text2image"}
+IDIOLECT = {"book"}
 WITHOUT_EXAMPLE = {"core", "data", "generators", "learn"}
 
 
@@ -252,7 +253,9 @@ def too_long(texts):
 def homemade(texts):
     """Names that do not say what a thing is."""
     for path, text in texts.items():
-        yield from (f"{path}:{line} {name}" for name, line in bound(text) if name in HOMEMADE)
+        for name, line in bound(text):
+            if name in HOMEMADE and f"{path} {name}" not in RECORDED:
+                yield f"{path}:{line} {name}"
 
 
 def of_wings_that_are_done(offences, unfinished):

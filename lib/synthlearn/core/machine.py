@@ -1,7 +1,8 @@
-"""What decides rounding: the processor, the numeric libraries, and the bits that their arithmetic gives.
+"""What decides rounding: the processor, the numeric libraries and the bits of their arithmetic.
 
-The same code gives the same bits only where sums are taken in the same order, and that depends on the instructions that a processor has and on what the
-libraries make of them. A name says little of it: cloud machines of one name hold different processors. So a record keeps a fingerprint.
+The same code gives the same bits only where sums are taken in the same order. That depends on the
+instructions that a processor has and on what the libraries make of them. A name says little of it:
+cloud machines of one name hold different processors. So a record keeps a fingerprint.
 """
 
 import hashlib
@@ -29,24 +30,17 @@ KIND = (
     "CPU variant",
     "CPU part",
 )
-BFLOAT16 = (
-    "avx512_bf16",
-    "amx_bf16",
-    "bf16",
-)  # flags of processors that multiply it; others do it by detours
-PAYS = 1.2  # times as fast as float32
-INSTRUCTIONS = (
-    "avx",
-    "fma",
-    "amx",
-    "asimd",
-    "sve",
-)  # first letters of the flags that change how float32 is computed
+# Flags of processors that multiply bfloat16; others do it by detours.
+BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
+PAYS = 1.2  # times as fast as float32 (chosen here)
+# First letters of the flags that change how float32 is computed.
+INSTRUCTIONS = ("avx", "fma", "amx", "asimd", "sve")
+# Versions in what torch says of its build.
 BUILD = {
     "mkl": r"Math Kernel Library Version (\S+)",
     "onednn": r"MKL-DNN v(\S+)",
-}  # in what torch says of its build
-PACKAGES = ("torch", "numpy", "scipy", "scikit-learn")
+}
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn")  # whose numbers reach a record
 
 
 def device_name(device: str) -> str:
@@ -57,9 +51,11 @@ def device_name(device: str) -> str:
 
 
 def fingerprint(device: str) -> dict[str, Any]:
-    """What decides rounding on ``device`` with the number of threads as it is now, JSON-able; two equal ones give the same bits from the same code.
+    """What decides rounding on ``device`` with the threads as they are now, JSON-able: two equal
+    ones give the same bits from the same code.
 
-    processor: kind and instructions, on a GPU its own beside them. libraries: versions. arithmetic: hash of a few small computations.
+    processor: kind and instructions, on a GPU its own beside them. libraries: versions.
+    arithmetic: hash of a few small computations.
     """
     return _fingerprint(device, torch.get_num_threads())
 
@@ -67,8 +63,8 @@ def fingerprint(device: str) -> dict[str, Any]:
 def same(provenance: Mapping[str, Any], device: str) -> bool:
     """Whether what has this provenance was made on a machine whose bits must be this one's.
 
-    A record without a fingerprint is of another machine, for nobody can be sure. So is any record on a GPU: many of its sums are taken in an order
-    that changes from run to run.
+    A record without a fingerprint is of another machine, for nobody can be sure. So is any record
+    on a GPU: many of its sums are taken in an order that changes from run to run.
     """
     return not device.startswith("cuda") and provenance.get("machine") == fingerprint(device)
 
@@ -83,39 +79,40 @@ def _fingerprint(device: str, threads: int) -> dict[str, Any]:
 
 
 def processor(device: str) -> dict[str, str]:
-    """Kind and instructions of the processor, which probes and options use on any device; of a GPU its name and compute capability too."""
+    """Kind and instructions of the processor, which probes and options use on any device; of a GPU
+    its name and compute capability too."""
     lines = _cpuinfo()
-    found = {name: lines[name] for name in KIND if name in lines} or {
+    kind = {name: lines[name] for name in KIND if name in lines} or {
         "machine": platform.processor() or platform.machine()
     }
     flags = lines.get("flags", lines.get("Features", "")).split()
-    found["instructions"] = " ".join(
-        sorted(flag for flag in flags if flag.startswith(INSTRUCTIONS))
-    )
-    found["capability"] = torch.backends.cpu.get_cpu_capability()  # which of them torch uses
+    kind["instructions"] = " ".join(sorted(flag for flag in flags if flag.startswith(INSTRUCTIONS)))
+    kind["capability"] = torch.backends.cpu.get_cpu_capability()  # which of them torch uses
     if device.startswith("cuda"):
-        found |= {
+        kind |= {
             "gpu": device_name(device),
             "gpu_capability": ".".join(map(str, torch.cuda.get_device_capability(device))),
         }
-    return found
+    return kind
 
 
 def libraries(device: str) -> dict[str, str]:
-    """Versions of the libraries whose numbers reach a record, and of those that torch was built with."""
-    found = {name: metadata.version(name) for name in PACKAGES}
-    found["torch"] = torch.__version__  # says for which device it was built
+    """Versions of the libraries whose numbers reach a record, and of those that torch was built
+    with."""
+    versions = {name: metadata.version(name) for name in PACKAGES}
+    versions["torch"] = torch.__version__  # says for which device it was built
     build = torch.__config__.show()
-    found |= {
+    versions |= {
         name: match[1] for name, pattern in BUILD.items() if (match := re.search(pattern, build))
     }
     if device.startswith("cuda"):
-        found |= {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
-    return found
+        versions |= {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
+    return versions
 
 
 def arithmetic(device: str) -> str:
-    """SHA-256 of the bits of a convolution with its gradients, a matrix product and an exponential in float32, on fixed numbers, as a run does them."""
+    """SHA-256 of the bits of a convolution with its gradients, a matrix product and an exponential
+    in float32, on fixed numbers, as a run does them."""
     keys = rng.key("arithmetic", torch.arange(4))
 
     def numbers(number: int, *shape: int) -> torch.Tensor:
@@ -133,15 +130,16 @@ def arithmetic(device: str) -> str:
     features.square().mean().backward()
     product = numbers(2, 96, 200) @ numbers(3, 200, 96)
     assert images.grad is not None and kernel.grad is not None
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for tensor in (features, images.grad, kernel.grad, product, product.exp(), product.exp().sum()):
-        found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 @cache
 def half_precision_pays(device: str) -> bool:
-    """Whether a convolution with its gradients is clearly faster in bfloat16 than in float32: measured on processors that have the instructions.
+    """Whether a convolution with its gradients is clearly faster in bfloat16 than in float32:
+    measured on processors that have the instructions.
 
     GPUs have them from compute capability 8.
     """

@@ -167,68 +167,68 @@ class TextToImage(Generator):
         parts = (
             self.captions[start : start + 4096] for start in range(0, len(self.captions), 4096)
         )
-        found = (tokens for part in parts for tokens in tokenizer(part, verbose=False).input_ids)
-        for line, tokens in zip(self.lines, found, strict=True):
+        encoded = (tokens for part in parts for tokens in tokenizer(part, verbose=False).input_ids)
+        for line, tokens in zip(self.lines, encoded, strict=True):
             if len(tokens) > most:
                 cut.append(line)
             content = array.array("q", tokens[: most - 1]).tobytes()  # the last is the end's
             if seen.setdefault(content, line) != line:
                 what = f"lines {seen[content]} and {line} are the same to the model"
                 why = f"which reads {most} tokens and not the case of letters"
-                said = f"option captions = {self.options.captions!r}"
-                raise DataError(f"{said}: {what}, {why}; remove one")
+                option = f"option captions = {self.options.captions!r}"
+                raise DataError(f"{option}: {what}, {why}; remove one")
         if cut:
             what = f"{len(cut)} of {len(self.captions)} captions, the first in line {cut[0]}"
-            told = f"{self.options.captions}: {what}, are cut off after {most} tokens"
-            tqdm.write(f"synthlearn: {told}, as the model reads no more", file=sys.stderr)
+            warning = f"{self.options.captions}: {what}, are cut off after {most} tokens"
+            tqdm.write(f"synthlearn: {warning}, as the model reads no more", file=sys.stderr)
         self.told_apart = True
 
 
 def _read_captions(name: str) -> tuple[list[str], list[int]]:
     """Captions of a text file, one a line, and the numbers of their lines. Raises DataError."""
-    path, said = Path(name), f"option captions = {name!r}"
+    path, option = Path(name), f"option captions = {name!r}"
     try:
         if not path.is_file():
-            raise DataError(f"{said}: no such file; give a text file with one caption a line")
+            raise DataError(f"{option}: no such file; give a text file with one caption a line")
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise DataError(f"{said}: {error.strerror}; give a text file that can be read") from error
+        raise DataError(f"{option}: {error.strerror}; give a text file that can be read") from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{said}: line {line} is not UTF-8; save the file as UTF-8") from error
+        raise DataError(f"{option}: line {line} is not UTF-8; save the file as UTF-8") from error
     seen: dict[str, int] = {}
     for line, caption in enumerate(map(str.strip, text.split("\n")), 1):
         if caption and seen.setdefault(caption, line) != line:
             what = f"lines {seen[caption]} and {line} are both {caption!r}"
-            raise DataError(f"{said}: {what}, and would be two classes; remove one")
+            raise DataError(f"{option}: {what}, and would be two classes; remove one")
     if not seen:
-        raise DataError(f"{said}: holds no caption; write one a line")
+        raise DataError(f"{option}: holds no caption; write one a line")
     return list(seen), list(seen.values())
 
 
 def _digest(folder: Path) -> str:
     """SHA-256 over the names and contents of a pipeline's configuration and weights. Raises
     CheckpointError for a file that cannot be read."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     try:
         for path in sorted(
             p for p in folder.rglob("*") if p.suffix in (".json", ".safetensors", ".txt")
         ):
-            found.update(f"{path.relative_to(folder)}\0{files.sha256(path)}\0".encode())
+            digest.update(f"{path.relative_to(folder)}\0{files.sha256(path)}\0".encode())
     except OSError as error:
         raise CheckpointError(f"option model = {str(folder)!r}: {error}; fetch it again") from error
-    return found.hexdigest()
+    return digest.hexdigest()
 
 
 def _refuse_code(folder: Path) -> None:
     """Raise CheckpointError unless a pipeline is of diffusers' and transformers' own classes."""
-    said, remedy = f"option model = {str(folder)!r}", "give a pipeline of diffusers' own classes"
+    option, remedy = f"option model = {str(folder)!r}", "give a pipeline of diffusers' own classes"
     if code := sorted(folder.rglob("*.py")):
-        raise CheckpointError(f"{said}: holds code, {code[0].name}, which is never run; {remedy}")
+        raise CheckpointError(f"{option}: holds code, {code[0].name}, which is never run; {remedy}")
     index = files.read_json(folder / "model_index.json", CheckpointError, remedy)
     for part, value in index.items():
         if isinstance(value, list) and value and value[0] not in LIBRARIES:
-            raise CheckpointError(f"{said}: its {part} is of {value[0]!r}; {remedy}")
+            raise CheckpointError(f"{option}: its {part} is of {value[0]!r}; {remedy}")
 
 
 @cache
@@ -263,9 +263,9 @@ def _pipeline(model: str, device: str, revision: str = "") -> Any:
     except CheckpointError:
         raise
     except Exception as error:  # diffusers passes on whatever its hub client or file reader raises
-        said = " ".join(str(error).split())[:300] or type(error).__name__
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise CheckpointError(
-            f"option model = {model!r}: not readable ({said}); give {PRICE}"
+            f"option model = {model!r}: not readable ({reason}); give {PRICE}"
         ) from error
     pipeline.set_progress_bar_config(disable=True)
     # We say once which captions are cut off.
