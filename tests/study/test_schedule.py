@@ -1,4 +1,5 @@
-"""Rows by priority in a given time: order, estimates, what is cut off, what a killed process leaves."""
+"""Rows by priority in a given time: order, estimates, what is cut off, what a killed process
+leaves."""
 
 import json
 import os
@@ -12,7 +13,8 @@ import pytest
 from synthlearn import study
 from synthlearn.core import deadline, files
 from synthlearn.core.errors import OutOfTime
-from synthlearn.study import run, schedule
+from synthlearn.study import schedule, store
+from synthlearn.study.experiment import Experiment
 
 TINY = {
     "device": "cpu",
@@ -35,15 +37,33 @@ def profile(runs):
 
 
 def jobs(profile, names=NAMES, seeds=(0, 1)):
-    return [(study.row(name), profile, seed) for name in names for seed in seeds]
+    return [Experiment(study.get_row(name), profile, seed) for name in names for seed in seeds]
 
 
-def told(found):
-    return [(row.name, seed) for row, _, seed in found]
+def named(experiments):
+    return [(experiment.row.name, experiment.seed) for experiment in experiments]
+
+
+def clock(monkeypatch, seconds, takes=None):
+    """A clock by hand: what a record takes, what each is said to take."""
+    now = [0.0]
+
+    def get(experiment):
+        now[0] += seconds(experiment)
+        if deadline.passed():
+            raise OutOfTime("cut")
+
+    def states(job):
+        return "fresh" if job.row.name == "raw_pixels" else "missing"
+
+    monkeypatch.setattr(deadline.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(store, "state", states)
+    monkeypatch.setattr(Experiment, "seconds", lambda self: takes)
+    monkeypatch.setattr(store, "get", get)
 
 
 def test_the_papers_table_comes_first_then_sources_then_variants(profile):
-    order = told(schedule.by_priority(jobs(profile)))
+    order = named(schedule.by_priority(jobs(profile)))
     table = [
         ("real", 0),
         ("random", 0),
@@ -60,69 +80,53 @@ def test_the_papers_table_comes_first_then_sources_then_variants(profile):
         ("dead_leaves-mixed.simclr", 1),
     ]
     assert (
-        schedule.rank(study.row("learned.stablerep")) == 1
+        schedule.rank(study.get_row("learned.stablerep")) == 1
     )  # StableRep's own rows are none of variants
 
 
 def test_what_fits_is_made_in_order_and_the_rest_is_left(profile, monkeypatch):
-    """A clock by hand: each record takes ten seconds, of which all are known beforehand."""
-    now, made = [0.0], []
-    monkeypatch.setattr(deadline.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(
-        run, "state", lambda row, profile, seed: "fresh" if row.name == "raw_pixels" else "missing"
-    )
-    monkeypatch.setattr(run, "estimate", lambda row, profile, unknown: 10.0)
-
-    def record(row, profile, seed):
-        now[0] += 10
-        if deadline.passed():
-            raise OutOfTime("cut")
-        return {}
-
-    monkeypatch.setattr(run, "record", record)
+    """Each record takes ten seconds, which are known beforehand."""
+    made = []
+    clock(monkeypatch, lambda experiment: 10, takes=10.0)
     every = schedule.by_priority(jobs(profile))
-    found = schedule.stretch(every, 35 / 0.9, lambda job, record: made.append(job))
-    assert made == found.made and told(found.made) == [("real", 0), ("random", 0), ("real", 1)]
-    assert told(found.cut) == [("random", 1)]  # five seconds are left: begun, and cut off
-    assert told(found.left) == [
+    outcome = schedule.stretch(every, 35 / 0.9, lambda job, record: made.append(job))
+    assert made == outcome.made
+    assert named(made) == [("real", 0), ("random", 0), ("real", 1)]
+    assert named(outcome.cut) == [("random", 1)]  # five seconds are left: begun, and cut off
+    assert named(outcome.left) == [
         ("noise-white", 0),
         ("noise-white", 1),
         ("dead_leaves-mixed.simclr", 0),
         ("dead_leaves-mixed.simclr", 1),
     ]
-    assert str(found) == ("3 made (real s0, random s0, real s1); 1 cut off, to go on (random s1); "
-                          "4 left (noise-white s0, noise-white s1, dead_leaves-mixed.simclr s0, dead_leaves-mixed.simclr s1)")  # fmt: skip
+    left = "dead_leaves-mixed.simclr s0, dead_leaves-mixed.simclr s1"
+    assert str(outcome) == (
+        "3 made (real s0, random s0, real s1); 1 cut off, to go on (random s1); "
+        f"4 left (noise-white s0, noise-white s1, {left})"
+    )
 
 
 def test_rows_that_took_longer_than_they_should_are_known_by_it(profile, monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(deadline.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(run, "state", lambda *job: "missing")
-    monkeypatch.setattr(
-        run, "estimate", lambda row, profile, unknown: unknown
-    )  # nobody has made one
-    monkeypatch.setattr(
-        run,
-        "record",
-        lambda *job: now.__setitem__(0, now[0] + (30 if job[0].kind == "real" else 1)) or {},
-    )
-    found = schedule.stretch(
-        jobs(profile, ("real", "noise-white"), range(3)), 95.0, lambda job, record: None
-    )  # less than a tenth
-    assert told(found.made) == [
+    """Nobody has made one before."""
+    clock(monkeypatch, lambda experiment: 30 if experiment.row.kind == "real" else 1)
+    # less than a tenth is kept in reserve
+    every = jobs(profile, ("real", "noise-white"), range(3))
+    outcome = schedule.stretch(every, 95.0, lambda job, record: None)
+    assert named(outcome.made) == [
         ("real", 0),
         ("real", 1),
         ("noise-white", 0),
         ("noise-white", 1),
         ("noise-white", 2),
-        ("real", 2),
     ]
+    assert named(outcome.cut) == [("real", 2)]
 
 
 def test_a_row_that_is_cut_off_anywhere_goes_on_to_the_same_record(profile, monkeypatch):
-    """The time is over at every look at the clock in turn: in its pictures, at each point of the curve, before its measurement."""
-    row, cut = study.row("noise-white"), 0
-    whole = run.record(row, profile, 1)
+    """The time is over at every look at the clock in turn: in its pictures, at each point of the
+    curve, before its measurement."""
+    experiment, cut = Experiment(study.get_row("noise-white"), profile, 1), 0
+    whole = store.get(experiment).to_json()
     for folder in ("pools", "encoders", "records"):
         for path in (files.runs() / folder).rglob("*.*"):
             path.unlink()
@@ -130,20 +134,16 @@ def test_a_row_that_is_cut_off_anywhere_goes_on_to_the_same_record(profile, monk
         looks = iter(range(look))
         monkeypatch.setattr(deadline, "passed", lambda looks=looks: next(looks, None) is None)
         try:
-            again = run.record(row, profile, 1)
+            again = store.get(experiment)
             break
         except OutOfTime as error:
             cut += 1
-            assert "the time is over" in str(error) and not run.path(row, profile, 1).exists()
-    assert (
-        cut >= 4 and again["cost"]["resumed"] == cut - 1
-    )  # the first time there was no picture yet
-    assert (again["results"], again["curves"], again["filters"]) == (
-        whole["results"],
-        whole["curves"],
-        whole["filters"],
-    )
-    assert not run.checkpoint(again["id"]).exists()
+            assert "the time is over" in str(error) and not experiment.path.exists()
+    assert cut >= 4
+    assert again.cost.resumed == cut - 1  # the first time there was no picture yet
+    for name in ("results", "curves", "filters"):
+        assert again.to_json()[name] == whole[name]
+    assert not experiment.checkpoint.exists()
 
 
 def command(*more):
@@ -161,7 +161,7 @@ def command(*more):
     ]
 
 
-def records(where):
+def kept_in(where):
     return {path.stem: path.read_bytes() for path in (where / "records").rglob("*.json")}
 
 
@@ -183,7 +183,7 @@ def test_the_command_stops_in_time_goes_on_and_loses_nothing_when_killed(tmp_pat
     time.sleep(0.5)  # into the next row
     os.kill(started.pid, signal.SIGKILL)
     started.wait()
-    kept = records(tmp_path)
+    kept = kept_in(tmp_path)
     assert kept and all(json.loads(text)["row"] in ("raw_pixels", "real") for text in kept.values())
     began = time.monotonic()
     done = subprocess.run(
@@ -206,7 +206,7 @@ def test_the_command_stops_in_time_goes_on_and_loses_nothing_when_killed(tmp_pat
         and "raw_pixels seed" not in done.stdout
     )  # it was there
     assert "device: cpu (" in done.stderr and time.monotonic() - began < 300
-    assert kept.items() <= records(tmp_path).items() and set(records(tmp_path)) == {
+    assert kept.items() <= kept_in(tmp_path).items() and set(kept_in(tmp_path)) == {
         "raw_pixels-s0",
         "real-s0",
         "noise-white-s0",

@@ -12,8 +12,13 @@ import pytest
 
 from synthlearn import study
 from synthlearn.core.errors import DataError
-from synthlearn.study import start, versions
+from synthlearn.study import jobs, start, versions
 
+MAKE = """
+from synthlearn import study
+from synthlearn.study import store
+store.get(study.Experiment(study.get_row("noise-white"), study.resolve("smoke"), 0))
+"""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -31,7 +36,7 @@ def checkout(tmp_path_factory):
     run(
         root,
         "-c",
-        "from synthlearn import study; study.record(study.row('noise-white'), study.resolve('smoke'), 0)",
+        MAKE,
     )
     (root / "results" / "records").mkdir(parents=True)
     shutil.copytree(root / "runs" / "records" / "smoke", root / "results" / "records" / "smoke")
@@ -122,11 +127,12 @@ def test_what_is_no_commit_never_reaches_git_archive(against, tmp_path, monkeypa
         ["git", *identify, "commit", "-q", "--allow-empty", "-m", "x"], cwd=tmp_path, check=True
     )
     monkeypatch.setattr(
-        "synthlearn.study.records.read_all",
+        "synthlearn.study.records.read",
         lambda *_: pytest.fail("records are read for no commit"),
     )
+    profile = study.resolve("smoke")
     with pytest.raises(DataError, match="git has no commit"):
-        next(versions.confirm(study.resolve("smoke"), against, [], [], None))
+        next(versions.confirm(profile, against, jobs.experiments(profile)))
     assert [path.name for path in tmp_path.iterdir()] == [".git"]
     commit = versions._commit("HEAD")
     assert re.fullmatch("[0-9a-f]{40}", commit)
@@ -138,18 +144,20 @@ def test_a_version_that_cannot_run_says_why_and_one_that_is_left_is_ended(tmp_pa
     monkeypatch.setattr("synthlearn.study.versions.start.__file__", str(tmp_path / "start.py"))
     (tmp_path / "start.py").write_text("raise SystemExit('no such row')")
     with pytest.raises(DataError, match="cannot run the starts: no such row"):
-        list(versions._starts(tmp_path, study.resolve("smoke"), [("x", [])]))
+        list(versions._starts(tmp_path, study.resolve("smoke"), "", {"x": []}))
     (tmp_path / "start.py").write_text(
-        "import json, os, time\nprint(json.dumps([str(os.getpid()), []]), flush=True)\ntime.sleep(100)"
+        "import json, os, time\n"
+        "print(json.dumps([str(os.getpid()), []]), flush=True)\n"
+        "time.sleep(100)"
     )
-    running = versions._starts(tmp_path, study.resolve("smoke"), [("x", [])])
+    running = versions._starts(tmp_path, study.resolve("smoke"), "", {"x": []})
     process = int(next(running)[0])
     running.close()
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
 
 
-@pytest.mark.parametrize("what", ["layers", "private"])
-def test_a_measurements_start_repeats(what):
-    found = start.of_measurement(what)
-    assert len(found) == 64 and found == start.of_measurement(what)
+@pytest.mark.parametrize("name", ["layers", "private"])
+def test_a_measurements_start_repeats(name):
+    first = start.of_measurement(name)
+    assert len(first) == 64 and first == start.of_measurement(name)

@@ -1,4 +1,5 @@
-"""The workflow plans what the study names: every row and measurement once, on one machine and on a cluster."""
+"""The workflow plans what the study names: every row and measurement once, on one machine and on a
+cluster."""
 
 import os
 import re
@@ -8,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from synthlearn import study
 from synthlearn.core import files
-from synthlearn.study import measurements, profiles
+from synthlearn.study import jobs, profiles
 
 
 @pytest.mark.parametrize(
@@ -18,16 +18,7 @@ from synthlearn.study import measurements, profiles
 )
 def test_a_dry_run_plans_every_row_and_measurement(name, more, tmp_path):
     profile = profiles.defaults(name)
-    rows = [
-        (row.name, seed)
-        for row in study.wanted(profile)
-        for seed in range(row.profile(profile).seeds)
-    ]
-    planned = [
-        (what, row.name, seed)
-        for what in measurements.plans()
-        for row, seed in measurements.planned(what, profile)
-    ]
+    rows, planned = list(jobs.experiments(profile)), list(jobs.measurings(profile))
     cores = () if more else ("--cores", "1")
     command = [
         Path(sys.executable).with_name("snakemake"),
@@ -49,15 +40,13 @@ def test_a_dry_run_plans_every_row_and_measurement(name, more, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    said = done.stdout + done.stderr
-    assert len(set(re.findall(rf"output: (runs/done/{name}/[^/\s]+)$", said, re.MULTILINE))) == len(
-        rows
-    )
-    assert len(
-        set(re.findall(rf"output: (runs/done/{name}/[^/\s]+/[^/\s]+)$", said, re.MULTILINE))
-    ) == len(planned)
+    output = done.stdout + done.stderr
+    marker = rf"output: (runs/done/{name}/[^/\s]+)$"
+    assert len(set(re.findall(marker, output, re.MULTILINE))) == len(rows)
+    marker = rf"output: (runs/done/{name}/[^/\s]+/[^/\s]+)$"
+    assert len(set(re.findall(marker, output, re.MULTILINE))) == len(planned)
     if more:  # a cluster is told what a job needs
-        asked = re.findall(r"rule row:.*?resources: (.*?)$", said, re.MULTILINE | re.DOTALL)
+        asked = re.findall(r"rule row:.*?resources: (.*?)$", output, re.MULTILINE | re.DOTALL)
         assert len(asked) == len(rows)
         for line in asked:
             assert (
