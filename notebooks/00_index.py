@@ -29,13 +29,13 @@ import synthlearn as sl
 
 p = sl.book.parameters(globals())
 study = sl.book.study_profile(p)
-found = sl.book.stored(study)
+runs = sl.book.stored(study)
 
 # %% [markdown]
 # ## The answer
 
 # %% tags=["remove-input"]
-sl.book.answer(found, study)
+sl.book.pages.answer.answer(runs, study)
 
 # %% [markdown]
 # Each source trained the same network by the same settings and for as many updates; then a linear classifier on the frozen network named real images
@@ -48,10 +48,10 @@ sl.book.answer(found, study)
 # best ([their page](41_programs)).
 
 # %% tags=["remove-input"]
-sl.book.thumbnails(found, p)
+sl.book.pages.gallery.thumbnails(runs, p)
 
 # %% tags=["remove-input"]
-sl.book.claim_overview()
+sl.book.pages.claims.overview()
 
 # %% [markdown]
 # [Claims](91_claims) has the evidence, the [leaderboard](90_leaderboard) every number with its interval, beside the paper's, and the
@@ -141,4 +141,4 @@ sl.book.claim_overview()
 # ```
 
 # %% tags=["remove-input"]
-sl.book.provenance(study, found)
+sl.book.provenance(study, runs)

@@ -78,11 +78,10 @@ sl.book.labelled(
 # The exponent is what makes the sizes: move it, and the same scene has a few large leaves or nothing but small ones.
 
 # %% tags=["hide-input"]
-from synthlearn.book import beyond
 
 alt = "One dead-leaves scene under rising exponents of its radii, from few large shapes to dust."
 sl.book.slider(
-    beyond.exponents((1, 1.5, 2, 2.5, 3, 3.5, 4)), alt, "The law of the papers is r⁻³.", scale=2
+    sl.book.pages.frames.exponents((1, 1.5, 2, 2.5, 3, 3.5, 4)), alt, "The law of the papers is r⁻³.", scale=2
 )
 
 # %% [markdown]

@@ -28,7 +28,7 @@ p = sl.book.parameters(globals())
 
 # %% tags=["remove-input"]
 runs = sl.book.stored(sl.book.study_profile(p))
-sl.book.gallery(runs, p)
+sl.book.pages.gallery.tiles(runs, p)
 
 # %% [markdown]
 # Pictures are functions of generator, options, seed and index: `sl.generator("stylegan-oriented").sample([3], size=128)` is the fourth

@@ -25,8 +25,6 @@ per_class: int = None  # real images that the model is made of, of each class; 0
 
 # %% tags=["hide-input"]
 import synthlearn as sl
-from synthlearn.book import guidance
-from synthlearn.book import text2image as show
 
 p = sl.book.parameters(globals())
 
@@ -41,7 +39,7 @@ p = sl.book.parameters(globals())
 # in disguise; so each result will say how many bits its captions tell.
 
 # %% tags=["hide-input"]
-show.captions_table(p)
+sl.book.pages.captions.captions_table(p)
 
 # %% [markdown]
 # ## Patch mosaics
@@ -51,13 +49,13 @@ show.captions_table(p)
 # settled first and parts are chosen later. A sample joins parts of several real images: new in arrangement, not in texture.
 
 # %% tags=["hide-input"]
-show.caption_sheet(p)
+sl.book.pages.captions.caption_sheet(p)
 
 # %% [markdown]
 # ## How one is made
 
 # %% tags=["hide-input"]
-show.steps_sheet(p)
+sl.book.pages.guidance.steps_sheet(p)
 
 # %% [markdown]
 # ## Guidance
@@ -66,7 +64,7 @@ show.steps_sheet(p)
 # captions are ignored, w = 1 is the model as it is, and more is the paper's knob.
 
 # %% tags=["hide-input"]
-show.guidance_sheet(p)
+sl.book.pages.guidance.sheet(p)
 
 # %% [markdown]
 # ## Copies
@@ -75,7 +73,7 @@ show.guidance_sheet(p)
 # seen:
 
 # %% tags=["hide-input"]
-show.copies_table(p)
+sl.book.pages.captions.copies_table(p)
 
 # %% [markdown]
 # ## A model that is trained
@@ -86,10 +84,10 @@ show.copies_table(p)
 # the path. With a GPU the same code trains a larger model for longer (profile *gpu*); a page says which profile's records it shows.
 
 # %% tags=["hide-input"]
-guidance.learned_sheet(p)
+sl.book.pages.learned.sheet(p)
 
 # %% tags=["hide-input"]
-guidance.learned_table(p)
+sl.book.pages.learned.training_table(p)
 
 # %% [markdown]
 # ## Laws of guidance
@@ -99,13 +97,13 @@ guidance.learned_table(p)
 # variances, where the tilted density has the harmonic one. Both agree only where the variances do.
 
 # %% tags=["hide-input"]
-show.guidance_table()
+sl.book.pages.guidance.law_table()
 
 # %% [markdown]
 # As pictures, one Gaussian per caption is a blurred average with texture.
 
 # %% tags=["hide-input"]
-show.gaussian_sheet(p)
+sl.book.pages.guidance.gaussian_sheet(p)
 
 # %% [markdown]
 # ## Try it yourself

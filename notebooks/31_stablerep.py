@@ -29,8 +29,6 @@ device: str = None
 
 # %% tags=["hide-input"]
 import synthlearn as sl
-from synthlearn.book import guidance
-from synthlearn.book import text2image as show
 
 p = sl.book.parameters(globals())
 
@@ -41,7 +39,7 @@ p = sl.book.parameters(globals())
 # others. Below, ten samples of four captions: a row is what the loss draws together.
 
 # %% tags=["hide-input"]
-show.positives_sheet(p)
+sl.book.pages.captions.positives_sheet(p)
 
 # %% [markdown]
 # ## The loss
@@ -58,11 +56,11 @@ show.positives_sheet(p)
 # statistics are over one picture of each caption at a time.
 
 # %% tags=["hide-input"]
-found = sl.study.chapter("31_stablerep", p)
+runs = sl.study.chapter("31_stablerep", p)
 sl.book.training(
     {
-        name: mine
-        for name, mine in found.items()
+        name: each
+        for name, each in runs.items()
         if name in ("mosaic-named.stablerep", "mosaic-colour.stablerep", "mosaic-named.shuffled")
     }
 )
@@ -72,7 +70,7 @@ sl.book.training(
 
 # %% tags=["hide-input"]
 MAIN = ("mosaic-named", "mosaic-named.stablerep", "real.simclr_sharp", "real.captioned")
-main = guidance.chosen(found, p, *MAIN)
+main = sl.book.chosen(runs, p, *MAIN)
 sl.book.ablation_figure(main, p)
 
 # %% tags=["hide-input"]
@@ -86,14 +84,14 @@ sl.book.ablation(main, p, against="mosaic-named")
 # What each caption set tells about the class:
 
 # %% tags=["hide-input"]
-show.captions_table(p)
+sl.book.pages.captions.captions_table(p)
 
 # %% [markdown]
 # The same loss on captions of colours, on captions that an encoder has found without labels, on captions dealt out at random; and what the
 # classes themselves teach when they are told, on mosaics and on photographs.
 
 # %% tags=["hide-input"]
-show.pairs(found, p, "mosaic-colour", "mosaic-learned")
+sl.book.pages.captions.pairs(runs, p, "mosaic-colour", "mosaic-learned")
 
 # %% tags=["hide-input"]
 TOLD = (
@@ -103,7 +101,7 @@ TOLD = (
     "real.supcon",
     "real.supervised",
 )
-sl.book.ablation(guidance.chosen(found, p, *MAIN[:2], *TOLD), p, against="mosaic-named")
+sl.book.ablation(sl.book.chosen(runs, p, *MAIN[:2], *TOLD), p, against="mosaic-named")
 
 # %% [markdown]
 # ## A model that knows more
@@ -115,7 +113,7 @@ sl.book.ablation(guidance.chosen(found, p, *MAIN[:2], *TOLD), p, against="mosaic
 
 # %% tags=["hide-input"]
 WIDE = ("mosaic-wide", "mosaic-wide.stablerep", "real.wide")
-sl.book.ablation(guidance.chosen(found, p, *WIDE), p, against="real.simclr_sharp")
+sl.book.ablation(sl.book.chosen(runs, p, *WIDE), p, against="real.simclr_sharp")
 
 # %% [markdown]
 # How many real images does the model need? StableRep on ten thousand of its pictures, whatever it was made of:
@@ -127,7 +125,7 @@ BEHIND = {
     10_000: "mosaic-named.stablerep",
     50_000: "mosaic-wide.stablerep",
 }
-guidance.along(found, p, "real images behind the model", {"StableRep": BEHIND})
+sl.book.along(runs, p, "real images behind the model", {"StableRep": BEHIND})
 
 # %% [markdown]
 # ## Settings
@@ -137,22 +135,22 @@ guidance.along(found, p, "real images behind the model", {"StableRep": BEHIND})
 # %% tags=["hide-input"]
 SETTINGS = ("long", "stablerep_long", "stablerep_cold", "stablerep_warm", "stablerep_downsample")
 sl.book.ablation(
-    guidance.chosen(
-        found, p, "mosaic-named.stablerep", *(f"mosaic-named.{name}" for name in SETTINGS)
+    sl.book.chosen(
+        runs, p, "mosaic-named.stablerep", *(f"mosaic-named.{name}" for name in SETTINGS)
     ),
     p,
     against="mosaic-named.stablerep",
 )
 
 # %% tags=["hide-input"]
-sl.book.ablation(guidance.chosen(found, p, "gaussian-named", "gaussian-named.stablerep"), p)
+sl.book.ablation(sl.book.chosen(runs, p, "gaussian-named", "gaussian-named.stablerep"), p)
 
 # %% [markdown]
 # A small Vision Transformer with the paper's optimiser and three-layer head; its features are the class token's:
 
 # %% tags=["hide-input"]
 sl.book.ablation(
-    guidance.chosen(found, p, "random.vit", "mosaic-named.vit", "mosaic-named.stablerep_vit"),
+    sl.book.chosen(runs, p, "random.vit", "mosaic-named.vit", "mosaic-named.stablerep_vit"),
     p,
     against="mosaic-named.vit",
 )
@@ -177,4 +175,4 @@ sl.book.verdicts("31_stablerep")
 # ```
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, found)
+sl.book.provenance(p, runs)

@@ -28,11 +28,9 @@ device: str = None
 
 # %% tags=["hide-input"]
 import synthlearn as sl
-from synthlearn.book import guidance as show
-from synthlearn.book import text2image as samples
 
 p = sl.book.parameters(globals())
-found = sl.study.chapter("32_guidance", p)
+runs = sl.study.chapter("32_guidance", p)
 
 # %% [markdown]
 # ## One noise along w
@@ -40,7 +38,7 @@ found = sl.study.chapter("32_guidance", p)
 # The model is the [patch mosaic](30_text_to_image); w = 0 ignores the caption, w = 1 is the model as it is.
 
 # %% tags=["hide-input"]
-samples.guidance_slider(p)
+sl.book.pages.guidance.slider(p)
 
 # %% [markdown]
 # ## Accuracy
@@ -55,13 +53,13 @@ STABLEREP = {
     4: "mosaic-named.stablerep_w4",
     8: "mosaic-named.stablerep_w8",
 }
-show.along(found, p, "w", {"StableRep": STABLEREP, "SimCLR": SIMCLR})
+sl.book.along(runs, p, "w", {"StableRep": STABLEREP, "SimCLR": SIMCLR})
 
 # %% tags=["hide-input"]
-sl.book.ablation(show.chosen(found, p, *SIMCLR.values()), p, against="mosaic-named")
+sl.book.ablation(sl.book.chosen(runs, p, *SIMCLR.values()), p, against="mosaic-named")
 
 # %% tags=["hide-input"]
-sl.book.ablation(show.chosen(found, p, *STABLEREP.values()), p, against="mosaic-named.stablerep")
+sl.book.ablation(sl.book.chosen(runs, p, *STABLEREP.values()), p, against="mosaic-named.stablerep")
 
 # %% [markdown]
 # ## Fidelity and variety
@@ -71,10 +69,12 @@ sl.book.ablation(show.chosen(found, p, *STABLEREP.values()), p, against="mosaic-
 
 # %% tags=["hide-input"]
 measured = sl.study.measured("guidance", p)
-show.fidelity_figure(measured, list(SIMCLR.values()), p)
+sl.book.pages.guidance.fidelity_figure(measured, list(SIMCLR.values()), p)
 
 # %% tags=["hide-input"]
-show.fidelity_table({name: mine for name, mine in measured.items() if name in SIMCLR.values()})
+sl.book.pages.guidance.fidelity_table(
+    {name: records for name, records in measured.items() if name in SIMCLR.values()}
+)
 
 # %% [markdown]
 # ## Verdict
@@ -96,4 +96,4 @@ sl.book.verdicts("32_guidance")
 # ```
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, found)
+sl.book.provenance(p, runs)

@@ -28,11 +28,9 @@ device: str = None
 
 # %% tags=["hide-input"]
 import synthlearn as sl
-from synthlearn.book import guidance as show
-from synthlearn.book import text2image as samples
 
 p = sl.book.parameters(globals())
-found = sl.study.chapter("33_stablerep_plus", p)
+runs = sl.study.chapter("33_stablerep_plus", p)
 
 # %% [markdown]
 # ## Words
@@ -41,7 +39,7 @@ found = sl.study.chapter("33_stablerep_plus", p)
 # do not tell apart. So captions share words, and a loss that reads them can learn that five captions are of one class.
 
 # %% tags=["hide-input"]
-samples.words_table(p)
+sl.book.pages.captions.words_table(p)
 
 # %% [markdown]
 # ## The loss
@@ -52,8 +50,8 @@ samples.words_table(p)
 # all arms; with fifty captions CLIP's usual batch, one picture of each, would be a tenth of the others' views.
 
 # %% tags=["hide-input"]
-arms = show.chosen(
-    found,
+arms = sl.book.chosen(
+    runs,
     p,
     "mosaic-named.stablerep",
     "mosaic-named.clip",
@@ -71,7 +69,7 @@ sl.book.ablation(arms, p, against="mosaic-named.stablerep")
 
 # %% tags=["hide-input"]
 sl.book.ablation(
-    show.chosen(found, p, "mosaic-colour.stablerep", "mosaic-colour.plus"),
+    sl.book.chosen(runs, p, "mosaic-colour.stablerep", "mosaic-colour.plus"),
     p,
     against="mosaic-colour.stablerep",
 )
@@ -100,4 +98,4 @@ sl.book.verdicts("33_stablerep_plus")
 # ```
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, found)
+sl.book.provenance(p, runs)

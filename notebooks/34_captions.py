@@ -28,10 +28,9 @@ device: str = None
 
 # %% tags=["hide-input"]
 import synthlearn as sl
-from synthlearn.book import guidance as show
 
 p = sl.book.parameters(globals())
-found = sl.study.chapter("34_captions", p)
+runs = sl.study.chapter("34_captions", p)
 
 # %% [markdown]
 # ## Few captions or many
@@ -48,11 +47,11 @@ LINES = {
     },
     "SimCLR": {50: "mosaic-named", 500: "mosaic-named.captions500_simclr"},
 }
-show.along(found, p, "captions", LINES)
+sl.book.along(runs, p, "captions", LINES)
 
 # %% tags=["hide-input"]
 rows = [name for line in LINES.values() for name in line.values()]
-sl.book.ablation(show.chosen(found, p, *rows), p, against="mosaic-named.stablerep")
+sl.book.ablation(sl.book.chosen(runs, p, *rows), p, against="mosaic-named.stablerep")
 
 # %% [markdown]
 # With five hundred captions a group has twenty pictures, made of about twenty photographs; what the grouping no longer says, words can still say.
@@ -67,7 +66,7 @@ batch = {
     5: "mosaic-named.captions500_m5",
     10: "mosaic-named.captions500",
 }
-show.along(found, p, "pictures of a caption in a batch, m", {"StableRep": batch})
+sl.book.along(runs, p, "pictures of a caption in a batch, m", {"StableRep": batch})
 
 # %% [markdown]
 # ## A tenth of the pictures
@@ -75,7 +74,7 @@ show.along(found, p, "pictures of a caption in a batch, m", {"StableRep": batch}
 # Twenty pictures of each of the fifty captions in place of two hundred, seen ten times as often:
 
 # %% tags=["hide-input"]
-few = show.chosen(found, p, "mosaic-named.stablerep", "mosaic-named.n1000")
+few = sl.book.chosen(runs, p, "mosaic-named.stablerep", "mosaic-named.n1000")
 sl.book.ablation(few, p, against="mosaic-named.stablerep")
 
 # %% [markdown]
@@ -85,9 +84,9 @@ sl.book.ablation(few, p, against="mosaic-named.stablerep")
 # ([the sum](95_scale)). Here:
 
 # %% tags=["hide-input"]
-show.costs(
-    show.chosen(
-        found,
+sl.book.pages.limits.costs(
+    sl.book.chosen(
+        runs,
         p,
         "mosaic-named",
         "mosaic-named.w2",
@@ -105,12 +104,16 @@ show.costs(
 
 # %% tags=["hide-input"]
 measured = sl.study.measured("guidance", p)
-show.fidelity_table(
-    {name: mine for name, mine in measured.items() if name in ("mosaic-named", "gaussian-named")}
+sl.book.pages.guidance.fidelity_table(
+    {
+        name: records
+        for name, records in measured.items()
+        if name in ("mosaic-named", "gaussian-named")
+    }
 )
 
 # %% tags=["hide-input"]
-show.classes_figure(found, p, "mosaic-named", "real.simclr_sharp")
+sl.book.pages.limits.classes_figure(runs, p, "mosaic-named", "real.simclr_sharp")
 
 # %% [markdown]
 # ## Rare classes
@@ -122,7 +125,7 @@ show.classes_figure(found, p, "mosaic-named", "real.simclr_sharp")
 
 # %% tags=["hide-input"]
 rare = sl.study.measured("long_tail", p)["dead_leaves-mixed"]
-show.rare_table(rare)
+sl.book.pages.limits.rare_table(rare)
 
 # %% [markdown]
 # ## Verdict
@@ -144,4 +147,4 @@ sl.book.verdicts("34_captions")
 # ```
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, found)
+sl.book.provenance(p, runs)

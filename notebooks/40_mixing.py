@@ -30,7 +30,6 @@ device: str = None
 
 # %% tags=["hide-input"]
 import synthlearn as sl
-from synthlearn.book import beyond
 
 p = sl.book.parameters(globals())
 
@@ -43,26 +42,26 @@ p = sl.book.parameters(globals())
 # loses contrast: of independent pictures 2/(k + 1) of the variance is left.
 
 # %% tags=["hide-input"]
-beyond.mixing_sheet("mixed-convex", p)
+sl.book.pages.mixing.sheet("mixed-convex", p)
 
 # %% [markdown]
 # **Boxes** (*cutmix*): a box of each further picture is pasted into the first, with a share of the area that is uniform.
 
 # %% tags=["hide-input"]
-beyond.mixing_sheet("mixed-cutmix", p)
+sl.book.pages.mixing.sheet("mixed-cutmix", p)
 
 # %% [markdown]
 # **K-means leaves**: the colours of the first picture fall into two clusters; one is filled from the second picture, the other from the third.
 # The contours are a picture's, without being drawn by hand.
 
 # %% tags=["hide-input"]
-beyond.mixing_sheet("mixed-kml", p)
+sl.book.pages.mixing.sheet("mixed-kml", p)
 
 # %% [markdown]
 # **Both**: the mean of two pictures of k-means leaves.
 
 # %% tags=["hide-input"]
-beyond.mixing_sheet("mixed-kml_convex", p)
+sl.book.pages.mixing.sheet("mixed-kml_convex", p)
 
 # %% [markdown]
 # ## Training
@@ -72,16 +71,16 @@ beyond.mixing_sheet("mixed-kml_convex", p)
 # mean of two k-means leaves takes six.
 
 # %% tags=["hide-input"]
-found = sl.study.chapter("40_mixing", p)
-sl.book.training(found)
+runs = sl.study.chapter("40_mixing", p)
+sl.book.training(runs)
 
 # %% [markdown]
 # ## Result
 
 # %% tags=["hide-input"]
 PARTS = ("dead_leaves-mixed", "fractals-sigma", "stat-spectrum_color")
-rows = {**found, **{name: sl.book.baseline(p, name) for name in PARTS}}
-whole = "mixture-three" if "mixture-three" in found else PARTS[0]
+rows = {**runs, **{name: sl.book.baseline(p, name) for name in PARTS}}
+whole = "mixture-three" if "mixture-three" in runs else PARTS[0]
 sl.book.ablation_figure(rows, p)
 
 # %% tags=["hide-input"]
@@ -104,4 +103,4 @@ sl.book.verdicts("40_mixing")
 # ```
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, found)
+sl.book.provenance(p, runs)

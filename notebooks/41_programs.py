@@ -30,7 +30,6 @@ device: str = None
 
 # %% tags=["hide-input"]
 import synthlearn as sl
-from synthlearn.book import beyond
 
 p = sl.book.parameters(globals())
 
@@ -42,13 +41,13 @@ p = sl.book.parameters(globals())
 # that shows nothing at one of three times is drawn again. It is another family than theirs, so their numbers are not ours to meet.
 
 # %% tags=["hide-input"]
-beyond.program_sheet()
+sl.book.pages.programs.sheet()
 
 # %% [markdown]
 # Time moves every field:
 
 # %% tags=["hide-input"]
-sl.book.slider(beyond.program_times(), "Ten programs", "Ten programs over time.")
+sl.book.slider(sl.book.pages.programs.over_time(), "Ten programs", "Ten programs over time.")
 
 # %% [markdown]
 # An interpreter makes all pictures of a batch at once, whatever their programs: each instruction is applied to those planes that have it, with
@@ -65,19 +64,23 @@ sl.book.slider(beyond.program_times(), "Ten programs", "Ten programs over time."
 # as they did before their results were seen.
 
 # %% tags=["hide-input"]
-found = sl.study.chapter("41_programs", p)
+runs = sl.study.chapter("41_programs", p)
 sl.book.training(
-    {name: mine for name, mine in found.items() if sl.study.row(name).profile(p).method == p.method}
+    {
+        name: each
+        for name, each in runs.items()
+        if sl.study.get_row(name).settings(p).method == p.method
+    }
 )
 
 # %% [markdown]
 # ## Result
 
 # %% tags=["hide-input"]
-beyond.by_number(found, p)
+sl.book.pages.programs.by_number(runs, p)
 
 # %% tags=["hide-input"]
-sl.book.ablation(found, p, against="programs")
+sl.book.ablation(runs, p, against="programs")
 
 # %% [markdown]
 # ## Is one enough?
@@ -86,7 +89,7 @@ sl.book.ablation(found, p, against="programs")
 # paper's test is fine-tuning, where a good start is all that pre-training gives; a linear probe asks for features. Both:
 
 # %% tags=["hide-input"]
-one = {name: mine for name, mine in found.items() if name.endswith("one_classes")}
+one = {name: each for name, each in runs.items() if name.endswith("one_classes")}
 sl.book.ablation_figure({**one, "programs": sl.book.baseline(p, "programs")}, p)
 
 # %% tags=["hide-input"]
@@ -111,4 +114,4 @@ sl.book.verdicts("41_programs")
 # ```
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, found)
+sl.book.provenance(p, runs)

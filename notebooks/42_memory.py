@@ -30,7 +30,6 @@ device: str = None
 
 # %% tags=["hide-input"]
 import synthlearn as sl
-from synthlearn.book import beyond
 
 p = sl.book.parameters(globals())
 
@@ -40,7 +39,7 @@ p = sl.book.parameters(globals())
 # Digits, each before the eight entries that decide. The encoder was trained on dead leaves; the memory holds a thousand digits that it never learned from.
 
 # %% tags=["hide-input"]
-beyond.neighbour_sheet("dead_leaves-mixed", p)
+sl.book.pages.memory.neighbour_sheet("dead_leaves-mixed", p)
 
 # %% [markdown]
 # ## How much must be remembered?
@@ -50,7 +49,7 @@ beyond.neighbour_sheet("dead_leaves-mixed", p)
 
 # %% tags=["hide-input"]
 remembered = sl.study.measured("memory", p)
-beyond.memory_figure(remembered)
+sl.book.pages.memory.figure(remembered)
 
 # %% [markdown]
 # A linear probe, which is trained on the same images, stands beside it. To forget a class is to take its entries out: all its images are then called
@@ -58,7 +57,7 @@ beyond.memory_figure(remembered)
 
 # %% tags=["hide-input"]
 rows = {name: sl.book.baseline(p, name) for name in remembered}
-beyond.memory_table(remembered, rows)
+sl.book.pages.memory.facts(remembered, rows)
 
 # %% [markdown]
 # ## Exactly, and at once

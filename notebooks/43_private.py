@@ -30,7 +30,6 @@ device: str = None
 
 # %% tags=["hide-input"]
 import synthlearn as sl
-from synthlearn.book import beyond
 
 p = sl.book.parameters(globals())
 
@@ -53,7 +52,7 @@ sl.book.lines_figure(
 
 # %% tags=["hide-input"]
 rows = {name: sl.book.baseline(p, name) for name in private}
-beyond.private_table(private, rows)
+sl.book.pages.private.facts(private, rows)
 
 # %% [markdown]
 # Compare features, at one ε. The last column is not the end of the same line without privacy: it is another classifier, the study's linear probe,

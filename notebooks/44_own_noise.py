@@ -29,7 +29,6 @@ device: str = None
 
 # %% tags=["hide-input"]
 import synthlearn as sl
-from synthlearn.book import beyond
 
 p = sl.book.parameters(globals())
 
@@ -41,8 +40,8 @@ p = sl.book.parameters(globals())
 # `workflow/search.toml`.
 
 # %% tags=["hide-input"]
-found, rungs = beyond.searched(p)
-beyond.collage_sheet(found)
+space, rungs = sl.book.pages.own_noise.outcome(p)
+sl.book.pages.own_noise.sheet(space)
 
 # %% [markdown]
 # ## The search
@@ -51,10 +50,10 @@ beyond.collage_sheet(found)
 # judged by a linear probe on one half of the study's *training* images after fitting on the other. No test image of any set decides anything.
 
 # %% tags=["hide-input"]
-beyond.halving_figure(found, rungs)
+sl.book.pages.own_noise.halving_figure(space, rungs)
 
 # %% tags=["hide-input"]
-beyond.finalists(found, rungs)
+sl.book.pages.own_noise.finalists(space, rungs)
 
 # %% [markdown]
 # The last column, *chosen*, says how sure the winner is: how often it would have won had runs and images been drawn again.
@@ -66,7 +65,7 @@ beyond.finalists(found, rungs)
 # some lie off zero by chance, and none is corrected for their number. Nor does a good mean point to the winner: compare with its options above.
 
 # %% tags=["hide-input"]
-beyond.effects_figure(found, rungs[0])
+sl.book.pages.own_noise.effects_figure(space, rungs[0])
 
 # %% [markdown]
 # ## The winner, frozen
@@ -75,17 +74,17 @@ beyond.effects_figure(found, rungs[0])
 
 # %% tags=["hide-input"]
 rows = sl.study.chapter("44_own_noise", p)
-rivals = beyond.rivals(rows, p)
+rivals = sl.book.pages.own_noise.rivals(rows, p)
 sl.book.ablation_figure(rivals, p)
 
 # %% tags=["hide-input"]
-sl.book.ablation(rivals, p, against="collage-found")
+sl.book.ablation(rivals, p, against="collage-space")
 
 # %% [markdown]
 # On data sets that had no part in the choice:
 
 # %% tags=["hide-input"]
-beyond.other_sets(p)
+sl.book.pages.own_noise.other_sets(p)
 
 # %% [markdown]
 # ## Verdict

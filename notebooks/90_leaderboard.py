@@ -25,7 +25,7 @@ import synthlearn as sl
 
 p = sl.book.parameters(globals())
 study = sl.book.study_profile(p)
-found = sl.book.stored(study)
+runs = sl.book.stored(study)
 
 # %% [markdown]
 # ## The sources
@@ -37,12 +37,12 @@ found = sl.book.stored(study)
 sl.book.decides(study)
 
 # %% tags=["remove-input"]
-main = sl.book.one_protocol(found, study)
+main = sl.book.one_protocol(runs, study)
 ranked = sl.book.ranked(main)
 sl.book.accuracy_figure(ranked, study)
 
 # %% tags=["remove-input"]
-sl.book.leaderboard(ranked, study)
+sl.book.pages.leaderboard.table(ranked, study)
 
 # %% [markdown]
 # ## Every row
@@ -51,7 +51,7 @@ sl.book.leaderboard(ranked, study)
 # The chapters say what differs.
 
 # %% tags=["remove-input"]
-sl.book.leaderboard(sl.book.ranked(found), study)
+sl.book.pages.leaderboard.table(sl.book.ranked(runs), study)
 
 # %% [markdown]
 # ## Is the order the paper's?
@@ -61,7 +61,7 @@ sl.book.leaderboard(sl.book.ranked(found), study)
 # Our own ranks are not perfectly reliable either; the caption says how far a second study like this one would agree with it.
 
 # %% tags=["remove-input"]
-sl.book.agreement(main)
+sl.book.pages.leaderboard.agreement(main)
 
 # %% [markdown]
 # ## The paper's own table
@@ -70,7 +70,7 @@ sl.book.agreement(main)
 # to real images ([how long to train](24_length)).
 
 # %% tags=["remove-input"]
-sl.book.published_table()
+sl.book.pages.leaderboard.published_table()
 
 # %% tags=["remove-input"]
-sl.book.provenance(study, found)
+sl.book.provenance(study, runs)

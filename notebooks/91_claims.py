@@ -27,31 +27,31 @@ import synthlearn as sl
 
 p = sl.book.parameters(globals())
 study = sl.book.study_profile(p)
-found = sl.book.stored(study)
+runs = sl.book.stored(study)
 
 # %% [markdown]
 # ## Learning to See by Looking at Noise
 
 # %% tags=["remove-input"]
-sl.book.claim_pages("noise")
+sl.book.pages.claims.of_paper("noise")
 
 # %% [markdown]
 # ## StableRep and StableRep+
 
 # %% tags=["remove-input"]
-sl.book.claim_pages("stablerep")
+sl.book.pages.claims.of_paper("stablerep")
 
 # %% [markdown]
 # ## Later papers
 
 # %% tags=["remove-input"]
-sl.book.claim_pages("later")
+sl.book.pages.claims.of_paper("later")
 
 # %% [markdown]
 # ## This book's own questions
 
 # %% tags=["remove-input"]
-sl.book.claim_pages("book")
+sl.book.pages.claims.of_paper("book")
 
 # %% [markdown]
 # ## How to read a verdict
@@ -68,4 +68,4 @@ sl.book.claim_pages("book")
 # The scale is not the papers': [deviations](../book/deviations) lists how. A claim that fails here is a finding about this scale, not a refutation.
 
 # %% tags=["remove-input"]
-sl.book.provenance(study, found)
+sl.book.provenance(study, runs)

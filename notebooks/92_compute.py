@@ -24,13 +24,13 @@ import synthlearn as sl
 
 p = sl.book.parameters(globals())
 study = sl.book.study_profile(p)
-found = sl.book.stored(study)
+runs = sl.book.stored(study)
 
 # %% [markdown]
 # ## Rows
 
 # %% tags=["remove-input"]
-sl.book.costs(found, study)
+sl.book.pages.costs.rows_table(runs, study)
 
 # %% [markdown]
 # Pictures of a generator are made once per seed and kept. Times include the wait for the other run beside it, with which a row shares the
@@ -39,13 +39,13 @@ sl.book.costs(found, study)
 # ## Further measurements
 
 # %% tags=["remove-input"]
-sl.book.measurement_costs(study)
+sl.book.pages.costs.measurements(study)
 
 # %% [markdown]
 # ## Machines
 
 # %% tags=["remove-input"]
-sl.book.machines(found)
+sl.book.pages.costs.machines(runs)
 
 # %% tags=["remove-input"]
-sl.book.provenance(study, found)
+sl.book.provenance(study, runs)

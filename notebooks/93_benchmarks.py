@@ -32,10 +32,10 @@ p = sl.book.parameters(globals())
 # loops make one picture after the other on one thread.
 
 # %% tags=["remove-input"]
-sl.book.benchmark_figures()
+sl.book.pages.benchmarks.ratios_figure()
 
 # %% tags=["remove-input"]
-sl.book.benchmark_tables()
+sl.book.pages.benchmarks.ratios_table()
 
 # %% [markdown]
 # ## On a GPU
@@ -46,7 +46,7 @@ sl.book.benchmark_tables()
 # there for ten minutes. Without a GPU, `make bench` measures the same at the *cpu* profile's sizes.
 
 # %% tags=["remove-input"]
-sl.book.engine_tables()
+sl.book.pages.benchmarks.engine_tables()
 
 # %% [markdown]
 # ### Generated or stored?
@@ -54,7 +54,7 @@ sl.book.engine_tables()
 # Pictures that are made when they are needed take no disk and never repeat. Do they slow training down?
 
 # %% tags=["remove-input"]
-sl.book.stored_table()
+sl.book.pages.benchmarks.stored_table()
 
 # %% [markdown]
 # ## What the reference loops are

@@ -32,19 +32,19 @@ study = sl.book.study_profile(p)
 # ## Rows
 
 # %% tags=["remove-input"]
-sl.book.record_table(sl.book.stored(study), study)
+sl.book.pages.records.runs_table(sl.book.stored(study), study)
 
 # %% [markdown]
 # ## Further measurements of trained encoders and samples
 
 # %% tags=["remove-input"]
-sl.book.measurement_table(study)
+sl.book.pages.records.measurements(study)
 
 # %% [markdown]
 # ## Tries of the search
 
 # %% tags=["remove-input"]
-sl.book.search_table(study)
+sl.book.pages.records.trials(study)
 
 # %% tags=["remove-input"]
 sl.book.provenance(study, {})

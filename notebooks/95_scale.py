@@ -22,17 +22,16 @@ profile: str = "smoke"  # changes nothing here: the page counts and reads commit
 
 # %% tags=["remove-input"]
 import synthlearn as sl
-from synthlearn.book import scale
 
 p = sl.book.parameters(globals())
 study = sl.book.study_profile(p)
-found = sl.book.stored(study)
+runs = sl.book.stored(study)
 
 # %% [markdown]
 # ## Training
 
 # %% tags=["remove-input"]
-scale.training_table()
+sl.book.pages.scale.training_table()
 
 # %% [markdown]
 # The first line is one set of the noise paper's small scale, which `-p profile paper` runs.
@@ -40,7 +39,7 @@ scale.training_table()
 # ## Pictures
 
 # %% tags=["remove-input"]
-scale.pictures_table(found)
+sl.book.pages.scale.pictures_table(runs)
 
 # %% [markdown]
 # Sets are functions of an index, so their pictures can be made by as many machines as there are: `generate --format webdataset` writes shards,
@@ -49,7 +48,7 @@ scale.pictures_table(found)
 # ## A web-scale text-to-image model
 
 # %% tags=["remove-input"]
-scale.diffusion_table()
+sl.book.pages.scale.diffusion_table()
 
 # %% [markdown]
 # So making the pictures costs far more than training on them, which is why the authors call generation a limit {cite:p}`tian2023`. Storage and download fall
@@ -84,4 +83,4 @@ scale.diffusion_table()
 #   are 10 GB, and would need the papers' own linear probe by SGD.
 
 # %% tags=["remove-input"]
-sl.book.provenance(study, found)
+sl.book.provenance(study, runs)

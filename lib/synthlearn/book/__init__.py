@@ -10,28 +10,7 @@ from . import laws, pages
 from .captions import provenance
 from .figures import COLOURS, new, svg
 from .html import table
-from .leaderboard import (
-    agreement,
-    answer,
-    benchmark_figures,
-    benchmark_tables,
-    claim_overview,
-    claim_pages,
-    costs,
-    decides,
-    engine_tables,
-    gallery,
-    leaderboard,
-    machines,
-    measurement_costs,
-    one_protocol,
-    published_table,
-    ranked,
-    stored,
-    stored_table,
-    study_profile,
-    thumbnails,
-)
+from .pages.stored import decides, one_protocol, ranked, stored, study_profile
 from .parameters import parameters
 from .plots import (
     ablation_figure,
@@ -43,8 +22,8 @@ from .plots import (
     training,
     transfer_figure,
 )
-from .record_list import measurement_table, record_table, search_table
 from .sheets import contact_sheet, first_layer, grey, labelled, sheet, slider, unit_sheets
+from .sweeps import along, chosen
 from .tables import ablation, gains, parts_table, results, sensitivity, transfer_table
 from .verdicts import verdicts
 
@@ -53,51 +32,35 @@ __all__ = [
     "ablation",
     "ablation_figure",
     "accuracy_figure",
-    "agreement",
-    "answer",
+    "along",
     "baseline",
-    "benchmark_figures",
-    "benchmark_tables",
-    "claim_overview",
-    "claim_pages",
+    "chosen",
     "contact_sheet",
-    "costs",
     "curves",
     "decides",
-    "engine_tables",
     "first_layer",
     "gains",
-    "gallery",
     "grey",
     "labelled",
     "laws",
-    "leaderboard",
     "lines_figure",
-    "machines",
-    "measurement_costs",
-    "measurement_table",
     "new",
     "one_protocol",
     "pages",
     "parameters",
     "parts_table",
     "provenance",
-    "published_table",
     "ranked",
-    "record_table",
     "results",
-    "search_table",
     "sensitivity",
     "sheet",
     "slider",
     "stored",
-    "stored_table",
     "study_profile",
     "styles",
     "svg",
     "table",
     "terms_figure",
-    "thumbnails",
     "training",
     "transfer_figure",
     "transfer_table",

@@ -95,11 +95,3 @@ def image_tag(pixels: np.ndarray, alt: str, scale: int = 1, most: int = PNG_BYTE
     kind = "pixels dark-light" if scale > 1 else "dark-light"
     size = f'width="{pixels.shape[1] * scale}" class="{kind}"'
     return f'<img src="{source}" alt="{escape(alt, quote=True)}" {size}>'
-
-
-def __getattr__(name: str) -> Any:  # for pages that are still to be moved
-    from . import plots, sheets
-
-    if name == "Shown":
-        return html.Html
-    return getattr(sheets, name, None) or getattr(plots, name)

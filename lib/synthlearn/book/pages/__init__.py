@@ -1,5 +1,61 @@
-"""What one page alone needs, a module per page: ``sl.book.pages.lengths.length_table(...)``."""
+"""What one page alone needs: a module for a page or a subject, as in
+``sl.book.pages.leaderboard.table(…)``.
 
-from . import devices, feature_vis, lengths, properties
+The index: ``answer``, ``gallery``. Chapters of the noise paper: ``feature_vis``, ``properties``,
+``lengths``, ``devices``, ``frames``. Text to image: ``captions``, ``guidance``, ``learned``,
+``limits``. Beyond the papers: ``mixing``, ``programs``, ``memory``, ``private``, ``own_noise``.
+Results: ``leaderboard``, ``claims``, ``costs``, ``benchmarks``, ``records``, ``scale``; ``stored``
+says which committed runs they show.
+"""
 
-__all__ = ["devices", "feature_vis", "lengths", "properties"]
+from . import (
+    answer,
+    benchmarks,
+    captions,
+    claims,
+    costs,
+    devices,
+    feature_vis,
+    frames,
+    gallery,
+    guidance,
+    leaderboard,
+    learned,
+    lengths,
+    limits,
+    memory,
+    mixing,
+    own_noise,
+    private,
+    programs,
+    properties,
+    records,
+    scale,
+    stored,
+)
+
+__all__ = [
+    "answer",
+    "benchmarks",
+    "captions",
+    "claims",
+    "costs",
+    "devices",
+    "feature_vis",
+    "frames",
+    "gallery",
+    "guidance",
+    "leaderboard",
+    "learned",
+    "lengths",
+    "limits",
+    "memory",
+    "mixing",
+    "own_noise",
+    "private",
+    "programs",
+    "properties",
+    "records",
+    "scale",
+    "stored",
+]

@@ -1,0 +1,209 @@
+"""Guidance: samples along it, how faithful and how varied they are, and its law for Gaussians."""
+
+from collections.abc import Sequence
+from html import escape
+
+import torch
+
+from ...core import rng
+from ...core.image import resize
+from ...study import Profile, get_row
+from ...study.measuring import Measured
+from ...text2image import gaussian, mosaic, sampling
+from ...text2image.captions import CaptionSource
+from ...text2image.quadrature import guided_mean
+from .. import figures, sheets
+from ..html import Html, percent, table
+from ..sheets import contact_sheet
+from .captions import SIDE, captioned, guided, mosaics, places
+
+FRAME = 64  # side of a frame's pictures in pixels
+# variance of a caption, w; of all images it is 1
+GAUSSIANS = (
+    (0.5, 2),
+    (0.5, 4),
+    (0.5, 8),
+    (0.9, 4),
+    (1.0, 4),
+    (1.3, 2),
+)
+STEPS = 200  # of Heun's method, for these
+FIDELITY = {
+    "frechet": "Fréchet distance",
+    "precision": "precision",
+    "recall": "recall",
+    "variety": "variety within a caption",
+    "agreement": "says its class",
+    "imbalance": "imbalance of classes",
+    "distance": "median distance to a real image",
+    "copies": "near-copies",
+}
+PANELS = ("frechet", "precision", "recall", "variety", "agreement")  # of the figure
+SHARES = ("precision", "recall", "agreement", "copies")
+FIDELITY_NOTE = (
+    "{n:,} pictures each; features of the encoder trained on real images (conv5; the judge of "
+    "classes reads fc6). Not FID: no Inception weights. Real images: test images; for variety, the "
+    "model's own. The judge learned from photographs that neither model nor probe has."
+)
+GAUSSIANS_NOTE = (
+    "One coordinate; the caption's mean is 1, that of all images 0, their variance 1; "
+    f"{STEPS} steps of Heun's method."
+)
+STEPS_CAPTION = (
+    "Two noises of one caption, from left to right what the denoiser makes of them as the noise "
+    "falls; windows of {sides} pixels."
+)
+
+
+def _spread(source: CaptionSource, n: int) -> torch.Tensor:
+    """Indices of first samples of ``n`` captions, evenly over all."""
+    return torch.arange(n) * (source.options.number // n)
+
+
+def _values(weights: Sequence[float]) -> str:
+    return ", ".join(f"{w:g}" for w in weights)
+
+
+def sheet(
+    profile: Profile, weights: Sequence[float] = (0.0, 1.0, 2.0, 4.0, 8.0), columns: int = 8
+) -> Html:
+    """The same noise for the same captions along guidance: a row per w."""
+    model = mosaics(profile)
+    index = _spread(model, columns)
+    rows = [resize(guided(model, w).sample(index, SIDE), SIDE) for w in weights]
+    values = _values(weights)
+    alt = f"One sample of {columns} captions, a row for each w: {values}."
+    caption = f"A row for each w: {values}; a column is one noise."
+    return contact_sheet(torch.cat(rows), alt, caption, columns)
+
+
+def slider(
+    profile: Profile,
+    weights: Sequence[float] = (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0),
+    n: int = 12,
+) -> Html:
+    """The same noises for the same captions, w by w: a sheet for each."""
+    model = mosaics(profile)
+    index = _spread(model, n)
+    frames = {
+        f"w = {w:g}": sheets.sheet(resize(guided(model, w).sample(index, SIDE), FRAME), 6)
+        for w in weights
+    }
+    grows = f"guidance grows from {weights[0]:g} to {weights[-1]:g}"
+    alt = f"Samples of {n} captions as {grows}: louder, and more alike."
+    return sheets.slider(frames, alt, "The noise of each picture stays the same.")
+
+
+def steps_sheet(profile: Profile, caption: int = 3) -> Html:
+    """How one noise becomes a picture: what the denoiser sees in it, at every second level."""
+    model = mosaics(profile)
+    images, captions = model.real()
+    (own,) = places(model, [caption])
+    pool = images.images[captions.ids == own].float() / 127.5 - 1
+    levels = sampling.noise_levels(mosaic.LEVELS, *mosaic.NOISE, mosaic.RHO)
+    seen: list[torch.Tensor] = []
+
+    def watched(x: torch.Tensor, level: float) -> torch.Tensor:
+        seen.append(mosaic.denoise(x, pool, level, mosaic.window(level)))
+        return seen[-1]
+
+    shape = tuple(pool.shape[1:])
+    noise = rng.normal(rng.key("steps", torch.arange(2)), shape).view(2, *shape)
+    sampling.integrate(watched, noise * levels[0], levels, "euler")
+    pictures = resize(sampling.to_bytes(torch.stack(seen[::2], 1).flatten(0, 1)), FRAME)
+    every_second = levels[:-1:2]
+    sides = ", ".join(str(mosaic.window(level)) for level in every_second)
+    text = STEPS_CAPTION.format(sides=sides)
+    return contact_sheet(pictures, text, text, len(every_second))
+
+
+def gaussian_sheet(
+    profile: Profile, weights: Sequence[float] = (1.0, 2.0, 4.0), columns: int = 8
+) -> Html:
+    """Samples of Gaussian captions along guidance."""
+    model = captioned(profile, "gaussian-named")
+    index = _spread(model, columns)
+    rows = [resize(guided(model, w).sample(index, SIDE), SIDE) for w in weights]
+    values = _values(weights)
+    alt = f"Blurred pictures of {columns} captions, a row for each w: {values}."
+    caption = f"One Gaussian per caption; a row for each w: {values}."
+    return contact_sheet(torch.cat(rows), alt, caption, columns)
+
+
+def law_table() -> Html:
+    """Guided samples of Gaussians: integrated here, by the closed form, and the tilted density that
+    they are often said to follow."""
+    one, body = torch.ones(1, dtype=torch.float64), []
+    for v, w in GAUSSIANS:
+        mean, variance = gaussian.guided_moments(1.0, v, 0.0, 1.0, w, STEPS)
+        law = float(gaussian.guided_variance(v * one, one, w))
+        tilted = gaussian.tilted(one, v * one, 0 * one, one, w)
+        tilted_mean, tilted_variance = (float(t) for t in tilted)
+        body.append(
+            [
+                f"{v:g}",
+                str(w),
+                f"{mean:.3f}",
+                f"{guided_mean(1.0, v, 0.0, 1.0, w):.3f}",
+                f"{variance:.4f}",
+                f"{law:.4f}",
+                f"{tilted_mean:.3f}",
+                f"{tilted_variance:.4f}",
+            ]
+        )
+    header = [
+        "variance of the caption",
+        "w",
+        "mean, here",
+        "mean, quadrature",
+        "variance, here",
+        "variance, closed form",
+        "tilted: mean",
+        "tilted: variance",
+    ]
+    return table(header, body, GAUSSIANS_NOTE)
+
+
+def weight(name: str, profile: Profile) -> float:
+    """Guidance of a row's source."""
+    row = get_row(name)
+    return float(row.source_options(row.settings(profile)).get("w", 1.0))
+
+
+def fidelity_figure(measured: Measured, names: Sequence[str], profile: Profile) -> Html:
+    """Fidelity and variety of samples along guidance, a panel each; dotted: real images."""
+    weights = {name: weight(name, profile) for name in names if name in measured}
+    weights = dict(sorted(weights.items(), key=lambda item: item[1]))
+    x, ticks = list(weights.values()), [f"{w:g}" for w in weights.values()]
+    figure, axes = figures.new(len(PANELS), width=9.6, height=2.8, squeeze=False)
+    each = []
+    for axis, key in zip(axes[0], PANELS, strict=True):
+        parts = [measured[name][0].value(key) for name in weights]
+        values, real = [part.value for part in parts], parts[0].real
+        axis.plot(x, values, "o-", color=figures.LINES[0])
+        axis.axhline(real, color=figures.INK, linestyle=":", linewidth=1)
+        axis.set_title(FIDELITY[key], fontsize=9, color=figures.INK)
+        axis.set_xscale("log")
+        axis.set_xticks(x, ticks)
+        axis.minorticks_off()
+        axis.set_xlabel("w")
+        listed = ", ".join(f"{value:.3g}" for value in values)
+        each.append(f"{FIDELITY[key]}: {listed} (real images {real:.3g})")
+    alt = f"Samples along w = {', '.join(ticks)}. {'; '.join(each)}."
+    note = "Dotted: real images that the model has not seen; variety: of its own."
+    return figures.svg(figure, alt, note)
+
+
+def fidelity_table(measured: Measured) -> Html:
+    """All measurements of samples, and of real images."""
+    first = next(iter(measured.values()))[0]
+    body = [["<i>real images</i>", *(_cell(key, first.value(key).real) for key in FIDELITY)]]
+    for name, (record, *_) in measured.items():
+        cells = [_cell(key, record.value(key).value) for key in FIDELITY]
+        body.append([escape(get_row(name).title), *cells])
+    note = FIDELITY_NOTE.format(n=first.results["frechet"].n)
+    return table(["samples of", *FIDELITY.values()], body, note)
+
+
+def _cell(key: str, value: float) -> str:
+    return f"{percent(value)} %" if key in SHARES else f"{value:.3g}"

@@ -1,0 +1,67 @@
+"""The text-to-image model that is trained here from scratch: its samples, and what it took."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from ...core.image import resize
+from ...study import Experiment, Profile, get_row
+from ...text2image import Learned, flow
+from ..html import Html, table
+from ..sheets import contact_sheet
+from .captions import SIDE, guided
+
+HEADER = (
+    "parameters",
+    "real images",
+    "pictures seen",
+    "loss, first and last",
+    "minutes",
+    "sampler",
+)
+TURNS = 2  # noises of a caption on the sheet
+
+
+def model(profile: Profile) -> Learned:
+    """The model that the profile trains, trained if it has to be."""
+    source = Experiment(get_row("learned"), profile, 0).source()
+    assert isinstance(source, Learned)
+    return source
+
+
+def sheet(profile: Profile, weights: Sequence[float] = (1.0, 2.0, 4.0), columns: int = 10) -> Html:
+    """Samples: a row for each w, a column for each of some captions, one noise to a column."""
+    source = model(profile)
+    number = source.options.number
+    index = torch.arange(columns) * (number // columns)
+    rows = [
+        resize(guided(source, w).sample(index + turn * number, SIDE), SIDE)
+        for turn in range(TURNS)
+        for w in weights
+    ]
+    values = ", ".join(f"{w:g}" for w in weights)
+    texts = "; ".join(source.texts()[int(i)] for i in index)
+    caption = f"Two noises, each with w = {values} from above; a column is one caption: {texts}."
+    alt = f"Samples of the trained model. {caption}"
+    return contact_sheet(torch.cat(rows), alt, caption, columns)
+
+
+def training_table(profile: Profile) -> Html:
+    """What the model is and what its training took."""
+    source = model(profile)
+    network, header = flow.load(source.path())
+    images, seen = len(source.real()[0]), header["pictures"]
+    parameters = sum(p.numel() for p in network.parameters())
+    first, last = header["loss"][0], np.mean(header["loss"][-10:])
+    body = [
+        [
+            f"{parameters / 1e6:.1f} M",
+            f"{images:,} of {header['side']} px",
+            f"{seen:,} ({seen / images:.0f} times each)",
+            f"{first:.2f} → {last:.2f}",
+            f"{header['seconds'] / 60:.1f}",
+            f"{source.options.steps} steps of Heun",
+        ]
+    ]
+    return table(HEADER, body, f"Trained on {source.options.data} with seed 0.")

@@ -1,0 +1,103 @@
+"""Limits of text-to-image images: what they cost, which classes lose by them, rare classes."""
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+
+from ...data import datasets
+from ...measure.long_tail import ARMS
+from ...study import MeasurementRecord, Profile, get_row
+from ...study.jobs import baseline
+from ...study.records import Cost
+from .. import figures
+from ..captions import Records
+from ..html import Html, percent, table
+
+PARTS = {"head": "head: 3 classes", "middle": "middle: 4", "tail": "tail: 3", "top1": "all"}
+COSTS = (
+    "source",
+    "on",
+    "ms per picture",
+    "generation, s",
+    "training, s",
+    "share of generation",
+    "runs that made their own",
+)
+COSTS_NOTE = (
+    "Means over the runs that made their pictures themselves, beside eight to fourteen other runs "
+    "on the card."
+)
+RARE_NOTE = (
+    "Accuracy in per cent, mean over {draws} draws of which class is rare [least, largest]; test "
+    "images balanced."
+)
+
+
+def costs(rows: Records) -> Html:
+    """Seconds of generation and of training of rows, by kind of device."""
+    body = []
+    for name, runs in rows.items():
+        for device, place in (("cpu", "one core"), ("cuda", "H100, shared")):
+            made = [
+                run.cost
+                for run in runs
+                if run.spec.device == device and (run.cost.pool_seconds or 0) > 1
+            ]
+            if made:
+                body.append([escape(get_row(name).title), place, *_seconds(made)])
+    return table(COSTS, body or [["–"] * len(COSTS)], COSTS_NOTE)
+
+
+def _seconds(cost: Sequence[Cost]) -> list[str]:
+    pool = float(np.mean([c.pool_seconds for c in cost]))
+    train = float(np.mean([c.train_seconds for c in cost]))
+    return [
+        f"{1000 * pool / (cost[0].images or 0):.1f}",
+        f"{pool:.0f}",
+        f"{train:.0f}",
+        f"{percent(pool / (pool + train))} %",
+        str(len(cost)),
+    ]
+
+
+def classes_figure(rows: Records, profile: Profile, a: str, b: str) -> Html:
+    """Accuracy of each class with one row's features against another's: who loses by the
+    exchange."""
+    test = datasets.load(profile.data, "test")
+    share = {}
+    for name in (a, b):
+        right = (rows.get(name) or baseline(profile, name)).outcomes().mean(0)
+        of_class = [(test.labels == c).numpy() for c in range(len(test.classes))]
+        share[name] = [float(right[which].mean()) for which in of_class]
+    order = sorted(range(len(test.classes)), key=lambda c: share[a][c] - share[b][c])
+    figure, axis = figures.new(height=3.6)
+    for i, c in enumerate(order):
+        ends = [100 * share[b][c], 100 * share[a][c]]
+        axis.plot(ends, [i, i], color=figures.INK, linewidth=1, alpha=0.5)
+        for x, name, mark, colour in zip(ends, (b, a), "os", figures.LINES, strict=False):
+            label = get_row(name).title if i == 0 else None
+            axis.plot(x, i, mark, color=colour, label=label)
+    axis.set_yticks(range(len(order)), [test.classes[c] for c in order])
+    axis.set_xlabel("top-1 within the class, %")
+    figure.legend(loc="outside lower center", ncols=2, labelcolor=figures.INK, frameon=False)
+    each = "; ".join(
+        f"{test.classes[c]} {percent(share[a][c])} against {percent(share[b][c])} %" for c in order
+    )
+    titles = f"{get_row(a).title} against {get_row(b).title}"
+    return figures.svg(figure, f"Accuracy by class, {titles}: {each}.", "Means over runs.")
+
+
+def rare_table(records: Sequence[MeasurementRecord]) -> Html:
+    """Accuracy on head, middle and tail classes of each way to train, mean over seeds with the
+    range of the seeds."""
+    body = []
+    for arm in ARMS:
+        cells = []
+        for part in PARTS:
+            values = [float(getattr(record.results[arm], part)) for record in records]
+            mean, low, high = float(np.mean(values)), min(values), max(values)
+            cells.append(f"{percent(mean)} <small>[{percent(low)}, {percent(high)}]</small>")
+        body.append([arm, *cells])
+    note = RARE_NOTE.format(draws=len(records))
+    return table(["training images", *PARTS.values()], body, note)

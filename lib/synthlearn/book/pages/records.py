@@ -1,0 +1,109 @@
+"""The page that every number links to: each record with its file, its command, and what made it."""
+
+from html import escape
+
+from ...study import Profile, Run, get_row, measuring, store
+from ...study.records import Trial
+from ..captions import Records
+from ..html import Html, percent, table
+from .stored import command
+
+NOTE = (
+    "{runs} runs of {rows} rows, as committed. {twins} of them are twins: a row and seed run again "
+    "on another kind of device, which the command does where the record is not."
+)
+
+
+def runs_table(rows: Records, profile: Profile) -> Html:
+    """Every run of a profile: row, seed, top-1, where and when it was made, its file and its
+    command. The first line of a row is its anchor."""
+    body, twins = [], 0
+    for name, runs in rows.items():
+        seeds: set[int] = set()
+        for i, run in enumerate(runs):
+            twin = run.seed in seeds  # a row's twins come after its records
+            seeds.add(run.seed)
+            twins += twin
+            anchor = f" id='{escape(name)}'" if i == 0 else ""
+            body.append(_run(name, run, anchor, twin, profile.name))
+    header = ["row", "seed", "top-1, %", "minutes", "device", "date", "code", "record", "command"]
+    note = NOTE.format(runs=len(body), rows=len(rows), twins=twins)
+    return table(header, body, note, sortable=True, filters=("device",))
+
+
+def _run(name: str, run: Run, anchor: str, twin: bool, profile: str) -> list[str]:
+    made, escaped = run.provenance, escape(name)
+    title = f"<span{anchor}>{escape(get_row(name).title)}</span>"
+    folder = "twins" if twin else "records"
+    device = f" --device {'cuda' if made.on_card else 'cpu'}" * twin
+    return [
+        f"{title}<br><small><code>{escaped}</code></small>",
+        f"{run.seed}, twin" if twin else str(run.seed),
+        percent(run.main.top1),
+        f"{run.cost.wall_seconds / 60:.1f}",
+        escape(made.device),
+        escape(made.date[:10]),
+        f"<code>{escape(made.code[:10])}</code>",
+        _file(f"{folder}/{profile}/{name}-s{run.seed}"),
+        command(f"run --profile {profile} --row {name} --seed {run.seed}{device}"),
+    ]
+
+
+def _file(path: str) -> str:
+    """Link to a record's file, by its path without the ending."""
+    return f"<a href='../_static/{escape(path)}.json'>file</a>"
+
+
+def measurements(profile: Profile) -> Html:
+    """Every record of a further measurement, with its file and its command."""
+    body = [
+        [
+            what.replace("_", " "),
+            escape(get_row(record.row).title),
+            str(record.seed),
+            escape(record.provenance.date[:10]),
+            _file(f"measurements/{profile.name}/{what}/{record.name}"),
+            command(
+                f"measure --profile {profile.name} --what {what} --row {record.row} "
+                f"--seed {record.seed}"
+            ),
+        ]
+        for what in measuring.plans()
+        for record in store.committed_measurements(profile.name, what)
+    ]
+    header = ["measurement", "row", "seed", "date", "record", "command"]
+    note = f"{len(body)} records of further measurements."
+    lines = body or [["–"] * len(header)]
+    return table(header, lines, note, sortable=True, filters=("measurement",))
+
+
+def trials(profile: Profile) -> Html:
+    """Every trial of the search, with its options, its size and its file."""
+    body = [_trial(trial, profile.name) for trial in store.committed_trials(profile.name)]
+    header = [
+        "point",
+        "options",
+        "pictures × epochs",
+        "seed",
+        "top-1 on the deciding half, %",
+        "minutes",
+        "record",
+    ]
+    makes = f"python -m synthlearn search --profile {profile.name} makes those that are missing"
+    note = f"{len(body)} tries; {makes}."
+    return table(header, body or [["–"] * len(header)], note, sortable=True)
+
+
+def _trial(trial: Trial, profile: str) -> list[str]:
+    assert trial.spec.source is not None
+    n, epochs = trial.spec.source.n_images, trial.spec.epochs
+    options = ", ".join(f"{option} {value}" for option, value in trial.options.items())
+    return [
+        str(trial.config),
+        escape(options),
+        f"{n:,} × {epochs}",
+        str(trial.seed),
+        percent(trial.held_out.top1),
+        f"{trial.cost.wall_seconds / 60:.1f}",
+        _file(f"search/{profile}/{trial.row}-n{n}-e{epochs}-s{trial.seed}"),
+    ]

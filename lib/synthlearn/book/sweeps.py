@@ -1,0 +1,57 @@
+"""Accuracy along a setting: a line of rows for each method."""
+
+from collections.abc import Mapping
+
+from ..core import stats
+from ..study import Profile, get_row
+from ..study.jobs import baseline
+from . import figures
+from .captions import Records, line_note
+from .html import Html, percent
+from .plots import draw_line
+
+REAL = "real.simclr_sharp"  # what synthetic images are held against
+Lines = Mapping[str, Mapping[float, str]]  # title of a line → value of the setting → row
+
+
+def chosen(rows: Records, profile: Profile, *names: str) -> Records:
+    """Runs of those rows that the profile has, in this order; other chapters' too."""
+    return {
+        name: rows.get(name) or baseline(profile, name)
+        for name in names
+        if profile.name in get_row(name).profiles
+    }
+
+
+def along(
+    rows: Records,
+    profile: Profile,
+    label: str,
+    lines: Lines,
+    bound: str = REAL,
+    what: str = "SimCLR on the real images",
+) -> Html:
+    """Accuracy with intervals along a setting, logarithmic: title of a line → value → row; dotted:
+    the row ``bound``, which is ``what``."""
+    figure, axis = figures.new(height=3.4)
+    each, every = [], list[stats.Estimate]()
+    for (title, of_line), mark, colour in zip(lines.items(), "os^D", figures.LINES, strict=False):
+        own = chosen(rows, profile, *of_line.values())
+        estimates = {x: own[name].accuracy() for x, name in sorted(of_line.items()) if name in own}
+        if not estimates:
+            continue
+        draw_line(axis, list(estimates), list(estimates.values()), colour, mark, title)
+        every += estimates.values()
+        values = ", ".join(f"{x:g}: {percent(e.mean)} %" for x, e in estimates.items())
+        each.append(f"{title}: {values}")
+    floor = (rows.get(bound) or baseline(profile, bound)).accuracy().mean
+    axis.axhline(100 * floor, color=figures.INK, linestyle=":", linewidth=1)
+    axis.set_xscale("log")
+    ticks = sorted({x for of_line in lines.values() for x in of_line})
+    axis.set_xticks(ticks, [f"{x:,g}" for x in ticks])
+    axis.minorticks_off()
+    axis.set_xlabel(label)
+    axis.set_ylabel("top-1, %")
+    axis.legend(labelcolor=figures.INK, frameon=False)
+    alt = f"Accuracy along {label}. {'; '.join(each)}; {what} {percent(floor)} %."
+    return figures.svg(figure, alt, f"{line_note(every)}; dotted: {what}.")
