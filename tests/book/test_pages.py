@@ -11,30 +11,30 @@ import pytest
 import torch
 
 from synthlearn import book, study
-from synthlearn.book import beyond, figures, scale
+from synthlearn.book import figures, pages
+from synthlearn.book.pages import benchmarks, frames, gallery, leaderboard, scale, stored
 from synthlearn.core import files
 from synthlearn.core.errors import DataError
 from synthlearn.site import build
-from synthlearn.study import claims, inference, records
+from synthlearn.study import claims, runs, store
+from synthlearn.study.records import Run, Spec
 
-leaderboard = importlib.import_module(
-    "synthlearn.book.leaderboard"
-)  # the package has a function of this name
 STUDY = study.resolve("cpu")
-FOUND = book.stored(STUDY)
+ROWS = book.stored(STUDY)
 
 
 def test_every_record_has_a_line_a_file_and_its_row_an_anchor():
-    shown = book.record_table(FOUND, STUDY).content
+    shown = pages.records.runs_table(ROWS, STUDY).content
     for kind in ("records", "twins"):
         linked = re.findall(rf"href='\.\./_static/{kind}/cpu/([^']+)'", shown)
         assert sorted(linked) == sorted(
             path.name for path in (files.root() / "results" / kind / "cpu").glob("*.json")
         )
-    assert set(re.findall(r"<span id='([^']+)'>", shown)) == set(FOUND)
+    assert set(re.findall(r"<span id='([^']+)'>", shown)) == set(ROWS)
     measured = set(
         re.findall(
-            r"href='\.\./_static/measurements/cpu/([^']+)'", book.measurement_table(STUDY).content
+            r"href='\.\./_static/measurements/cpu/([^']+)'",
+            pages.records.measurements(STUDY).content,
         )
     )
     assert measured == {
@@ -52,21 +52,21 @@ def test_numbers_link_to_committed_records_only():
     assert chapter.recorded("50.0", "real", study.resolve("smoke")) == "50.0"
     assert (
         "94_records.html#mosaic-named'"
-        in book.ablation({"mosaic-named": FOUND["mosaic-named"]}, STUDY).content
+        in book.ablation({"mosaic-named": ROWS["mosaic-named"]}, STUDY).content
     )
 
 
 def test_the_answer_says_what_the_records_say():
-    said = book.answer(FOUND, STUDY).alt
+    said = pages.answer.answer(ROWS, STUDY).alt
     noise = {
-        name: mine
-        for name, mine in book.one_protocol(FOUND, STUDY).items()
-        if study.row(name).kind == "generator"
+        name: each
+        for name, each in book.one_protocol(ROWS, STUDY).items()
+        if study.get_row(name).kind == "generator"
     }
-    halves, chosen = inference.best(noise)
-    assert all(study.row(name).title in said for name in chosen)
-    top = sum(w * inference.estimate(runs).mean for w, runs in halves)
-    floor, real = (leaderboard.estimate(FOUND[name]).mean for name in ("random", "real"))
+    halves, chosen = runs.best(noise)
+    assert all(study.get_row(name).title in said for name in chosen)
+    top = sum(weight * half.accuracy().mean for weight, half in halves)
+    floor, real = (ROWS[name].accuracy().mean for name in ("random", "real"))
     assert (
         f"the best of {len(noise)} sets of noise {100 * top:.1f} [" in said
         and f"real images {100 * real:.1f} %" in said
@@ -74,16 +74,16 @@ def test_the_answer_says_what_the_records_say():
     assert f"{100 * (top - floor) / (real - floor):.0f} % [" in said
     judged = [claim.verdict for claim in claims.verdicts()]
     assert f"Of {len(judged)} claims: {judged.count('supported')} supported" in said
-    several = inference.difference(FOUND["mosaic-named.stablerep"], FOUND["mosaic-named"])
+    several = ROWS["mosaic-named.stablerep"].difference(ROWS["mosaic-named"])
     assert (
         f"{100 * several.mean:+.1f} [{100 * several.low:+.1f}, {100 * several.high:+.1f}] points more than two views"
         in said
     )
-    assert "no committed records yet" in book.answer({}, STUDY).content
+    assert "no committed records yet" in pages.answer.answer({}, STUDY).content
 
 
 def test_protocols_tell_apart_what_must_not_be_compared():
-    of = {name: leaderboard.protocol(mine, STUDY) for name, mine in FOUND.items()}
+    of = {name: stored.protocol(each, STUDY) for name, each in ROWS.items()}
     assert of["real"] == of["dead_leaves-mixed"] == "alignment + uniformity, 400 updates"
     assert of["feature_vis-random"] == "alignment + uniformity, 400 updates on 2,000 images"
     assert (
@@ -93,36 +93,34 @@ def test_protocols_tell_apart_what_must_not_be_compared():
         == "SimCLR, 1,200 updates"
     )
     assert of["mosaic-named.vit"] == "SimCLR, vit, 400 updates" and of["random"] == "no training"
-    few = {name: FOUND[name] for name in ("random", "real", "mosaic-named")}
-    assert "<th scope='col' data-filter>protocol</th>" in book.leaderboard(few, STUDY).content
+    few = {name: ROWS[name] for name in ("random", "real", "mosaic-named")}
+    assert "<th scope='col' data-filter>protocol</th>" in leaderboard.table(few, STUDY).content
 
 
 def test_the_leaderboards_updates_are_those_of_the_records_curves():
-    trained = {name: mine for name, mine in FOUND.items() if study.row(name).trained}
+    trained = {name: each for name, each in ROWS.items() if study.get_row(name).trained}
     assert trained
-    for name, mine in trained.items():
-        ends = {r["curves"]["step"][-1] for r in mine}
-        assert len(ends) == 1 and f", {ends.pop():,} updates" in leaderboard.protocol(
-            mine, STUDY
-        ), name
+    for name, each in trained.items():
+        ends = {run.curves["step"][-1] for run in each}
+        assert len(ends) == 1 and f", {ends.pop():,} updates" in stored.protocol(each, STUDY), name
 
 
 def test_a_row_of_one_run_is_marked_and_has_an_interval_of_the_same_kind():
     chapter = importlib.import_module("synthlearn.book.chapter")
-    alone = {"real": FOUND["real"][:1]}
+    alone = {"real": ROWS["real"][:1]}
     assert (
         "<td>one run</td>" in book.results(alone, STUDY).content
         and "real images (one run)" in book.accuracy_figure(alone, STUDY).content
     )
     assert "95 % interval: runs and images" in book.results(alone, STUDY).content
-    lone, many = (chapter.estimate(runs) for runs in (alone["real"], FOUND["real"]))
+    lone, many = (each.accuracy() for each in (alone["real"], ROWS["real"]))
     assert (
         lone.over == many.over == "runs and images" and lone.high - lone.low > many.high - many.low
     )
 
 
 @pytest.mark.parametrize(
-    ("n", "batch", "method", "told"),
+    ("n", "batch", "method", "caption"),
     [
         (
             10_000,
@@ -141,23 +139,27 @@ def test_a_row_of_one_run_is_marked_and_has_an_interval_of_the_same_kind():
         (64, 256, {}, ""),
     ],
 )
-def test_the_comb_of_curves_is_explained_by_the_last_batch(n, batch, method, told):
+def test_the_comb_of_curves_is_explained_by_the_last_batch(n, batch, method, caption):
     chapter = importlib.import_module("synthlearn.book.chapter")
-    spec = {"source": {"n_images": n}, "optimisation": {"batch_size": batch}, "method": method}
-    assert chapter.last_batches({"row": [{"spec": spec}]}) == told
+    of = ROWS["real"].first
+    content = {"source": {"n_images": n}, "optimisation": {"batch_size": batch}, "method": method}
+    run = dataclasses.replace(of, spec=Spec(content))
+    assert chapter.last_batches({"real": runs.Runs((run,))}) == caption
 
 
 def longer(name, updates):
     """Runs of a row as if they had trained for longer."""
-    return [
-        {**r, "row": f"{name}.u{updates}", "curves": {"step": [updates]}} for r in FOUND[name][:2]
-    ]
+    row = f"{name}.u{updates}"
+    longer = (
+        dataclasses.replace(run, row=row, curves={"step": [updates]}) for run in ROWS[name][:2]
+    )
+    return runs.Runs(tuple(longer))
 
 
 def test_length_is_told_by_the_updates_of_records_and_beside_the_papers_shares():
-    found = {f"{name}.u1200": longer(name, 1200) for name in ("real", "dead_leaves-mixed")}
-    figure, shown = book.length_figure(found, STUDY), book.length_table(found, STUDY).content
-    leaves = 100 * leaderboard.estimate(FOUND["dead_leaves-mixed"]).mean
+    rows = {f"{name}.u1200": longer(name, 1200) for name in ("real", "dead_leaves-mixed")}
+    figure, shown = book.length_figure(rows, STUDY), book.length_table(rows, STUDY).content
+    leaves = 100 * ROWS["dead_leaves-mixed"].accuracy().mean
     assert f"dead leaves, mixed: 400 updates {leaves:.1f} %, 1,200 updates" in figure.alt
     assert (
         "No run yet:" in figure.content
@@ -166,7 +168,7 @@ def test_length_is_told_by_the_updates_of_records_and_beside_the_papers_shares()
     )
     lines = [re.findall(r"<td>(.*?)</td>", line) for line in re.findall(r"<tr>(.*?)</tr>", shown)]
     told = {(line[0], line[1]): line for line in lines if line}
-    real, floor = (leaderboard.estimate(FOUND[name]).mean for name in ("real", "random"))
+    real, floor = (ROWS[name].accuracy().mean for name in ("real", "random"))
     assert told["dead leaves, mixed", "400"][4].startswith(
         f"{(leaves - 100 * floor) / (real - floor):.0f} % <small>["
     )
@@ -181,9 +183,9 @@ def test_length_is_told_by_the_updates_of_records_and_beside_the_papers_shares()
 def test_every_generator_has_a_tile_and_a_sheet(monkeypatch):
     small = torch.zeros(8, 3, 8, 8, dtype=torch.uint8)
     source = type("Source", (), {"sample": lambda self, indices, *a: small[: len(list(indices))]})
-    monkeypatch.setattr(leaderboard.run, "source_of", lambda *a: source())
-    monkeypatch.setattr(leaderboard, "generator", lambda *a: source())
-    shown = book.gallery(FOUND, study.resolve("smoke")).content
+    monkeypatch.setattr(study.Experiment, "source", lambda self: source())
+    monkeypatch.setattr(gallery, "generator", lambda *a: source())
+    shown = gallery.tiles(ROWS, study.resolve("smoke")).content
     tiles, sheets = (
         re.findall(r"<a href='#(set-[^']+)'>", shown),
         re.findall(r"<figure class='synthlearn' id='(set-[^']+)'>", shown),
@@ -204,7 +206,7 @@ def test_sliders_hold_every_picture_with_its_label():
     assert (
         shown.count("<img") == 2 and 'alt="two (b)"' in shown and 'class="panels slider"' in shown
     )
-    assert len(beyond.exponents((2, 3), 32)) == 2 and beyond.systems(2, 32)["system 1"].shape == (
+    assert len(frames.exponents((2, 3), 32)) == 2 and frames.systems(2, 32)["system 1"].shape == (
         3,
         32,
         32,
@@ -273,14 +275,13 @@ def test_a_table_obeys_no_tag_but_its_own(text):
 
 @pytest.mark.parametrize("text", ["'><script>alert(1)</script>", "<img src=x onerror=alert(1)>"])
 def test_records_benchmarks_and_rows_cannot_write_into_a_page(text, monkeypatch):
-    real = FOUND["real"][0]
-    provenance = real["provenance"] | dict.fromkeys(
-        ("device", "date", "code", "python", "torch"), text
-    )
-    found = {text: [real | {"row": text, "provenance": provenance}]}
-    row = dataclasses.replace(study.row("real"), name=text, title=text, chapter=text)
-    for module in (leaderboard, importlib.import_module("synthlearn.book.record_list")):
-        monkeypatch.setattr(module, "row_by_name", lambda name: row)
+    real = ROWS["real"].first
+    words = dict.fromkeys(("device", "date", "code", "python", "torch"), text)
+    made = dataclasses.replace(real.provenance, **words)
+    rows = {text: runs.Runs((dataclasses.replace(real, row=text, provenance=made),))}
+    row = dataclasses.replace(study.get_row("real"), name=text, title=text, chapter=text)
+    for module in (leaderboard, pages.costs, pages.records):
+        monkeypatch.setattr(module, "get_row", lambda name: row)
     monkeypatch.setattr(leaderboard, "protocol", lambda *a: text)
     machine = json.loads(next((files.root() / "results" / "benchmarks").glob("*.json")).read_text())
     machine |= dict.fromkeys(("device", "torch", "date", "commit"), text)
@@ -301,17 +302,17 @@ def test_records_benchmarks_and_rows_cannot_write_into_a_page(text, monkeypatch)
     machine |= {
         "engine_from": dict.fromkeys(("device", "torch", "date", "commit"), text) | {"kind": "cuda"}
     }
-    monkeypatch.setattr(leaderboard, "measurements", lambda: [machine])
+    monkeypatch.setattr(benchmarks, "measurements", lambda: [machine])
     shown = [
-        book.record_table(found, STUDY),
-        book.leaderboard(found, STUDY),
-        book.costs(found, STUDY),
-        book.machines(found),
-        book.provenance(STUDY, found),
-        book.benchmark_tables(),
-        book.benchmark_figures(),
-        book.engine_tables(),
-        book.stored_table(),
+        pages.records.runs_table(rows, STUDY),
+        leaderboard.table(rows, STUDY),
+        pages.costs.rows_table(rows, STUDY),
+        pages.costs.machines(rows),
+        book.provenance(STUDY, rows),
+        benchmarks.ratios_table(),
+        benchmarks.ratios_figure(),
+        benchmarks.engine_tables(),
+        benchmarks.stored_table(),
     ]
     for figure in shown:
         assert "<script" not in figure.content and "<img" not in figure.content
@@ -408,5 +409,7 @@ def test_no_committed_page_fetches_from_an_address_that_is_not_the_owners():
 
 
 def test_committed_records_are_what_they_say():
-    for what in (None, "transfer", "guidance"):
-        assert all(r["id"] for r in records.read_all("cpu", what))  # read checks digest and schema
+    """Reading checks digest and schema."""
+    assert all(isinstance(run, Run) and run.id for run in store.committed("cpu"))
+    for measurement in ("transfer", "guidance"):
+        assert all(record.id for record in store.committed_measurements("cpu", measurement))

@@ -31,8 +31,8 @@ FORWARD_AND_BACKWARD = 3  # in forward passes
 BATCH = 256  # pictures whose memory is told
 MEASURED = (
     "GPU-hours at {share:.0f} % of {peak:.0f} TFLOP/s: both were measured on {card}, the share "
-    "with the first line's network and views in a whole step. That the other networks reach it too is "
-    "assumed."
+    "with the first line's network and views in a whole step. That the other networks reach it too "
+    "is assumed."
 )
 ASSUMED = (
     "GPU-hours at {shares} % of {peak:.0f} TFLOP/s, from the largest share to the least; views per "
