@@ -1,7 +1,6 @@
 """Pages that show committed results: the answer, the list of records, the full-scale plan, links for Colab."""
 
 import dataclasses
-import importlib
 import json
 import re
 import sys
@@ -11,7 +10,7 @@ import pytest
 import torch
 
 from synthlearn import book, study
-from synthlearn.book import figures, pages
+from synthlearn.book import captions, pages, sheets
 from synthlearn.book.pages import benchmarks, frames, gallery, leaderboard, scale, stored
 from synthlearn.core import files
 from synthlearn.core.errors import DataError
@@ -44,12 +43,11 @@ def test_every_record_has_a_line_a_file_and_its_row_an_anchor():
 
 
 def test_numbers_link_to_committed_records_only():
-    chapter = importlib.import_module("synthlearn.book.chapter")
     assert (
-        chapter.recorded("50.0", "real", STUDY)
+        captions.record_link("50.0", "real", STUDY)
         == "<a class='number' href='94_records.html#real'>50.0</a>"
     )
-    assert chapter.recorded("50.0", "real", study.resolve("smoke")) == "50.0"
+    assert captions.record_link("50.0", "real", study.resolve("smoke")) == "50.0"
     assert (
         "94_records.html#mosaic-named'"
         in book.ablation({"mosaic-named": ROWS["mosaic-named"]}, STUDY).content
@@ -106,7 +104,6 @@ def test_the_leaderboards_updates_are_those_of_the_records_curves():
 
 
 def test_a_row_of_one_run_is_marked_and_has_an_interval_of_the_same_kind():
-    chapter = importlib.import_module("synthlearn.book.chapter")
     alone = {"real": ROWS["real"][:1]}
     assert (
         "<td>one run</td>" in book.results(alone, STUDY).content
@@ -140,11 +137,10 @@ def test_a_row_of_one_run_is_marked_and_has_an_interval_of_the_same_kind():
     ],
 )
 def test_the_comb_of_curves_is_explained_by_the_last_batch(n, batch, method, caption):
-    chapter = importlib.import_module("synthlearn.book.chapter")
     of = ROWS["real"].first
     content = {"source": {"n_images": n}, "optimisation": {"batch_size": batch}, "method": method}
     run = dataclasses.replace(of, spec=Spec(content))
-    assert chapter.last_batches({"real": runs.Runs((run,))}) == caption
+    assert captions.last_batches({"real": runs.Runs((run,))}) == caption
 
 
 def longer(name, updates):
@@ -158,7 +154,10 @@ def longer(name, updates):
 
 def test_length_is_told_by_the_updates_of_records_and_beside_the_papers_shares():
     rows = {f"{name}.u1200": longer(name, 1200) for name in ("real", "dead_leaves-mixed")}
-    figure, shown = book.length_figure(rows, STUDY), book.length_table(rows, STUDY).content
+    figure, shown = (
+        pages.lengths.length_figure(rows, STUDY),
+        pages.lengths.length_table(rows, STUDY).content,
+    )
     leaves = 100 * ROWS["dead_leaves-mixed"].accuracy().mean
     assert f"dead leaves, mixed: 400 updates {leaves:.1f} %, 1,200 updates" in figure.alt
     assert (
@@ -198,7 +197,7 @@ def test_every_generator_has_a_tile_and_a_sheet(monkeypatch):
 
 
 def test_sliders_hold_every_picture_with_its_label():
-    shown = figures.slider(
+    shown = sheets.slider(
         {"a": torch.zeros(3, 4, 4, dtype=torch.uint8), "b": torch.ones(3, 4, 4, dtype=torch.uint8)},
         "two",
         scale=2,

@@ -1,7 +1,6 @@
 """The benchmarks of the engine: arithmetic of floors, limits of time, stored pictures, the script for a card, and the pages that show it."""
 
 import dataclasses
-import importlib
 import itertools
 import json
 import math
@@ -15,14 +14,10 @@ import torch
 from benchmarks import __main__ as command
 from benchmarks import engine, self_check, stored, timing
 
-from synthlearn import book
-from synthlearn.book import scale
+from synthlearn.book.pages import benchmarks as speeds
+from synthlearn.book.pages import scale
 from synthlearn.core import files
 from synthlearn.learn.encoders import SmallAlexNet
-
-leaderboard = importlib.import_module(
-    "synthlearn.book.leaderboard"
-)  # the package has a function of that name
 
 
 def test_a_speed_is_things_over_seconds_and_the_median_leaves_the_first_call_out(monkeypatch):
@@ -137,7 +132,7 @@ def test_the_command_measures_at_tiny_sizes_on_a_cpu_and_leaves_the_committed_fi
             and e["value"] > 0
             and (e["floor"] is None or e["floor"] > 0)
         ), e
-    assert {e["way"] for e in machine["engine"] if "way" in e} == set(leaderboard.WAYS)
+    assert {e["way"] for e in machine["engine"] if "way" in e} == set(speeds.WAYS)
     assert before == {
         path: path.read_bytes() for path in (files.root() / "results" / "benchmarks").iterdir()
     }
@@ -286,25 +281,25 @@ def cells(shown):
 
 
 def test_pages_show_a_card_where_there_is_one_and_cope_where_there_is_none(monkeypatch):
-    monkeypatch.setattr(leaderboard, "measurements", lambda: [])
+    monkeypatch.setattr(speeds, "measurements", lambda: [])
     assert (
-        "not measured yet" in book.engine_tables().content
-        and cells(book.stored_table())[0][1] == "not measured yet"
+        "not measured yet" in speeds.engine_tables().content
+        and cells(speeds.stored_table())[0][1] == "not measured yet"
     )
     assert scale.speed()[:2] == (scale.MATMUL, scale.SHARES)
     monkeypatch.setattr(
-        leaderboard, "measurements", lambda: [card(memory=1000.0, files=500.0, generated=800.0)]
+        speeds, "measurements", lambda: [card(memory=1000.0, files=500.0, generated=800.0)]
     )
     assert (
-        book.benchmark_tables().content == ""
-        and "no committed measurement yet" in book.benchmark_figures().content
+        speeds.ratios_table().content == ""
+        and "no committed measurement yet" in speeds.ratios_figure().content
     )
-    lines = cells(book.engine_tables())
+    lines = cells(speeds.engine_tables())
     assert (
         lines[1][1:] == ["25 ms", "30 ✓", "10", "40 %", "5,000"]
         and "no time was left" in lines[3][1]
     )
-    tiny, base = cells(book.stored_table())
+    tiny, base = cells(speeds.stored_table())
     assert (
         tiny[1:6] == ["1,000", "500", "800", "+60 %", "−20 %"]
         and base[1] == "not measured yet"
@@ -314,7 +309,7 @@ def test_pages_show_a_card_where_there_is_one_and_cope_where_there_is_none(monke
 
 
 def test_the_plan_uses_what_a_card_has_measured(monkeypatch):
-    monkeypatch.setattr(leaderboard, "measurements", lambda: [card()])
+    monkeypatch.setattr(speeds, "measurements", lambda: [card()])
     run, line = scale.RUNS[0], cells(scale.training_table())[0]
     hours = (
         run.images

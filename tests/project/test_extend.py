@@ -128,10 +128,10 @@ def test_speeds_are_told_with_three_digits():
 
 
 LISTED = """
-import importlib, synthlearn as sl
+import synthlearn as sl
 from synthlearn.site import build
-leaderboard = importlib.import_module("synthlearn.book.leaderboard")
-print(build.chapters(), [name for name, row in leaderboard._shown_generators() if row])
+from synthlearn.book.pages import gallery
+print(build.chapters(), [name for name, row in gallery.generators_with_rows() if row])
 """
 
 

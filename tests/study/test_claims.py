@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from synthlearn import book, study
-from synthlearn.book.chapter import claim_table
+from synthlearn.book.verdicts import claim_table
 from synthlearn.core import files, stats
 from synthlearn.core.errors import DataError, ParameterError
 from synthlearn.study import claims, inference, records, rules
@@ -436,8 +436,8 @@ def shown(page):
 
 def test_a_claim_has_one_verdict_in_the_whole_book():
     every = {claim.text: claim.verdict for claim in claims.verdicts()}
-    pages = {"overview": shown(book.claim_overview())} | {
-        paper: shown(book.claim_pages(paper)) for paper in claims.PAPERS
+    pages = {"overview": shown(book.pages.claims.overview())} | {
+        paper: shown(book.pages.claims.of_paper(paper)) for paper in claims.PAPERS
     }
     notebooks = [path.read_text() for path in (files.root() / "notebooks").glob("*.py")]
     told = {
