@@ -1,12 +1,8 @@
 """The page on extending, step by step as it is written."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -22,33 +18,19 @@ def blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
-def call(command, where, library):
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("SYNTHLEARN")}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
-    environment = kept | {
-        "PYTHONPATH": os.pathsep.join(map(str, library)),
-        "OMP_NUM_THREADS": "1",
-        "PATH": path,
-    }
-    done = subprocess.run(
-        ["bash", "-ec", command],
-        cwd=where,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def add(path, text):
     with path.open("a") as file:
         file.write(f"\n\n{text}")
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
+def run(checkout, shell):
+    """Runs a command in the changed copy, with its library, and returns what it prints."""
+    return lambda command: shell(command, checkout, [checkout / "lib"]).stdout
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory, shell):
     """A copy of the project, changed as the page says."""
     root = tmp_path_factory.mktemp("extended")
     for part in ("lib", "workflow", "tests", "benchmarks", "book"):
@@ -71,18 +53,19 @@ def checkout(tmp_path_factory):
     baselines = "      - file: notebooks/07_baselines\n"
     toc = (root / "_toc.yml").read_text()
     (root / "_toc.yml").write_text(toc.replace(baselines, baselines + blocks("yaml")[0]))
-    call("\n".join(blocks("bash")[1].splitlines()[:2]), root, [root / "lib"])  # the chapter
+    for command in blocks("bash")[1].splitlines()[:2]:  # the chapter
+        shell(command, root, [root / "lib"])
     return root
 
 
-def test_the_generator_is_short_and_its_commands_work(checkout):
+def test_the_generator_is_short_and_its_commands_work(checkout, run, shell):
     assert len([line for line in blocks("python")[0].splitlines() if line.strip()]) <= 30
     generate, contract, bench = blocks("bash")[0].splitlines()
-    call(generate, checkout, [checkout / "lib"])
+    run(generate)
     assert len(list((checkout / "stripes").rglob("*.png"))) == 8
-    out = call(f"{contract} -p no:cacheprovider", checkout, [checkout / "lib"])
+    out = run(f"{contract} -p no:cacheprovider")
     assert "failed" not in out and int(re.search(r"(\d+) passed", out)[1]) >= 5
-    speed = call(f"{bench} 2>&1", checkout, [checkout / "lib"])
+    speed = shell(bench, checkout, [checkout / "lib"]).stderr
     ratio, low, high = re.search(
         r"stripes .*/s +(\S+) × numpy_noise \[(\S+), (\S+)\]   memory .+ MB", speed
     ).groups()
@@ -135,8 +118,8 @@ print(build.chapters(), [name for name, row in gallery.generators_with_rows() if
 """
 
 
-def test_the_row_and_its_chapter_give_a_record_a_page_and_a_tile(checkout):
-    call(blocks("bash")[1].splitlines()[2], checkout, [checkout / "lib"])
+def test_the_row_and_its_chapter_give_a_record_a_page_and_a_tile(checkout, run):
+    run(blocks("bash")[1].splitlines()[2])
     page = json.loads((checkout / "out.ipynb").read_text())
     html = "".join(
         "".join(output.get("data", {}).get("text/html", ""))
@@ -145,16 +128,16 @@ def test_the_row_and_its_chapter_give_a_record_a_page_and_a_tile(checkout):
     )
     assert "<td>stripes</td>" in html and "gain over random" in html
     assert "Sixteen pictures of the set stripes" in html
-    assert call(blocks("bash")[2], checkout, [checkout / "lib"]).startswith("stripes seed 0: fc6")
+    assert run(blocks("bash")[2]).startswith("stripes seed 0: fc6")
     assert list((checkout / "runs" / "records" / "smoke").glob("stripes-s0.json"))
-    listed = call(f"python -c '{LISTED}'", checkout, [checkout / "lib"])
+    listed = run(f"python -c '{LISTED}'")
     assert "'08_stripes'" in listed and "'stripes'" in listed
 
 
-def test_the_method_trains_and_its_encoder_is_probed_on_a_folder(checkout):
+def test_the_method_trains_and_its_encoder_is_probed_on_a_folder(checkout, run):
     pretrain, contract = blocks("bash")[3].splitlines()
-    call(pretrain, checkout, [checkout / "lib"])
-    passed = call(f"{contract} -p no:cacheprovider", checkout, [checkout / "lib"])
+    run(pretrain)
+    passed = run(f"{contract} -p no:cacheprovider")
     assert "failed" not in passed and int(re.search(r"(\d+) passed", passed)[1]) >= 2
     for split in ("train", "test"):
         for name in ("noise-perlin", "dead_leaves-squares"):
@@ -163,7 +146,7 @@ def test_the_method_trains_and_its_encoder_is_probed_on_a_folder(checkout):
                 Image.fromarray(picture.permute(1, 2, 0).numpy()).save(
                     checkout / "DIR" / split / name / f"{i}.png"
                 )
-    assert "fc6" in call(blocks("bash")[5], checkout, [checkout / "lib"])
+    assert "fc6" in run(blocks("bash")[5])
 
 
 JUDGED = """
@@ -177,20 +160,20 @@ for known in (Known(), Known(measured=measured)):
 """
 
 
-def test_the_measurement_measures_its_example_runs_and_its_claim_is_judged(checkout):
+def test_the_measurement_measures_its_example_runs_and_its_claim_is_judged(run):
     measure, example = blocks("bash")[4].splitlines()
-    lines = call(measure, checkout, [checkout / "lib"]).splitlines()
+    lines = run(measure).splitlines()
     assert [line.partition(":")[0] for line in lines] == [
         "class_means of random seed 0",
         "class_means of stripes seed 0",
     ]
     assert all(re.search(r": nearest mean 0\.\d{3}$", line) for line in lines)
-    assert "1 passed" in call(f"{example} -p no:cacheprovider", checkout, [checkout / "lib"])
-    without, judged = call(f"python -c '{JUDGED}'", checkout, [checkout / "lib"]).splitlines()
+    assert "1 passed" in run(f"{example} -p no:cacheprovider")
+    without, judged = run(f"python -c '{JUDGED}'").splitlines()
     assert without == "class means: no record" and judged.startswith("stripes − ")
 
 
-def test_another_package_can_offer_it(tmp_path):
+def test_another_package_can_offer_it(tmp_path, shell):
     (tmp_path / "stripes.py").write_text(blocks("python")[0])
     point = re.search(r'stripes = "(\w+)"', blocks("toml")[1])[1]
     information = tmp_path / "stripes-1.0.dist-info"
@@ -198,5 +181,5 @@ def test_another_package_can_offer_it(tmp_path):
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: stripes\nVersion: 1.0\n")
     (information / "entry_points.txt").write_text(f"[synthlearn.generators]\nstripes = {point}\n")
     shown = "import synthlearn as sl; print(sl.generator('stripes').sample([1, 2], 32).shape)"
-    out = call(f'python -P -c "{shown}"', tmp_path, [tmp_path, ROOT / "lib"])
-    assert out.strip() == "torch.Size([2, 3, 32, 32])"
+    out = shell(f'python -P -c "{shown}"', tmp_path, [tmp_path, ROOT / "lib"])
+    assert out.stdout.strip() == "torch.Size([2, 3, 32, 32])"

@@ -1,10 +1,10 @@
-"""The README's commands and code, and those of ``--help``, run as they stand there; ``make`` itself is what CI runs."""
+"""The README's commands and code, and those of ``--help``, run as they stand there.
 
-import os
+``make`` itself is what CI runs.
+"""
+
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,18 +14,19 @@ from synthlearn.core import files
 
 ROOT = files.root()
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-# Not run here: what sets up a shell, needs a GPU or a model, or takes hours. Each must stand in the README or in --help.
+# Not run here: what sets up a shell, needs a GPU or a model, or takes hours. Each must stand in the
+# README or in --help.
 LEFT_OUT = (
     "source .venv/bin/activate",
-    "accelerate launch --num_processes 8 -m synthlearn pretrain --row dead_leaves-mixed --profile gpu",
+    "accelerate launch --num_processes 8 -m synthlearn pretrain --row dead_leaves-mixed",
     "python -m synthlearn verify --against COMMIT",
     "python -m synthlearn run --profile cpu",
-    "python -m synthlearn run --profile gpu",  # wants a card too; tests/study/test_schedule.py runs the same without
+    "python -m synthlearn run --profile gpu",  # wants a card; test_schedule.py does without
     "python -m synthlearn search --profile cpu --jobs 2",
     "python -m synthlearn status --profile cpu",  # wants CIFAR-10
     "python -m benchmarks --card",
     "benchmarks/card.sh OUT",
-    'model, revision = "stable-diffusion',
+    'model = "stable-diffusion',
 )
 CHAPTER = "papermill notebooks/04_fractals.ipynb"
 
@@ -38,23 +39,6 @@ def lines(text):
     """Commands without their comments; of ``make`` and LEFT_OUT, none."""
     commands = [line.partition("   #")[0].strip() for line in text.splitlines()]
     return [line for line in commands if line and not line.startswith(("make ", *LEFT_OUT))]
-
-
-def call(command, where):
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("SYNTHLEARN")
-    }
-    environment |= {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}",
-        "PYTHONPATH": str(ROOT / "lib"),
-        "SYNTHLEARN_RUNS": str(where / "runs"),
-        "OMP_NUM_THREADS": "1",
-    }
-    done = subprocess.run(
-        ["bash", "-ec", command], cwd=where, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -79,10 +63,14 @@ def test_what_is_left_out_is_there():
         assert re.search(rf"^\s*{re.escape(start)}", README + EXAMPLES, re.MULTILINE), start
 
 
-def test_the_readmes_commands_and_code_run_as_written_and_leave_git_status_clean(place):
-    for command in [line for block in blocks("bash") for line in lines(block)]:
+def test_the_commands_and_code_run_as_written_and_leave_git_status_clean(place, shell):
+    """Those of the README, and of ``--help`` what it has besides; each once, in their order."""
+    examples = re.findall(r"^  (python -m .*)$", EXAMPLES, re.MULTILINE)
+    commands = [line for block in blocks("bash") for line in lines(block)]
+    assert len(lines("\n".join(examples))) >= 5
+    for i, command in enumerate(dict.fromkeys([*commands, *lines("\n".join(examples))])):
         if not command.startswith(CHAPTER):
-            call(command, place)
+            shell(command, place, fresh=i < 2, SYNTHLEARN_RUNS=str(place / "runs"))
     code = [block for block in blocks("python") if not block.startswith(LEFT_OUT)]
     assert len(code) >= 5
     checks = """
@@ -92,9 +80,10 @@ assert torch.equal(Leaves().__getitems__([7, 3])[1], leaves.sample([3], 64)[0] /
 assert first.shape == second.shape == (8, 3, 48, 48) and not (first == second).all((1, 2, 3)).any()
 assert features.shape == (8, 512)
 """
-    first = "import synthlearn.core.vision\n"  # as the README says for this kind of machine: a CPU torch beside PyPI's torchvision
+    # as the README says for this kind of machine: a CPU torch beside PyPI's torchvision
+    first = "import synthlearn.core.vision\n"
     (place / "code.py").write_text(first + "\n".join(code) + checks)
-    call("python code.py", place)
+    shell("python code.py", place, SYNTHLEARN_RUNS=str(place / "runs"))
     made = {path.name for path in place.iterdir()} - {"notebooks", "book", "code.py"}
     made = {f"{name}/" if (place / name).is_dir() else name for name in made}
     assert {"leaves/", "encoder.safetensors", "seen/"} <= made and ignored(made) == made
@@ -119,19 +108,13 @@ def test_an_encoder_of_the_readme_is_the_same_network_elsewhere(tmp_path):
         assert torch.equal(network(x), encoder.features(x)["pooled"])
 
 
-def test_the_readmes_chapter_runs_without_a_false_warning(place):
+def test_the_readmes_chapter_runs_without_a_false_warning(place, shell):
     """As written, but for a hundredth of the epochs, on fewer pictures."""
     (command,) = (
         line for block in blocks("bash") for line in lines(block) if line.startswith(CHAPTER)
     )
     assert "-p epochs 200" in command
     command = command.replace("-p epochs 200", "-p epochs 2 -p n_images 64")
-    assert "unknown parameter" not in call(command, place)
+    done = shell(command, place, SYNTHLEARN_RUNS=str(place / "runs"))
+    assert "unknown parameter" not in done.stdout + done.stderr
     assert (place / "out.ipynb").exists() and ignored(["out.ipynb"])
-
-
-def test_the_examples_of_help_run_as_written(place):
-    commands = lines("\n".join(re.findall(r"^  (python -m .*)$", EXAMPLES, re.MULTILINE)))
-    assert len(commands) >= 5
-    for command in commands:
-        call(command, place)
