@@ -1,4 +1,5 @@
-"""Numbers in prose: every result of the book is computed from records, so none is typed; what looks like one is named here, with what it is."""
+"""Numbers in prose: every result of the book is computed from records, so none is typed; what looks
+like one is named here, with what it is."""
 
 import re
 
@@ -15,7 +16,8 @@ PAGES = {
     **{path.stem: path for path in sorted((ROOT / "book").glob("*.md"))},
     "README": ROOT / "README.md",
 }
-# What a result looks like: a share, a difference in points, a correlation or a p, an interval, any other number with decimals.
+# What a result looks like: a share, a difference in points, a correlation or a p, an interval, any
+# other number with decimals.
 RESULT = re.compile(
     r"""(?x)
       [-+−±≈]?\d+(?:\.\d+)?\ ?%
@@ -30,8 +32,9 @@ VERDICT = re.compile(
     r"\b(?:beats?|wins|outperforms?|is (?:no )?better than|teach(?:es)? more than)\b"
 )
 SOURCE = re.compile(r"\{cite|\bpapers?\b|\bauthors?\b|\bpublished\b")
-# Page → phrases that hold such a number or word and are none of our results: "paper", the words of a source, which must be named in the same paragraph;
-# "constant", of a method or of the statistics; "size", of data, pictures or versions; "question".
+# Page → phrases that hold such a number or word and are none of our results: "paper", the words of
+# a source, which must be named in the same paragraph; "constant", of a method or of statistics;
+# "size", of data, pictures or versions; "question".
 ALLOWED = {
     "01_dead_leaves": {"from 3 % to 100 % of the picture's side": "constant"},
     "02_statistical": {"drawn from 0.5 (rough) to 3.5 (smooth)": "constant"},
@@ -48,10 +51,12 @@ ALLOWED = {
     "91_claims": {"Holm's procedure at 5 %": "constant"},
     "checklist": {"CC BY 4.0": "size"},
     "deviations": {
-        "| least crop area | 8 % | 20 % in *smoke*, *cpu* and *gpu*, 8 % in *paper* | 8 % of a 48-px picture": "constant",
+        "| least crop area | 8 % | 20 % in *smoke*, *cpu* and *gpu*, 8 % in *paper* "
+        "| 8 % of a 48-px picture": "constant",
         "steps ×0.1": "constant",
         "65,536 and 0.999 | 4,096 and 0.99": "constant",
-        "the filling rates agree within 2 %": "constant",  # the tolerance of book/laws.toml, which the tests hold it to
+        # the tolerance of book/laws.toml, which the tests hold it to
+        "the filling rates agree within 2 %": "constant",
     },
     "glossary": {": 95 %, over runs": "constant"},
     "method": {
@@ -69,7 +74,8 @@ ALLOWED = {
 
 
 def paragraphs(path):
-    """A page's paragraphs of prose, one line each; a notebook's from its markdown cells; without code and targets of links."""
+    """A page's paragraphs of prose, one line each; a notebook's from its markdown cells; without
+    code and targets of links."""
     text = (
         "\n\n".join(c.source for c in jupytext.read(path).cells if c.cell_type == "markdown")
         if path.suffix == ".py"
@@ -81,19 +87,20 @@ def paragraphs(path):
 
 
 def typed(page, parts):
-    """What looks like a result of ours in a page's paragraphs, with its surroundings, after what is allowed there has been taken out."""
-    found = []
+    """What looks like a result of ours in a page's paragraphs, with its surroundings, after what is
+    allowed there has been taken out."""
+    results = []
     for part in parts:
         for phrase, kind in ALLOWED.get(page, {}).items():
             if phrase in part and (kind != "paper" or SOURCE.search(part)):
                 part = part.replace(phrase, "…")
-        found += [part[max(0, m.start() - 40) : m.end() + 20] for m in RESULT.finditer(part)]
-        found += [
+        results += [part[max(0, m.start() - 40) : m.end() + 20] for m in RESULT.finditer(part)]
+        results += [
             sentence
             for sentence in re.split(r"(?<=[.?!])\s+", part)
             if VERDICT.search(sentence) and "?" not in sentence and not SOURCE.search(sentence)
         ]
-    return found
+    return results
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -163,26 +170,25 @@ def test_the_table_of_settings_is_the_profiles():
         for line in (ROOT / "book" / "method.md").read_text().splitlines()
         if line.startswith("|")
     ]
-    names, told = [name for name in lines[0] if name], {line[0]: line[1:] for line in lines[1:]}
+    names, cells = [name for name in lines[0] if name], {line[0]: line[1:] for line in lines[1:]}
     assert names == list(profiles.NAMES)
     for i, p in enumerate(map(profiles.defaults, names)):
-        assert told["images × side → crop"][i] == f"{p.n_images:,} × {p.image_size} → {p.crop}"
-        assert told["epochs × batch"][i] == f"{p.epochs} × {p.batch_size}"
-        assert told["updates"][i] == f"{p.epochs * p.optimisation().steps_per_epoch(p.n_images):,}"
-        assert told["runs of a row"][i] == str(p.seeds)
-        assert told["encoder width"][i] == {0.125: "⅛", 0.25: "¼", 1.0: "1"}[p.width]
+        assert cells["images × side → crop"][i] == f"{p.n_images:,} × {p.image_size} → {p.crop}"
+        assert cells["epochs × batch"][i] == f"{p.epochs} × {p.batch_size}"
+        assert cells["updates"][i] == f"{p.epochs * p.optimisation().steps_per_epoch(p.n_images):,}"
+        assert cells["runs of a row"][i] == str(p.seeds)
+        assert cells["encoder width"][i] == {0.125: "⅛", 0.25: "¼", 1.0: "1"}[p.width]
 
 
 def test_feature_visualisations_are_said_to_have_the_pool_that_they_have():
     p = profiles.defaults("cpu")
-    own = study.row("feature_vis-random").profile(p)
+    own = study.get_row("feature_vis-random").settings(p)
     last = own.n_images % own.batch_size, p.n_images % p.batch_size
-    said = (ROOT / "book" / "deviations.md").read_text()
-    assert (
-        f"{own.n_images:,} pictures in *cpu*, {own.epochs} epochs, where the other sets have {p.n_images:,} and {p.epochs}"
-        in said
-    )
-    assert f"a last batch of {last[0]} instead of {last[1]}" in said
-    assert own.epochs * own.optimisation().steps_per_epoch(
-        own.n_images
-    ) == p.epochs * p.optimisation().steps_per_epoch(p.n_images)
+    text = (ROOT / "book" / "deviations.md").read_text()
+    pool = f"{own.n_images:,} pictures in *cpu*, {own.epochs} epochs"
+    assert f"{pool}, where the other sets have {p.n_images:,} and {p.epochs}" in text
+    assert f"a last batch of {last[0]} instead of {last[1]}" in text
+    updates = [
+        each.epochs * each.optimisation().steps_per_epoch(each.n_images) for each in (own, p)
+    ]
+    assert updates[0] == updates[1]
