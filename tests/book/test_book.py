@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from synthlearn import book, study
-from synthlearn.book import beyond, figures, html, plots
+from synthlearn.book import figures, html, pages, plots
 from synthlearn.book import parameters as strict
 from synthlearn.core import files, stats
 from synthlearn.core.errors import DataError, ParameterError
@@ -424,7 +424,7 @@ def test_publishing_copies_clean_pages_of_a_bounded_size(finished, small_book, m
 
 
 @pytest.mark.parametrize(
-    ("commits", "pages"),
+    ("commits", "named"),
     [
         (("0123456789", "0123456789", "abcdef0123"), "0123456789: a, b; abcdef0123: c"),
         (("0123456789+",) * 3, r"0123456789\+: a, b, c"),
@@ -432,13 +432,13 @@ def test_publishing_copies_clean_pages_of_a_bounded_size(finished, small_book, m
     ],
 )
 def test_pages_of_several_commits_or_of_a_changed_checkout_are_not_published(
-    commits, pages, finished, small_book
+    commits, named, finished, small_book
 ):
     for name, commit in zip("abc", commits, strict=True):
         nbformat.write(page(name, commit), finished / f"{name}.ipynb")
     with pytest.raises(
         DataError,
-        match=f"at one commit .* they are of {pages}; "
+        match=f"at one commit .* they are of {named}; "
         "commit, run make pages PROFILE=smoke, publish again",
     ):
         build.publish("smoke")
@@ -487,7 +487,7 @@ def test_a_table_has_a_cell_for_every_heading():
 
 def test_costs_are_those_of_the_records():
     records = book.stored(study.resolve("cpu"))
-    content = book.costs(records, profiles.defaults("cpu")).content
+    content = pages.costs.rows_table(records, profiles.defaults("cpu")).content
     head, *lines = re.findall(r"<tr>(.*?)</tr>", content)
     column = re.findall(r"<th[^>]*>(.*?)</th>", head).index("pictures, min")
     for line, runs in zip(lines, records.values(), strict=True):
@@ -557,7 +557,7 @@ def test_a_private_tables_interval_is_over_encoders_and_settings_stand_apart():
     means = {"random": [0.3, 0.34], "real": [0.4, 0.44]}
     records = measured("private", means, ("1", fields))
     runs = study_runs.committed("cpu")
-    text = beyond.private_table(records, {name: runs[name] for name in records}).content
+    text = pages.private.facts(records, {name: runs[name] for name in records}).content
     e = units.part(records, "1").estimate("real")
     numbers, settings = text.split("<details>")
     assert f"42.0 <small>[{100 * e.low:.1f}, {100 * e.high:.1f}]</small>" in numbers

@@ -64,7 +64,8 @@ def intervals_over(records: Records) -> str:
 
 def intervals_over_encoders(measured: units.Units) -> str:
     """What the intervals of a measurement are over, and how many encoders of each row were
-    measured."""
+    measured.
+    """
     rows = [name for name in measured.values if name not in units.PIXELS]
     counts = {len(measured.values[name]) for name in rows} or {0}
     if counts == {1}:
@@ -80,7 +81,8 @@ def intervals_over_encoders(measured: units.Units) -> str:
 
 def line_note(estimates: Iterable[stats.Estimate]) -> str:
     """What the intervals of drawn lines are over, and that hollow marks stand on one run where
-    there are both kinds."""
+    there are both kinds.
+    """
     estimates = list(estimates)
     over = " or ".join(dict.fromkeys(e.over for e in estimates))
     hollow = len({e.runs > 1 for e in estimates}) > 1
@@ -107,7 +109,8 @@ def last_batches(records: Records) -> str:
 
 def chance(data: str) -> float | None:
     """Accuracy of guessing on a set whose classes are equally frequent; None when the set is not
-    here to be counted."""
+    here to be counted.
+    """
     if data.startswith("cifar10") and not data.startswith("cifar100"):
         return 0.1
     try:
@@ -126,7 +129,8 @@ def accuracies_in_words(records: Records) -> str:
 
 def provenance(profile: Profile, records: Mapping[str, Sequence[Record]]) -> Html:
     """One line: profile and commit of the page; of its records, where it shows any, code, device,
-    versions, wall time and seeds."""
+    versions, wall time and seeds.
+    """
     parts = {
         "profile": profile.name,
         "data": profile.data,

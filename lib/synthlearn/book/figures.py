@@ -69,7 +69,8 @@ def new(
 def svg(figure: Figure, alt: str, caption: str = "") -> html.Html:
     """A matplotlib figure as inline SVG in the page's text colour.
 
-    Raises: ParameterError without ``alt``."""
+    Raises: ParameterError without ``alt``.
+    """
     stream = io.StringIO()
     with mpl.rc_context(STYLE):
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
@@ -84,7 +85,8 @@ def svg(figure: Figure, alt: str, caption: str = "") -> html.Html:
 
 def image_tag(pixels: np.ndarray, alt: str, scale: int = 1, most: int = PNG_BYTES) -> str:
     """An <img> of uint8 pixels (h, w, 3 or 4) inside the page, enlarged ``scale`` times by the
-    browser: PNG, or WebP where that is above ``most`` bytes."""
+    browser: PNG, or WebP where that is above ``most`` bytes.
+    """
     stream, form = io.BytesIO(), "png"
     Image.fromarray(pixels).save(stream, "PNG", optimize=True)
     if stream.tell() > most:

@@ -29,7 +29,8 @@ class Html:
 def figure(inside: str, alt: str, caption: str) -> Html:
     """A figure with its caption.
 
-    Raises: ParameterError without ``alt``, what a reader who cannot see it should know."""
+    Raises: ParameterError without ``alt``, what a reader who cannot see it should know.
+    """
     if not alt.strip():
         raise ParameterError("alt = '': every figure needs an alternative text; say what it shows")
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
@@ -47,7 +48,8 @@ def table(
 
     filters: headings whose values a reader may choose from.
 
-    Raises: ValueError if a line has not one cell per heading."""
+    Raises: ValueError if a line has not one cell per heading.
+    """
     for line in body:
         if len(line) != len(header):
             cells = f"{len(line)} cells under {len(header)} headings"
@@ -67,7 +69,8 @@ def table(
 
 def cell(text: str) -> str:
     """A table's cell as it goes into a page: text with the few tags that this package writes;
-    whatever else opens a tag is shown, not obeyed."""
+    whatever else opens a tag is shown, not obeyed.
+    """
     return FOREIGN_TAG.sub("&lt;", text)
 
 

@@ -75,7 +75,8 @@ def _read() -> Any:
 def measure(family: str, variant: str, pictures: Tensor, **more: Tensor) -> dict[str, Tensor]:
     """The laws that a variant of a family names, of pictures uint8 (n, 3, s, s): law → values (n,).
 
-    more: values that are not measured on pictures."""
+    more: values that are not measured on pictures.
+    """
     names = laws(family)[variant]
     return {name: more[name] if name in more else metrics.LAWS[name](pictures) for name in names}
 
@@ -86,7 +87,8 @@ def law_table(
     """Laws of others' pictures beside ours, with tolerance and a pass mark.
 
     theirs: whose figures they are, as the column's title. target: whether ours are meant to meet
-    them; if not, there are no marks."""
+    them; if not, there are no marks.
+    """
     reference, body, met = laws(family), [], 0
     for variant, values in measured.items():
         for name, ours in values.items():
@@ -119,7 +121,8 @@ def _counts(reference: Mapping[str, Mapping[str, Law]], measured: Measured) -> s
 def check_table(name: str, measured: Mapping[str, float], theirs: str = "must be") -> Html:
     """Single figures beside ours, with tolerance and a pass mark.
 
-    theirs: title of their column: whose figures they are, if they are not identities."""
+    theirs: title of their column: whose figures they are, if they are not identities.
+    """
     reference, body, met = targets(name), [], 0
     for key, ours in measured.items():
         target = reference[key]
@@ -158,7 +161,8 @@ def dead_leaves_laws(profile: Profile, pictures: Mapping[str, Tensor]) -> Measur
 
 def dead_leaves_sizes(pictures: Mapping[str, Tensor]) -> dict[str, float]:
     """What is visible of the leaves, as areas of regions of one colour, pooled over pictures; and
-    the share of the smallest radius among a million."""
+    the share of the smallest radius among a million.
+    """
     draws = rng.uniform(rng.key("radius"), (1_000_000,)).double()
     smallest = torch.bucketize(draws, dead_leaves.radius_edges()) == 0
     sizes = {"radius": float(smallest.double().mean())}
@@ -269,7 +273,8 @@ def fractal_checks(profile: Profile) -> dict[str, float]:
 @dataclass(frozen=True)
 class Climb:
     """Pictures on their way: ``stages`` uint8 (k, n, 3, s, s) and, at each, how much the two units
-    of each picture are excited, (k, n, 2)."""
+    of each picture are excited, (k, n, 2).
+    """
 
     stages: Tensor
     excited: Tensor

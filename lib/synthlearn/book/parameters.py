@@ -42,6 +42,7 @@ def parameters(namespace: dict[str, Any]) -> Profile:
 
     Raises: ParameterError (or DataError for a missing set) naming the parameter, the value and what
     is allowed.
+
     """
     _show_messages_alone()
     declared = namespace.get("__annotations__", {})
@@ -71,7 +72,8 @@ def parameters(namespace: dict[str, Any]) -> Profile:
 
 def _variables(namespace: dict[str, Any], known: set[str]) -> dict[str, Any]:
     """What a person or a program has put into the namespace: not what Python, IPython or an editor
-    did."""
+    did.
+    """
     shell = _shell()
     hidden = {"__name__"} if namespace.get("__name__", "__main__") in sys.modules else set()
     hidden |= {*PYTHONS_NAMES} if shell is None else {*shell.user_ns_hidden, "In", "Out"}
@@ -88,7 +90,8 @@ def _variables(namespace: dict[str, Any], known: set[str]) -> dict[str, Any]:
 
 def _injected() -> dict[str, Any]:
     """What papermill's cells assign, read from the cells: the namespace no longer tells when the
-    name is ``sl`` or IPython's own."""
+    name is ``sl`` or IPython's own.
+    """
     shell = _shell()
     cells = [] if shell is None else shell.history_manager.input_hist_parsed
     values = {}

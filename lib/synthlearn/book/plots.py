@@ -62,7 +62,8 @@ def accuracies(
     """Horizontal accuracy axis: filled markers with intervals are ours, hollow diamonds the paper's
     (own axis above, its protocol differs).
 
-    floor: the random encoder's accuracy, a dashed line. chance: a dotted one."""
+    floor: the random encoder's accuracy, a dashed line. chance: a dotted one.
+    """
     with mpl.rc_context(figures.STYLE):
         figure, axis = figures.new(height=0.42 * len(bars) + 1.5)
         upper = axis.twiny()
@@ -108,7 +109,8 @@ def accuracy_figure(records: Records, profile: Profile) -> Html:
 
 def ablation_figure(records: Records, profile: Profile, floor: str = "random") -> Html:
     """Variants and the rows that they vary on one axis of accuracy, the untrained encoder as a
-    line."""
+    line.
+    """
     every: dict[str, Runs] = {}
     for name in records:
         base = base_of(name)
@@ -137,7 +139,8 @@ def draw_line(
     label: str,
 ) -> None:
     """A line of accuracies in per cent with their intervals along ``x``; a mark that stands on one
-    run is hollow."""
+    run is hollow.
+    """
     mean = [100 * e.mean for e in estimates]
     axis.errorbar(x, mean, yerr=_error_bars(estimates), color=colour, capsize=3)
     for at, y, e in zip(x, mean, estimates, strict=True):
@@ -159,7 +162,8 @@ def styles(records: Records) -> dict[str, tuple[str, str]]:
 
 def training(records: Records) -> Html:
     """Loss and its terms over training, for the rows that were trained: the terms that all of them
-    have."""
+    have.
+    """
     trained = {name: runs for name, runs in records.items() if runs.first.curves}
     terms = [term for term in TERMS if all(term in r.first.curves for r in trained.values())]
     # a chapter's rows are one family: its colour would not tell them apart
@@ -217,7 +221,8 @@ def _legend_below(figure: Figure, handles: Sequence[Artist], labels: Sequence[st
 
 def terms_figure(records: Records) -> Html:
     """Alignment against uniformity over training, seed 0 of each row that has both; dotted: points
-    drawn at random on the sphere."""
+    drawn at random on the sphere.
+    """
     both = {
         name: runs
         for name, runs in records.items()

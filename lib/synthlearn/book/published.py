@@ -33,7 +33,8 @@ class Share:
     """How far the paper's best noise went from its random encoder to real images.
 
     left: points between the noise and the real images. share: of the way. is_bound: whether the
-    real images' bar is cut off, so that ``share`` is at most this."""
+    real images' bar is cut off, so that ``share`` is at most this.
+    """
 
     best: Published
     left: float

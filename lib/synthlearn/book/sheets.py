@@ -23,7 +23,8 @@ USUAL_UNIT_STEPS = 96
 def contact_sheet(images: Tensor, alt: str, caption: str = "", columns: int = 8) -> Html:
     """Pictures uint8 (n, 3, s, s) as one, row by row.
 
-    Raises: ParameterError without ``alt``."""
+    Raises: ParameterError without ``alt``.
+    """
     return figure(image_tag(to_tiles(images, columns).numpy(), alt), alt, caption)
 
 
@@ -36,7 +37,8 @@ def slider(frames: Mapping[str, Tensor], alt: str, caption: str = "", scale: int
     """Pictures uint8 (3, h, w) along one parameter, label → picture, that a slider moves through;
     without JavaScript they stand side by side.
 
-    scale: times that the browser enlarges them."""
+    scale: times that the browser enlarges them.
+    """
     return figure(_panels("panels slider", frames, alt, scale), alt, caption)
 
 
@@ -67,7 +69,8 @@ def grey(plane: Tensor) -> Tensor:
 
 def filters(weights: Mapping[str, np.ndarray], alt: str, caption: str = "") -> Html:
     """First-layer filters, label → float (channels, 3, 3, 3), each filter stretched to its own
-    range, as enlarged tiles."""
+    range, as enlarged tiles.
+    """
     panels = {}
     for label, values in weights.items():
         w = torch.from_numpy(values)
@@ -90,7 +93,8 @@ def unit_sheets(
     names: Sequence[str], taps: Sequence[str], profile: Profile, units: int = 8, size: int = 48
 ) -> dict[str, Html]:
     """Pictures that excite the first units of convolutions, tap → a sheet with a row per encoder,
-    seed 0."""
+    seed 0.
+    """
     steps = UNIT_STEPS.get(profile.name, USUAL_UNIT_STEPS)
     rows, index = [get_row(name) for name in names], torch.arange(units)
     encoders = [

@@ -32,7 +32,8 @@ def along(
     what: str = "SimCLR on the real images",
 ) -> Html:
     """Accuracy with intervals along a setting, logarithmic: title of a line → value → row; dotted:
-    the row ``bound``, which is ``what``."""
+    the row ``bound``, which is ``what``.
+    """
     figure, axis = figures.new(height=3.4)
     each, every = [], list[stats.Estimate]()
     for (title, of_line), mark, colour in zip(lines.items(), "os^D", figures.LINES, strict=False):

@@ -33,7 +33,8 @@ def secondary(runs: Runs) -> list[str]:
 
 def results(records: Records, profile: Profile) -> Html:
     """Our accuracy and its gain over the random encoder, with intervals, beside the paper's
-    number."""
+    number.
+    """
     paper, random = published(), records.get("random") or baseline(profile)
     body = []
     for name, runs in records.items():
@@ -75,7 +76,8 @@ def gains(records: Records, profile: Profile) -> Html:
 
 def sensitivity(profile: Profile, names: Sequence[str], variant: str) -> Html:
     """Accuracy of some rows under the study's settings and under a variant's, and how far these lie
-    apart."""
+    apart.
+    """
     body, usual = [], {name: baseline(profile, name) for name in names}
     for name, runs in usual.items():
         other = baseline(profile, f"{name}.{variant}")
@@ -96,7 +98,8 @@ def sensitivity(profile: Profile, names: Sequence[str], variant: str) -> Html:
 
 def ablation(records: Records, profile: Profile, against: str | None = None) -> Html:
     """Variants beside the row that they vary (or beside ``against``): accuracy, how far they lie
-    from it, what is changed, the command."""
+    from it, what is changed, the command.
+    """
     if not records:
         return table(["row"], [["–"]], f"The profile {profile.name} has none of these rows.")
     body = []
@@ -136,7 +139,8 @@ def _common_probe(a: Runs, b: Runs) -> str:
 
 def parts_table(measured: Measured, caption: str) -> Html:
     """Top-1 of the parts of a measurement (layers, numbers of examples), with the learning rates of
-    fine-tuned ones."""
+    fine-tuned ones.
+    """
     parts = {name: units.part(measured, name) for name in units.parts(measured)}
     first = next(iter(parts.values()))
     body = []

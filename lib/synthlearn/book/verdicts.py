@@ -14,13 +14,15 @@ MARKS = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not teste
 
 def verdicts(chapter: str) -> Html:
     """The claims that a chapter tells, each with the one verdict that it has in the whole book, and
-    the chapter's own part of the evidence."""
+    the chapter's own part of the evidence.
+    """
     return claim_table([claim for claim in claims.verdicts() if chapter in claim.chapters], chapter)
 
 
 def claim_table(judged: Sequence[Claim], chapter: str = "", evidence: bool = True) -> Html:
     """Claims with source, verdict and evidence; of a chapter, what involves its own rows is open
-    and the rest folded."""
+    and the rest folded.
+    """
     body = []
     for claim in judged:
         text = f"{escape(claim.text)}<br><small>{escape(claim.source)}</small>"
@@ -51,7 +53,8 @@ def _tally(words: Sequence[str]) -> str:
 
 def _verdict(claim: Claim) -> str:
     """The verdict's mark and word; of an undecided claim, what would settle it; of one without a
-    rule, why."""
+    rule, why.
+    """
     kind = claim.verdict.replace(" ", "-")
     word = f"<b class='{kind}'>{MARKS[claim.verdict]} {claim.verdict}</b>"
     reason = _reason(claim)
@@ -75,7 +78,8 @@ def _reason(claim: Claim) -> str:
 
 def _evidence(claim: Claim, chapter: str) -> str:
     """The evidence line by line; a chapter's own first, the rest folded, with how many of how many
-    they are."""
+    they are.
+    """
     own = [e for e in claim.pieces if _belongs(e, chapter)] or list(claim.pieces)
     rest = [e for e in claim.pieces if e not in own]
     lines, others = ("<br>".join(map(_line, part)) for part in (own, rest))

@@ -54,7 +54,8 @@ HOW_SURE = (
 
 def answer(rows: Records, profile: Profile) -> Html:
     """The study's answer in a few short lines, from the records: how good, how far, which images,
-    what for, what captions add, how sure."""
+    what for, what captions add, how sure.
+    """
     noise = {
         name: runs
         for name, runs in one_protocol(rows, profile).items()

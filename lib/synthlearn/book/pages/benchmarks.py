@@ -172,7 +172,8 @@ def on_a_card(what: str) -> tuple[Json, str] | None:
 
 def engine_tables() -> Html:
     """Training, generation and measurement against the hardware, a table per machine, GPUs
-    first."""
+    first.
+    """
     gpus, tables = cards(), []
     if not gpus:
         missing = ["all", "not measured yet", *["–"] * 4]
@@ -207,7 +208,8 @@ def _digits(value: float) -> str:
 
 def stored_table() -> Html:
     """Training from generated pictures against stored ones, in images per second, beside a peer's
-    figures."""
+    figures.
+    """
     speeds = {
         (entry["model"], entry["way"]): entry["value"]
         for machine in reversed(cards())

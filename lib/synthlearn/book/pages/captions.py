@@ -62,7 +62,8 @@ def places(source: CaptionSource, captions: Sequence[int]) -> list[int]:
 
 def captions_table(profile: Profile) -> Html:
     """What each caption set tells about the labels; the learned one where the profile has its
-    row."""
+    row.
+    """
     kinds = ["named", "colour"]
     if profile.name in get_row("mosaic-learned").profiles:
         kinds.append("learned")
@@ -134,7 +135,8 @@ def positives_sheet(
 
 def copies_table(profile: Profile, n: int = 400) -> Html:
     """How near samples are to the real images that they were made of, beside real images that the
-    model has not seen."""
+    model has not seen.
+    """
     model = mosaics(profile)
     images, _ = model.real()
     count = n if profile.name != "smoke" else SMOKE_PICTURES
@@ -153,7 +155,8 @@ def copies_table(profile: Profile, n: int = 400) -> Html:
 
 def pairs(rows: Records, profile: Profile, *bases: str) -> Html:
     """SimCLR and StableRep on the same pictures, for each of some caption sets that the profile
-    has."""
+    has.
+    """
     tables = [
         ablation(own, profile)
         for base in bases

@@ -60,7 +60,8 @@ def rows_table(rows: Records, profile: Profile) -> Html:
 
 def _sums(runs: Runs) -> np.ndarray:
     """Of a row's runs: their number, pictures, seconds by the clock and of the processor, Wh, and
-    seconds on a card."""
+    seconds on a card.
+    """
     cost = [run.cost for run in runs]
     wall = sum(c.wall_seconds for c in cost)
     cpu = sum(c.cpu_seconds or 0 for c in cost)

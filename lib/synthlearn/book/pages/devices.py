@@ -11,7 +11,8 @@ from ..html import Html, table
 
 def device_figure() -> Html:
     """Accuracies of the same row and seed on two kinds of device, one against the other: a mark per
-    pair, colour by family; on the line they agree."""
+    pair, colour by family; on the line they agree.
+    """
     pairs = store.device_pairs()
     figure, axis = figures.new(width=4.6, height=4.2)
     families: dict[str, list[tuple[Run, Run]]] = {}
@@ -38,7 +39,8 @@ def device_figure() -> Html:
 
 def device_table() -> Html:
     """How far the same run lies apart on two devices, beside how far runs of one row do that differ
-    in their seed."""
+    in their seed.
+    """
     pairs, rows = store.device_pairs(), _accuracies()
     apart = np.array([twin.main.top1 - first.main.top1 for first, twin in pairs])
     mean, low, high = (100 * value for value in intervals.paired_t(apart))

@@ -22,7 +22,8 @@ Estimates = dict[str, stats.Estimate]
 
 def thumbnails(rows: Records, profile: Profile, size: int = 56) -> Html:
     """Every generator as a thumbnail, as the profile makes it, on an axis of accuracy, best first;
-    the random encoder and real images as lines."""
+    the random encoder and real images as lines.
+    """
     sources: Estimates = {
         name: runs.accuracy()
         for name, runs in one_protocol(rows, profile).items()
@@ -81,7 +82,8 @@ class _Axis:
 
 def tiles(rows: Records, profile: Profile, n: int = 5, size: int = 96) -> Html:
     """Every generator: a tile that tells on hover or tap, and below a sheet of ``n`` pictures as
-    the profile makes them, what it is, its accuracy if it is a row, and its measured speed."""
+    the profile makes them, what it is, its accuracy if it is a row, and its measured speed.
+    """
     speeds = generator_speeds()
     every, sheets = [], []
     for name, row in generators_with_rows():
@@ -124,7 +126,8 @@ def _tile_and_sheet(
 
 def generators_with_rows() -> list[tuple[str, Row | None]]:
     """Registered generators with their rows: one with several rows is there for each, one without
-    a row once unless it needs options."""
+    a row once unless it needs options.
+    """
     pairs: list[tuple[str, Row | None]] = []
     for name in names():
         if name == "text2image":  # it needs a model

@@ -132,7 +132,8 @@ def gaussian_sheet(
 
 def law_table() -> Html:
     """Guided samples of Gaussians: integrated here, by the closed form, and the tilted density that
-    they are often said to follow."""
+    they are often said to follow.
+    """
     one, body = torch.ones(1, dtype=torch.float64), []
     for v, w in GAUSSIANS:
         mean, variance = gaussian.guided_moments(1.0, v, 0.0, 1.0, w, STEPS)

@@ -75,7 +75,8 @@ def _line(name: str, runs: Runs, profile: Profile) -> list[str]:
 
 def agreement(rows: Records) -> Html:
     """Spearman correlation of our accuracies with the paper's over the synthetic sets alone, beside
-    the reliability of our own ranks over runs."""
+    the reliability of our own ranks over runs.
+    """
     common = compared(rows)
     if len(common) < 3:
         return html_table(["sets"], [[str(len(common))]], TOO_FEW)

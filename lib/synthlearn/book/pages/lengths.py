@@ -23,7 +23,8 @@ MARKERS = "os^Dv<>P"  # matplotlib's, by source
 
 def size_figure(records: Records, profile: Profile) -> Html:
     """Accuracy against the number of different images seen, at equal updates; a line per source,
-    the never-repeating stream at all it has seen."""
+    the never-repeating stream at all it has seen.
+    """
     lines: dict[str, list[tuple[int, stats.Estimate]]] = {}
     for name in dict.fromkeys([*records, *map(base_of, records)]):
         runs = records.get(name) or baseline(profile, name)
@@ -63,7 +64,8 @@ def longer_rows(profile: Profile) -> list[str]:
 def by_length(records: Records, profile: Profile) -> dict[str, dict[int, Runs]]:
     """Runs of each source by how long they trained: source → updates, rising → runs.
 
-    records: of the longer rows; their bases' are looked up."""
+    records: of the longer rows; their bases' are looked up.
+    """
     sources: dict[str, dict[int, Runs]] = {}
     for name in longer_rows(profile):
         base = base_of(name)
@@ -77,7 +79,8 @@ def by_length(records: Records, profile: Profile) -> dict[str, dict[int, Runs]]:
 
 def length_figure(records: Records, profile: Profile) -> Html:
     """Accuracy against the number of updates, a line per source; the random encoder, which needs
-    none, as a dashed line with its interval."""
+    none, as a dashed line with its interval.
+    """
     figure, axis = figures.new(height=4.6)
     every = {
         base: {updates: runs.accuracy() for updates, runs in lengths.items()}
@@ -128,7 +131,8 @@ def _missing(records: Records, profile: Profile) -> str:
 
 def length_table(records: Records, profile: Profile) -> Html:
     """By source and updates: accuracy, real images' lead at as many updates, and how far of the way
-    from the random encoder to them; the paper's shares."""
+    from the random encoder to them; the paper's shares.
+    """
     floor, every = baseline(profile), by_length(records, profile)
     body = []
     for base, lengths in every.items():
@@ -165,7 +169,8 @@ def _length_line(
 
 def _share(runs: Runs, floor: Runs, ceiling: Runs) -> str:
     """How far a row goes from one to another, with its interval, in per cent; a dash where the
-    whole way may be nothing."""
+    whole way may be nothing.
+    """
     top, low, high = runs.part(1.0), floor.part(-1.0), ceiling.part(1.0)
     gone, way = stats.contrast([top, low]), stats.contrast([high, low])
     share, least, most = stats.ratio(gone, way, stats.contrast([top, (-1.0, *high[1:])]))
@@ -176,7 +181,8 @@ def _share(runs: Runs, floor: Runs, ceiling: Runs) -> str:
 
 def _published_lines() -> list[list[str]]:
     """The paper's shares, as lines of the table; real images may be further away than a bar that is
-    cut off."""
+    cut off.
+    """
     lines = []
     for name, each in published_shares().items():
         title = f"◇ the paper: {escape(each.best.row)}, real images: {escape(name)}"

@@ -63,7 +63,8 @@ def _seconds(cost: Sequence[Cost]) -> list[str]:
 
 def classes_figure(rows: Records, profile: Profile, a: str, b: str) -> Html:
     """Accuracy of each class with one row's features against another's: who loses by the
-    exchange."""
+    exchange.
+    """
     test = datasets.load(profile.data, "test")
     share = {}
     for name in (a, b):
@@ -90,7 +91,8 @@ def classes_figure(rows: Records, profile: Profile, a: str, b: str) -> Html:
 
 def rare_table(records: Sequence[MeasurementRecord]) -> Html:
     """Accuracy on head, middle and tail classes of each way to train, mean over seeds with the
-    range of the seeds."""
+    range of the seeds.
+    """
     body = []
     for arm in ARMS:
         cells = []

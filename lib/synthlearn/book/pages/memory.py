@@ -39,7 +39,8 @@ def figure(measured: Measured) -> Html:
 
 def facts(measured: Measured, rows: Records) -> Html:
     """The whole memory beside a linear probe, what happens when a class goes, and how many entries
-    any decision hangs on."""
+    any decision hangs on.
+    """
     whole = units.part(measured, units.largest_memory(measured))
     before = units.part(measured, WITHOUT_CLASS, "before")
     after = units.part(measured, WITHOUT_CLASS, "top1")
@@ -77,7 +78,8 @@ def facts(measured: Measured, rows: Records) -> Html:
 
 def neighbour_sheet(name: str, profile: Profile, asked: int = 5, k: int = 8) -> Html:
     """Digits, each before the entries that decide what it is: a memory of digits by a row's
-    encoder, which has seen none of them."""
+    encoder, which has seen none of them.
+    """
     encoder = Experiment(get_row(name), profile, 0).encoder()
     assert encoder is not None
     training, test = (datasets.load("digits", split) for split in datasets.SPLITS)

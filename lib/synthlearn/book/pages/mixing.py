@@ -12,7 +12,8 @@ SIDE = 128  # of a picture on the sheet in pixels
 
 def sheet(name: str, profile: Profile, n: int = 2) -> Html:
     """Pictures of a row of mixed pictures, each behind those that it is made of: a line per
-    picture."""
+    picture.
+    """
     row = get_row(name)
     source = Experiment(row, profile, 0).source()
     assert isinstance(source, Mixed)

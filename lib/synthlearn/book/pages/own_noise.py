@@ -42,7 +42,8 @@ GAINS = (
 
 def outcome(profile: Profile) -> tuple[Search, list[Standing]]:
     """The search and how its points stand, rung by rung: a tiny one in the smoke profile, else the
-    committed one."""
+    committed one.
+    """
     smoke = profile.name == "smoke"
     space = search.get_search("collage", "smoke" if smoke else "cpu")
     return space, search.search_all(space, profile if smoke else resolve("cpu"))
@@ -85,7 +86,8 @@ def halving_figure(space: Search, rungs: Sequence[Standing]) -> Html:
 
 def finalists(space: Search, rungs: Sequence[Standing]) -> Html:
     """The last rung: options, accuracy by seed, and how often each would have won with other seeds
-    and images."""
+    and images.
+    """
     shares = search.choices(rungs[-1])
     body = [
         [
@@ -104,7 +106,8 @@ def finalists(space: Search, rungs: Sequence[Standing]) -> Html:
 
 def effects_figure(space: Search, rung: Standing) -> Html:
     """What each value of each option does: mean of the points that have it − mean of the others,
-    over the first rung."""
+    over the first rung.
+    """
     effects = search.effects(space, rung)
     if not effects:
         few = "Too few points to compare values of an option."
@@ -136,7 +139,8 @@ def rivals(rows: Records, profile: Profile) -> Records:
 
 def other_sets(profile: Profile, name: str = OURS) -> Html:
     """A set against others on the transfer tasks, without the one that it was chosen on: mean gain
-    over chance, and differences."""
+    over chance, and differences.
+    """
     measured_rows = {e.row.name for e in measuring.plans()["transfer"].experiments(profile)}
     if name not in measured_rows:
         return table(["set"], [["–"]], f"The profile {profile.name} does not measure it.")

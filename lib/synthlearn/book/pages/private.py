@@ -18,7 +18,8 @@ CHOSEN = "The best of {tried} settings on the public set, for each encoder and Î
 
 def facts(measured: Measured, rows: Records) -> Html:
     """Accuracy by Îµ, and without privacy; below it, folded, the settings that were chosen for each
-    encoder."""
+    encoder.
+    """
     parts = {epsilon: units.part(measured, epsilon) for epsilon in units.parts(measured)}
     first = next(iter(parts.values()))
     titles = {name: escape(encoder_title(name, first)) for name in measured}

@@ -26,7 +26,8 @@ def _programs() -> Programs:
 
 def sheet(count: int = 6, pictures: int = 6, size: int = 96) -> Html:
     """Some programs, a line each: pictures of one program differ in time and in small changes of
-    its numbers."""
+    its numbers.
+    """
     source = _programs()
     turns = source.options.programs * torch.arange(pictures)
     index = (torch.arange(count)[:, None] + turns).flatten()

@@ -37,7 +37,8 @@ LEAST_SETS = 4  # that a correlation needs; chosen here
 @dataclass(frozen=True)
 class Joined:
     """Synthetic sets with both properties and runs: accuracies, and each property's values, in the
-    order of the names."""
+    order of the names.
+    """
 
     names: list[str]
     accuracy: np.ndarray
@@ -80,7 +81,8 @@ def properties_table(measured: Measured) -> Html:
 
 def correlations(measured: Measured, records: Records) -> Html:
     """Pearson and Spearman correlation of each property with accuracy over the synthetic sets, with
-    bootstrap intervals over sets; Holm over properties."""
+    bootstrap intervals over sets; Holm over properties.
+    """
     sets = join(measured, records)
     if len(sets.names) < LEAST_SETS:
         note = "Fewer than four synthetic sets with records: no correlation."
@@ -106,7 +108,8 @@ def properties_figure(
     measured: Measured, records: Records, plotted: Sequence[str] = PLOTTED
 ) -> Html:
     """Accuracy against some properties, a mark per synthetic set in its family's colour; real
-    images as a star."""
+    images as a star.
+    """
     sets, n = join(measured, records), len(plotted)
     figure, axes = figures.new(n, width=2.1 * n + 0.8, height=2.9, sharey=True, squeeze=False)
     for axis, key in zip(axes[0], plotted, strict=True):

@@ -16,7 +16,8 @@ NOTE = (
 
 def runs_table(rows: Records, profile: Profile) -> Html:
     """Every run of a profile: row, seed, top-1, where and when it was made, its file and its
-    command. The first line of a row is its anchor."""
+    command. The first line of a row is its anchor.
+    """
     body, twins = [], 0
     for name, runs in rows.items():
         seeds: set[int] = set()

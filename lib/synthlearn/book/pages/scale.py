@@ -1,5 +1,6 @@
 """What the papers' full-scale runs would take: counts of operations and bytes, and our own speeds,
-turned into hours and storage."""
+turned into hours and storage.
+"""
 
 import io
 from dataclasses import dataclass
@@ -73,7 +74,8 @@ DIFFUSION = (
 @dataclass(frozen=True)
 class Run:
     """A full-scale run: pictures of ``side`` px, how often each is seen, forward passes of each
-    time, the encoder and its input size."""
+    time, the encoder and its input size.
+    """
 
     title: str
     encoder: str
@@ -204,7 +206,8 @@ def training_table() -> Html:
 
 def speed() -> tuple[float, tuple[float, ...], str]:
     """Peak of a GPU in FLOP/s, shares of it that training reaches, and where both are from: a
-    card's benchmarks, else assumed."""
+    card's benchmarks, else assumed.
+    """
     step, product = on_a_card(STEP), on_a_card(PRODUCT)
     if step and product and step[1] == product[1] and step[0]["share"]:
         peak, share = product[0]["value"] * 1e12, step[0]["share"]
@@ -215,7 +218,8 @@ def speed() -> tuple[float, tuple[float, ...], str]:
 
 def pictures_table(rows: Records) -> Html:
     """Hours to make the pictures of the large scale, by set: two cores and a GPU by the benchmarks,
-    else a GPU by the records of runs that shared one."""
+    else a GPU by the records of runs that shared one.
+    """
     run = LARGE
     areas = (run.side / 128) ** 2  # speeds are of 128 px
     speeds, body = generator_speeds(), []

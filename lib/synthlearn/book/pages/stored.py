@@ -42,7 +42,8 @@ OTHERS = (
 
 def study_profile(profile: Profile) -> Profile:
     """The profile whose committed records a page shows: its own if it is one of the study's, else
-    the one that decides."""
+    the one that decides.
+    """
     return profile if profile.is_study else defaults(claims.deciding())
 
 
@@ -62,7 +63,8 @@ def decides(profile: Profile) -> Html:
 
 def one_protocol(rows: Records, profile: Profile) -> Records:
     """The rows that the profile trains by its own settings, whatever their pictures: no variants,
-    no methods of their own."""
+    no methods of their own.
+    """
     usual = (profile.method, profile.encoder, profile.optimiser)
     own = {name: get_row(name).settings(profile) for name in rows if not get_row(name).is_variant}
     return {
@@ -72,7 +74,8 @@ def one_protocol(rows: Records, profile: Profile) -> Records:
 
 def protocol(runs: Runs, profile: Profile) -> str:
     """What rows must share to be compared, of a row's runs: method, encoder and number of images
-    where they are not the usual ones, and updates."""
+    where they are not the usual ones, and updates.
+    """
     settings = runs.row.settings(profile)
     if not runs.row.trained:
         return "no training"
