@@ -3,9 +3,9 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import MISSING
-from functools import cache
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field
+from functools import cache, cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -17,187 +17,246 @@ from synthlearn.core import progress, rng
 from synthlearn.core.augment import Augmentation
 from synthlearn.generators import default_options, mixed, sigma_fractals, stylegan_network
 from synthlearn.generators import fractaldb as fr
+from synthlearn.generators.stylegan import SIDE
 from synthlearn.measure import memory as memory_of
 
 from . import reference
 from .timing import digits, spread, timed
 
-SIZE = 128
+SIZE = 128  # px of a picture
 SLOW = "feature_vis"  # minutes for a picture of the paper's size on a CPU
-PARTS = ["dead_leaves-mixed", "fractals-sigma", "stat-spectrum_color"]
-Case = tuple[str, str, Callable[[], int], Callable[[], int], float | None, Callable[[], int] | None]
+PARTS = ["dead_leaves-mixed", "fractals-sigma", "stat-spectrum_color"]  # of mixed pictures
+SYSTEMS = 64  # of fractals, by turns
+POINTS = 100_000  # of a fractal's orbit
+CARD = 64  # times as many pictures at once on a GPU
+MOST = 1 << 40  # of picture numbers, which are used once
+FEW = {"stylegan": 16, "collage": 64}  # pictures at once of the slow families
+MANY = 256  # of the others
+Loop = Callable[[int], Any]
 
 
-def generator_case(
-    name: str,
-    loop: Callable[[int], Any],
-    ours: int,
-    theirs: int,
-    goal: float | None,
-    device: str,
-    **options: Any,
-) -> Case:
-    """Name, name of the reference, a call of ours and one of theirs that return how many pictures they made, the goal for the ratio, and what
-    tells the memory that ours takes."""
-    source = sl.generator(name, **options)
-    counter = iter(range(0, 1 << 40, ours))
+@dataclass(frozen=True)
+class Case:
+    """A call of ours and one of a reference, which say how many things they made."""
 
-    def mine() -> int:
-        start = next(counter)
-        source.sample(torch.arange(start, start + ours), SIZE, device=device)
-        return ours
+    name: str
+    against: str  # the reference's name
+    ours: Callable[[], int]
+    theirs: Callable[[], int]
+    goal: float | None = None  # for the ratio of their speeds
+    memory: Callable[[], int] | None = None  # MB that ours takes
 
-    def reference_loop() -> int:
-        for i in range(theirs):
-            loop(i)
-        return theirs
+    def measure(self, device: str, repeats: int) -> dict[str, Any]:
+        """Speeds and their ratios, in turns, after a call of each that is not counted."""
+        self.ours()
+        self.theirs()
+        pairs = [(timed(self.ours, device), timed(self.theirs, "cpu")) for _ in range(repeats)]
+        return {
+            "what": self.name,
+            "against": self.against,
+            "ours": spread([ours for ours, _ in pairs]),
+            "reference": spread([theirs for _, theirs in pairs]),
+            "ratio": spread([ours / theirs for ours, theirs in pairs]),
+            "goal": self.goal,
+            "memory_mb": self.memory() if self.memory and device == "cpu" else None,
+        }
 
-    label = name + "".join(f", {value}" for value in options.values())
-    return label, loop.__name__, mine, reference_loop, goal, lambda: memory(name, options, ours)
+
+@dataclass(frozen=True)
+class Pair:
+    """A generator against a reference loop: pictures of a call of ours (on a CPU) and of theirs."""
+
+    name: str
+    loop: Loop
+    ours: int
+    theirs: int
+    goal: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def case(self, device: str) -> Case:
+        """The case on a device."""
+        source = sl.generator(self.name, **self.options)
+        n = self.ours * (1 if device == "cpu" else CARD)
+        starts = iter(range(0, MOST, n))
+
+        def ours() -> int:
+            start = next(starts)
+            source.sample(torch.arange(start, start + n), SIZE, device=device)
+            return n
+
+        def theirs() -> int:
+            for i in range(self.theirs):
+                self.loop(i)
+            return self.theirs
+
+        label = self.name + "".join(f", {value}" for value in self.options.values())
+        against = getattr(self.loop, "func", self.loop).__name__
+        needs = partial(memory, self.name, self.options, n)
+        return Case(label, against, ours, theirs, self.goal, needs)
 
 
-def cases(device: str, only: str = "") -> list[Case]:
-    """All pairs, or those whose names begin with ``only``; what these need is made, and nothing else."""
-    random = np.random.default_rng(0)
-    systems, p = fr.fractaldb_systems(fr.categories(64), 0)
-    tamed, weights, _ = sigma_fractals.sigma_systems(rng.key("bench", torch.arange(64)))
+class Loops:
+    """The reference loops over pictures of ``SIZE`` px, with what they share; each takes the number
+    of a picture last."""
 
-    def opencv_loop(shape: str) -> Callable[[int], Any]:
-        def opencv_leaves(i: int) -> Any:
-            return reference.opencv_leaves(shape, SIZE, random)
+    def __init__(self) -> None:
+        self.random = np.random.default_rng(0)
 
-        return opencv_leaves
+    @cached_property
+    def textures(self) -> np.ndarray:
+        """A hundred pictures to fill leaves with."""
+        return self.random.integers(0, 256, (100, SIZE, SIZE, 3), dtype=np.uint8)
 
-    def python_fractal(i: int) -> Any:
-        used = p[i % 64] > 0
-        return reference.python_fractal(
-            systems[i % 64][used].double().numpy(),
-            p[i % 64][used].double().numpy(),
-            SIZE,
-            100_000,
-            random,
-        )
+    @cached_property
+    def fractaldb(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Maps and probabilities of FractalDB's systems."""
+        systems, p = fr.fractaldb_systems(fr.categories(SYSTEMS), 0)
+        return _without_empty(systems, p)
 
-    def numba_fractal(i: int) -> Any:
-        used = weights[i % 64] > 0
-        return reference.numba_fractal(
-            tamed[i % 64][used].double().numpy(),
-            weights[i % 64][used].double().numpy(),
-            SIZE,
-            100_000,
-            i,
-        )
+    @cached_property
+    def sigma(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Maps and probabilities of sigma fractals."""
+        systems, p, _ = sigma_fractals.sigma_systems(rng.key("bench", torch.arange(SYSTEMS)))
+        return _without_empty(systems, p)
 
-    def numpy_noise(i: int) -> Any:
-        return reference.numpy_noise(SIZE, random)
+    def opencv_leaves(self, shape: str, i: int) -> Any:
+        """Leaves of a shape."""
+        return reference.opencv_leaves(shape, SIZE, self.random)
 
-    def statistics(spectrum: bool, wavelets: bool, color: bool) -> Callable[[int], Any]:
-        def numpy_statistics(i: int) -> Any:
-            return reference.numpy_statistics(spectrum, wavelets, color, SIZE, random)
+    def masked_textures(self, i: int) -> Any:
+        """Leaves filled with textures."""
+        return reference.masked_textures(self.textures, SIZE, self.random)
 
-        return numpy_statistics
+    def python_fractal(self, i: int) -> Any:
+        """A system of FractalDB with pastes."""
+        return reference.python_fractal(*self.fractaldb[i % SYSTEMS], SIZE, POINTS, self.random)
 
-    textures = random.integers(0, 256, (100, SIZE, SIZE, 3), dtype=np.uint8)
+    def numba_fractal(self, i: int) -> Any:
+        """A sigma fractal."""
+        return reference.numba_fractal(*self.sigma[i % SYSTEMS], SIZE, POINTS, i)
 
-    def masked_textures(i: int) -> Any:
-        return reference.masked_textures(textures, SIZE, random)
+    def numpy_noise(self, i: int) -> Any:
+        """White noise."""
+        return reference.numpy_noise(SIZE, self.random)
 
-    def stylegan(kind: str) -> Callable[[int], Any]:
-        o = sl.generator(f"stylegan-{kind}").options
-        net = rng.key("bench")
-        shared = cache(
-            lambda: stylegan_network.network(
-                int(net), stylegan.SIDE, o.width, o.kernels == "free", "cpu"
-            )
-        )
+    def numpy_statistics(self, spectrum: bool, wavelets: bool, color: bool, i: int) -> Any:
+        """A picture with some of the three statistics."""
+        return reference.numpy_statistics(spectrum, wavelets, color, SIZE, self.random)
 
-        def full_stylegan(i: int) -> Any:
-            keys = rng.key("bench", torch.tensor([i]))
-            with torch.no_grad():
-                return reference.full_stylegan(shared(), keys, net, stylegan.SIDE, o)
+    @cache  # noqa: B019  # lives as long as the benchmarks
+    def _stylegan(self, kind: str) -> tuple[Any, Any]:
+        options = sl.generator(f"stylegan-{kind}").options
+        net = int(rng.key("bench"))
+        free = options.kernels == "free"
+        return options, stylegan_network.network(net, SIDE, options.width, free, "cpu")
 
-        return full_stylegan
+    def full_stylegan(self, kind: str, i: int) -> Any:
+        """A StyleGAN of a kind with all its channels."""
+        options, shared = self._stylegan(kind)
+        keys = rng.key("bench", torch.tensor([i]))
+        with torch.no_grad():
+            return reference.full_stylegan(shared, keys, rng.key("bench"), SIDE, options)
 
-    scale = 1 if device == "cpu" else 64
-    named = [
-        generator_case("dead_leaves-squares", opencv_loop("square"), 96 * scale, 96, 1.5, device),
-        generator_case("dead_leaves-oriented", opencv_loop("oriented"), 96 * scale, 96, 1.5, device),
-        generator_case("dead_leaves-mixed", opencv_loop("mixed"), 96 * scale, 96, 1.5, device),
-        generator_case("dead_leaves-textures", masked_textures, 96 * scale, 24, 10, device, textures=100),
-        generator_case("stat-spectrum", statistics(True, False, False), 128 * scale, 8, 4, device),
-        generator_case("stat-spectrum_color", statistics(True, False, True), 64 * scale, 8, 4, device),
-        generator_case("stat-wmm", statistics(False, True, False), 32 * scale, 2, 3, device),
-        generator_case("stat-spectrum_color_wmm", statistics(True, True, True), 32 * scale, 2, 3, device),
-        generator_case("stylegan-highfreq", stylegan("highfreq"), 16 * scale, 1, 10, device),
-        generator_case("stylegan-sparse", stylegan("sparse"), 16 * scale, 1, 10, device),
-        generator_case("stylegan-oriented", stylegan("oriented"), 16 * scale, 1, 10, device),
-        generator_case("fractals-fractaldb", python_fractal, 48 * scale, 1, 100, device),
-        generator_case("fractals-fractaldb", numba_fractal, 48 * scale, 48, None, device, mode="point"),
-        generator_case("fractals-sigma", numba_fractal, 256 * scale, 128, None, device),
-        generator_case("noise-white", numpy_noise, 256 * scale, 256, None, device),
-    ]  # fmt: skip
-    more: dict[str, Callable[[], list[Case]]] = {
-        "views": lambda: [
-            view_case(v, size, crop, goal, device)
-            for v, goal in (("exact", 1.8), ("linear", 3.0))
-            for size, crop in ((48, 32), (128, 64))
-        ],
-        "mixed": lambda: [mixing_case(rule, 48 * scale, device) for rule in ("convex", "cutmix")],
-        "k-means leaves": lambda: [leaves_case(64, device)],
-        "memory": memory_cases,
-    }
-    for label, make in more.items():
-        if label.startswith(only) or only.startswith(label):
-            named += make()
-    measured = {case[0].split(",")[0] for case in named}
+
+def _without_empty(systems: torch.Tensor, p: torch.Tensor) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Each system's maps and probabilities, without maps that are never drawn."""
+    pairs = zip(systems.double().numpy(), p.double().numpy(), strict=True)
+    return [(maps[weights > 0], weights[weights > 0]) for maps, weights in pairs]
+
+
+def generator_pairs(loops: Loops) -> list[Pair]:
+    """Generators that have a reference loop of their own; goals as set before measuring."""
+    leaves, gan = loops.opencv_leaves, loops.full_stylegan
+    statistics = loops.numpy_statistics
+    spectrum = partial(statistics, True, False, False)
+    spectrum_color = partial(statistics, True, False, True)
+    wavelets = partial(statistics, False, True, False)
+    everything = partial(statistics, True, True, True)
+    return [
+        Pair("dead_leaves-squares", partial(leaves, "square"), 96, 96, 1.5),
+        Pair("dead_leaves-oriented", partial(leaves, "oriented"), 96, 96, 1.5),
+        Pair("dead_leaves-mixed", partial(leaves, "mixed"), 96, 96, 1.5),
+        Pair("dead_leaves-textures", loops.masked_textures, 96, 24, 10, {"textures": 100}),
+        Pair("stat-spectrum", spectrum, 128, 8, 4),
+        Pair("stat-spectrum_color", spectrum_color, 64, 8, 4),
+        Pair("stat-wmm", wavelets, 32, 2, 3),
+        Pair("stat-spectrum_color_wmm", everything, 32, 2, 3),
+        Pair("stylegan-highfreq", partial(gan, "highfreq"), 16, 1, 10),
+        Pair("stylegan-sparse", partial(gan, "sparse"), 16, 1, 10),
+        Pair("stylegan-oriented", partial(gan, "oriented"), 16, 1, 10),
+        Pair("fractals-fractaldb", loops.python_fractal, 48, 1, 100),
+        Pair("fractals-fractaldb", loops.numba_fractal, 48, 48, options={"mode": "point"}),
+        Pair("fractals-sigma", loops.numba_fractal, 256, 128),
+        Pair("noise-white", loops.numpy_noise, 256, 256),
+    ]
+
+
+def other_pairs(pairs: list[Pair], loops: Loops) -> list[Pair]:
+    """The other generators, against NumPy's noise; without those that need options or a model."""
+    measured = {pair.name for pair in pairs}
     others = [
         name
         for name in sl.generators.names()
         if name not in measured
         and not name.startswith(SLOW)
+        and name != "text2image"
         and MISSING not in default_options(name).values()
     ]
-    few = {"stylegan": 16, "collage": 64}  # of the slow families
-    named += [
-        generator_case(
-            name, numpy_noise, few.get(name.partition("-")[0], 256) * scale, 256, None, device
-        )
-        for name in others
-        if name != "text2image"
-    ]
-    return [case for case in named if case[0].startswith(only)]
+    sizes = [FEW.get(name.partition("-")[0], MANY) for name in others]
+    return [Pair(name, loops.numpy_noise, n, MANY) for name, n in zip(others, sizes, strict=True)]
+
+
+def cases(device: str, only: str = "") -> list[Case]:
+    """All pairs, or those whose names begin with ``only``; what these need is made, and nothing
+    else."""
+    loops = Loops()
+    pairs = generator_pairs(loops)
+    every = [pair.case(device) for pair in pairs]
+    more: dict[str, Callable[[], list[Case]]] = {
+        "views": partial(view_cases, device),
+        "mixed": partial(mixing_cases, device),
+        "k-means leaves": lambda: [leaves_case(64, device)],
+        "memory": memory_cases,
+    }
+    for label, make in more.items():
+        if label.startswith(only) or only.startswith(label):
+            every += make()
+    every += [pair.case(device) for pair in other_pairs(pairs, loops)]
+    return [case for case in every if case.name.startswith(only)]
+
+
+def mixing_cases(device: str) -> list[Case]:
+    """Both rules of mixing."""
+    n = 48 * (1 if device == "cpu" else CARD)
+    return [mixing_case(rule, n, device) for rule in ("convex", "cutmix")]
 
 
 def mixing_case(rule: str, n: int, device: str) -> Case:
     """Mixed pictures against their parts alone: what mixing adds."""
     source = sl.generator("mixed", parts=PARTS, rule=rule, k=2)
-    counter = iter(range(0, 1 << 40, n))
+    starts = iter(range(0, MOST, n))
 
-    def mine() -> int:
-        start = next(counter)
+    def ours() -> int:
+        start = next(starts)
         source.sample(torch.arange(start, start + n), SIZE, device=device)
         return n
 
     def parts() -> int:
-        start = next(counter)
+        start = next(starts)
         index = torch.arange(start, start + n, device=device)
         source.ingredients(source.keys(index, device=device), index, SIZE, 0)
         return n
 
-    return f"mixed, {rule}, 2 parts", "parts", mine, parts, 1 / 1.3, None
+    return Case(f"mixed, {rule}, 2 parts", "parts", ours, parts, 1 / 1.3)
 
 
 def leaves_case(n: int, device: str) -> Case:
     """K-means leaves of given pictures against OpenCV's k-means picture by picture."""
-    pictures = (
-        sl.generator("dead_leaves-mixed")
-        .sample(range(3 * n), SIZE)
-        .view(n, 3, 3, SIZE, SIZE)
-        .to(device)
-    )
+    pictures = sl.generator("dead_leaves-mixed").sample(range(3 * n), SIZE)
+    pictures = pictures.view(n, 3, 3, SIZE, SIZE).to(device)
     arrays = pictures.permute(0, 1, 3, 4, 2).contiguous().cpu().numpy()
 
-    def mine() -> int:
+    def ours() -> int:
         mixed.leaves(pictures)
         return n
 
@@ -206,16 +265,18 @@ def leaves_case(n: int, device: str) -> Case:
             reference.opencv_kmeans(three)
         return n
 
-    return "k-means leaves of given pictures", "opencv_kmeans", mine, opencv_kmeans, None, None
+    return Case("k-means leaves of given pictures", "opencv_kmeans", ours, opencv_kmeans)
 
 
 def memory_cases() -> list[Case]:
     """A memory of 50,000 images: questions, and images that come and go, against NumPy's arrays."""
-    entries, dimension, asked = 50_000, 1024, 64
-    x = torch.nn.functional.normalize(
-        torch.randn(entries, dimension, generator=torch.Generator().manual_seed(0))
-    )
-    held, array = memory_of.Memory({}, dimension), x.numpy()
+    entries = 50_000
+    dimension = 1024
+    asked = 64  # images at once
+    random = torch.Generator().manual_seed(0)
+    x = torch.nn.functional.normalize(torch.randn(entries, dimension, generator=random))
+    array = x.numpy()
+    held = memory_of.Memory({}, dimension)
     held.add([str(i) for i in range(entries)], [str(i % 100) for i in range(entries)], x)
 
     def query() -> int:
@@ -239,8 +300,17 @@ def memory_cases() -> list[Case]:
 
     where = f"memory, {entries:,} images"
     return [
-        (f"{where}: questions", "numpy_neighbours", query, numpy_neighbours, None, None),
-        (f"{where}: adding and removing", "numpy_copies", come_and_go, numpy_copies, None, None),
+        Case(f"{where}: questions", "numpy_neighbours", query, numpy_neighbours),
+        Case(f"{where}: adding and removing", "numpy_copies", come_and_go, numpy_copies),
+    ]
+
+
+def view_cases(device: str) -> list[Case]:
+    """Both variants of views, at the sizes of two profiles."""
+    return [
+        view_case(variant, size, crop, goal, device)
+        for variant, goal in (("exact", 1.8), ("linear", 3.0))
+        for size, crop in ((48, 32), (128, 64))
     ]
 
 
@@ -248,69 +318,69 @@ def view_case(variant: str, size: int, crop: int, goal: float, device: str) -> C
     """Batched views against torchvision's pipeline on PIL images."""
     images = sl.generator("dead_leaves-mixed").sample(range(256), size).to(device)
     pictures = [Image.fromarray(x.permute(1, 2, 0).cpu().numpy()) for x in images]
-    ours, theirs = Augmentation(crop, 0.2, variant=variant), reference.pil_views(crop, 0.2)
+    augmentation = Augmentation(crop, 0.2, variant=variant)
+    pipeline = reference.pil_views(crop, 0.2)
     keys = rng.key("bench", torch.arange(256), device=device)
 
-    def mine() -> int:
-        ours(images, keys)
+    def ours() -> int:
+        augmentation(images, keys)
         return 256
 
     def pil_views() -> int:
         for picture in pictures:
-            theirs(picture)
+            pipeline(picture)
         return 256
 
-    return f"views, {variant}, {size} → {crop} px", "pil_views", mine, pil_views, goal, None
+    return Case(f"views, {variant}, {size} → {crop} px", "pil_views", ours, pil_views, goal)
 
 
-def memory(name: str, options: dict[str, Any], n: int) -> int:
-    """MB that a fresh process needs more to make ``n`` pictures of 128 px on a CPU than to make none."""
-    peak = "int(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"  # ru_maxrss would begin at the parent's
-    script = (
-        "import sys, json, torch, synthlearn as sl; torch.set_num_threads(int(sys.argv[3]));"
-        f"g = sl.generator(sys.argv[1], **json.loads(sys.argv[2])); g.sample([], {SIZE}); before = {peak};"
-        f"g.sample(range({n}), {SIZE}); print({peak} - before)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, name, json.dumps(options), str(torch.get_num_threads())],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+# What a fresh process runs: its arguments are the generator, its options, threads, pictures, size.
+# VmHWM is its own peak; ru_maxrss would begin at the parent's.
+PEAK = """
+import json, sys, torch, synthlearn as sl
+
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+
+name, options, threads, n, size = sys.argv[1:]
+torch.set_num_threads(int(threads))
+source = sl.generator(name, **json.loads(options))
+source.sample([], int(size))
+before = peak()
+source.sample(range(int(n)), int(size))
+print(peak() - before)
+"""
+
+
+def memory(name: str, options: Mapping[str, Any], n: int) -> int:
+    """MB that a fresh process needs more to make ``n`` pictures on a CPU than to make none."""
+    numbers = [str(number) for number in (torch.get_num_threads(), n, SIZE)]
+    command = [sys.executable, "-c", PEAK, name, json.dumps(dict(options)), *numbers]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(done.stdout) >> 10
 
 
-def told(row: dict[str, Any]) -> str:
-    """A case's line: speed, ratio to its reference, goal and memory where there are any."""
+def line(row: Mapping[str, Any]) -> str:
+    """A case as a line: speed, ratio to its reference, goal and memory where there are any."""
     low, middle, high = map(digits, row["ratio"])
-    line = f"{row['what']:36s} {digits(row['ours'][1]):>9s}/s {middle:>8s} × {row['against']} [{low}, {high}]"
-    line += f"   goal {row['goal']:g}" if row["goal"] else ""
-    return line + (
-        f"   memory {row['memory_mb'] or 'below 1'} MB" if row["memory_mb"] is not None else ""
-    )
+    ours = digits(row["ours"][1])
+    text = f"{row['what']:36s} {ours:>9s}/s {middle:>8s} × {row['against']} [{low}, {high}]"
+    if row["goal"]:
+        text += f"   goal {row['goal']:g}"
+    if row["memory_mb"] is not None:
+        text += f"   memory {row['memory_mb'] or 'below 1'} MB"
+    return text
 
 
 def measure(device: str, repeats: int, only: str = "") -> list[dict[str, Any]]:
-    """The rows of all pairs, or of those whose names begin with ``only``; each is told as it is measured."""
-    every, rows = cases(device, only), []
-    with progress.bar(len(every), "benchmarks", "case") as shown:
-        for name, against, ours, theirs, goal, needs in every:
-            ours(), theirs()  # warm up and compile
-            pairs = [(timed(ours, device), timed(theirs, "cpu")) for _ in range(repeats)]
-            row = {
-                "what": name,
-                "against": against,
-                "ours": spread([a for a, _ in pairs]),
-                "reference": spread([b for _, b in pairs]),
-            }
-            rows.append(
-                {
-                    **row,
-                    "ratio": spread([a / b for a, b in pairs]),
-                    "goal": goal,
-                    "memory_mb": needs() if needs and device == "cpu" else None,
-                }
-            )
-            progress.say(told(rows[-1]))
-            shown.update()
+    """The rows of all pairs, or of those whose names begin with ``only``; each is printed as it is
+    measured."""
+    every = cases(device, only)
+    rows = []
+    with progress.bar(len(every), "benchmarks", "case") as bar:
+        for case in every:
+            rows.append(case.measure(device, repeats))
+            progress.say(line(rows[-1]))
+            bar.update()
     return rows

@@ -75,7 +75,7 @@ def test_the_generator_is_short_and_its_commands_work(checkout, run, shell):
 
 
 def test_speeds_are_told_with_three_digits():
-    from benchmarks.pairs import told
+    from benchmarks.pairs import line
     from benchmarks.timing import digits
 
     assert [digits(x) for x in (0.00012345, 0.0456, 3.14159, 99.94, 167.4, 12345.6)] == [
@@ -94,7 +94,7 @@ def test_speeds_are_told_with_three_digits():
         "goal": None,
         "memory_mb": 0,
     }
-    assert told(row).split() == [
+    assert line(row).split() == [
         "voronoi",
         "167/s",
         "0.0312",
@@ -107,7 +107,7 @@ def test_speeds_are_told_with_three_digits():
         "1",
         "MB",
     ]
-    assert told(row | {"goal": 1.5, "memory_mb": None}).endswith("[0.031, 0.04]   goal 1.5")
+    assert line(row | {"goal": 1.5, "memory_mb": None}).endswith("[0.031, 0.04]   goal 1.5")
 
 
 LISTED = """
