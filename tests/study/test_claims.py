@@ -1,81 +1,132 @@
-"""Claims: every rule can be supported, contradicted and undecided, chance is called a finding rarely, and a claim has one verdict in the whole book."""
+"""Claims: every rule can be supported, contradicted and undecided, chance is called a finding
+rarely, and a claim has one verdict in the whole book."""
 
+import dataclasses
 import html
 import itertools
 import re
 
 import numpy as np
 import pytest
+from make import measured as record
+from make import part, result
+from make import run as made
 
-from synthlearn import book, study
+from synthlearn import book
 from synthlearn.book.verdicts import claim_table
 from synthlearn.core import files, stats
 from synthlearn.core.errors import DataError, ParameterError
-from synthlearn.study import claims, inference, records, rules
-from synthlearn.study.rules import Evidence, Known
+from synthlearn.study import claims, runs
+from synthlearn.study.records import MAIN, Cost
+from synthlearn.study.rules import base, of_runs
+from synthlearn.study.rules.base import RULES, Evidence, Known, build
+from synthlearn.study.rules.of_measurements import GuidanceHolds
+from synthlearn.study.rules.of_runs import Compare
+from synthlearn.study.runs import Runs
 
 N = 2000  # test images of a made-up run
 SPREAD = stats.Spread(1e-4, 60, 0.6)  # runs one point apart
-CLAIMS = {claim["id"]: claim for claim in claims.read()}
+CLAIMS = {claim.id: claim for claim in claims.read()}
 # claims of ../spec by their names there, and of the later papers → ours
 SPEC = {
-    "noise_beats_random": "noise_beats_random", "real_is_best": "real_is_best", "gap_20": "gap_20", "places_not_reached": "places_not_reached",
-    "structure_matters": "structure_matters", "combined_statistics": "combined_statistics", "each_statistic_alone": "each_statistic_alone",
-    "dead_leaves_order": "dead_leaves_order", "textures": "textures", "stylegan_order": "stylegan_order", "oriented_is_best": "oriented_is_best",
-    "untrained_generators": "untrained_generators", "default_init_is_poor": "default_init_is_poor", "feature_vis": "feature_vis",
-    "fractals_are_beaten": "fractals_are_beaten", "fractals at large scale": "fractals_win_large", "simple_beats_simulators": "simple_beats_simulators",
-    "mixtures": "mixtures", "random_network_useful": "random_network_useful", "large_scale_same_order": "large_scale_same_order",
-    "not_realism": "not_realism", "diversity": "diversity", "structured_transfer": "structured_transfer", "visualised units": "layers_see_texture",
-    "synth_simclr": "synthetic_simclr", "multi_positive": "several_samples", "beats_real_simclr": "synthetic_beats_real",
-    "beats_real_clip": "beats_real_clip", "beats_labels": "captions_beat_classes", "guidance_matters": "guidance_matters",
-    "guidance_middle": "guidance_middle", "w_depends_on_method": "w_depends_on_method", "fid_not_accuracy": "fid_not_accuracy",
-    "more_per_caption": "more_per_caption", "batch_m": "more_in_a_batch", "text_helps": "text_helps", "caption_efficiency": "caption_efficiency",
-    "clip_prefers_real": "clip_prefers_real", "zero-shot": "zero_shot", "longer_training": "longer_training", "downsample_transfer": "downsampling",
-    "mismatch_falls_with_w": "guidance_fidelity", "long_tail A": "rare_classes", "long_tail B": "rare_classes_wide",
-    "generation_dominates": "generation_dominates", "plus beats CLIP": "plus_beats_clip", "transfer of StableRep": "other_transfer",
-    "fractals_transfer, scratch_wins_large": "fractals_transfer", "more_categories": "more_categories", "sigma_factor": "sigma_factor",
-    "colour_background, multi_instance": "colour_background", "programs_scale": "programs_scale", "ce_saturates": "ce_saturates",
-    "SupCon over programs": "programs_as_classes", "mixup_helps": "pixel_mixing", "mixup_not_always": "mixing_not_always", "kml": "kml_and_convex",
-    "fractals_below_stylegan": "fractals_below_stylegan", "one_is_enough": "one_is_enough", "one_instance": "one_instance",
-    "structured_is_flat": "structured_is_flat", "visual memory": "perception_from_noise", "DP-RandP": "private_noise",
-}  # fmt: skip
+    "noise_beats_random": "noise_beats_random",
+    "real_is_best": "real_is_best",
+    "gap_20": "gap_20",
+    "places_not_reached": "places_not_reached",
+    "structure_matters": "structure_matters",
+    "combined_statistics": "combined_statistics",
+    "each_statistic_alone": "each_statistic_alone",
+    "dead_leaves_order": "dead_leaves_order",
+    "textures": "textures",
+    "stylegan_order": "stylegan_order",
+    "oriented_is_best": "oriented_is_best",
+    "untrained_generators": "untrained_generators",
+    "default_init_is_poor": "default_init_is_poor",
+    "feature_vis": "feature_vis",
+    "fractals_are_beaten": "fractals_are_beaten",
+    "fractals at large scale": "fractals_win_large",
+    "simple_beats_simulators": "simple_beats_simulators",
+    "mixtures": "mixtures",
+    "random_network_useful": "random_network_useful",
+    "large_scale_same_order": "large_scale_same_order",
+    "not_realism": "not_realism",
+    "diversity": "diversity",
+    "structured_transfer": "structured_transfer",
+    "visualised units": "layers_see_texture",
+    "synth_simclr": "synthetic_simclr",
+    "multi_positive": "several_samples",
+    "beats_real_simclr": "synthetic_beats_real",
+    "beats_real_clip": "beats_real_clip",
+    "beats_labels": "captions_beat_classes",
+    "guidance_matters": "guidance_matters",
+    "guidance_middle": "guidance_middle",
+    "w_depends_on_method": "w_depends_on_method",
+    "fid_not_accuracy": "fid_not_accuracy",
+    "more_per_caption": "more_per_caption",
+    "batch_m": "more_in_a_batch",
+    "text_helps": "text_helps",
+    "caption_efficiency": "caption_efficiency",
+    "clip_prefers_real": "clip_prefers_real",
+    "zero-shot": "zero_shot",
+    "longer_training": "longer_training",
+    "downsample_transfer": "downsampling",
+    "mismatch_falls_with_w": "guidance_fidelity",
+    "long_tail A": "rare_classes",
+    "long_tail B": "rare_classes_wide",
+    "generation_dominates": "generation_dominates",
+    "plus beats CLIP": "plus_beats_clip",
+    "transfer of StableRep": "other_transfer",
+    "fractals_transfer, scratch_wins_large": "fractals_transfer",
+    "more_categories": "more_categories",
+    "sigma_factor": "sigma_factor",
+    "colour_background, multi_instance": "colour_background",
+    "programs_scale": "programs_scale",
+    "ce_saturates": "ce_saturates",
+    "SupCon over programs": "programs_as_classes",
+    "mixup_helps": "pixel_mixing",
+    "mixup_not_always": "mixing_not_always",
+    "kml": "kml_and_convex",
+    "fractals_below_stylegan": "fractals_below_stylegan",
+    "one_is_enough": "one_is_enough",
+    "one_instance": "one_instance",
+    "structured_is_flat": "structured_is_flat",
+    "visual memory": "perception_from_noise",
+    "DP-RandP": "private_noise",
+}
 
 
 @pytest.fixture(autouse=True)
 def world(monkeypatch):
     """Made-up runs have a known spread."""
-    real = inference.spread
-    monkeypatch.setattr(
-        inference,
-        "spread",
-        lambda record, name=inference.MAIN: (
-            SPREAD if record["profile"] == "made" else real(record, name)
-        ),
-    )
+    real = runs.spread
+
+    def spread(run, probe=MAIN):
+        return SPREAD if run.profile == "made" else real(run, probe)
+
+    monkeypatch.setattr(runs, "spread", spread)
+    monkeypatch.setattr(of_runs, "spread", spread)
 
 
-def run(row, seed, right, cost=None):
-    """A run of which the first ``right`` test images are right, by every measurement."""
-    measured = {"top1": right / N, "n": N, "correct": records.pack(np.arange(N) < right)}
+def run(row, seed, right, cost=None, test="t"):
+    """A run of which the first ``right`` test images are right, by every probe."""
+    outcome = result(np.arange(N) < right)
+    return of_outcome(row, seed, outcome, cost, test)
+
+
+def of_outcome(row, seed, outcome, cost=None, test="t"):
     spec = {
-        "seed": seed,
         "kind": "generator",
-        "data": {"test_sha256": "t"},
+        "data": {"test_sha256": test},
         "method": {"name": "align_uniform"},
     }
-    return {
-        "row": row,
-        "profile": "made",
-        "spec": spec,
-        "results": {"fc6_linear": measured, "fc6_linear_bn": measured},
-        "cost": cost or {},
-    }
+    probes = {"fc6_linear": outcome, "fc6_linear_bn": outcome}
+    return made(row, seed, probes, spec, "made", cost)
 
 
-def table(accuracies, runs=3):
+def table(accuracies, number=3):
     """Runs of rows with these accuracies, a tenth of a point apart."""
     return {
-        name: [run(name, s, round(N * a) + 2 * (s - 1)) for s in range(runs)]
+        name: Runs(tuple(run(name, s, round(N * a) + 2 * (s - 1)) for s in range(number)))
         for name, a in accuracies.items()
     }
 
@@ -83,33 +134,34 @@ def table(accuracies, runs=3):
 def measured(what, values, encoders=2, **more):
     """A further measurement: row → part → fields, of so many encoders, half a point apart."""
 
-    def part(fields, s):
-        return {
+    def of_encoder(name, fields, s):
+        apart = {
             k: v + 0.005 * s if k in ("top1", "gain", "tail", "head") else v
             for k, v in {"n": N, **more, **fields}.items()
         }
+        return part(what, name, **apart)
 
-    return {what: {row: [{"row": row, "profile": "made", "spec": {"seed": s, "what": what, "data": {"test_sha256": "t"}},
-                          "results": {name: part(fields, s) for name, fields in parts.items()}} for s in range(encoders)]
-                   for row, parts in values.items()}}  # fmt: skip
+    def of_row(row, parts, s):
+        results = {name: of_encoder(name, fields, s) for name, fields in parts.items()}
+        return record(what, row, s, results, "made")
+
+    rows = {row: [of_row(row, parts, s) for s in range(encoders)] for row, parts in values.items()}
+    return {what: rows}
 
 
-def verdict(rule, asked, known):
+def claim(*rules, name="x", paper="book"):
+    """A claim of nothing else but rules."""
+    return claims.WrittenClaim(name, "", "", paper, (), rules)
+
+
+def judged(one, known):
+    """What a table says of one claim alone."""
+    return claims.judge([one], [("made", one.evidence(known))])[0]
+
+
+def verdict(rule, arguments, known):
     """What one rule alone says of a table."""
-    found = rules.RULES[rule](known, asked)
-    return claims.judge(
-        [
-            {
-                "id": "x",
-                "text": "",
-                "source": "",
-                "paper": "book",
-                "chapters": [],
-                "rules": [(rule, asked)],
-            }
-        ],
-        [("made", found)],
-    )[0].verdict
+    return judged(claim(build(rule, arguments)), known).verdict
 
 
 def levels(pairs):
@@ -125,21 +177,20 @@ def levels(pairs):
 COMPARED = [
     claim
     for claim in CLAIMS.values()
-    if claim["rules"] and all(name == "compare" for name, _ in claim["rules"])
+    if claim.rules and all(isinstance(rule, Compare) for rule in claim.rules)
 ]
 
 
-@pytest.mark.parametrize("claim", COMPARED, ids=[claim["id"] for claim in COMPARED])
+@pytest.mark.parametrize("claim", COMPARED, ids=[claim.id for claim in COMPARED])
 def test_every_claim_of_comparisons_can_be_supported_contradicted_and_undecided(claim):
-    asked = [asked for _, asked in claim["rules"] if not asked["control"]]
-    controls = [pair for _, each in claim["rules"] if each["control"] for pair in each["pairs"]]
-    pairs = [pair for each in asked for pair in each["pairs"]]
+    controls = [pair for rule in claim.rules if rule.control for pair in rule.pairs]
+    pairs = [pair for rule in claim.rules if not rule.control for pair in rule.pairs]
     good = levels(pairs + controls)
     bad = {name: 1 - accuracy for name, accuracy in good.items()}
     if all(">=" in pair for pair in pairs):
         bad = (
             {name: 0.3 + 0.1 * i for i, name in enumerate(good)}
-            if claim["id"] != "mixtures"
+            if claim.id != "mixtures"
             else {n: 0.3 if n == "mixture-four" else 0.5 for n in good}
         )
     for control in controls:  # holds in every world
@@ -147,22 +198,16 @@ def test_every_claim_of_comparisons_can_be_supported_contradicted_and_undecided(
         bad[a], bad[b] = 0.95, max(0.3, min(bad.values()) - 0.1)
     equal = dict.fromkeys(good, 0.4) | ({"real.moco": 0.6} if controls else {})
 
-    runs = (
-        40 if any(">=" in pair for pair in pairs) else 3
-    )  # to tell that two rows are alike takes more
+    # to tell that two rows are alike takes more
+    number = 40 if any(">=" in pair for pair in pairs) else 3
 
     def says(accuracies):
-        return claims.judge(
-            [claim], [("made", claims.evidence(claim, Known(table(accuracies, runs))))]
-        )[0].verdict
+        return judged(claim, Known(table(accuracies, number))).verdict
 
     assert says(good) == "supported"
     assert says(bad) == "contradicted"
     assert says(equal) == ("supported" if all(">=" in pair for pair in pairs) else "undecided")
-    assert (
-        claims.judge([claim], [("made", claims.evidence(claim, Known()))])[0].verdict
-        == "not tested"
-    )
+    assert judged(claim, Known()).verdict == "not tested"
 
 
 SETS = [f"set{i}" for i in range(15)]
@@ -184,8 +229,16 @@ def properties(**values):
 
 def tasks(noise, real=(0.6, 0.6, 0.6)):
     groups = ("natural", "specialised", "structured")
-    return measured("transfer", {row: {g: {"group": g, "top1": a, "gain": a, "chance": 0.0} for g, a in zip(groups, each, strict=True)}
-                                 for row, each in (("dead_leaves-mixed", noise), ("real", real))})  # fmt: skip
+    return measured(
+        "transfer",
+        {
+            row: {
+                g: {"group": g, "top1": a, "gain": a, "chance": 0.0}
+                for g, a in zip(groups, each, strict=True)
+            }
+            for row, each in (("dead_leaves-mixed", noise), ("real", real))
+        },
+    )
 
 
 def memories(noise):
@@ -224,63 +277,115 @@ def arms(tail, head):
 
 
 def guided(agreement, variety=(3, 2, 1)):
-    return measured("guidance", {f"w{w}": {"agreement": {"value": a}, "variety": {"value": v}, "frechet": {"value": w}}
-                                 for w, a, v in zip((1, 2, 4), agreement, variety, strict=True)}, encoders=1)  # fmt: skip
+    return measured(
+        "guidance",
+        {
+            f"w{w}": {"agreement": {"value": a}, "variety": {"value": v}, "frechet": {"value": w}}
+            for w, a, v in zip((1, 2, 4), agreement, variety, strict=True)
+        },
+        encoders=1,
+    )
 
 
 def seconds(ratio):
-    return {
-        "row": [
-            run(
-                "row",
-                s,
-                900,
-                {"pool_seconds": 100.0 * ratio * (1 + 0.1 * s), "train_seconds": 100.0},
-            )
-            for s in range(4)
-        ]
-    }
+    every = (
+        run(
+            "row",
+            s,
+            900,
+            Cost(0.0, pool_seconds=100.0 * ratio * (1 + 0.1 * s), train_seconds=100.0),
+        )
+        for s in range(4)
+    )
+    return {"row": Runs(tuple(every))}
 
 
 SHARE = {"best_of": ["a", "b"], "floor": "random", "ceiling": "real", "most": 0.5}
 MEMORY = {"noise": "noise", "floor": "random", "ceiling": "real", "least": 0.5}
 WORLDS = {  # rule: arguments, then a table for it, one against it, and one of chance
-    "share": (SHARE, *(Known(table({"random": 0.3, "real": 0.6, "a": x, "b": x - 0.02})) for x in (0.32, 0.6, 0.45))),
-    "nearest": ({"by": "frechet", "best_of": SETS},
-                *(Known(table({n: 0.4 for n in SETS} | {"set0": a, "set1": b}), properties(frechet=range(15)))
-                  for a, b in ((0.4, 0.5), (0.5, 0.4), (0.4, 0.4)))),
-    "trend": ({"rows": [[1, "a"], [10, "b"], [100, "c"]]},
-              *(Known(table(dict(zip("abc", x, strict=True)))) for x in ((0.3, 0.35, 0.4), (0.4, 0.35, 0.3), (0.4, 0.38, 0.4)))),
-    "correlate": ({"property": "recall", "held": "frechet", "sets": SETS},
-                  *(Known(table(RISING), properties(recall=x, frechet=ODD)) for x in (range(15), range(0, -15, -1), ODD[::-1]))),
-    "range": (["a", "b", "c"],
-              *(Known(table(dict(zip("abc", x, strict=True)), runs)) for x, runs in (((0.3, 0.4, 0.5), 3), ((0.4, 0.4, 0.4), 40), ((0.4, 0.405, 0.41), 3)))),
-    "best_along": ({"lower": GRID, "upper": OTHER},
-                   *(Known(table(dict(zip(("w1", "w2", "w4", "v1", "v2", "v4"), x, strict=True))))
-                     for x in ((0.5, 0.4, 0.3, 0.3, 0.4, 0.5), (0.3, 0.4, 0.5, 0.5, 0.4, 0.3), (0.4,) * 6))),
-    "closest_group": ("structured", *(Known({}, tasks(x)) for x in ((0.3, 0.3, 0.59), (0.59, 0.59, 0.3), (0.5, 0.5, 0.5)))),
-    "memory": (MEMORY, *(Known({}, memories(x)) for x in (0.5, 0.3, 0.4))),  # an ideal encoder, an untrained one, half of the way
-    "private": ({"noise": "noise", "floor": "random"}, *(Known({}, budgets(*x)) for x in ((0.05, 0.05), (0.05, -0.05), (0.0, 0.0)))),
-    "long_tail": ({"arm": "mosaics", "row": "row"}, *(Known({}, arms(*x)) for x in ((0.4, 0.4), (0.1, 0.5), (0.25, 0.4)))),
-    "along_guidance": (["w1", "w2", "w4"], *(Known({}, guided(x)) for x in ((0.5, 0.6, 0.7), (0.5, 0.4, 0.7), (0.5, 0.5, 0.51)))),
+    "share": (
+        SHARE,
+        *(
+            Known(table({"random": 0.3, "real": 0.6, "a": x, "b": x - 0.02}))
+            for x in (0.32, 0.6, 0.45)
+        ),
+    ),
+    "nearest": (
+        {"by": "frechet", "best_of": SETS},
+        *(
+            Known(
+                table({n: 0.4 for n in SETS} | {"set0": a, "set1": b}),
+                properties(frechet=range(15)),
+            )
+            for a, b in ((0.4, 0.5), (0.5, 0.4), (0.4, 0.4))
+        ),
+    ),
+    "trend": (
+        {"rows": [[1, "a"], [10, "b"], [100, "c"]]},
+        *(
+            Known(table(dict(zip("abc", x, strict=True))))
+            for x in ((0.3, 0.35, 0.4), (0.4, 0.35, 0.3), (0.4, 0.38, 0.4))
+        ),
+    ),
+    "correlate": (
+        {"property": "recall", "held": "frechet", "sets": SETS},
+        *(
+            Known(table(RISING), properties(recall=x, frechet=ODD))
+            for x in (range(15), range(0, -15, -1), ODD[::-1])
+        ),
+    ),
+    "range": (
+        ["a", "b", "c"],
+        *(
+            Known(table(dict(zip("abc", x, strict=True)), runs))
+            for x, runs in (((0.3, 0.4, 0.5), 3), ((0.4, 0.4, 0.4), 40), ((0.4, 0.405, 0.41), 3))
+        ),
+    ),
+    "best_along": (
+        {"lower": GRID, "upper": OTHER},
+        *(
+            Known(table(dict(zip(("w1", "w2", "w4", "v1", "v2", "v4"), x, strict=True))))
+            for x in ((0.5, 0.4, 0.3, 0.3, 0.4, 0.5), (0.3, 0.4, 0.5, 0.5, 0.4, 0.3), (0.4,) * 6)
+        ),
+    ),
+    "closest_group": (
+        "structured",
+        *(Known({}, tasks(x)) for x in ((0.3, 0.3, 0.59), (0.59, 0.59, 0.3), (0.5, 0.5, 0.5))),
+    ),
+    "memory": (
+        MEMORY,
+        *(Known({}, memories(x)) for x in (0.5, 0.3, 0.4)),
+    ),  # an ideal encoder, an untrained one, half of the way
+    "private": (
+        {"noise": "noise", "floor": "random"},
+        *(Known({}, budgets(*x)) for x in ((0.05, 0.05), (0.05, -0.05), (0.0, 0.0))),
+    ),
+    "long_tail": (
+        {"arm": "mosaics", "row": "row"},
+        *(Known({}, arms(*x)) for x in ((0.4, 0.4), (0.1, 0.5), (0.25, 0.4))),
+    ),
+    "along_guidance": (
+        ["w1", "w2", "w4"],
+        *(Known({}, guided(x)) for x in ((0.5, 0.6, 0.7), (0.5, 0.4, 0.7), (0.5, 0.5, 0.51))),
+    ),
     "generation": (["row"], *(Known(seconds(x)) for x in (3.0, 0.2, 0.87))),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("rule", WORLDS)
 def test_every_rule_can_be_supported_contradicted_and_undecided(rule):
     asked, good, bad, chance = WORLDS[rule]
-    found = [verdict(rule, asked, known) for known in (good, bad, chance, Known())]
-    assert found == ["supported", "contradicted", "undecided", "not tested"]
+    verdicts = [verdict(rule, asked, known) for known in (good, bad, chance, Known())]
+    assert verdicts == ["supported", "contradicted", "undecided", "not tested"]
 
 
 def test_every_rule_is_tried_above():
-    assert rules.RULES.keys() - {"compare", "guidance_holds"} == WORLDS.keys()
+    assert set(RULES) - {"compare", "guidance_holds"} == WORLDS.keys()
 
 
 def test_the_best_of_a_grid_lies_above_the_place_of_the_least_property_or_not():
     asked = {"least": "frechet", "upper": GRID}
-    for accuracies, said in (
+    for accuracies, expected in (
         ((0.3, 0.4, 0.5), "supported"),
         ((0.5, 0.4, 0.3), "contradicted"),
         ((0.4,) * 3, "undecided"),
@@ -289,50 +394,51 @@ def test_the_best_of_a_grid_lies_above_the_place_of_the_least_property_or_not():
             table(dict(zip(("w1", "w2", "w4"), accuracies, strict=True))), guided((0.5, 0.5, 0.5))
         )
         assert verdict("best_along", asked, known) in (
-            said,
-            "undecided" if said == "contradicted" else said,
+            expected,
+            "undecided" if expected == "contradicted" else expected,
         )  # w = 1 is the grid's end: never below it
 
 
 def test_guidance_that_breaks_the_samples_leaves_its_claims_untested():
-    claim = {"id": "x", "text": "", "source": "", "paper": "stablerep", "chapters": [],
-             "rules": [("guidance_holds", ["w1", "w2"]), ("compare", {"pairs": ["w1 > w4"], "under": (inference.MAIN,), "control": False})]}  # fmt: skip
+    guided_claim = claim(GuidanceHolds(("w1", "w2")), Compare(("w1 > w4",)), paper="stablerep")
     accuracies = table({"w1": 0.5, "w2": 0.5, "w4": 0.3})
-    for agreement, said in (
+    for agreement, expected in (
         ((0.5, 0.6, 0.7), "supported"),
         ((0.5, 0.3, 0.2), "not tested"),
         ((0.5, 0.51, 0.5), "not tested"),
     ):
         known = Known(accuracies, guided(agreement))
-        assert claims.judge([claim], [("made", claims.evidence(claim, known))])[0].verdict == said
+        assert judged(guided_claim, known).verdict == expected
 
 
 def test_a_mixture_is_as_good_as_its_parts_within_a_point_and_not_beyond():
-    claim = CLAIMS["mixtures"]
-    parts = [pair.split(">=")[1].strip() for _, asked in claim["rules"] for pair in asked["pairs"]]
-    for behind, said in ((0.0, "supported"), (0.005, "undecided"), (0.05, "contradicted")):
+    mixtures = CLAIMS["mixtures"]
+    pairs = [pair for rule in mixtures.rules for pair in rule.pairs]
+    parts = [pair.split(">=")[1].strip() for pair in pairs]
+    for behind, expected in ((0.0, "supported"), (0.005, "undecided"), (0.05, "contradicted")):
         known = Known(table({"mixture-four": 0.5 - behind, **dict.fromkeys(parts, 0.5)}, 12))
-        assert claims.judge([claim], [("made", claims.evidence(claim, known))])[0].verdict == said
+        assert judged(mixtures, known).verdict == expected
 
 
 def test_all_of_a_claim_must_hold_and_any_of_it_may_fail():
     def e(pro, con):
         return Evidence("", pro, con, runs=3)
 
-    base = {"id": "x", "text": "", "source": "", "paper": "book", "chapters": [], "rules": [1]}
-    for found, said in (([e(1e-4, 1), e(0.04, 1)], "supported"), ([e(1e-4, 1), e(0.06, 1)], "undecided"), ([e(1e-4, 1), e(1, 0.024)], "contradicted"),
-                        ([e(1e-4, 1), e(1, 0.026)], "undecided"), ([e(1e-4, 1), Evidence("", tested=False)], "not tested"),
-                        ([e(1, 1e-4), Evidence("", tested=False)], "contradicted")):  # fmt: skip
-        assert claims.judge([base], [("made", found)])[0].verdict == said
+    for pieces, expected in (
+        ([e(1e-4, 1), e(0.04, 1)], "supported"),
+        ([e(1e-4, 1), e(0.06, 1)], "undecided"),
+        ([e(1e-4, 1), e(1, 0.024)], "contradicted"),
+        ([e(1e-4, 1), e(1, 0.026)], "undecided"),
+        ([e(1e-4, 1), Evidence("", tested=False)], "not tested"),
+        ([e(1, 1e-4), Evidence("", tested=False)], "contradicted"),
+    ):
+        assert claims.judge([claim()], [("made", pieces)])[0].verdict == expected
 
 
 def test_holm_goes_over_the_claims_of_a_paper_and_not_over_its_comparisons():
-    def claim(name, paper):
-        return {"id": name, "text": "", "source": "", "paper": paper, "chapters": [], "rules": [1]}
-
-    many = [(claim(f"n{i}", "noise"), [Evidence("", 0.5, 1)] * 10) for i in range(9)]
-    one = (claim("a", "noise"), [Evidence("", 0.004, 1)])
-    other = (claim("b", "stablerep"), [Evidence("", 0.04, 1)])
+    many = [(claim(name=f"n{i}", paper="noise"), [Evidence("", 0.5, 1)] * 10) for i in range(9)]
+    one = (claim(name="a", paper="noise"), [Evidence("", 0.004, 1)])
+    other = (claim(name="b", paper="stablerep"), [Evidence("", 0.04, 1)])
     judged = {
         c.id: c.verdict
         for c in claims.judge(
@@ -342,70 +448,62 @@ def test_holm_goes_over_the_claims_of_a_paper_and_not_over_its_comparisons():
     assert (
         judged["a"] == "supported" and judged["b"] == "supported"
     )  # 0.004 < 0.05 / 10; alone in its paper 0.04 < 0.05
-    nine = [(c, e) for c, e in many] + [(claim("a", "noise"), [Evidence("", 0.006, 1)])]
+    nine = [(c, e) for c, e in many] + [(claim(name="a", paper="noise"), [Evidence("", 0.006, 1)])]
     assert {
         c.id: c.verdict
         for c in claims.judge(*zip(*[(c, ("made", e)) for c, e in nine], strict=True))
     }["a"] == "undecided"
 
 
+def compares(claim):
+    return [rule for rule in claim.rules if isinstance(rule, Compare)]
+
+
 def test_chance_is_called_a_finding_in_at_most_one_study_of_twenty_per_paper():
-    """Two thousand studies in which all rows teach the same, over the real list of claims, rows shared between comparisons as they are."""
-    number, draws, rng = inference.committed("cpu"), 2000, np.random.default_rng(0)
-    told = [claim for claim in claims.read() if claim["rules"]]
-    names = sorted(
-        {
-            side.strip()
-            for c in told
-            for rule, asked in c["rules"]
-            if rule == "compare"
-            for pair in asked["pairs"]
-            for side in re.split(">=|>", pair)
-        }
-    )
-    runs = {name: len(number.get(name, "123")) for name in names}
+    """Two thousand studies in which all rows teach the same, over the real list of claims, rows
+    shared between comparisons as they are."""
+    number, draws, rng = runs.committed("cpu"), 2000, np.random.default_rng(0)
+    tested = [claim for claim in claims.read() if claim.rules]
+    pairs = {pair for claim in tested for rule in compares(claim) for pair in rule.pairs}
+    names = sorted({side.strip() for pair in pairs for side in re.split(">=|>", pair)})
+    counts = {name: len(number.get(name, "123")) for name in names}
     df, sd, image_sd = 120, 0.0104, 0.003
     values = {
-        name: rng.normal(0, sd / runs[name] ** 0.5, draws) + rng.normal(0, image_sd, draws)
+        name: rng.normal(0, sd / counts[name] ** 0.5, draws) + rng.normal(0, image_sd, draws)
         for name in names
     }
     pooled = sd * (rng.chisquare(df, draws) / df) ** 0.5
     wrong = {paper: np.zeros(draws, bool) for paper in claims.PAPERS}
     evidence = []
-    for claim in told:
-        mine = []
-        for rule, asked in claim["rules"]:
-            if rule == "guidance_holds":
+    for claim in tested:
+        each = []
+        for rule in claim.rules:
+            if isinstance(rule, GuidanceHolds):
                 continue
-            if rule != "compare":  # whatever it asks: under chance p is uniform
+            if not isinstance(rule, Compare):  # whatever it asks: under chance p is uniform
                 pro = rng.uniform(size=draws)
-                mine.append(
+                each.append(
                     (np.where(pro < 0.5, 2 * pro, 1.0), np.where(pro >= 0.5, 2 * (1 - pro), 1.0))
                 )
                 continue
-            for pair in () if asked["control"] else asked["pairs"]:
+            for pair in () if rule.control else rule.pairs:
                 a, b = (side.strip() for side in re.split(">=|>", pair))
                 bound = -stats.MARGIN if ">=" in pair else 0.0
                 apart, error = (
                     values[a] - values[b] - bound,
-                    (pooled**2 * (1 / runs[a] + 1 / runs[b]) + 2 * image_sd**2) ** 0.5,
+                    (pooled**2 * (1 / counts[a] + 1 / counts[b]) + 2 * image_sd**2) ** 0.5,
                 )
                 t = apart / error
                 p = stats.distributions.t.sf(t, df)
-                mine.append((np.minimum(1, 2 * p), np.minimum(1, 2 * (1 - p))))
-        evidence.append(mine)
+                each.append((np.minimum(1, 2 * p), np.minimum(1, 2 * (1 - p))))
+        evidence.append(each)
     for i in range(draws):
-        found = [
-            ("made", [Evidence("", float(pro[i]), float(con[i])) for pro, con in mine])
-            for mine in evidence
+        pieces = [
+            ("made", [Evidence("", float(pro[i]), float(con[i])) for pro, con in each])
+            for each in evidence
         ]
-        for claim in claims.judge(told, found):
-            pairs = [
-                pair
-                for rule, asked in CLAIMS[claim.id]["rules"]
-                if rule == "compare"
-                for pair in asked["pairs"]
-            ]
+        for claim in claims.judge(tested, pieces):
+            pairs = [pair for rule in compares(claim) for pair in rule.pairs]
             true = bool(pairs) and all(
                 ">=" in pair for pair in pairs
             )  # "at least as good", which equal rows are
@@ -420,13 +518,13 @@ def test_chance_is_called_a_finding_in_at_most_one_study_of_twenty_per_paper():
 def test_every_claim_of_the_specification_has_a_rule_or_a_reason():
     assert set(SPEC.values()) <= CLAIMS.keys()
     for claim in CLAIMS.values():
-        assert bool(claim["rules"]) != bool(claim.get("untested")), claim["id"]
-        for chapter in claim["chapters"]:
+        assert bool(claim.rules) != bool(claim.untested), claim.id
+        for chapter in claim.chapters:
             assert (files.root() / "notebooks" / f"{chapter}.py").exists()
     assert len(CLAIMS) == len(claims.read())  # no id twice
 
 
-def shown(page):
+def verdicts(page):
     """Claim's text → verdict, of a table of claims."""
     lines = re.findall(
         r"<tr><td>(.*?)<br>.*?<b class='[a-z-]+'>. ([a-z ]+)</b>", page.content, re.DOTALL
@@ -436,25 +534,25 @@ def shown(page):
 
 def test_a_claim_has_one_verdict_in_the_whole_book():
     every = {claim.text: claim.verdict for claim in claims.verdicts()}
-    pages = {"overview": shown(book.pages.claims.overview())} | {
-        paper: shown(book.pages.claims.of_paper(paper)) for paper in claims.PAPERS
+    pages = {"overview": verdicts(book.pages.claims.overview())} | {
+        paper: verdicts(book.pages.claims.of_paper(paper)) for paper in claims.PAPERS
     }
     notebooks = [path.read_text() for path in (files.root() / "notebooks").glob("*.py")]
-    told = {
+    telling = {
         match for text in notebooks for match in re.findall(r'book\.verdicts\("([^"]+)"\)', text)
     }
-    pages |= {chapter: shown(book.verdicts(chapter)) for chapter in told}
-    assert len(told) > 15 and pages["overview"] == every
+    pages |= {chapter: verdicts(book.verdicts(chapter)) for chapter in telling}
+    assert len(telling) > 15 and pages["overview"] == every
     assert set(itertools.chain(*(pages[paper] for paper in claims.PAPERS))) == set(every)
-    for name, found in pages.items():
-        assert found and found.items() <= every.items(), name
+    for name, page in pages.items():
+        assert page and page.items() <= every.items(), name
     of = {
         chapter
         for claim in claims.verdicts()
         for chapter in claim.chapters
         if chapter not in ("91_claims", "24_length")
     }
-    assert of <= told, "a claim names a chapter that shows no verdicts"
+    assert of <= telling, "a claim names a chapter that shows no verdicts"
 
 
 def test_a_chapter_says_which_part_of_a_claim_it_shows():
@@ -479,38 +577,45 @@ def test_an_undecided_claim_says_what_would_settle_it():
 
 
 def test_runs_that_would_settle_a_claim_do():
-    asked = {"pairs": ["a > b"], "under": (inference.MAIN,), "control": False}
-    claim = {
-        "id": "x",
-        "text": "",
-        "source": "",
-        "paper": "book",
-        "chapters": [],
-        "rules": [("compare", asked)],
-    }
+    compare = claim(Compare(("a > b",)))
 
-    def judged(runs):
-        return claims.judge(
-            [claim], [("made", claims.evidence(claim, Known(table({"a": 0.415, "b": 0.4}, runs))))]
-        )[0]
+    def of(number):
+        return judged(compare, Known(table({"a": 0.415, "b": 0.4}, number)))
 
-    few = judged(2)
-    assert (
-        few.verdict == "undecided" and judged(few.needed).verdict == "supported"
-    )  # of the same difference: power is over its draws
+    few = of(2)
+    # of the same difference: power is over its draws
+    assert few.verdict == "undecided" and of(few.needed).verdict == "supported"
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []\ncompare = ["real = random"]', "is not 'a > b' or 'a >= b'"),
-        ('[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []\ncompare = ["@all > random"]', "no set '@all'"),
-        ('[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []\ncompare = ["reel > random"]', "did you mean 'real'"),
-        ('[[claims]]\nid = "x"\npaper = "nose"\ntext = ""\nsource = ""\nchapters = []\ncompare = ["real > random"]', "needs a paper of noise"),
-        ('[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []', "either rules or `untested`"),
-        ('[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []\ncomparison = 1', "rules are compare"),
+        (
+            '[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []\ncompare = ["real = random"]',
+            "is not 'a > b' or 'a >= b'",
+        ),
+        (
+            '[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []\ncompare = ["@all > random"]',
+            "no set '@all'",
+        ),
+        (
+            '[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []\ncompare = ["reel > random"]',
+            "did you mean 'real'",
+        ),
+        (
+            '[[claims]]\nid = "x"\npaper = "nose"\ntext = ""\nsource = ""\nchapters = []\ncompare = ["real > random"]',
+            "needs a paper of noise",
+        ),
+        (
+            '[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []',
+            "either rules or `untested`",
+        ),
+        (
+            '[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []\ncomparison = 1',
+            "rules are compare",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_rule_that_cannot_be_read_is_named(tmp_path, monkeypatch, text, message):
     (tmp_path / "claims.toml").write_text(text)
     monkeypatch.setattr(claims.files, "root", lambda: tmp_path)
@@ -519,26 +624,29 @@ def test_a_rule_that_cannot_be_read_is_named(tmp_path, monkeypatch, text, messag
 
 
 def test_rows_of_different_test_sets_are_not_compared():
-    a, b = run("a", 0, 900), run("b", 0, 900)
-    b["spec"] = {**b["spec"], "data": {"test_sha256": "u"}}
+    a, b = Runs((run("a", 0, 900),)), Runs((run("b", 0, 900, test="u"),))
     with pytest.raises(DataError, match="different test images"):
-        inference.difference([a], [b])
+        a.difference(b)
     with pytest.raises(DataError, match="their test sets differ"):
-        inference.outcomes([a, {**b, "row": "a"}])
+        Runs((*a, *b)).outcomes()
 
 
 def test_the_profile_that_decides_has_what_a_page_needs():
-    found = inference.committed(claims.deciding())
-    assert {"random", "real"} <= found.keys() and study.row("real").name in found
+    assert {"random", "real"} <= runs.committed(claims.deciding()).keys()
 
 
 def without(known, kind, name):
     """A table without a row, or without a row's or a part's measurement of a kind."""
     if kind == "runs":
-        return Known({row: runs for row, runs in known.runs.items() if row != name}, known.measured)
+        return Known(
+            {row: every for row, every in known.runs.items() if row != name}, known.measured
+        )
     rows = {
-        row: [{**r, "results": {k: v for k, v in r["results"].items() if k != name}} for r in mine]
-        for row, mine in known.measured[kind].items()
+        row: [
+            dataclasses.replace(r, results={k: v for k, v in r.results.items() if k != name})
+            for r in every
+        ]
+        for row, every in known.measured[kind].items()
         if row != name
     }
     return Known(known.runs, {kind: rows})
@@ -546,11 +654,23 @@ def without(known, kind, name):
 
 @pytest.mark.parametrize(
     ("rule", "kind", "name"),
-    [("share", "runs", "b"), ("nearest", "runs", "set9"), ("nearest", "properties", "set9"), ("correlate", "properties", "set9"), ("correlate", "runs", "set9"),
-     ("long_tail", "long_tail", "varied"), ("long_tail", "long_tail", "balanced"), ("closest_group", "transfer", "real"), ("trend", "runs", "b"),
-     ("best_along", "runs", "v2"), ("range", "runs", "c"), ("memory", "memory", "random"), ("private", "private", "random"),
-     ("along_guidance", "guidance", "w2")],
-)  # fmt: skip
+    [
+        ("share", "runs", "b"),
+        ("nearest", "runs", "set9"),
+        ("nearest", "properties", "set9"),
+        ("correlate", "properties", "set9"),
+        ("correlate", "runs", "set9"),
+        ("long_tail", "long_tail", "varied"),
+        ("long_tail", "long_tail", "balanced"),
+        ("closest_group", "transfer", "real"),
+        ("trend", "runs", "b"),
+        ("best_along", "runs", "v2"),
+        ("range", "runs", "c"),
+        ("memory", "memory", "random"),
+        ("private", "private", "random"),
+        ("along_guidance", "guidance", "w2"),
+    ],
+)
 def test_a_rule_of_which_a_part_is_not_recorded_is_not_tested(rule, kind, name):
     asked, good, *_ = WORLDS[rule]
     assert (
@@ -575,11 +695,10 @@ def test_a_way_that_leads_nowhere_leaves_a_share_of_it_untested():
 
 
 def test_controls_are_not_the_runs_of_a_claim_and_halves_are_those_of_their_row():
-    claim = {"id": "x", "text": "", "source": "", "paper": "book", "chapters": [], "rules": [1]}
-    found = [Evidence("", 0.5, 1, control=True, runs=1), Evidence("", 0.5, 1, runs=3)]
-    assert claims.judge([claim], [("made", found)])[0].runs == 3
+    pieces = [Evidence("", 0.5, 1, control=True, runs=1), Evidence("", 0.5, 1, runs=3)]
+    assert claims.judge([claim()], [("made", pieces)])[0].runs == 3
     asked, good, *_ = WORLDS["nearest"]
-    (e,) = rules.RULES["nearest"](good, asked)
+    (e,) = build("nearest", asked).evidence(good)
     assert e.runs == 3  # not those of a half
     # Var of best − nearest by runs of each row: both halves together are one row's
     assert e.one_run == pytest.approx(SPREAD.variance * (2 + stats.CHOICE))
@@ -587,22 +706,20 @@ def test_controls_are_not_the_runs_of_a_claim_and_halves_are_those_of_their_row(
 
 def test_runs_do_not_settle_what_the_test_images_leave_open():
     e = stats.of_units(0.01, 2.0, 5e-5, stats.Spread(1e-8, 20), 2, N)
-    assert rules._unit("", e, ()).needs(0.05) is None and rules._unit(
-        "", stats.of_units(0.05, 2.0, 5e-5, SPREAD, 2, N), ()
-    ).needs(0.05)
+    clear = stats.of_units(0.05, 2.0, 5e-5, SPREAD, 2, N)
+    assert base.of_units("", e, ()).needs(0.05) is None
+    assert base.of_units("", clear, ()).needs(0.05)
 
 
 def test_rows_that_differ_by_luck_with_the_images_alone_do_not_differ():
     """Rows of equal chances on other images each: more runs make none of them better."""
     rng = np.random.default_rng(1)
-    right = {name: rng.uniform(size=N) < 0.5 for name in "abc"}
-    known = Known(table(dict.fromkeys("abc", 0.5), 100))
-    for name, runs in known.runs.items():
-        for r in runs:
-            r["results"]["fc6_linear"] = {
-                "top1": float(right[name].mean()),
-                "n": N,
-                "correct": records.pack(right[name]),
-            }
-    (e,) = rules.RULES["range"](known, ["a", "b", "c"])
+    right = {name: result(rng.uniform(size=N) < 0.5) for name in "abc"}
+    known = Known(
+        {
+            name: Runs(tuple(of_outcome(name, seed, right[name]) for seed in range(100)))
+            for name in "abc"
+        }
+    )
+    (e,) = build("range", ["a", "b", "c"]).evidence(known)
     assert e.pro > 0.05

@@ -79,8 +79,10 @@ class Share(Rule):
         halves, chosen = best(many)
         low, high = floor.accuracy().mean, ceiling.accuracy().mean
         top = sum(w * runs.accuracy().mean for w, runs in halves)
-        went = f"{100 * (top - low) / (high - low):.0f} % of the way"
-        gone = f"{titles(chosen)} {CHOSEN} goes {went if high > low else 'a way that is none'}"
+        went = "a way that is none"
+        if high > low:
+            went = f"{100 * (top - low) / (high - low):.0f} % of the way"
+        gone = f"{titles(chosen)} {CHOSEN} goes {went}"
         left = f"{gone}; what it leaves beyond {100 * (1 - self.most):.0f} %, in points"
         parts = [(self.most, ceiling), (1 - self.most, floor)]
         taken = [(-w, runs) for w, runs in halves]
