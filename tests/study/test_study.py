@@ -29,69 +29,6 @@ def tiny():
     return study.resolve("smoke", **TINY)
 
 
-@pytest.mark.parametrize(
-    ("name", "overrides", "message"),
-    [
-        (
-            "smoke",
-            {"epoch": 5},
-            r"unknown parameter 'epoch' \(= 5\): did you mean 'epochs'\? allowed are profile, n_images",
-        ),
-        ("smoke", {"epochs": "1e3"}, r"epochs = '1e3': must be a whole number, not str"),
-        ("smoke", {"epochs": 2.5}, r"epochs = 2.5: must be a whole number, not float"),
-        ("smoke", {"epochs": True}, r"epochs = True: must be a whole number, not bool"),
-        ("smoke", {"epochs": -3}, r"epochs = -3: must lie between 1 and"),
-        ("smoke", {"n_images": 0}, r"n_images = 0: must lie between 2 and"),
-        ("smoke", {"lr": float("nan")}, r"lr = nan: must lie between"),
-        ("smoke", {"crop": 64}, r"crop = 64: larger than the images \(image_size = 48\)"),
-        ("smoke", {"lr": 10**400}, r"lr = 1000.*: must lie between 1e-09 and 100"),
-        ("smoke", {"width": float("inf")}, r"width = inf: must lie between"),
-        ("smoke", {"image_size": 10**6}, r"image_size = 1000000: must lie between 32 and 1,024"),
-        ("smoke", {"data": ""}, r"data = '': must not be empty"),
-        ("smoke", {"name": 1}, r"unknown parameter 'name' \(= 1\)"),
-        ("smoke", {"device": "meta"}, r"device = 'meta': not on this machine"),
-        ("smoke", {"device": "cpu:5"}, r"device = 'cpu:5': not on this machine"),
-        (["smoke"], {}, r"profile = \['smoke'\]: must be one of"),
-        ("smoke", {"device": "cuda:9"}, r"device = 'cuda:9': not on this machine"),
-        ("smoke", {"schedule": "cosine"}, r"schedule = 'cosine': must be one of onecycle, step"),
-        ("tiny", {}, r"profile = 'tiny': must be one of smoke, cpu, gpu, paper"),
-    ],
-)
-def test_impossible_settings_are_named(name, overrides, message):
-    with pytest.raises((ParameterError, DataError), match=message):
-        study.resolve(name, **overrides)
-
-
-def test_only_what_probes_asks_for_the_probes_data():
-    assert study.resolve("smoke", data="cifar11").data == "cifar11"
-    with pytest.raises(DataError, match="data set 'cifar11' is not here"):
-        study.with_data("smoke", data="cifar11")
-    with pytest.raises(ParameterError, match="epochs = 0"):
-        study.with_data("smoke", epochs=0)
-    assert study.with_data("smoke", epochs=3) == study.resolve("smoke", epochs=3)
-
-
-def test_only_the_studys_own_profiles_are_committed(tiny, runs):
-    cpu = study.resolve("cpu")
-    assert records.folder(cpu) == files.root() / "results" / "records" / "cpu"
-    assert records.folder(dataclasses.replace(cpu, epochs=3)) == runs / "records" / "cpu"
-    assert records.folder(tiny) == runs / "records" / "smoke"
-
-
-def test_every_row_has_a_chapter_and_a_colour():
-    from synthlearn.book.figures import COLOURS
-
-    for row in study.rows().values():
-        assert row.family in COLOURS and (files.root() / "notebooks" / f"{row.chapter}.py").exists()
-
-
-def test_unknown_rows_are_named():
-    with pytest.raises(
-        ParameterError, match="unknown row 'dead_leaves-mix': did you mean 'dead_leaves-mixed'"
-    ):
-        study.row("dead_leaves-mix")
-
-
 def test_a_record_is_made_once_and_read_back(tiny, runs):
     row = study.row("noise-white")
     assert run.state(row, tiny, 0) == "missing"
@@ -224,34 +161,6 @@ def test_the_spec_says_all_that_decides_the_result(tiny):
     assert files.digest(spec(row, dataclasses.replace(tiny, seeds=3), 0)) == base
 
 
-def test_a_rows_settings_hold_in_their_profile_and_yield_to_the_caller():
-    row = study.row("feature_vis-random")
-    smoke, cpu = study.resolve("smoke"), study.resolve("cpu")
-    assert (
-        row.profile(smoke).n_images == row.settings["smoke"]["n_images"]
-        and row.profile(cpu).epochs == row.settings["cpu"]["epochs"]
-    )
-    assert row.profile(study.resolve("smoke", n_images=300)).n_images == 300
-    assert (
-        row.source_spec(smoke, 0)["options"]["steps"] == row.settings["smoke"]["options"]["steps"]
-    )
-
-
-def test_every_rows_settings_are_options_of_its_generator_and_fields_of_a_profile():
-    for row in study.rows().values():
-        for name, fields in row.settings.items():
-            assert name in profiles.NAMES and set(fields) - {"options"} <= set(profiles.FIELDS)
-            if row.kind == "generator":
-                generator(
-                    row.origin or row.name.split(".")[0],
-                    **{
-                        **row.own_options,
-                        **fields.get("options", {}),
-                        **({"encoder": "some"} if row.needs else {}),
-                    },
-                )
-
-
 def test_a_source_that_needs_an_encoder_names_its_record_and_gets_it_back_when_it_is_lost(
     tiny, runs
 ):
@@ -313,105 +222,6 @@ def test_a_damaged_record_is_named(tiny, runs):
     path.write_text("{")
     with pytest.raises(DataError, match=r"not readable as JSON .* delete it and run the row again"):
         study.record(row, tiny, 0)
-
-
-def test_a_flipped_bit_of_a_record_is_refused_or_changes_nothing(tmp_path):
-    """Nothing that a file says is believed but as a whole: spec, results, outcomes of images, curves, provenance."""
-    where = files.root() / "results"
-    kinds = [where / "records" / "cpu" / "real-s0.json", next((where / "twins" / "cpu").iterdir())]
-    kinds += [
-        next(where.glob("measurements/cpu/transfer/*.json")),
-        next((where / "search").rglob("*.json")),
-    ]
-    numbers = random.Random(0)
-    for kind in kinds:
-        path = tmp_path / kind.relative_to(where)
-        path.parent.mkdir(parents=True)
-        whole, good = records.read(kind), kind.read_bytes()
-        for _ in range(75):
-            bit, content = numbers.randrange(8 * len(good)), bytearray(good)
-            content[bit // 8] ^= 1 << bit % 8
-            path.write_bytes(content)
-            try:
-                assert records.read(path) == whole  # 1e-05 is 1E-05
-            except DataError as error:
-                assert "\n" not in str(error) and str(path) in str(error)
-        for cut in (0, 1, len(good) // 2, len(good) - 3):
-            path.write_bytes(good[:cut])
-            with pytest.raises(DataError):
-                records.read(path)
-
-
-def test_a_record_that_was_changed_by_hand_is_refused(tmp_path):
-    record = records.read(files.root() / "results" / "records" / "cpu" / "real-s0.json")
-    path = tmp_path / "cpu" / "real-s0.json"
-    records.write(path, record)
-    assert records.read(path) == record
-    said = json.loads(path.read_text())
-    said["results"]["fc6_linear"]["top1"] += 0.01
-    path.write_text(json.dumps(said))
-    with pytest.raises(DataError, match="changed by hand"):
-        records.read(path)
-    del said["digest"]
-    path.write_text(json.dumps(said))
-    with pytest.raises(DataError, match="changed by hand"):
-        records.read(path)
-
-
-def test_a_record_of_another_place_is_refused(tmp_path, monkeypatch):
-    """A record that was copied is whole, but no run of the row, seed, profile or measurement that its path names."""
-    results = files.root() / "results"
-    good = {
-        "records/cpu/real-s0.json": (
-            "records/cpu/real-s1.json",
-            "records/cpu/random-s0.json",
-            "records/gpu/real-s0.json",
-            "twins/cpu/real-s00.json",
-        ),
-        "measurements/cpu/layers/real-s0.json": (
-            "measurements/cpu/few_shot/real-s0.json",
-            "measurements/gpu/layers/real-s0.json",
-            "records/cpu/real-s0.json",
-        ),
-    }
-    for name, places in good.items():
-        for place in places:
-            (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(results / name, tmp_path / place)
-            with pytest.raises(
-                DataError, match=f"holds the record of .*{name.split('/')[-1][:-5]}"
-            ):
-                records.read(tmp_path / place)
-
-
-def test_a_record_is_no_twin_of_itself(tmp_path, monkeypatch):
-    for kind in ("records", "twins"):
-        path = tmp_path / "results" / kind / "cpu" / "real-s0.json"
-        path.parent.mkdir(parents=True)
-        shutil.copy(files.root() / "results" / "records" / "cpu" / "real-s0.json", path)
-    monkeypatch.setenv("SYNTHLEARN_ROOT", str(tmp_path))
-    with pytest.raises(DataError, match="is the record itself"):
-        records.twins("cpu")
-
-
-def test_two_processes_that_confirm_lose_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "_confirmations", lambda: tmp_path / "confirmed.json")
-
-    def confirm(first):
-        for number in range(first, first + 40):
-            records.confirm({"id": f"{number:04d}"}, "c")
-
-    context = multiprocessing.get_context("fork")
-    writers = [context.Process(target=confirm, args=(first,)) for first in (0, 40)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert len(records.confirmed()) == 80
-    for content in ("[]", '{"a": 1}', '{"a": [1]}', "", "\xff"):
-        (tmp_path / "confirmed.json").write_bytes(content.encode("latin-1"))
-        with pytest.raises(DataError, match="restore it from git"):
-            records.confirmed()
 
 
 def test_other_code_makes_a_record_stale_and_an_equal_replay_confirms_it(
@@ -517,72 +327,10 @@ def test_a_record_of_either_kind_of_device_is_the_rows(tiny, runs):
     assert run.state(row, tiny, 0) == "stale"
 
 
-def test_code_hash_ignores_docstrings_and_positions_and_sees_the_rest(monkeypatch, tmp_path):
-    source = 'from . import rng\n\ndef f(x):\n    """Old words."""\n    return x + 1\n'
-
-    def digest(text):
-        import ast
-
-        return records.plain(records._without_docstrings(ast.parse(text)))
-
-    assert digest(source) == digest(
-        source.replace("Old words.", "New words.").replace("\n\n", "\n\n\n# why\n")
-    )
-    assert digest(source) != digest(source.replace("x + 1", "x + 2"))
-    assert digest("def f(): return 1")[1][1][0][1:3] == [
-        ["name", "'f'"],
-        ["args", ["arguments"]],
-    ]  # no field that only some Pythons have
-
-
-def test_code_hash_follows_the_rows_own_generator_alone(monkeypatch):
-    leaves, noise = records.code_hash("dead_leaves-mixed"), records.code_hash("noise-white")
-    assert (
-        leaves != noise and leaves == records.code_hash("dead_leaves-squares") and len(leaves) == 64
-    )
-    mixed = {"source": {"generator": "mixture", "parts": [{"generator": "noise-white"}]}}
-    assert (
-        records.code_of(mixed)
-        == records.code_hash("mixture", "noise-white")
-        != records.code_hash("mixture")
-    )
-    assert records.code_hash("dead_leaves-textures", "stat-wmm") == records.code_hash(
-        "dead_leaves-textures"
-    )
-
-
-def test_packed_outcomes_come_back():
-    flags = np.random.default_rng(0).uniform(size=1003) < 0.4
-    assert np.array_equal(records.unpack(records.pack(flags), 1003), flags)
-
-
 def test_profiles_hold_no_field_that_nobody_knows():
     for name in profiles.NAMES:
         if name in ("smoke", "cpu"):
             assert study.resolve(name).name == name
-
-
-def test_a_twin_differs_from_its_record_in_the_device_alone():
-    pairs = records.twins()
-    assert len(pairs) > 40
-    for first, twin in pairs:
-        a, b = (json.loads(json.dumps(r["spec"])) for r in (first, twin))
-        assert {a["numerics"].pop("device"), b["numerics"].pop("device")} == {"cpu", "cuda"}
-        if study.row(
-            first["row"]
-        ).needs:  # the encoder that it looks into was trained on the same device
-            assert a["source"]["options"].pop("encoder") != b["source"]["options"].pop("encoder")
-        assert a == b, first["row"]
-
-
-def test_committed_records_are_whole():
-    for path in (files.root() / "results" / "records").rglob("*.json"):
-        record = records.read(path)
-        assert (
-            path.name == f"{record['row']}-s{record['spec']['seed']}.json"
-            and path.parent.name == record["profile"]
-        )
-        assert record["row"] in study.rows()
 
 
 def test_pictures_as_classes_are_part_of_the_spec_and_of_the_training(tiny):
@@ -596,11 +344,3 @@ def test_pictures_as_classes_are_part_of_the_spec_and_of_the_training(tiny):
     assert labels.tolist() == list(range(p.n_images)) and method.head.out_features == p.n_images
 
 
-def test_a_profile_has_the_rows_that_name_it():
-    smoke, cpu = (study.wanted(study.profiles.defaults(name)) for name in ("smoke", "cpu"))
-    assert (
-        {row.name for row in smoke} < set(study.rows())
-        and "mosaic" in {row.name for row in cpu}
-        and "learned-wide" not in {row.name for row in cpu}
-    )
-    assert all("smoke" in row.profiles for row in smoke)
