@@ -1,1 +1,1 @@
-"""Speeds: ratios to reference loops, and the engine against the hardware: ``python -m benchmarks``."""
+"""Speeds: ratios to reference loops, and the engine against the hardware."""

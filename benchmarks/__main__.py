@@ -1,8 +1,8 @@
-"""Measure pairs of ours and a reference loop in turns, and the engine against the hardware: ``python -m benchmarks``, on a GPU ``--card``."""
+"""Measure pairs of ours and a reference loop in turns, and the engine against the hardware:
+``python -m benchmarks``, on a GPU ``--card``."""
 
 import argparse
 import datetime
-import json
 import os
 import platform
 from pathlib import Path
@@ -21,14 +21,15 @@ ALL_DAY = 3600.0  # seconds of the engine's part where nobody waits
 
 def where(device: str, threads: int) -> dict[str, Any]:
     """Machine, versions and day of what is measured now."""
-    found = {
+    return {
         "device": device_name(device),
         "kind": device.split(":")[0],
         "threads": threads,
         "torch": torch.__version__,
         "python": platform.python_version(),
+        "commit": commit(),
+        "date": datetime.date.today().isoformat(),
     }
-    return {**found, "commit": commit(), "date": datetime.date.today().isoformat()}
 
 
 def target(device: str, tiny: bool) -> Path:
@@ -37,8 +38,8 @@ def target(device: str, tiny: bool) -> Path:
     return (files.runs() if tiny else files.root() / "results") / "benchmarks" / f"{slug}.json"
 
 
-def main() -> None:
-    """Measure, print, and write ``results/benchmarks/<device>.json``."""
+def arguments() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5, help="turns of ours and theirs per case")
     parser.add_argument(
@@ -47,7 +48,8 @@ def main() -> None:
     parser.add_argument(
         "--card",
         action="store_true",
-        help="only the engine and the generators, in --seconds; with --device cpu at tiny sizes, to try it",
+        help="only the engine and the generators, in --seconds; with --device cpu at tiny sizes, "
+        "to try it",
     )
     parser.add_argument(
         "--seconds", type=float, default=80, help="of --card, without the start of Python"
@@ -59,31 +61,36 @@ def main() -> None:
         default=os.cpu_count(),
         help="of ours on a CPU; the reference loops use one",
     )
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, print, and write ``results/benchmarks/<device>.json``."""
+    args = arguments()
     torch.set_num_threads(args.threads)
-    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = False, True  # as in the study
+    torch.backends.cudnn.allow_tf32 = False  # as in the study
+    torch.backends.cudnn.benchmark = True
     on_cpu = args.device == "cpu"
-    path, here = target(args.device, args.card and on_cpu), where(args.device, args.threads)
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else here
+    path = target(args.device, args.card and on_cpu)
+    here = where(args.device, args.threads)
+    machine = files.read_with_digest(path) if path.exists() else here
     if not args.card:
         from . import pairs  # only now: the reference loops need OpenCV and Numba
 
         rows = pairs.measure(args.device, args.repeats, args.only or "")
         if args.only:
             return
-        found = {**here, "rows": rows}
+        machine = {**here, "rows": rows}
 
     def keep(entries: list[engine.Entry]) -> None:
-        files.write_json(path, {**found, "engine": entries, "engine_from": here})
+        files.write_with_digest(path, {**machine, "engine": entries, "engine_from": here})
 
-    sizes = (engine.TINY if args.card else engine.ON_CPU) if on_cpu else engine.CARD
-    bench = engine.Bench(args.device, sizes)
-    engine.measure(
-        bench,
-        engine.parts(sizes, args.card or not on_cpu),
-        args.seconds if args.card else ALL_DAY,
-        keep,
-    )
+    sizes = engine.CARD
+    if on_cpu:
+        sizes = engine.TINY if args.card else engine.ON_CPU
+    parts = engine.parts(sizes, args.card or not on_cpu)
+    seconds = args.seconds if args.card else ALL_DAY
+    engine.measure(engine.Bench(args.device, sizes), parts, seconds, keep)
     print(path)
 
 

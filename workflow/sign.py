@@ -1,6 +1,8 @@
-"""Give records that were written before records had digests theirs: ``python workflow/sign.py FILE…``; without files, all committed ones.
+"""Give stored files that were written before these had digests theirs: ``python workflow/sign.py
+FILE…``; without files, all committed records and benchmarks.
 
-It checks what could be checked then, that a record's id is the digest of its spec, and signs what it finds; a record that has a digest is left alone.
+Of a record it checks what could be checked then, that its id is the digest of its spec. A file that
+has a digest is left alone.
 """
 
 import sys
@@ -11,12 +13,17 @@ from synthlearn.study import records
 
 
 def sign(path: Path) -> bool:
-    """Whether the file is a record that had no digest, and now has one."""
-    record = files.read_json(path)
-    if "spec" not in record or "digest" in record or files.digest(record["spec"]) != record["id"]:
+    """Whether the file is a record or a benchmark that had no digest, and now has one."""
+    content = files.read_json(path)
+    if "digest" in content:
         return False
-    records.write(path, record)
-    return True
+    if "spec" in content and files.digest(content["spec"]) == content["id"]:
+        records.write_json(path, content)
+        return True
+    if path.parent.name == "benchmarks":
+        files.write_with_digest(path, content)
+        return True
+    return False
 
 
 if __name__ == "__main__":

@@ -248,3 +248,12 @@ def test_disk_use_survives_links_that_lead_nowhere(runs):
     (runs / "pools" / "a").write_bytes(b"12345")
     (runs / "pools" / "b").symlink_to(runs / "nothing")
     assert files.disk_use() == {"pools": 5}
+
+
+def test_json_with_a_digest_comes_back_without_it_and_a_changed_number_is_an_error(tmp_path):
+    path = tmp_path / "a.json"
+    files.write_with_digest(path, {"rows": [{"value": 1.5}], "digest": "of another content"})
+    assert files.read_with_digest(path) == {"rows": [{"value": 1.5}]}
+    path.write_text(path.read_text().replace("1.5", "1.25"))
+    with pytest.raises(DataError, match="damaged or changed by hand"):
+        files.read_with_digest(path)

@@ -254,6 +254,24 @@ def digest(value: Any) -> str:
     ).hexdigest()
 
 
+def write_with_digest(path: Path, value: dict[str, Any]) -> None:
+    """Write JSON with a "digest" over the rest of it, atomically."""
+    content = json.loads(json.dumps({k: v for k, v in value.items() if k != "digest"}))
+    write_json(path, {**content, "digest": digest(content)})
+
+
+def read_with_digest(path: Path, remedy: str = "restore it from git") -> dict[str, Any]:
+    """A JSON object by :func:`write_with_digest`, without its digest.
+
+    Raises: DataError for a file that is damaged or was changed by hand.
+    """
+    content = read_json(path, DataError, remedy)
+    if content.pop("digest", None) != digest(content):
+        wrong = "damaged or changed by hand, its digest is not that of its content"
+        raise DataError(f"{path}: {wrong}; {remedy}")
+    return content
+
+
 # Sealed files are safetensors whose JSON header holds, beside what its writer wants to say, "seal":
 # SHA-256 over the digest of the data and the header itself, in which the seal is then 64 zeros.
 OPEN = "0" * 64

@@ -1,6 +1,5 @@
 """Speeds, from the committed benchmark files: one file a machine, JSON of its own."""
 
-import json
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -60,9 +59,9 @@ STORED_NOTE = (
 
 
 def measurements() -> list[Json]:
-    """The committed benchmark files, one per machine."""
+    """The committed benchmark files, one per machine. Raises DataError for a damaged one."""
     folder = files.root() / "results" / "benchmarks"
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    return [files.read_with_digest(path) for path in sorted(folder.glob("*.json"))]
 
 
 def generator_speeds() -> dict[str, float]:
