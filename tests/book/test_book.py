@@ -555,8 +555,9 @@ def test_a_private_tables_interval_is_over_encoders_and_settings_stand_apart():
         return {"each": draws, "steps": 30, "rate": 16.0, "noise": 1.0, "tried": 6}
 
     means = {"random": [0.3, 0.34], "real": [0.4, 0.44]}
-    records = measured("private", means, ("1", fields))
     runs = study_runs.committed("cpu")
+    data = runs["real"].first.spec.content["data"]
+    records = measured("private", means, ("1", fields), data=data)
     text = pages.private.facts(records, {name: runs[name] for name in records}).content
     e = units.part(records, "1").estimate("real")
     numbers, settings = text.split("<details>")
