@@ -418,11 +418,11 @@ def sampler(bench: Bench) -> Iterator[Entry]:
         torch.randn(n, 3, 32, 32, device=bench.device),
         torch.arange(n, device=bench.device) % CAPTIONS,
     )
-    for w, told in ((1.0, ""), (2.0, ", guided")):
+    for w, suffix in ((1.0, ""), (2.0, ", guided")):
         draw = flow.Sampler(net, w != 1, bench.sizes.unet)
         speed = bench.median(partial(_counted, partial(draw, noise, captions, levels, w), n))
         floor = bench.rate(_unet_flop(net) * (2 * steps - 1) * (1 + (w != 1)), bench.sizes.unet)
-        named = f"base {bench.sizes.base}, {steps} Heun steps{told}"
+        named = f"base {bench.sizes.base}, {steps} Heun steps{suffix}"
         yield bench.entry(f"samples, {named}, {n} at once", speed, "images/s", 20_000 / 15, floor)
         yield bench.entry(
             f"20,000 samples, {named}", 20_000 / speed, "s", 15.0, floor and 20_000 / floor
@@ -564,25 +564,25 @@ class Part:
 def parts(sizes: Sizes, card: bool) -> list[Part]:
     """All there is to measure, the most telling first; ``card``: with what needs a GPU to be of use."""
     first, last = sizes.trainings[0], sizes.trainings[min(1, len(sizes.trainings) - 1)]
-    found = [Part("peaks", peaks, 15)]
-    found += [Part(f"step, {work.name}", partial(steps, work), 20) for work in sizes.trainings]
-    found += [Part(f"loop, {work.name}", partial(loop, work), 30) for work in sizes.trainings[:2]]
-    found += [Part(f"views, {v[0]} → {v[1]} px", partial(views, *v), 20) for v in sizes.views]
-    found += [
+    every = [Part("peaks", peaks, 15)]
+    every += [Part(f"step, {work.name}", partial(steps, work), 20) for work in sizes.trainings]
+    every += [Part(f"loop, {work.name}", partial(loop, work), 30) for work in sizes.trainings[:2]]
+    every += [Part(f"views, {v[0]} → {v[1]} px", partial(views, *v), 20) for v in sizes.views]
+    every += [
         Part("unet", unet_updates, 30),
         Part("sampler", sampler, 20),
         Part("probe", one_probe, 20),
         Part("probes", partial(all_probes, last), 20),
     ]
     if not card:
-        return [Part(part.name, part.measure, 600) for part in found]
-    found += [Part("rows", partial(rows, first), 30)]
-    found += [Part(f"generator {name}", partial(generator, name), 12) for name in GOALS]
-    found += [
+        return [Part(part.name, part.measure, 600) for part in every]
+    every += [Part("rows", partial(rows, first), 30)]
+    every += [Part(f"generator {name}", partial(generator, name), 12) for name in GOALS]
+    every += [
         Part(f"stored, {model}", partial(stored, model), 15)
         for model in ("ViT-Tiny", "SmallAlexNet")
     ]
-    return [*found, Part("compiled", partial(compiled, last), 150)]
+    return [*every, Part("compiled", partial(compiled, last), 150)]
 
 
 @contextlib.contextmanager
@@ -610,7 +610,7 @@ def measure(
 
     ``keep`` is called with all entries after each part.
     """
-    until, found = time.monotonic() + seconds, []
+    until, entries = time.monotonic() + seconds, []
     print(HEADER, flush=True)
     for part in wanted:
         if bench.device != "cpu":
@@ -620,20 +620,20 @@ def measure(
         try:
             with limited(min(part.seconds, until - time.monotonic())):
                 for entry in part.measure(bench):
-                    found.append(entry | {"part": part.name})
-                    print(told(entry), flush=True)
+                    entries.append(entry | {"part": part.name})
+                    print(line(entry), flush=True)
         except Exception as error:
-            said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            found.append({"what": part.name, "part": part.name, "value": None, "error": said})
-            print(f"| {part.name} | {said} |", flush=True)
-        keep(found)
-    return found
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            entries.append({"what": part.name, "part": part.name, "value": None, "error": reason})
+            print(f"| {part.name} | {reason} |", flush=True)
+        keep(entries)
+    return entries
 
 
 HEADER = "| what | measured | goal | floor | share of the floor | memory, MB |\n|---|---|---|---|---|---|"
 
 
-def told(entry: Entry) -> str:
+def line(entry: Entry) -> str:
     """A measurement as a line of a table."""
     goal = (
         "" if entry["goal"] is None else f"{digits(entry['goal'])} {'✓' if entry['met'] else '✗'}"

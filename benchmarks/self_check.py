@@ -1,4 +1,7 @@
-"""Ten seconds on a new card: what is missing, a graph, the kernel against tensor operations, a step. Nothing here stops what comes after it."""
+"""Ten seconds on a new card: what is missing, a graph, views, a step.
+
+Nothing here stops what comes after it.
+"""
 
 import argparse
 import importlib.util
@@ -20,9 +23,9 @@ def graph(device: str) -> str:
     from synthlearn.core.graph import Replayed
 
     call = Replayed(lambda x: (2 * x,), tuple)
-    found = [float(call(torch.full((4,), x, device=device))[0].sum()) for x in (1.0, 3.0)]
-    if found != [8, 24]:
-        raise ValueError(f"{found} in place of [8, 24]")
+    sums = [float(call(torch.full((4,), x, device=device))[0].sum()) for x in (1.0, 3.0)]
+    if sums != [8, 24]:
+        raise ValueError(f"{sums} in place of [8, 24]")
     return "captured and replayed" if call.captured else "called plainly: there are no graphs here"
 
 
@@ -45,7 +48,8 @@ def views(device: str) -> str:
         raise ValueError(
             f"views differ by {float(far.mean()):.2g} on average, {float(far.max()):.2g} at most"
         )
-    return f"{'the kernel' if kernel else 'no kernel here: tensor operations'}, which differs by {float(far.max()):.1g} at most"
+    way = "the kernel" if kernel else "no kernel here: tensor operations"
+    return f"{way}, which differs by {float(far.max()):.1g} at most"
 
 
 def step(device: str) -> str:
