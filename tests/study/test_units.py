@@ -1,12 +1,16 @@
 """Encoders as units: laws by simulation in a world like the records', and against sums by hand."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+from make import measured, part
 from scipy import stats as distributions
 
 from synthlearn.core import intervals, stats
 from synthlearn.core.errors import DataError
-from synthlearn.study import claims, inference, units
+from synthlearn.study import claims, runs, units
+from synthlearn.study.records import Spec
 
 SD = 0.035  # of encoders, on structured tasks, in gain over chance
 TASKS = {
@@ -19,13 +23,15 @@ TASKS = {
 
 
 def task(group, gain, chance=0.0, n=2000):
+    top1 = chance + gain * (1 - chance)
+    return part("transfer", "", group=group, gain=gain, top1=top1, chance=chance, n=n)
+
+
+def table(rows, measurement="transfer"):
+    """Records of a measurement: row → the parts of each encoder."""
     return {
-        "group": group,
-        "gain": gain,
-        "top1": chance + gain * (1 - chance),
-        "chance": chance,
-        "n": n,
-        "train": 1000,
+        name: [measured(measurement, name, seed, parts) for seed, parts in enumerate(encoders)]
+        for name, encoders in rows.items()
     }
 
 
@@ -34,14 +40,14 @@ def world(rng, level, encoders=2, sd=SD):
     found = {}
     for name, gain in level.items():
         common = {t: rng.normal() for t in TASKS}
-        found[name] = [{"row": name, "results": {}} for _ in range(encoders)]
-        for record in found[name]:
+        found[name] = [{} for _ in range(encoders)]
+        for parts in found[name]:
             own = rng.normal(0, sd)
             for t, (chance, n) in TASKS.items():
                 p = chance + gain * (1 - chance)
                 luck = (common[t] + rng.normal()) * np.sqrt(0.5 * p * (1 - p) / n) / (1 - chance)
-                record["results"][t] = task("structured", gain + own + luck, chance, n)
-    return found
+                parts[t] = task("structured", gain + own + luck, chance, n)
+    return table(found)
 
 
 def quantile(df):
@@ -118,16 +124,13 @@ def test_a_groups_gain_is_the_mean_of_its_tasks_and_of_no_others():
         "c": task("structured", 0.6),
     }
     other = {**parts, "b": task("natural", 0.2, 0.01, 2000)}
-    found = {"row": [{"results": parts}, {"results": other}], "one": [{"results": parts}]}
+    found = table({"row": [parts, other], "one": [parts]})
     natural = units.group(found, "natural")
     assert natural.values == {
         "row": pytest.approx((0.2, 0.25)),
         "one": pytest.approx((0.2,)),
     } and units.groups(found) == ["natural", "structured"]
-    a, b = (
-        (p["top1"] * (1 - p["top1"]) / p["n"] / (1 - p["chance"]) ** 2)
-        for p in (parts["a"], parts["b"])
-    )
+    a, b = ((p.top1 * (1 - p.top1) / p.n / (1 - p.chance) ** 2) for p in (parts["a"], parts["b"]))
     assert natural.images["one"] == pytest.approx((a + b) / 4) and natural.n == 2400
     assert natural.spread.variance == pytest.approx(0.05**2 / 2) and natural.spread.df == 1
     assert units.gains(found, ["a", "c"]).estimate("one").mean == pytest.approx(0.45)
@@ -141,12 +144,11 @@ def test_draws_of_a_noise_are_no_further_encoders():
             name: [mean + 0.01 * np.linspace(-1, 1, draws) for mean in means]
             for name, means in {"a": (0.44, 0.41), "b": (0.33, 0.34)}.items()
         }
-        return {
-            name: [
-                {"results": {"1": {"each": list(x), "top1": x.mean(), "n": 10_000}}} for x in mine
-            ]
-            for name, mine in each.items()
-        }
+
+        def of(x):
+            return {"1": part("private", "1", each=list(x), top1=x.mean(), n=10_000)}
+
+        return table({name: list(map(of, draws)) for name, draws in each.items()}, "private")
 
     few, many = (units.part(private(draws), "1") for draws in (10, 1000))
     assert few.values["a"] == pytest.approx((0.44, 0.41)) and few.spread.df == 2
@@ -160,8 +162,8 @@ def test_draws_of_a_noise_are_no_further_encoders():
 def test_one_encoder_has_its_draws_share_and_says_nothing_of_others():
     draws = np.array([0.30, 0.32, 0.28, 0.31])
     mean, low, high = intervals.paired_t(draws)
-    (part,) = ({"each": list(draws), "top1": mean, "low": low, "high": high, "n": 1000},)
-    found = units.part({"random": [{"results": {"1": part}}]}, "1")
+    one = part("private", "1", each=list(draws), top1=mean, low=low, high=high, n=1000)
+    found = units.part(table({"random": [{"1": one}]}, "private"), "1")
     e = found.estimate("random")
     assert e.over == "images and draws" and e.df == np.inf and e.runs == 1
     assert e.error**2 == pytest.approx(draws.var(ddof=1) / 4 + mean * (1 - mean) / 1000)
@@ -173,7 +175,7 @@ def test_linear_probes_of_one_encoder_take_its_share_from_the_main_probe(what):
     assert {len(mine) for mine in found.values()} == {1}
     name = units.parts(found)[-1]
     lent = units.part(found, name)
-    families = {inference.spread(inference.committed("cpu")[row][0]) for row in found}
+    families = {runs.spread(runs.committed("cpu")[row].first) for row in found}
     assert lent.over.endswith(
         "; the encoder's share taken from the main probe"
     ) and lent.spread.df == sum(s.df for s in families)
@@ -184,8 +186,11 @@ def test_linear_probes_of_one_encoder_take_its_share_from_the_main_probe(what):
     )
     assert lent.estimate("real").error > lent.spread.variance**0.5
     elsewhere = {
-        row: [{**r, "spec": {**r["spec"], "data": {"test_sha256": "other"}}} for r in mine]
-        for row, mine in found.items()
+        row: [
+            dataclasses.replace(r, spec=Spec({**r.spec.content, "data": {"test_sha256": "other"}}))
+            for r in records
+        ]
+        for row, records in found.items()
     }
     assert (
         units.part(elsewhere, name).over.startswith("images")
@@ -202,10 +207,7 @@ def test_fine_tuning_of_one_encoder_is_over_images_alone():
 def test_raw_pixels_have_no_encoder():
     values = {"raw_pixels": (0.30, 0.31), "a": (0.40, 0.44), "b": (0.50, 0.46)}
     found = units.gains(
-        {
-            name: [{"results": {"t": task("natural", v)}} for v in each]
-            for name, each in values.items()
-        },
+        table({name: [{"t": task("natural", v)} for v in each] for name, each in values.items()}),
         ["t"],
     )
     assert found.spread == stats.pooled([(0.40, 0.44), (0.50, 0.46)])
@@ -218,20 +220,16 @@ def test_raw_pixels_have_no_encoder():
 
 def test_parts_come_in_their_order_and_the_largest_memory_is_the_whole():
     names = ["10", "100", "1000", "30", "influential", "without a class"]
-    found = {"row": [{"results": {name: {"top1": 0.5, "value": 0.2, "n": 100} for name in names}}]}
-    assert [name for name in units.parts(found) if name.isdigit()] == [
-        "10",
-        "30",
-        "100",
-        "1000",
-    ] and units.whole(found) == "1000"
-    assert units.parts({"row": [{"results": {"5 epochs": {}, "20 epochs": {}}}]}) == [
-        "5 epochs",
-        "20 epochs",
-    ]
-    assert units.part(found, "influential", "value").values == {"row": (0.2,)} and units.part(
-        found, "influential", "value"
-    ).images == {"row": 0.0}
+    parts = {name: part("memory", name, top1=0.5, n=100) for name in names if name.isdigit()}
+    parts |= {name: part("memory", name, n=100) for name in names if not name.isdigit()}
+    parts["influential"] = part("memory", "influential", value=0.2, n=100)
+    memory = table({"row": [parts]}, "memory")
+    sizes = [name for name in units.parts(memory) if name.isdigit()]
+    assert sizes == ["10", "30", "100", "1000"] and units.largest_memory(memory) == "1000"
+    lengths = {name: part("fine_tuning", name) for name in ("20 epochs", "5 epochs")}
+    assert units.parts(table({"row": [lengths]}, "fine_tuning")) == ["5 epochs", "20 epochs"]
+    influential = units.part(memory, "influential", "value")
+    assert influential.values == {"row": (0.2,)} and influential.images == {"row": 0.0}
 
 
 NEAR = {
@@ -299,8 +297,17 @@ def test_what_is_chosen_is_named_and_reported_on_the_other_encoders():
 
 
 def test_a_choice_by_one_encoder_says_that_it_is_reported_on_itself():
-    gap, names = units.best_gap(units.Units({"real": (0.6,), "a": (0.5,), "b": (0.4,)}, {"real": 1e-4, "a": 1e-4, "b": 1e-4}, 1000, stats.Spread(), "images"),
-                                ["a", "b"], "real")  # fmt: skip
+    gap, names = units.best_gap(
+        units.Units(
+            {"real": (0.6,), "a": (0.5,), "b": (0.4,)},
+            {"real": 1e-4, "a": 1e-4, "b": 1e-4},
+            1000,
+            stats.Spread(),
+            "images",
+        ),
+        ["a", "b"],
+        "real",
+    )
     assert (
         names == ("a",)
         and gap.over == "images; chosen and reported on the same encoder"
@@ -311,15 +318,17 @@ def test_a_choice_by_one_encoder_says_that_it_is_reported_on_itself():
 
 def test_gaps_by_group_choose_among_generators_without_variants():
     def record(natural, structured):
-        return {"results": {"a": task("natural", natural), "b": task("structured", structured)}}
+        return {"a": task("natural", natural), "b": task("structured", structured)}
 
-    found = {
-        "real": [record(0.6, 0.5), record(0.6, 0.5)],
-        "random": [record(0.9, 0.9), record(0.9, 0.9)],
-        "dead_leaves-mixed": [record(0.3, 0.59), record(0.3, 0.61)],
-        "fractals-sigma": [record(0.5, 0.4), record(0.5, 0.4)],
-        "dead_leaves-mixed.mild": [record(0.9, 0.9), record(0.9, 0.9)],
-    }
+    found = table(
+        {
+            "real": [record(0.6, 0.5), record(0.6, 0.5)],
+            "random": [record(0.9, 0.9), record(0.9, 0.9)],
+            "dead_leaves-mixed": [record(0.3, 0.59), record(0.3, 0.61)],
+            "fractals-sigma": [record(0.5, 0.4), record(0.5, 0.4)],
+            "dead_leaves-mixed.mild": [record(0.9, 0.9), record(0.9, 0.9)],
+        }
+    )
     gaps = units.closest(found)
     assert {group: names for group, (_, names) in gaps.items()} == {
         "natural": ("fractals-sigma",),
