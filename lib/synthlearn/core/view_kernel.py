@@ -206,27 +206,14 @@ def _steps(r, g, b, factors, order, begin, end, LINEAR: tl.constexpr):
     return r, g, b
 
 
+# fmt: off
 @jit
 def _view(
-    out,
-    images,
-    source,
-    top,
-    left,
-    height,
-    width,
-    flip,
-    factors,
-    order,
-    grey,
-    rows,
-    columns,
-    CROP: tl.constexpr,
-    LINEAR: tl.constexpr,
-    ROWS: tl.constexpr,
-    COLUMNS: tl.constexpr,
+    out, images, source, top, left, height, width, flip, factors, order, grey, rows, columns,
+    CROP: tl.constexpr, LINEAR: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
     TILES: tl.constexpr,
 ):
+# fmt: on
     """One view, whole."""
     view = tl.program_id(0).to(tl.int64)
     plane = rows * columns

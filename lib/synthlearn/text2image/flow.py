@@ -33,6 +33,7 @@ FALL = 0.3  # share of the steps in which it falls to 0; chosen here
 HALF_LIFE = 500_000  # of the averaged weights, in pictures, at most (Karras et al. 2022)
 RAMP = 0.05  # and at most this share of the pictures so far (Karras et al. 2022)
 POINTS = 100  # of the loss's curve
+DIVERGED = 1e3  # of the loss: chosen here, no training that learns comes near
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,7 @@ def train(
     images: Tensor,
     captions: Tensor,
     texts: Sequence[str],
-    o: Recipe,
+    recipe: Recipe,
     identity: str,
     device: str = "cpu",
 ) -> None:
@@ -249,78 +250,96 @@ def train(
     Raises: TrainingDiverged; CheckpointError if the checkpoint is damaged or another model's;
     OutOfTime, with the checkpoint kept.
     """
-    network = UNet(texts, images.shape[-1], o.base, o.levels, o.blocks).to(
-        device, memory_format=torch.channels_last
-    )  # type: ignore[call-overload]
-    training = Training(network, images.to(device), captions.to(device), o)
-    states = {
-        "network": training.state,
-        "averaged": training.averaged,
-        "loss": {"sum": training.sum},
-    }
-    unfinished, done = (
-        path.with_suffix(".part.safetensors"),
-        checkpoint.Progress(curves={"loss": []}),
-    )
-    if unfinished.exists():
-        done = checkpoint.restore(unfinished, identity, states, training.optimiser)
-        done.resumed += 1
-    curve, before, began = done.curves["loss"], done.seconds, time.perf_counter()
-    saved, every = began, max(1, o.updates // POINTS)
-    update = Replayed(training.update, training.changed)
+    unet = UNet(texts, images.shape[-1], recipe.base, recipe.levels, recipe.blocks)
+    unet.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    training = Training(unet, images.to(device), captions.to(device), recipe)
+    run = _Run(training, path, identity)
     cards = [torch.device(device)] if torch.device(device).type == "cuda" else []
-    with (
-        progress.bar(o.updates, "training a text-to-image model", "step") as bar,
-        torch.random.fork_rng(cards),
-    ):
-        bar.update(done.step)
-        for step in range(done.step, o.updates):
-            # of dropout, so that a run that goes on draws as one that was not cut off; a graph
-            # reads it when it is replayed
-            torch.manual_seed(step)
-            of_step = (
-                torch.full((), step, device=device),
-                torch.full((), rate(step, o), device=device),
-                torch.full((), forgotten(step, o), device=device),
-            )
-            update(*of_step)
-            done.step = step + 1
-            if done.step % every == 0:
-                curve.append(round(float(training.sum) / every, 5))
-                training.sum.zero_()
-                if not curve[-1] < 1e3:
-                    unfinished.unlink(missing_ok=True)
-                    where = f"step {done.step} of the text-to-image model"
-                    raise TrainingDiverged(
-                        f"loss = {curve[-1]} at {where}: lower lr (now {o.lr:g})"
-                    )
-                bar.set_postfix(loss=f"{curve[-1]:.3f}", refresh=False)
-            bar.update()
-            late = deadline.passed() and done.step < o.updates
-            if late or time.perf_counter() - saved > checkpoint.SECONDS:
-                done.seconds = before + time.perf_counter() - began
-                checkpoint.save(unfinished, identity, done, states, training.optimiser)
-                saved = time.perf_counter()
-            if late:
-                raise OutOfTime(
-                    f"{path.name}, a text-to-image model: {done.step:,} of {o.updates:,} updates "
-                    f"are done and kept; call again to go on"
-                )
-    seconds = before + time.perf_counter() - began
-    # half the size; samples differ by less than a grey level
-    half = {name: p.half() if p.is_floating_point() else p for name, p in training.averaged.items()}
-    header = {
-        "kind": "text2image",
-        "recipe": asdict(o),
-        "texts": list(texts),
-        "side": images.shape[-1],
-        "identity": identity,
-        "loss": curve,
-        "seconds": round(seconds, 1),
-        "pictures": o.updates * o.batch,
-    }
-    files.save_tensors(path, half, header)
-    unfinished.unlink(missing_ok=True)
+    with torch.random.fork_rng(cards):
+        run.loop(recipe, device)
+    run.write(recipe, texts, images.shape[-1])
+
+
+class _Run:
+    """A model's training: where it begins, what it keeps, how it ends."""
+
+    def __init__(self, training: Training, path: Path, identity: str) -> None:
+        self.training, self.path, self.identity = training, path, identity
+        self.unfinished = path.with_suffix(".part.safetensors")
+        self.states = {
+            "network": training.state,
+            "averaged": training.averaged,
+            "loss": {"sum": training.sum},
+        }
+        self.reached = checkpoint.Progress(curves={"loss": []})
+        if self.unfinished.exists():
+            restored = (self.unfinished, identity, self.states, training.optimiser)
+            self.reached = checkpoint.restore(*restored)
+            self.reached.resumed += 1
+        self.curve, self.before = self.reached.curves["loss"], self.reached.seconds
+        self.began = self.saved = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Of all calls together."""
+        return self.before + time.perf_counter() - self.began
+
+    def loop(self, recipe: Recipe, device: str) -> None:
+        """Make the updates that are left."""
+        every = max(1, recipe.updates // POINTS)
+        update = Replayed(self.training.update, self.training.changed)
+        with progress.bar(recipe.updates, "training a text-to-image model", "step") as bar:
+            bar.update(self.reached.step)
+            for step in range(self.reached.step, recipe.updates):
+                # of dropout, so that a run that goes on draws as one that was not cut off; a graph
+                # reads it when it is replayed
+                torch.manual_seed(step)
+                of_step = (step, rate(step, recipe), forgotten(step, recipe))
+                update(*(torch.full((), value, device=device) for value in of_step))
+                self.reached.step = step + 1
+                if self.reached.step % every == 0:
+                    self._add_point(every, recipe.lr)
+                    bar.set_postfix(loss=f"{self.curve[-1]:.3f}", refresh=False)
+                bar.update()
+                self._save_if_due(recipe.updates)
+
+    def _add_point(self, every: int, lr: float) -> None:
+        """The mean loss since the last point. Raises TrainingDiverged."""
+        self.curve.append(round(float(self.training.sum) / every, 5))
+        self.training.sum.zero_()
+        if not self.curve[-1] < DIVERGED:
+            self.unfinished.unlink(missing_ok=True)
+            where = f"step {self.reached.step} of the text-to-image model"
+            raise TrainingDiverged(f"loss = {self.curve[-1]} at {where}: lower lr (now {lr:g})")
+
+    def _save_if_due(self, updates: int) -> None:
+        """Raises OutOfTime when the deadline has passed, after writing the checkpoint."""
+        late = deadline.passed() and self.reached.step < updates
+        if late or time.perf_counter() - self.saved > checkpoint.SECONDS:
+            self.reached.seconds = self.seconds
+            kept = (self.unfinished, self.identity, self.reached, self.states)
+            checkpoint.save(*kept, self.training.optimiser)
+            self.saved = time.perf_counter()
+        if late:
+            done = f"{self.reached.step:,} of {updates:,} updates are done and kept"
+            raise OutOfTime(f"{self.path.name}, a text-to-image model: {done}; call again to go on")
+
+    def write(self, recipe: Recipe, texts: Sequence[str], side: int) -> None:
+        """Write the averaged weights at half the size: samples differ by less than a grey level."""
+        averaged = self.training.averaged.items()
+        half = {name: p.half() if p.is_floating_point() else p for name, p in averaged}
+        header = {
+            "kind": "text2image",
+            "recipe": asdict(recipe),
+            "texts": list(texts),
+            "side": side,
+            "identity": self.identity,
+            "loss": self.curve,
+            "seconds": round(self.seconds, 1),
+            "pictures": recipe.updates * recipe.batch,
+        }
+        files.save_tensors(self.path, half, header)
+        self.unfinished.unlink(missing_ok=True)
 
 
 def load(path: Path, device: str = "cpu") -> tuple[UNet, dict[str, Any]]:
