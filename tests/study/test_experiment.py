@@ -1,4 +1,4 @@
-"""An experiment and its store: made once and read back, staleness, replay, what is lost and found."""
+"""An experiment and its store: made once, read back, stale or fresh, replayed, lost and found."""
 
 import dataclasses
 import json
