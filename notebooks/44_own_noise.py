@@ -78,7 +78,7 @@ rivals = sl.book.pages.own_noise.rivals(rows, p)
 sl.book.ablation_figure(rivals, p)
 
 # %% tags=["hide-input"]
-sl.book.ablation(rivals, p, against="collage-space")
+sl.book.ablation(rivals, p, against="collage-found")
 
 # %% [markdown]
 # On data sets that had no part in the choice:
