@@ -7,9 +7,6 @@ measurement) counts where the spec names it; what :data:`NEUTRAL` holds never do
 """
 
 import ast
-import importlib
-import importlib.util
-import inspect
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -28,6 +25,7 @@ from . import assembly
 from .records import SourceSpec, Spec
 
 LIBRARY = __package__.rpartition(".")[0]
+FOLDER = Path(__file__).parents[1]
 # These move bytes, messages and bars, or find things by their names: no number depends on them.
 NEUTRAL = {
     f"{LIBRARY}.core.{name}" for name in ("errors", "files", "progress", "registry", "vision")
@@ -100,7 +98,19 @@ def _neutral(name: str) -> bool:
 
 
 def _file(name: str) -> Path:
-    return Path(inspect.getfile(importlib.import_module(name)))
+    """Where a module of the library lives; to import it would bring what it brings, as torchvision.
+
+    Raises: ImportError for one that does not exist.
+    """
+    if (path := _place(name)) is None:
+        raise ImportError(f"the library has no module {name}")
+    return path
+
+
+def _place(name: str) -> Path | None:
+    base = FOLDER.joinpath(*name.split(".")[1:])
+    candidates = (base / "__init__.py", base.with_name(f"{base.name}.py"))
+    return next((path for path in candidates if path.is_file()), None)
 
 
 @cache
@@ -116,21 +126,12 @@ def _imports(module: str) -> frozenset[str]:
             origin = ".".join(part for part in (base, node.module) if part)
             if _ours(origin):
                 inner = (f"{origin}.{alias.name}" for alias in node.names)
-                names |= {origin, *filter(_is_module, inner)}
+                names |= {origin, *filter(_place, inner)}
     return frozenset(names)
 
 
 def _ours(name: str) -> bool:
     return name == LIBRARY or name.startswith(LIBRARY + ".")
-
-
-@cache
-def _is_module(name: str) -> bool:
-    """Whether a name is a module's, not a function's or a class's in one."""
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # its parent is no package
-        return False
 
 
 def plain(node: Any, names: dict[str, str] | None = None) -> Any:
