@@ -522,7 +522,7 @@ def measured(what, rows, part, **spec):
         ),
         (
             "few_shot",
-            {},
+            {"draws": 20},
             {"random": [0.3, 0.35], "real": [0.5], "raw_pixels": [0.2, 0.2]},
             "over encoders and test images, 1 to 2 encoders of each row, "
             "but raw pixels, which have none.",

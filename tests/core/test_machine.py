@@ -122,4 +122,4 @@ def test_a_precision_of_auto_becomes_the_one_that_is_meant(monkeypatch):
         monkeypatch.setattr(machine, "half_precision_pays", lambda device, pays=pays: pays)
         p = study.resolve("smoke", precision="auto", device="auto")
         assert (p.precision, p.device) == (meant, "cuda" if torch.cuda.is_available() else "cpu")
-        assert p.optimisation().described()["precision"] == meant
+        assert p.optimisation().spec()["precision"] == meant

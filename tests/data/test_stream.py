@@ -263,9 +263,9 @@ def test_pools_on_a_card_are_made_once_kept_for_the_next_rows_and_not_written(ru
     again = stream.batches(WHITE, 300, 8)
     assert asked == [256, 44] and one.images is again.images
     assert torch.equal(one.images, WHITE.sample(range(300), 8)) and not list(runs.rglob("pools/*"))
-    for seed in range(1, stream.HELD + 1):
+    for seed in range(1, stream.POOLS_KEPT + 1):
         stream.batches(WHITE, 4, 8, seed)
-    assert len(stream._on_device) == stream.HELD
+    assert len(stream._on_device) == stream.POOLS_KEPT
     stream.batches(WHITE, 300, 8)  # the first one had to go
     assert asked[-2:] == [256, 44]
     monkeypatch.setattr(stream, "SLOW", 0.0)

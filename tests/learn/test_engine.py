@@ -191,7 +191,7 @@ def as_on_a_gpu(monkeypatch):
             [o.copy_(n) for o, n in zip(outputs, work(), strict=True)],
         )
 
-    def unchanged(self, static, captured=graph.Replayed._captured):
+    def unchanged(self, static, captured=graph.Replayed._capture):
         before = [x.clone() for x in self.state()]
         found = captured(self, static)
         with torch.no_grad():
@@ -204,7 +204,7 @@ def as_on_a_gpu(monkeypatch):
         graph, "warm_up", lambda work, device: [work() for _ in range(graph.WARM_UP)]
     )
     monkeypatch.setattr(graph, "capture", capture)
-    monkeypatch.setattr(graph.Replayed, "_captured", unchanged)
+    monkeypatch.setattr(graph.Replayed, "_capture", unchanged)
     monkeypatch.setattr(steps, "_is_shared", lambda device: True)
     monkeypatch.setattr(steps, "_last", [])
     # an optimiser that makes its state at the first step has none to put back

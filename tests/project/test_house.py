@@ -31,7 +31,7 @@ HOMEMADE = {"found", "said", "told", "mine"}  # names that do not say what a thi
 RECORDED = {"text2image/captions.py told"}  # an option that stands in records
 # Wings that do not keep these laws yet. One that does must leave the list.
 LONG = set()
-IDIOLECT = {"book"}
+IDIOLECT = set()
 WITHOUT_EXAMPLE = {"core", "data", "generators", "learn"}
 
 

@@ -73,7 +73,7 @@ def real_sets(monkeypatch, runs):
         )
 
     monkeypatch.setattr(datasets, "load", load)
-    monkeypatch.setattr(datasets, "digest", lambda name, split, size: f"{name} {split}")
+    monkeypatch.setattr(datasets, "digest", lambda name, split, size=None: f"{name} {split}")
     # k-means takes seconds
     turns = lambda x, number: (torch.arange(len(x)) % number).numpy()  # noqa: E731
     monkeypatch.setattr(captions, "_clusters", turns)

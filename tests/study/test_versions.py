@@ -136,16 +136,19 @@ def test_what_is_no_commit_never_reaches_git_archive(against, tmp_path, monkeypa
     assert [path.name for path in tmp_path.iterdir()] == [".git"]
     commit = versions._commit("HEAD")
     assert re.fullmatch("[0-9a-f]{40}", commit)
-    with pytest.raises(DataError, match=f"git has no lib/ in commit '{commit}'"):
+    with pytest.raises(DataError, match=f"git has no lib/ and workflow/ in commit '{commit}'"):
         versions._extract(commit, tmp_path / "out")
 
 
-def test_a_version_that_cannot_run_says_why_and_one_that_is_left_is_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr("synthlearn.study.versions.start.__file__", str(tmp_path / "start.py"))
-    (tmp_path / "start.py").write_text("raise SystemExit('no such row')")
+def test_a_version_that_cannot_run_says_why_and_one_that_is_left_is_ended(tmp_path):
+    package = tmp_path / "lib" / "synthlearn" / "study"
+    package.mkdir(parents=True)
+    for folder in (package.parent, package):
+        (folder / "__init__.py").touch()
+    (package / "start.py").write_text("raise SystemExit('no such row')")
     with pytest.raises(DataError, match="cannot run the starts: no such row"):
         list(versions._starts(tmp_path, study.resolve("smoke"), "", {"x": []}))
-    (tmp_path / "start.py").write_text(
+    (package / "start.py").write_text(
         "import json, os, time\n"
         "print(json.dumps([str(os.getpid()), []]), flush=True)\n"
         "time.sleep(100)"
