@@ -1,4 +1,4 @@
-"""synthlearn: pre-train vision encoders on images that no camera took, and measure what they learned."""
+"""Pre-train vision encoders on images that no camera took, and measure what they learned."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ FACE = {
     "study": "study",
     "train": "learn.train",
 }
-__all__ = [  # noqa: PLE0604
+__all__ = [
     "augment",
     "book",
     "data",

@@ -503,9 +503,7 @@ def test_indices_are_whole_and_not_negative(source, index, coloured):
     if source.name.startswith("real"):
         with pytest.raises(ParameterError, match=r"must be (a )?whole number"):
             source.labels([0, index])
-    assert torch.equal(
-        source.sample(torch.tensor([1, 0]), 32), source.sample([np.int64(1), 0], 32)
-    )
+    assert torch.equal(source.sample(torch.tensor([1, 0]), 32), source.sample([np.int64(1), 0], 32))
 
 
 def test_a_folders_pictures_are_read_once_however_many_parts_a_pool_has(
