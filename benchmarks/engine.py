@@ -55,7 +55,9 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class Work:
-    """A training: alignment and uniformity over a SmallAlexNet, from ``n`` pictures of ``side`` px, for ``shown`` of its ``epochs``."""
+    """A training: alignment and uniformity over a SmallAlexNet, from ``n`` pictures of ``side`` px,
+    for ``shown`` of its ``epochs``.
+    """
 
     name: str
     width: float
@@ -88,8 +90,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large what is measured is: views as (side, crop, batch); probe as (train, features, classes); sets: labelled pictures for
-    training and testing; rows: how many are made; pictures: stored ones; drawn: samples at once; few: pictures of a generator's first call."""
+    """How large what is measured is: views as (side, crop, batch); probe as (train, features,
+    classes); sets: labelled pictures for training and testing; rows: how many are made; pictures:
+    stored ones; drawn: samples at once; few: pictures of a generator's first call.
+    """
 
     product: int
     kinds: tuple[str, ...]
@@ -167,7 +171,9 @@ class Bench:
         goal: float | None = None,
         floor: float | None = None,
     ) -> Entry:
-        """A measurement; ``floor``: its value if the hardware alone decided, in the same unit. Goals are of a card's sizes."""
+        """A measurement; ``floor``: its value if the hardware alone decided, in the same unit.
+        Goals are of a card's sizes.
+        """
         goal = goal if self.sizes is CARD else None
         used = torch.cuda.max_memory_allocated() >> 20 if self.device != "cpu" else None
         ratio = (
@@ -190,7 +196,9 @@ class Bench:
         }
 
     def seconds(self, work: float, peak: str) -> float | None:
-        """Least time of so many operations of a precision, or bytes of a copy; None where that peak was not measured."""
+        """Least time of so many operations of a precision, or bytes of a copy; None where that peak
+        was not measured.
+        """
         return work / self.peaks[peak] if peak in self.peaks else None
 
     def rate(self, work: float, peak: str) -> float | None:
@@ -411,7 +419,9 @@ def _unet_flop(net: nn.Module) -> float:
 
 
 def sampler(bench: Bench) -> Iterator[Entry]:
-    """Samples of one guidance scale as the study draws them, without guidance and with it, which asks the network twice."""
+    """Samples of one guidance scale as the study draws them, without guidance and with it, which
+    asks the network twice.
+    """
     net, n, steps = _unet(bench).eval(), bench.sizes.drawn, LearnedOptions.steps
     levels = noise_levels(steps, *NOISE)
     noise, captions = (
@@ -480,7 +490,9 @@ def all_probes(work: Work, bench: Bench) -> Iterator[Entry]:
 
 
 def rows(work: Work, bench: Bench) -> Iterator[Entry]:
-    """From nothing to a measured encoder, several of one form in one process; a first one is not counted."""
+    """From nothing to a measured encoder, several of one form in one process; a first one is not
+    counted.
+    """
     n, tests = (min(n, 10_000) for n in bench.sizes.sets)
     train_set, test_set = labelled(n, tests, work.crop, bench.device)
     source, seeds = sl.generator("dead_leaves-mixed"), itertools.count()
@@ -562,7 +574,9 @@ class Part:
 
 
 def parts(sizes: Sizes, card: bool) -> list[Part]:
-    """All there is to measure, the most telling first; ``card``: with what needs a GPU to be of use."""
+    """All there is to measure, the most telling first; ``card``: with what needs a GPU to be of
+    use.
+    """
     first, last = sizes.trainings[0], sizes.trainings[min(1, len(sizes.trainings) - 1)]
     every = [Part("peaks", peaks, 15)]
     every += [Part(f"step, {work.name}", partial(steps, work), 20) for work in sizes.trainings]
@@ -587,7 +601,9 @@ def parts(sizes: Sizes, card: bool) -> list[Part]:
 
 @contextlib.contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """Raise TimeLimitError inside when so many seconds are over; again every few seconds, should it be lost on its way."""
+    """Raise TimeLimitError inside when so many seconds are over; again every few seconds, should it
+    be lost on its way.
+    """
 
     def over(*_: Any) -> None:
         raise TimeLimitError(f"stopped after {seconds:.0f} s")
@@ -606,7 +622,8 @@ def limited(seconds: float) -> Iterator[None]:
 def measure(
     bench: Bench, wanted: Sequence[Part], seconds: float, keep: Callable[[list[Entry]], Any]
 ) -> list[Entry]:
-    """Measure all parts in so many seconds. What fails or takes too long is an entry with its "error", and the next part begins.
+    """Measure all parts in so many seconds. What fails or takes too long is an entry with its
+    "error", and the next part begins.
 
     ``keep`` is called with all entries after each part.
     """

@@ -1,11 +1,12 @@
 """The straightforward way to do the same, one picture at a time: what our speeds are divided by.
 
-``opencv_leaves`` is a sensible loop: OpenCV's fills, cover tested every 200 leaves (the published code tests it after every leaf
-and is some fifty times slower). ``python_fractal`` is the published way: a Python loop over points with a paste each.
-``numba_fractal`` is a compiled chaos game, as published for sigma fractals. ``numpy_statistics`` follows the authors' MATLAB with NumPy and
-pyrtools. ``masked_textures`` fills textured leaves the published way, a pass over the picture for every leaf. ``full_stylegan`` is the whole network
-with all its channels, as a deep-learning library would run it. ``pil_views`` is torchvision's pipeline on PIL images.
-"""
+``opencv_leaves`` is a sensible loop: OpenCV's fills, cover tested every 200 leaves (the published
+code tests it after every leaf and is some fifty times slower). ``python_fractal`` is the published
+way: a Python loop over points with a paste each. ``numba_fractal`` is a compiled chaos game, as
+published for sigma fractals. ``numpy_statistics`` follows the authors' MATLAB with NumPy and
+pyrtools. ``masked_textures`` fills textured leaves the published way, a pass over the picture for
+every leaf. ``full_stylegan`` is the whole network with all its channels, as a deep-learning library
+would run it. ``pil_views`` is torchvision's pipeline on PIL images."""
 
 import math
 
@@ -32,7 +33,9 @@ CUMULATIVE = dl.radius_grid()[1].numpy().cumsum().clip(max=1)
 def _corners(
     kind: np.ndarray, r: np.ndarray, centre: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Corners of n polygons, int32 (n, 4, 2), drawn for all leaves at once as a careful author would; circles have none."""
+    """Corners of n polygons, int32 (n, 4, 2), drawn for all leaves at once as a careful author
+    would; circles have none.
+    """
     n = len(r)
     half, a = (r / math.sqrt(2)).astype(int)[:, None], rng.uniform(0, 2 * math.pi, (n, 1))
     x, y = half * np.array([-1, 1, 1, -1]), half * np.array([-1, -1, 1, 1])
@@ -58,7 +61,9 @@ def _corners(
 
 
 def opencv_leaves(shape: str, size: int, rng: np.random.Generator) -> np.ndarray:
-    """One dead-leaves picture, uint8 (size, size, 3): parameters of 200 leaves at a time, then a loop over OpenCV's fills."""
+    """One dead-leaves picture, uint8 (size, size, 3): parameters of 200 leaves at a time, then a
+    loop over OpenCV's fills.
+    """
     canvas = np.zeros((size, size, 3), np.uint8)
     for _ in range(dl.MAX_LEAVES // COVER_EVERY):
         kind = (
@@ -165,7 +170,9 @@ def _matched(x: np.ndarray, cumulative: np.ndarray, edges: np.ndarray) -> np.nda
 
 
 def _band(band: np.ndarray, rows: int, random: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Distribution at the grid's edges, and standard deviation, that a band of this many rows is to have."""
+    """Distribution at the grid's edges, and standard deviation, that a band of this many rows is to
+    have.
+    """
     x = np.linspace(-200, 200, 801)
     h = np.exp(-((np.abs(x) / 4.0 ** (rows / len(band))) ** random.uniform(0.4, 0.8)))
     return np.concatenate(([0], h.cumsum())) / h.sum(), float(np.sqrt((h * x * x).sum() / h.sum()))
@@ -174,7 +181,9 @@ def _band(band: np.ndarray, rows: int, random: np.random.Generator) -> tuple[np.
 def numpy_statistics(
     spectrum: bool, wavelets: bool, color: bool, size: int, random: np.random.Generator
 ) -> np.ndarray:
-    """One statistical picture, uint8 (size, size, 3): ten rounds, channel by channel, in NumPy; the pyramid by pyrtools."""
+    """One statistical picture, uint8 (size, size, 3): ten rounds, channel by channel, in NumPy; the
+    pyramid by pyrtools.
+    """
     n = 3 + int(20 * random.random())
     share = 0.001 + random.random(n)
     palette = (
@@ -234,7 +243,9 @@ def numpy_statistics(
 
 
 def masked_textures(textures: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """One picture of textured leaves, uint8 (size, size, 3): leaves as by ``opencv_leaves``, then one pass over the picture for every colour."""
+    """One picture of textured leaves, uint8 (size, size, 3): leaves as by ``opencv_leaves``, then
+    one pass over the picture for every colour.
+    """
     canvas = opencv_leaves("oriented", size, rng)
     code = canvas.astype(np.int32) @ np.array([65536, 256, 1])
     out = np.empty_like(canvas)
@@ -251,7 +262,9 @@ def full_stylegan(
     side: int,
     o: stylegan_network.StyleGANOptions,
 ) -> Tensor:
-    """Random StyleGANs with tied kernels, all channels held: RGB maps (n, 3, side, side), one modulated convolution after the other, picture by picture."""
+    """Random StyleGANs with tied kernels, all channels held: RGB maps (n, 3, side, side), one
+    modulated convolution after the other, picture by picture.
+    """
     convolutions, painters = stylegan_network.styles(shared, keys)
     noise = stylegan_tied.shared_noise(keys, side) if o.noise == "envelope" else None
     filter4 = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64 * 4
@@ -304,7 +317,9 @@ def pil_views(crop: int, scale_min: float):
 
 
 def opencv_kmeans(three: np.ndarray) -> np.ndarray:
-    """K-means leaves of three pictures uint8 (3, h, w, 3): OpenCV's 2-means with three rounds, blurs, a blend."""
+    """K-means leaves of three pictures uint8 (3, h, w, 3): OpenCV's 2-means with three rounds,
+    blurs, a blend.
+    """
     colours = np.unique(three[0].reshape(-1, 3), axis=0).astype(np.float32)
     pixels = three[0].reshape(-1, 3).astype(np.float32)
     nearer = ((pixels - colours[0]) ** 2).sum(1) <= ((pixels - colours[-1]) ** 2).sum(1)

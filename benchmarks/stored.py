@@ -1,4 +1,6 @@
-"""What training from generated pictures is compared with: pictures in files, and a small Vision Transformer."""
+"""What training from generated pictures is compared with: pictures in files, and a small Vision
+Transformer.
+"""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +43,9 @@ class Pictures(Dataset[Tensor]):
 
 
 class Files(stream.Batches):
-    """Pictures that worker processes read from PNG files. Views are cut on the training device, as for any feed."""
+    """Pictures that worker processes read from PNG files. Views are cut on the training device, as
+    for any feed.
+    """
 
     def __init__(self, folder: Path, n: int, device: str, workers: int) -> None:
         super().__init__(n, device)
@@ -67,7 +71,9 @@ class Files(stream.Batches):
 
 
 class TinyViT(Encoder):
-    """ViT-Tiny (12 layers of 192 numbers in 3 heads) over patches of an eighth of the side; features are the mean over patches."""
+    """ViT-Tiny (12 layers of 192 numbers in 3 heads) over patches of an eighth of the side;
+    features are the mean over patches.
+    """
 
     taps = ("pooled",)
     normalisation = (MEAN, STD)

@@ -81,7 +81,10 @@ sl.book.labelled(
 
 alt = "One dead-leaves scene under rising exponents of its radii, from few large shapes to dust."
 sl.book.slider(
-    sl.book.pages.frames.exponents((1, 1.5, 2, 2.5, 3, 3.5, 4)), alt, "The law of the papers is r⁻³.", scale=2
+    sl.book.pages.frames.exponents((1, 1.5, 2, 2.5, 3, 3.5, 4)),
+    alt,
+    "The law of the papers is r⁻³.",
+    scale=2,
 )
 
 # %% [markdown]

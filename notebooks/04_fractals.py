@@ -85,7 +85,9 @@ sl.book.labelled(
 
 # %% tags=["hide-input"]
 
-sl.book.slider(sl.book.pages.frames.systems(12), alt="Fractals of twelve categories, one at a time.", scale=2)
+sl.book.slider(
+    sl.book.pages.frames.systems(12), alt="Fractals of twelve categories, one at a time.", scale=2
+)
 
 # %% [markdown]
 # The published renderers walk one long orbit per picture in a Python loop. Ours walks 512 orbits of every picture side by side; they sample the

@@ -1,4 +1,6 @@
-"""Pages that show committed results: the answer, the list of records, the full-scale plan, links for Colab."""
+"""Pages that show committed results: the answer, the list of records, the full-scale plan, links
+for Colab.
+"""
 
 import dataclasses
 import json

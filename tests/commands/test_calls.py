@@ -1,4 +1,6 @@
-"""Malformed calls of every command and wrong parameters of every chapter: one line, the right status, nothing written; and interruptions."""
+"""Malformed calls of every command and wrong parameters of every chapter: one line, the right
+status, nothing written; and interruptions.
+"""
 
 import os
 import signal
@@ -45,7 +47,8 @@ SETS = (*OPTIONS, "epochs=many", "epochs=0", "epochs=1.5", "epochs=true", "epoch
 PROFILES = (*WORDS, "big", "SMOKE", "None", "0")
 TARGETS = (*WORDS, ".", "/", "..", "x/..", "//", "./", "a" * 250)
 GENERATOR = ("--generator", "noise-white")
-# A command, the arguments that it needs, and for each argument what it cannot be. One is put in at a time.
+# A command, the arguments that it needs, and for each argument what it cannot be. One is put in at
+# a time.
 COMMANDS = {
     ("generate", *GENERATOR, "--out", "o"): {
         "--option": OPTIONS, "--n": (*COUNTS, "0", str(10**10)), "--size": (*COUNTS, "0", "7", "1025"), "--seed": WHOLE,
@@ -95,7 +98,9 @@ COMMANDS = {
 
 
 def calls():
-    """Each command with each wrong value; with a needed argument missing, one without its value, one that there is not, one given twice."""
+    """Each command with each wrong value; with a needed argument missing, one without its value,
+    one that there is not, one given twice.
+    """
     for needed, wrong in COMMANDS.items():
         for argument, values in wrong.items():
             yield from ([*needed, f"{argument}={value}"] for value in values)

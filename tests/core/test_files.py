@@ -1,4 +1,6 @@
-"""Files: what is stored is whole or refused, what is written is whole or not there, and writers wait for each other."""
+"""Files: what is stored is whole or refused, what is written is whole or not there, and writers
+wait for each other.
+"""
 
 import json
 import multiprocessing

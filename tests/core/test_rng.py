@@ -1,4 +1,6 @@
-"""Counter-based random numbers: the reference sequence, statistics, independence of shape and device."""
+"""Counter-based random numbers: the reference sequence, statistics, independence of shape and
+device.
+"""
 
 import math
 

@@ -1,4 +1,6 @@
-"""Exported sets: every generator's pictures come back bit for bit, with a card that says how to make them again."""
+"""Exported sets: every generator's pictures come back bit for bit, with a card that says how to
+make them again.
+"""
 
 import json
 import multiprocessing

@@ -1,4 +1,6 @@
-"""Pools, refreshed pools and streams: what a run sees, bounded memory, and going on after an interruption."""
+"""Pools, refreshed pools and streams: what a run sees, bounded memory, and going on after an
+interruption.
+"""
 
 import resource
 import signal

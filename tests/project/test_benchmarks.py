@@ -1,4 +1,6 @@
-"""The benchmarks of the engine: arithmetic of floors, limits of time, stored pictures, the script for a card, and the pages that show it."""
+"""The benchmarks of the engine: arithmetic of floors, limits of time, stored pictures, the script
+for a card, and the pages that show it.
+"""
 
 import dataclasses
 import itertools

@@ -1,4 +1,5 @@
-"""Faults injected into whole commands: bits flipped in everything stored, writers side by side, kills at any moment.
+"""Faults injected into whole commands: bits flipped in everything stored, writers side by side,
+kills at any moment.
 
 Each command runs in a process of its own, forked from this one, which has the libraries loaded.
 """

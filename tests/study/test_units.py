@@ -36,7 +36,9 @@ def table(rows, measurement="transfer"):
 
 
 def world(rng, level, encoders=2, sd=SD):
-    """Transfer of rows at true gains ``level``: an encoder's deviation common to all tasks; of the images' half common to a row, half an encoder's own."""
+    """Transfer of rows at true gains ``level``: an encoder's deviation common to all tasks; of the
+    images' half common to a row, half an encoder's own.
+    """
     found = {}
     for name, gain in level.items():
         common = {t: rng.normal() for t in TASKS}
@@ -241,7 +243,9 @@ NEAR = {
 
 @pytest.mark.parametrize("levels", NEAR.values(), ids=NEAR)
 def test_the_best_of_many_is_unbiased_and_covered_when_chosen_on_the_other_half(levels):
-    """Two encoders of each of 18 sets and of real images: what is chosen has on average the value that is reported; the naive best has a better one."""
+    """Two encoders of each of 18 sets and of real images: what is chosen has on average the value
+    that is reported; the naive best has a better one.
+    """
     rng, off, naive, inside = np.random.default_rng(2), [], [], []
     names = [f"set {i}" for i in range(len(levels))]
     true = dict(zip(names, levels, strict=True))
@@ -267,7 +271,9 @@ def test_the_best_of_many_is_unbiased_and_covered_when_chosen_on_the_other_half(
 
 
 def test_errors_of_two_halves_agree_at_most_as_far_as_with_three_equals():
-    """The constant behind best_gap: the mean product of the reports' errors, in units of their variance."""
+    """The constant behind best_gap: the mean product of the reports' errors, in units of their
+    variance.
+    """
     rng = np.random.default_rng(3)
 
     def agreement(levels):

@@ -1,4 +1,6 @@
-"""The learned text-to-image model: its parametrisation, its network, training that resumes, samples that do not depend on their batch."""
+"""The learned text-to-image model: its parametrisation, its network, training that resumes, samples
+that do not depend on their batch.
+"""
 
 import contextlib
 import math
@@ -88,7 +90,9 @@ def test_guidance_in_one_batch_equals_two_calls(w):
 @pytest.mark.parametrize("s", [0.1, 0.5, 1.0])
 @pytest.mark.parametrize("w", [1.0, 2.0])
 def test_samples_have_the_variance_of_their_law_within_5_percent(s, w):
-    """v_c^w·v^(1−w) (gaussian.guided_variance), by the levels and steps that the options have by default."""
+    """v_c^w·v^(1−w) (gaussian.guided_variance), by the levels and steps that the options have by
+    default.
+    """
     free = 1.2 * s
     sampler = flow.Sampler(Two(s, free), w != 1, "fp32")
     n, steps = 2000, LearnedOptions().steps
@@ -181,7 +185,9 @@ def train(path, digits, identity="me"):
 
 @pytest.fixture
 def graphs(monkeypatch):
-    """Graphs on the CPU: work that is captured is not done before it is replayed. The shapes that were captured."""
+    """Graphs on the CPU: work that is captured is not done before it is replayed. The shapes that
+    were captured.
+    """
     captured = []
 
     def capture(work):
@@ -277,7 +283,9 @@ def small(device="cpu", precision="fp32"):
 
 
 def test_an_update_and_a_step_of_the_sampler_read_nothing_back(monkeypatch):
-    """Tensors that have shapes and no data go a GPU's way: to read one, or to make a shape depend on one, is an error."""
+    """Tensors that have shapes and no data go a GPU's way: to read one, or to make a shape depend
+    on one, is an error.
+    """
     monkeypatch.setattr(
         torch, "autocast", lambda *_, **__: contextlib.nullcontext()
     )  # there is none for such tensors
@@ -301,7 +309,9 @@ def test_an_update_and_a_step_of_the_sampler_read_nothing_back(monkeypatch):
 
 
 class Layouts(TorchDispatchMode):
-    """Notes results that are features of a batch of pictures and not laid out, or not stored, as they should be."""
+    """Notes results that are features of a batch of pictures and not laid out, or not stored, as
+    they should be.
+    """
 
     def __init__(self):
         super().__init__()
