@@ -190,7 +190,8 @@ def _in_scope(node: ast.AST, names: dict[str, str]) -> dict[str, str]:
     """Names that stand for local variables inside a function: arguments keep theirs, for callers
     may give them by name.
     """
-    arguments = {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)}  # type: ignore[attr-defined]
+    signature: ast.arguments = node.args  # type: ignore[attr-defined]
+    arguments = {arg.arg for arg in ast.walk(signature) if isinstance(arg, ast.arg)}
     kept, local = set(arguments), list[str]()
     body = node.body if isinstance(node.body, list) else [node.body]  # type: ignore[attr-defined]
     for each in _own_nodes(body):

@@ -8,11 +8,10 @@ from . import records, search, store
 from .experiment import Experiment
 from .measuring import Measuring, plans
 from .profiles import Profile
-from .records import Record, Run
+from .records import Run
 from .rows import Row, get_row, rows_of
 from .runs import Runs
 from .search import RunTrial
-from .store import Job
 
 AnyJob = Experiment | Measuring | RunTrial
 
@@ -53,11 +52,6 @@ def trials(profile: Profile) -> Iterator[RunTrial]:
                     yield trial
 
 
-def missing(profile: Profile) -> list[AnyJob]:
-    """Jobs without a fresh record."""
-    return [job for job in all_jobs(profile) if store.state(job) != "fresh"]
-
-
 def runs_of(row: Row, profile: Profile) -> Runs | None:
     """A row's runs. In the study's own profiles those that are recorded (None: none is yet); in
     others all seeds, made where missing.
@@ -86,12 +80,3 @@ def baseline(profile: Profile, name: str = "random") -> Runs:
     row = get_row(name)
     made = runs_of(row, profile)
     return made or Runs(tuple(store.get(experiment) for experiment in every_seed(row, profile)))
-
-
-def name_of(job: Job[Record]) -> str:
-    """A short name that :func:`named` turns into the job's kind again, whatever its seed: a row's,
-    "layers:NAME" of a measurement, "NAME-p03" of a configuration of a search."""
-    if isinstance(job, Measuring):
-        return f"{job.name}:"
-    assert isinstance(job, Experiment | RunTrial)
-    return job.row.name if isinstance(job, Experiment) else job.experiment.row.name
