@@ -29,10 +29,6 @@ FACE = (
 )
 HOMEMADE = {"found", "said", "told", "mine"}  # names that do not say what a thing is
 RECORDED = {"text2image/captions.py told"}  # an option that stands in records
-# Wings that do not keep these laws yet. One that does must leave the list.
-LONG = set()
-IDIOLECT = set()
-WITHOUT_EXAMPLE = {"core", "data", "generators", "learn"}
 
 
 def layers(text):
@@ -258,21 +254,12 @@ def homemade(texts):
                 yield f"{path}:{line} {name}"
 
 
-def of_wings_that_are_done(offences, unfinished):
-    """Offences outside of unfinished wings; such a wing must have one, or leave the list."""
-    wings = {room(offence.partition(":")[0]) for offence in offences}
-    assert unfinished <= wings, f"done, so off the list: {unfinished - wings}"
-    return [o for o in offences if room(o.partition(":")[0]) not in unfinished]
-
-
 def test_no_function_is_longer_than_a_screen():
-    offences = list(too_long(sources(LIBRARY)))
-    assert of_wings_that_are_done(offences, LONG) == []
+    assert list(too_long(sources(LIBRARY))) == []
 
 
 def test_names_say_what_a_thing_is():
-    offences = list(homemade(sources(LIBRARY)))
-    assert of_wings_that_are_done(offences, IDIOLECT) == []
+    assert list(homemade(sources(LIBRARY))) == []
 
 
 def test_a_long_function_and_a_homemade_name_are_seen():
@@ -292,5 +279,4 @@ def public_functions():
 
 
 def test_every_function_of_the_face_has_an_example():
-    without = [place for place, text in public_functions() if ">>> " not in text]
-    assert of_wings_that_are_done(without, WITHOUT_EXAMPLE) == []
+    assert [place for place, text in public_functions() if ">>> " not in text] == []

@@ -217,6 +217,12 @@ def downsampled(images: Tensor, reduction: Tensor, subsets: bool) -> Tensor:
     """Squares uint8 (n, 3, h, h), reduced as ``reduction`` (n,) says and enlarged again.
 
     subsets: as in :meth:`Augmentation.by_tensors`.
+
+    >>> image = torch.tensor([0, 100]).repeat(4, 2).expand(1, 3, 4, 4).byte()  # stripes
+    >>> downsampled(image, torch.tensor([0]), subsets=True).unique().tolist()
+    [0, 100]
+    >>> downsampled(image, torch.tensor([2]), subsets=True).unique().tolist()  # one pixel was left
+    [50]
     """
     if not subsets:
         for choice, less in ((1, 2), (2, 4)):
@@ -237,6 +243,10 @@ def crop_windows(
 
     The first try that fits counts, else the whole image. u: uniform numbers (n, tries, 2) for area
     and ratio; v: (n, 2 or more) for the place.
+
+    >>> u, v = torch.full((1, 1, 2), 0.5), torch.zeros(1, 2)  # half the area, square, top left
+    >>> crop_windows(u, v, height=48, width=48, scale_min=0.0)
+    (tensor([0]), tensor([0]), tensor([34]), tensor([34]))
     """
     area = height * width * (scale_min + (1 - scale_min) * u[..., 0])
     ratio = torch.exp(math.log(RATIO[0]) + (math.log(RATIO[1]) - math.log(RATIO[0])) * u[..., 1])
@@ -256,6 +266,12 @@ def resized_crop(
     (n, 3, size, size) in [0, 1].
 
     Two batched matrix products; a mirrored image has its column weights in reverse.
+
+    >>> image = torch.tensor([0, 255]).repeat_interleave(2).expand(1, 3, 4, 4).byte()  # dark, light
+    >>> zero, four = torch.tensor([0]), torch.tensor([4])
+    >>> view = resized_crop(image, zero, zero, four, four, flip=torch.tensor([True]), size=4)
+    >>> view[0, 0, 0].tolist()  # light, dark
+    [1.0, 1.0, 0.0, 0.0]
     """
     rows = triangle_weights(top.float(), h.float(), images.shape[-2], size)
     columns = triangle_weights(left.float(), w.float(), images.shape[-1], size)
@@ -285,6 +301,11 @@ def jitter(x: Tensor, factors: Tensor, order: Tensor) -> Tensor:
     """Brightness, contrast, saturation and hue of float (n, 3, h, w) in [0, 1], which it changes.
 
     Each image has its own order; as in torchvision, each step is clamped.
+
+    >>> x = torch.full((1, 3, 8, 8), 0.5)
+    >>> factors = torch.tensor([[0.5, 1.0, 1.0, 0.0]])  # half as bright, all else as it is
+    >>> jitter(x, factors, order=torch.arange(4)[None]).unique()
+    tensor([0.2500])
     """
     for step in range(4):
         for operation in range(4):
@@ -295,7 +316,13 @@ def jitter(x: Tensor, factors: Tensor, order: Tensor) -> Tensor:
 
 
 def jitter_all(x: Tensor, factors: Tensor, order: Tensor) -> Tensor:
-    """:func:`jitter` without the host: all operations on all images, each kept where it is due."""
+    """:func:`jitter` without the host: all operations on all images, each kept where it is due.
+
+    >>> x, order = torch.rand(2, 3, 8, 8), torch.tensor([[0, 1, 2, 3], [3, 2, 1, 0]])
+    >>> factors = torch.tensor([[0.8, 1.2, 0.9, 0.1]]).expand(2, 4)
+    >>> torch.equal(jitter_all(x, factors, order), jitter(x.clone(), factors, order))
+    True
+    """
     for step in range(4):
         for operation in range(4):
             turn = _each(order[:, step] == operation)
@@ -305,7 +332,14 @@ def jitter_all(x: Tensor, factors: Tensor, order: Tensor) -> Tensor:
 
 def linear_jitter(x: Tensor, factors: Tensor, order: Tensor, grey: Tensor) -> Tensor:
     """The same steps composed to one affine colour map per image, clamped once; grey (n,) images
-    end in luma. Float (n, 3, h, w) in [0, 1]."""
+    end in luma. Float (n, 3, h, w) in [0, 1].
+
+    >>> x = torch.rand(1, 3, 8, 8)
+    >>> factors, order = torch.tensor([[0.5, 1.0, 1.0, 0.0]]), torch.arange(4)[None]
+    >>> dark = linear_jitter(x, factors, order, grey=torch.tensor([False]))
+    >>> torch.allclose(dark, x / 2, atol=1e-5)
+    True
+    """
     n, device = len(x), x.device
     weights = constant(LUMA, device)
     to_luma, eye = weights.expand(3, 3), torch.eye(3, device=device)

@@ -24,7 +24,13 @@ NAME_BYTES = 200  # at most, of a set's or a file's name: a file system takes 25
 
 
 def root() -> Path | None:
-    """The folder of image sets, ``SYNTHLEARN_DATA``, or None where it is not set."""
+    """The folder of image sets, ``SYNTHLEARN_DATA``, or None where it is not set.
+
+    >>> from unittest import mock
+    >>> with mock.patch.dict(os.environ, SYNTHLEARN_DATA="pictures"):
+    ...     str(root())
+    'pictures'
+    """
     return Path(os.environ["SYNTHLEARN_DATA"]) if os.environ.get("SYNTHLEARN_DATA") else None
 
 
@@ -32,6 +38,11 @@ def manifest() -> dict[str, Any]:
     """The described archives of the data folder; empty without one.
 
     Raises: DataError if the manifest cannot be read, or names the first thing in it that is wrong.
+
+    >>> from unittest import mock
+    >>> with mock.patch.dict(os.environ, SYNTHLEARN_DATA=""):  # no data folder
+    ...     manifest()
+    {}
     """
     path = (root() or Path(os.devnull)) / "MANIFEST.json"
     if not path.is_file():
@@ -86,6 +97,18 @@ def read_archive(name: str, entry: dict[str, Any], split: str) -> ImageSet:
     """A split of a set from its archive, which its entry in the manifest describes.
 
     Raises: DataError for an archive that is missing, damaged, or not as it is described.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     picture, tar = Path(folder, "1.png"), Path(folder, "cats.tar")
+    ...     Image.new("RGB", (8, 8)).save(picture)
+    ...     with tarfile.open(tar, "w") as archive:
+    ...         archive.add(picture, "test/cat/1.png")
+    ...     entry = {"file": tar, "sha256": files.sha256(tar), "size": [8, 8]}
+    ...     entry |= {"splits": {"test": {"n": 1}}, "classes": [{"id": "cat", "name": "Cat"}]}
+    ...     cats = read_archive("cats", entry, "test")
+    >>> cats.images.shape, cats.classes
+    (torch.Size([1, 3, 8, 8]), ('Cat',))
     """
     path = (root() or Path()) / entry["file"]
     subject = f"data set {name!r}"

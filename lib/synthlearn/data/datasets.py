@@ -28,7 +28,11 @@ CIFAR20K_PER_CLASS = 2000  # cifar10-20k: the first of each class, in CIFAR-10's
 
 def names() -> list[str]:
     """Names of the sets that can be had here: scikit-learn's digits, CIFAR-10 by download, and the
-    archives that are present."""
+    archives that are present.
+
+    >>> names()[:2]
+    ['digits', 'cifar10']
+    """
     folder = root() or Path()
     here = (name for name, entry in manifest().items() if (folder / entry["file"]).is_file())
     return ["digits", "cifar10", *here]
@@ -36,13 +40,25 @@ def names() -> list[str]:
 
 def locate(name: str) -> None:
     """Raise DataError unless ``name`` is a set that can be had here or a folder; ParameterError
-    for an empty name."""
+    for an empty name.
+
+    >>> locate("digits")
+    >>> locate("no such set")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    synthlearn.core.errors.DataError: data set 'no such set' is not here (...
+    """
     if not is_image_folder(name) and name not in BUILT_IN and name not in names():
         raise DataError(_missing(name))
 
 
 def is_image_folder(name: str) -> bool:
-    """Whether a set is a folder: names come first. Raises ParameterError for an empty name."""
+    """Whether a set is a folder: names come first. Raises ParameterError for an empty name.
+
+    >>> import tempfile
+    >>> is_image_folder(tempfile.gettempdir()), is_image_folder("digits")
+    (True, False)
+    """
     if not name:
         raise ParameterError(
             "data = '': must be the name of a set or a folder (the working directory is '.')"

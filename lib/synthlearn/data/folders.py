@@ -33,6 +33,14 @@ def below(folder: Path) -> tuple[list[Path], list[Path]]:
     Hidden files and folders are left out. Linked folders are followed, but each folder once and
     never one that holds ``folder``, so that loops end.
     Raises: DataError for a folder that cannot be read.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     for file in ("b.png", "a.png", "notes.txt"):
+    ...         Path(name, file).touch()
+    ...     pictures, others = below(Path(name))
+    >>> [p.name for p in pictures], [p.name for p in others]
+    (['a.png', 'b.png'], ['notes.txt'])
     """
     pictures, others, waiting = [], [], [folder]
     try:
@@ -78,6 +86,14 @@ def class_folders(folder: Path) -> dict[str, list[Path]]:
 
     Raises: DataError for no pictures at all, a class none of whose files is a picture, and a
     class's name that is not UTF-8.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     for file in ("dog/1.png", "cat/1.png", "cat/2.png"):
+    ...         Path(name, file).parent.mkdir(exist_ok=True)
+    ...         Path(name, file).touch()
+    ...     {kind: len(paths) for kind, paths in class_folders(Path(name)).items()}
+    {'cat': 2, 'dog': 1}
     """
     classes: dict[str, list[Path]] = {}
     left_out = []
@@ -113,7 +129,14 @@ def class_folders(folder: Path) -> dict[str, list[Path]]:
 
 
 def check_utf8(path: Path) -> None:
-    """Raise DataError for a file or folder whose name is not UTF-8: it cannot be written down."""
+    """Raise DataError for a file or folder whose name is not UTF-8: it cannot be written down.
+
+    >>> check_utf8(Path("Bäume"))
+    >>> check_utf8(Path(os.fsdecode("Bäume".encode("latin-1"))))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    synthlearn.core.errors.DataError: .: the name ... is not UTF-8; rename it
+    """
     try:
         path.name.encode()
     except UnicodeEncodeError as error:
@@ -133,6 +156,15 @@ def listing(path: Path, split: str) -> Listing:
     """What a split of an ImageFolder holds. The classes of ``train/`` number both splits.
 
     Raises: DataError for fewer than two of them, and a test class that is none of them.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     for file in ("train/cat/1.png", "train/dog/1.png", "test/dog/1.png"):
+    ...         Path(name, file).parent.mkdir(parents=True)
+    ...         Path(name, file).touch()
+    ...     train, test = (listing(Path(name), split) for split in ("train", "test"))
+    >>> train.labels, test.labels, test.classes
+    ([0, 1], [1], ['cat', 'dog'])
     """
     only_val = (path / "val").is_dir() and not (path / "test").is_dir()
     part = path / ("train" if split == "train" else "val" if only_val else "test")
@@ -176,6 +208,16 @@ def image_folder(path: Path, split: str, size: int) -> ImageSet:
     """A split of an ImageFolder, its pictures as squares of ``size`` pixels; the last two are kept.
 
     Raises: DataError as :func:`listing`, and for files that cannot be read.
+
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     for file in ("train/cat/1.png", "train/dog/1.png"):
+    ...         Path(name, file).parent.mkdir(parents=True)
+    ...         Image.new("RGB", (12, 9)).save(Path(name, file))
+    ...     train = image_folder(Path(name), "train", size=8)
+    >>> train.images.shape, train.classes
+    (torch.Size([2, 3, 8, 8]), ('cat', 'dog'))
     """
     split_listing = listing(path, split)
     try:
@@ -203,7 +245,17 @@ def _read_folder(
 
 
 def contents_digest(folder: Path, paths: Iterable[Path]) -> str:
-    """SHA-256 over the names below ``folder`` and the contents of files, in hexadecimal."""
+    """SHA-256 over the names below ``folder`` and the contents of files, in hexadecimal.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     path = Path(name, "a.png")
+    ...     path.touch()
+    ...     before = contents_digest(Path(name), [path])
+    ...     path = path.rename(Path(name, "b.png"))
+    ...     contents_digest(Path(name), [path]) == before
+    False
+    """
     digest = hashlib.sha256()
     for path in paths:
         name = os.fsencode(path.relative_to(folder))
@@ -215,6 +267,13 @@ def positions(indices: Iterable[int] | Tensor, n: int, subject: str) -> Tensor:
     """Indices of n pictures: int64, on the CPU.
 
     Raises: ParameterError for one that is negative or not whole, DataError for one past the end.
+
+    >>> positions([2, 0], 3, "letters: holds 3 pictures")
+    tensor([2, 0])
+    >>> positions([3], 3, "letters: holds 3 pictures")
+    Traceback (most recent call last):
+        ...
+    synthlearn.core.errors.DataError: letters: holds 3 pictures, 4 are asked for; lower n_images
     """
     values = as_indices(indices).cpu()
     if len(values) and int(values.max()) >= n:

@@ -48,7 +48,16 @@ class ImageSet:
 
 
 def agree(train: ImageSet, test: ImageSet) -> None:
-    """Raise DataError unless two sets number the same classes, two or more, in the same way."""
+    """Raise DataError unless two sets number the same classes, two or more, in the same way.
+
+    >>> import synthlearn as sl
+    >>> train, test = sl.data.both("digits")
+    >>> agree(train, test)
+    >>> agree(train, replace(test, classes=test.classes[::-1]))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    synthlearn.core.errors.DataError: classes of digits train and digits test differ: ...
+    """
     if train.classes != test.classes:
         lacking = sorted({*train.classes} ^ {*test.classes})
         what = f"{lacking[0]!r} is in one alone" if lacking else "they come in another order"
@@ -65,7 +74,12 @@ def agree(train: ImageSet, test: ImageSet) -> None:
 def from_pixels(
     name: str, split: str, pixels: np.ndarray, labels: Iterable[int], classes: Iterable[str]
 ) -> ImageSet:
-    """An ImageSet of uint8 (n, h, w, 3), as pictures are read, and whole labels (n,)."""
+    """An ImageSet of uint8 (n, h, w, 3), as pictures are read, and whole labels (n,).
+
+    >>> grey = from_pixels("grey", "train", np.zeros((2, 9, 8, 3), np.uint8), [0, 1], ["a", "b"])
+    >>> grey.images.shape, grey.labels
+    (torch.Size([2, 3, 9, 8]), tensor([0, 1]))
+    """
     digest = hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
     images = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
     numbers = torch.as_tensor(np.asarray(labels), dtype=torch.int64)
@@ -75,7 +89,14 @@ def from_pixels(
 def from_tensor(
     name: str, split: str, images: Tensor, labels: Tensor, classes: Iterable[str]
 ) -> ImageSet:
-    """An ImageSet of uint8 (n, 3, h, w) and int64 labels (n,)."""
+    """An ImageSet of uint8 (n, 3, h, w) and int64 labels (n,).
+
+    >>> import synthlearn as sl
+    >>> digits = sl.data.load("digits")
+    >>> copy = from_tensor("copy", "train", digits.images, digits.labels, digits.classes)
+    >>> copy.sha256 == digits.sha256
+    True
+    """
     return from_pixels(name, split, images.permute(0, 2, 3, 1).numpy(), labels.numpy(), classes)
 
 
@@ -106,13 +127,23 @@ def sample(images: ImageSet, n: int) -> ImageSet:
 
     A set that lies class by class, each class in one piece, gives its classes in turns; one whose
     classes are mixed gives its first images.
+
+    >>> import synthlearn as sl
+    >>> sample(sl.data.load("digits"), 12).labels.tolist()  # mixed: the first
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
     """
     positions = sample_positions(images, n)
     return replace(images, images=images.images[positions], labels=images.labels[positions])
 
 
 def sample_positions(images: ImageSet, n: int) -> Tensor:
-    """Positions of the images of :func:`sample`: int64 (n,)."""
+    """Positions of the images of :func:`sample`: int64 (n,).
+
+    >>> pixels = np.zeros((5, 8, 8, 3), np.uint8)
+    >>> by_class = from_pixels("grey", "train", pixels, [0, 0, 0, 1, 1], ["a", "b"])
+    >>> sample_positions(by_class, 4)
+    tensor([0, 3, 1, 4])
+    """
     pieces = 1 + int((images.labels[1:] != images.labels[:-1]).sum())
     by_class = pieces == len(images.labels.unique())
     order = class_balanced_order(images.labels) if by_class else torch.arange(len(images))

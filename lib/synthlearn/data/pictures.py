@@ -30,7 +30,11 @@ def _formats() -> tuple[str, ...]:
 
 @cache
 def suffixes() -> frozenset[str]:
-    """Suffixes of picture files, in lower case: all whose format Pillow opens here."""
+    """Suffixes of picture files, in lower case: all whose format Pillow opens here.
+
+    >>> ".png" in suffixes(), ".eps" in suffixes()
+    (True, False)
+    """
     kinds = {*_formats()}
     return frozenset(s for s, kind in Image.registered_extensions().items() if kind in kinds)
 
@@ -40,6 +44,14 @@ def read_picture(path: Path, size: int) -> Tensor:
     its EXIF data say, on white where it is transparent, greys of more than 8 bits by their range.
 
     Raises: DataError naming a file that is no picture, or whose greys have no known range.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "half.png")
+    ...     Image.new("RGBA", (12, 9), (0, 0, 0, 128)).save(path)  # black that lets light through
+    ...     picture = read_picture(path, 8)
+    >>> picture.shape, picture.unique()
+    (torch.Size([3, 8, 8]), tensor([127], dtype=torch.uint8))
     """
     try:
         # from a stream: Pillow maps a file that it is given by path, and turns mapped TIFFs wrongly
@@ -105,7 +117,16 @@ def _white_is_zero(picture: Image.Image) -> bool:
 
 
 def read_pictures(paths: Sequence[Path], size: int, description: str) -> Tensor:
-    """Picture files as by :func:`read_picture`, behind a progress bar: uint8 (n, 3, size, size)."""
+    """Picture files as by :func:`read_picture`, behind a progress bar: uint8 (n, 3, size, size).
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     paths = [Path(folder, name) for name in ("wide.png", "tall.png")]
+    ...     Image.new("RGB", (12, 9)).save(paths[0])
+    ...     Image.new("L", (9, 12)).save(paths[1])
+    ...     read_pictures(paths, 8, "reading two pictures").shape
+    torch.Size([2, 3, 8, 8])
+    """
     images = torch.empty((len(paths), 3, size, size), dtype=torch.uint8)
     with progress.bar(len(paths), description, "image") as bar:
         for i, path in enumerate(paths):

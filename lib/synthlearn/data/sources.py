@@ -17,7 +17,15 @@ S = TypeVar("S", bound=type[Source])
 
 
 def register(name: str) -> Callable[[S], S]:
-    """Class decorator: make a source known as ``name``."""
+    """Class decorator: make a source known as ``name``.
+
+    >>> register("real")(source_class("real")).__name__  # its own class may take a name again
+    'RealImages'
+    >>> register("real")(Source)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    synthlearn.core.errors.ParameterError: source 'real': taken by synthlearn.data.real...
+    """
 
     def add(kind: S) -> S:
         SOURCES.register(name)(kind)
@@ -27,7 +35,11 @@ def register(name: str) -> Callable[[S], S]:
 
 
 def source_class(name: str) -> type[Source]:
-    """The class behind a source's name. Raises ParameterError, with the nearest name, for none."""
+    """The class behind a source's name. Raises ParameterError, with the nearest name, for none.
+
+    >>> source_class("folder").__name__, source_class("noise-white").__name__
+    ('Folder', 'WhiteNoise')
+    """
     if name in SOURCES:
         return SOURCES[name]
     if name in names():

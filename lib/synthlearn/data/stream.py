@@ -33,6 +33,15 @@ def pool(source: Source, n: int, size: int, seed: int = 0, device: str = "cpu") 
     Returns: uint8 (n, 3, s, s) on the CPU, mapped from its file, so that a pool may be larger than
     the memory.
     Raises: DataError when the disk refuses.
+
+    >>> import os, tempfile
+    >>> from unittest import mock
+    >>> import synthlearn as sl
+    >>> noise = sl.data.source("noise-white")
+    >>> with tempfile.TemporaryDirectory() as runs:
+    ...     with mock.patch.dict(os.environ, SYNTHLEARN_RUNS=runs):
+    ...         pool(noise, n=5, size=16).shape
+    torch.Size([5, 3, 16, 16])
     """
     key = files.digest({"source": source.spec(), "n": n, "size": size, "seed": seed})
     name = source.name.replace(":", "-").replace("/", "-")
@@ -157,6 +166,14 @@ def device_pool(source: Source, n: int, size: int, seed: int, device: str) -> Te
     """The first ``n`` pictures of a source in a GPU's memory: uint8 (n, 3, s, s).
 
     They stay there for the next rows, and are not written to disk, but for those that take minutes.
+
+    >>> import synthlearn as sl
+    >>> noise = sl.data.source("noise-white")
+    >>> pictures = device_pool(noise, n=5, size=16, seed=0, device="cpu")
+    >>> pictures.shape
+    torch.Size([5, 3, 16, 16])
+    >>> device_pool(noise, n=5, size=16, seed=0, device="cpu") is pictures  # kept
+    True
     """
     key = files.digest(
         {"source": source.spec(), "n": n, "size": size, "seed": seed, "device": device}

@@ -48,6 +48,14 @@ def register(name: str, **defaults: Any) -> Callable[[type[Generator]], type[Gen
 
     Raises: ParameterError for a name that another class has or that no file could have, a class
     that is no Generator, or a default of no option.
+
+    >>> from synthlearn.generators.noise import WhiteNoise
+    >>> register("noise-white")(WhiteNoise).__name__  # its own class may take a name again
+    'WhiteNoise'
+    >>> register("noise/white")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    synthlearn.core.errors.ParameterError: generator name 'noise/white': must be of letters, ...
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
         must = "of letters, digits, '_', '.' and '-', at most 100: files are called by it"
@@ -78,7 +86,13 @@ def _is_generator(cls: Any) -> bool:
 
 
 def load_entry_points() -> None:
-    """Import what other packages offer; one that does not load is named on stderr, no more."""
+    """Import what other packages offer; one that does not load is named on stderr, no more.
+
+    >>> before = names()
+    >>> load_entry_points()  # what is loaded already registers nothing new
+    >>> names() == before
+    True
+    """
     try:
         offered = list(importlib.metadata.entry_points(group=GROUP))
     except Exception as error:  # one installed package with damaged metadata is enough

@@ -95,6 +95,14 @@ def save(path: Path, encoder: Encoder, header: dict[str, Any]) -> None:
 
     Args:
         header: what trained it; kind, options and input normalisation of the encoder are added.
+
+    >>> import tempfile
+    >>> encoder = build("SmallAlexNet", width=1 / 16, input_size=32, seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "encoder.safetensors")
+    ...     save(path, encoder, {"record": "none: untrained"})
+    ...     load(str(path)).options
+    {'width': 0.0625, 'input_size': 32}
     """
     described = {
         "encoder": type(encoder).__name__,
@@ -139,7 +147,16 @@ def load(name: str, width: float = 0.25, input_size: int = 32, seed: int = 0) ->
 
 def identity(path: Path) -> str:
     """What an encoder's file holds, wherever it lies: the id of the record that it was trained for,
-    else SHA-256 of the file. Raises CheckpointError for a file that is damaged or not ours."""
+    else SHA-256 of the file. Raises CheckpointError for a file that is damaged or not ours.
+
+    >>> import tempfile
+    >>> encoder = build("SmallAlexNet", width=1 / 16, input_size=32, seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "encoder.safetensors")
+    ...     save(path, encoder, {"record": "a record's id"})
+    ...     identity(path)
+    "a record's id"
+    """
     if path.suffix not in TORCH_FILES:
         record = files.load_tensors(path)[1].get("record")
         if isinstance(record, str):
