@@ -431,8 +431,8 @@ def sampler(bench: Bench) -> Iterator[Entry]:
     for w, suffix in ((1.0, ""), (2.0, ", guided")):
         draw = flow.Sampler(net, w != 1, bench.sizes.unet)
         speed = bench.median(partial(_counted, partial(draw, noise, captions, levels, w), n))
-        floor = bench.rate(_unet_flop(net) * (2 * steps - 1) * (1 + (w != 1)), bench.sizes.unet)
-        named = f"base {bench.sizes.base}, {steps} Heun steps{suffix}"
+        floor = bench.rate(_unet_flop(net) * steps * (1 + (w != 1)), bench.sizes.unet)
+        named = f"base {bench.sizes.base}, {steps} steps{suffix}"
         yield bench.entry(f"samples, {named}, {n} at once", speed, "images/s", 20_000 / 15, floor)
         yield bench.entry(
             f"20,000 samples, {named}", 20_000 / speed, "s", 15.0, floor and 20_000 / floor

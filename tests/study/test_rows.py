@@ -196,6 +196,6 @@ def test_every_rows_settings_are_options_of_its_generator_and_fields_of_a_profil
 def test_a_profile_has_the_rows_that_name_it():
     smoke, cpu = (rows_of(profiles.defaults(name)) for name in ("smoke", "cpu"))
     assert {row.name for row in smoke} < set(all_rows())
-    assert "mosaic" in {row.name for row in cpu}
-    assert "learned-wide" not in {row.name for row in cpu}
+    assert "mosaic-wide" in {row.name for row in cpu}
+    assert "learned-wide" not in {row.name for row in smoke}
     assert all("smoke" in row.profiles for row in smoke)

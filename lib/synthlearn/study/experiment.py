@@ -77,6 +77,11 @@ class Experiment:
         return Experiment(get_row(self.row.needs), self.profile, self.seed)
 
     @property
+    def pool_seed(self) -> int:
+        """Seed of its pictures."""
+        return 0 if self.row.pool == "shared" else self.seed
+
+    @property
     def title(self) -> str:
         """For people."""
         return f"{self.row.name} seed {self.seed}"
@@ -106,7 +111,7 @@ class Experiment:
     def training(self, keep: bool = True) -> Training:
         """Its training; ``keep``: a fixed pool of pictures goes to disk."""
         pictures = self.source()
-        images = assembly.batches(pictures, self.settings, self.seed, keep)
+        images = assembly.batches(pictures, self.settings, self.pool_seed, keep)
         return assembly.training(self.row, self.settings, self.seed, pictures, images)
 
     def encoder(self) -> Encoder | None:
@@ -134,7 +139,7 @@ class Experiment:
     def pictures(self, n: int) -> Tensor:
         """The first ``n`` pictures that it trains on: uint8 (n, 3, s, s)."""
         s = self.settings
-        return stream.pool(self.source(), s.n_images, s.image_size, self.seed, s.device)[:n]
+        return stream.pool(self.source(), s.n_images, s.image_size, self.pool_seed, s.device)[:n]
 
     def source_spec(self) -> Mapping[str, Any]:
         """What decides its pictures."""
@@ -175,7 +180,7 @@ class Experiment:
     def _train(self) -> tuple[Training, Trained, float]:
         """Train its encoder and keep it: the training, its outcome, seconds for its pictures."""
         pictures, began = self.source(), time.perf_counter()
-        images = assembly.batches(pictures, self.settings, self.seed)
+        images = assembly.batches(pictures, self.settings, self.pool_seed)
         seconds = time.perf_counter() - began
         training = assembly.training(self.row, self.settings, self.seed, pictures, images)
         trained = training.run(self.checkpoint, self.id)
@@ -314,7 +319,7 @@ class Experiment:
         if s.refresh or not same:
             return None
         some = torch.arange(0, s.n_images, max(1, s.n_images // REPLAY_PICTURES))
-        made = self.source().sample(some, s.image_size, self.seed, s.device).int()
+        made = self.source().sample(some, s.image_size, self.pool_seed, s.device).int()
         kept = assembly.pictures_of(training, 0, some).int()
         most = int((made - kept).abs().max())
         if most <= 1:  # on some processors a convolution's last bit depends on the batch

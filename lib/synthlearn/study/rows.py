@@ -13,6 +13,8 @@ from .profiles import NAMES, Profile, Settings, check, defaults
 
 BASELINES = ("random", "raw_pixels", "mean_colours")  # rows that are trained on nothing
 CLASSES = ("own", "pictures")
+POOLS = ("own", "shared")
+ALLOWED = {"baseline": ("", *BASELINES), "classes": CLASSES, "pool": POOLS}
 # tables of a row; other tables inside it are its variants
 TABLES = ("settings", "options", "method_options", "overrides")
 FILE = "workflow/study.toml"
@@ -30,6 +32,8 @@ class Row:
     method_options: of the method.
     classes: "own", those of the source, or "pictures": each picture is one, for methods that need
     classes.
+    pool: of pictures: each seed's "own", or "shared", that of seed 0, where pictures cost more than
+    training; runs then tell of training alone.
     needs: the row whose trained encoder the source looks into. profiles: those that have the row.
     overrides: profile fields of a variant.
     by_profile: options of the source and profile fields that it takes there; a field that the
@@ -43,6 +47,7 @@ class Row:
     source: str = ""
     baseline: str = ""
     classes: str = "own"
+    pool: str = "own"
     needs: str | None = None
     profiles: tuple[str, ...] = NAMES
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -142,7 +147,7 @@ def _row(name: str, entry: dict[str, Any]) -> Row:
     if unknown := [key for key in entry if key not in known]:
         wrong = f"row {name!r} has {unknown[0]!r}"
         raise ParameterError(f"{FILE}: {wrong}; allowed are {', '.join(sorted(known))}")
-    for key, choices in (("baseline", ("", *BASELINES)), ("classes", CLASSES)):
+    for key, choices in ALLOWED.items():
         if entry.get(key, choices[0]) not in choices:
             wrong = f"row {name!r} has {key} = {entry[key]!r}"
             raise ParameterError(f"{FILE}: {wrong}, allowed are {', '.join(choices).lstrip(', ')}")

@@ -19,6 +19,7 @@ LATER: dict[tuple[str, str], Any] = {
     ("method", "uniform_weight"): 1.0,
     ("method", "classes"): "own",
     ("source", "refresh"): 0.0,
+    ("source", "pool"): "own",
 }
 
 
@@ -50,6 +51,7 @@ def describe(row: Row, settings: Settings, seed: int, source: Source | None) -> 
             "n_images": settings.n_images,
             "image_size": settings.image_size,
             "refresh": settings.refresh,
+            "pool": row.pool,
         }
         method = methods.spec(settings.method, dict(row.method_options))
         content["method"] = {**method, "classes": row.classes}

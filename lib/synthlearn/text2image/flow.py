@@ -6,11 +6,10 @@ x_σ = x_t/(1 − t) this is the same process as x₀ + σε, so the model is sa
 other denoiser here.
 """
 
-import itertools
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,7 +22,7 @@ from ..core.graph import Replayed
 from ..core.options import Options, build
 from ..learn import checkpoint
 from ..learn.weights import restore
-from .sampling import Denoiser, step
+from .sampling import Denoiser
 from .unet import UNet
 
 FREE = 0.1  # share of pictures whose caption is withheld; Ho & Salimans 2022
@@ -38,8 +37,8 @@ DIVERGED = 1e3  # of the loss: chosen here, no training that learns comes near
 
 @dataclass(frozen=True)
 class Recipe(Options):
-    """``base``, ``levels``, ``blocks``: see :class:`UNet`. ``updates``, ``batch``, ``lr``: of Adam.
-    ``precision``: "fp32", or "bf16" by autocast."""
+    """``base``, ``levels``, ``blocks``, ``patch``: see :class:`UNet`. ``updates``, ``batch``,
+    ``lr``: of Adam. ``precision``: "fp32", or "bf16" by autocast."""
 
     base: int = 64
     levels: int = 3
@@ -48,12 +47,22 @@ class Recipe(Options):
     batch: int = 256
     lr: float = 5e-4
     precision: str = "fp32"
+    patch: int = 1
     allowed: ClassVar = {"precision": ("fp32", "bf16")}
-    at_least: ClassVar = {"base": 4, "levels": 1, "blocks": 1, "updates": 1, "batch": 1, "lr": 1e-9}
+    at_least: ClassVar = {
+        "base": 4,
+        "levels": 1,
+        "blocks": 1,
+        "patch": 1,
+        "updates": 1,
+        "batch": 1,
+        "lr": 1e-9,
+    }
     at_most: ClassVar = {
         "base": 1024,
         "levels": 4,
         "blocks": 8,
+        "patch": 8,
         "updates": 10_000_000,
         "batch": 100_000,
         "lr": 1e9,
@@ -102,7 +111,10 @@ def together(network: nn.Module, captions: Tensor, w: float | Tensor) -> Denoise
 
 
 class Sampler:
-    """Pictures of captions by a network; on a GPU each step is a graph, replayed at other levels.
+    """Pictures of captions by a network, by DPM-Solver++(2M) (Lu et al. 2022, algorithm 2).
+
+    A step costs one call of the network: the denoised picture is carried on along a line through
+    the last two of them, in log σ. On a GPU a step is a graph, replayed at other levels.
 
     Args:
         network: of velocities, as :class:`UNet`.
@@ -112,24 +124,33 @@ class Sampler:
 
     def __init__(self, network: nn.Module, guided: bool, precision: str) -> None:
         self.network, self.guided, self.precision = network, guided, precision
-        self._corrected = Replayed(partial(self.step, True), tuple)
-        self._plain = Replayed(partial(self.step, False), tuple)
+        self._step = Replayed(self.step, tuple)
 
     def step(
         self,
-        corrected: bool,
         x: Tensor,
+        before: Tensor,
         captions: Tensor,
-        t_cur: Tensor,
-        t_next: Tensor,
+        sigma: Tensor,
+        shrink: Tensor,
+        slope: Tensor,
         w: Tensor,
     ) -> tuple[Tensor, ...]:
-        """As :func:`synthlearn.text2image.sampling.step`; levels and guidance: scalar tensors."""
+        """Noisy pictures at the next level, and the denoised ones at this.
+
+        Args:
+            x: noisy pictures at level ``sigma``, float (n, 3, s, s).
+            before: denoised ones at the level before.
+            shrink: the next level over this. slope: how far the line goes on, in steps from
+                ``before`` to now. Both, ``sigma`` and ``w`` are scalar tensors.
+        """
         D_x = (
             together(self.network, captions, w) if self.guided else denoiser(self.network, captions)
         )
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            return (step(D_x, x, t_cur, t_next, corrected),)
+            now = D_x(x, sigma)
+        ahead = now + slope * (now - before)
+        return ahead + shrink * (x - ahead), now
 
     @torch.no_grad()
     def __call__(
@@ -142,12 +163,27 @@ class Sampler:
             levels: of noise, falling to 0. w: guidance, 1 unless ``guided``.
         """
         x = noise.contiguous(memory_format=torch.channels_last) * levels[0]
-        scale = torch.full((), w, device=x.device)
-        tensors = [torch.full((), level, dtype=torch.float64, device=x.device) for level in levels]
-        for (t_cur, t_next), level in zip(itertools.pairwise(tensors), levels[1:], strict=True):
-            advance = self._corrected if level > 0 else self._plain
-            (x,) = advance(x, captions, t_cur, t_next, scale)
+        before = torch.zeros_like(x)
+        for i, sigma in enumerate(levels[:-1]):
+            scalars = (sigma, levels[i + 1] / sigma, slope(levels, i), w)
+            tensors = (
+                torch.full((), value, dtype=torch.float64, device=x.device) for value in scalars
+            )
+            x, before = self._step(x, before, captions, *tensors)
         return x
+
+
+def slope(levels: Sequence[float], i: int) -> float:
+    """How far step ``i`` goes on along the line through the last two denoised pictures: half of its
+    length over that of the step before, in log σ. Nothing in the first step, which has no other,
+    and in the last, to σ = 0.
+
+    >>> [round(slope((4.0, 2.0, 1.0, 0.0), i), 3) for i in range(3)]
+    [0.0, 0.5, 0.0]
+    """
+    if i == 0 or levels[i + 1] == 0:
+        return 0.0
+    return 0.5 * math.log(levels[i] / levels[i + 1]) / math.log(levels[i - 1] / levels[i])
 
 
 def rate(step: int, o: Recipe) -> float:
@@ -229,6 +265,10 @@ class Training:
         return (self.sum,)
 
 
+def _network(texts: Sequence[str], side: int, recipe: Recipe) -> UNet:
+    return UNet(texts, side, recipe.base, recipe.levels, recipe.blocks, recipe.patch)
+
+
 @torch.enable_grad()  # also when it is first needed inside sampling
 def train(
     path: Path,
@@ -250,7 +290,7 @@ def train(
     Raises: TrainingDiverged; CheckpointError if the checkpoint is damaged or another model's;
     OutOfTime, with the checkpoint kept.
     """
-    unet = UNet(texts, images.shape[-1], recipe.base, recipe.levels, recipe.blocks)
+    unet = _network(texts, images.shape[-1], recipe)
     unet.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     training = Training(unet, images.to(device), captions.to(device), recipe)
     run = _Run(training, path, identity)
@@ -354,7 +394,7 @@ def load(path: Path, device: str = "cpu") -> tuple[UNet, dict[str, Any]]:
         )
     try:
         o = build(Recipe, "the recipe", header["recipe"])
-        network = UNet(header["texts"], header["side"], o.base, o.levels, o.blocks)
+        network = _network(header["texts"], header["side"], o)
     except (ParameterError, KeyError, TypeError, ValueError, AttributeError) as error:
         what = f"its header describes no text-to-image model ({error})"
         raise CheckpointError(f"{path}: {what}; delete it and train again") from error

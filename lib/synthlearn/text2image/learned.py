@@ -23,7 +23,7 @@ BYTES = 200  # of memory for a row, a pixel and a base channel, at most
 @dataclass(frozen=True)
 class LearnedOptions(flow.Recipe, CaptionOptions):
     """Besides those of captions and of :class:`synthlearn.text2image.flow.Recipe`, ``w``: guidance.
-    ``steps``: of Heun's method, 10 … 50."""
+    ``steps``: of the sampler, 15 … 50."""
 
     w: float = 1.0
     steps: int = 24

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..core import rng
+from ..core.errors import ParameterError
 from ..learn.text import TextTower
 from .norm import group_norm
 
@@ -115,11 +116,15 @@ class UNet(nn.Module):
 
     Args:
         texts: all captions.
-        side: of the pictures in pixels, divisible by 2^(levels − 1).
+        side: of the pictures in pixels, divisible by patch · 2^(levels − 1).
         base: channels at full resolution.
         levels: resolutions, each half of the one before, 1 … 4.
         blocks: at each resolution on the way down, one more on the way up.
+        patch: side of the squares of pixels that are one place of the network; 2 does a quarter of
+            the work.
         seed: of the initial weights, by counter-based numbers.
+
+    Raises: ParameterError for a side that cannot be halved so often.
     """
 
     angles: Tensor
@@ -131,9 +136,14 @@ class UNet(nn.Module):
         base: int = 64,
         levels: int = 3,
         blocks: int = 2,
+        patch: int = 1,
         seed: int = 0,
     ) -> None:
         super().__init__()
+        if side % (patch << (levels - 1)):
+            what = f"side = {side}, levels = {levels}, patch = {patch}"
+            raise ParameterError(f"{what}: side must be divisible by patch · 2^(levels − 1)")
+        self.patch, side = patch, side // patch
         embedding = 4 * base
         self.tower, self.free = (
             TextTower(texts, embedding, seed),
@@ -145,7 +155,7 @@ class UNet(nn.Module):
         self.time = nn.Sequential(
             nn.Linear(2 * FREQUENCIES, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
         )
-        self.enter = nn.Conv2d(3, base, 3, padding=1)
+        self.enter = nn.Conv2d(3 * patch**2, base, 3, padding=1)
         self.down, self.up, kept, channels = nn.ModuleList(), nn.ModuleList(), [base], base
         for level in range(levels):
             for _ in range(blocks):
@@ -170,7 +180,7 @@ class UNet(nn.Module):
                 channels = base * MULTIPLIERS[level]
             if level:
                 self.up.append(nn.Conv2d(channels, channels, 3, padding=1))
-        out = nn.Conv2d(channels, 3, 3, padding=1)
+        out = nn.Conv2d(channels, 3 * patch**2, 3, padding=1)
         out.zero = True  # type: ignore[assignment]
         self.leave = nn.Sequential(_Norm(channels), out)
         self._initialise(seed)
@@ -199,7 +209,7 @@ class UNet(nn.Module):
         text = self.tower(captions.clamp_min(0))
         condition = torch.where((captions < 0)[:, None], self.free, text)
         e = functional.silu(self.time(torch.cat((angle.sin(), angle.cos()), 1)) + condition)
-        x = self.enter(x)
+        x = self.enter(functional.pixel_unshuffle(x, self.patch))
         kept = [x]
         for layer in self.down:
             x = layer(x, e) if isinstance(layer, _Level) else layer(x)
@@ -212,4 +222,4 @@ class UNet(nn.Module):
                 if isinstance(layer, _Level)
                 else layer(functional.interpolate(x, scale_factor=2.0))
             )
-        return self.leave(x)
+        return functional.pixel_shuffle(self.leave(x), self.patch)

@@ -61,7 +61,7 @@ def training_table(profile: Profile) -> Html:
             f"{seen:,} ({seen / images:.0f} times each)",
             f"{first:.2f} → {last:.2f}",
             f"{header['seconds'] / 60:.1f}",
-            f"{source.options.steps} steps of Heun",
+            f"{source.options.steps} steps",
         ]
     ]
     return table(HEADER, body, f"Trained on {source.options.data} with seed 0.")
