@@ -588,3 +588,20 @@ def test_bad_options_and_foreign_files_are_named(runs):
         with pytest.raises(CheckpointError, match="its header describes no text-to-image model"):
             flow.load(runs / "x.safetensors")
     assert math.isfinite(flow.rate(0, flow.Recipe(updates=1)))
+
+
+def test_a_share_of_the_pictures_is_the_captions_real_images(runs):
+    """The others are the samples that they would be anyway, and training is not another."""
+    plain, half, all_real = (Learned(**TINY, real=share) for share in (0.0, 0.5, 1.0))
+    assert plain.path() == half.path() and plain.spec() != half.spec()
+    assert "real" not in plain.spec()["options"]  # older records keep their ids
+    images, captions = plain.real()
+    drawn, mixed, real = (source.sample(range(60), 8) for source in (plain, half, all_real))
+    for c in range(10):
+        of_caption = images.images[captions.ids == c]
+        n = len(of_caption)
+        expected = plain.resized(of_caption[torch.arange(6) % n], 8)
+        assert torch.equal(real[c::10], expected)
+        assert torch.equal(mixed[c::10][1::2], expected[torch.arange(3) % n])
+        assert torch.equal(mixed[c::10][::2], drawn[c::10][::2])
+    assert torch.equal(half.sample([27, 5], 8), mixed[[27, 5]])

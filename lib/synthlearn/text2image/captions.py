@@ -31,7 +31,11 @@ HUES = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
 BRIGHTNESS = ("dark", "medium", "bright")  # terciles over captions
 GREY = 0.08  # chroma, of 1, below which a colour has no hue
 GRID = 8  # colours are averaged over so many cells along a side
-LATER = ("encoder", "told")  # options that older specs lack: left out where they have the default
+LATER = (
+    "encoder",
+    "told",
+    "real",
+)  # options that older specs lack: left out where they have the default
 STARTS = 4  # of k-means, the best is taken
 
 

@@ -23,12 +23,14 @@ BYTES = 200  # of memory for a row, a pixel and a base channel, at most
 @dataclass(frozen=True)
 class LearnedOptions(flow.Recipe, CaptionOptions):
     """Besides those of captions and of :class:`synthlearn.text2image.flow.Recipe`, ``w``: guidance.
-    ``steps``: of the sampler, 15 … 50."""
+    ``steps``: of the sampler, 15 … 50. ``real``: share of each caption's pictures that are its real
+    images."""
 
     w: float = 1.0
     steps: int = 24
-    at_least: ClassVar = {"w": 0.0, "steps": 2}
-    at_most: ClassVar = {"w": 1000.0, "steps": 1000}
+    real: float = 0.0
+    at_least: ClassVar = {"w": 0.0, "steps": 2, "real": 0.0}
+    at_most: ClassVar = {"w": 1000.0, "steps": 1000, "real": 1.0}
 
 
 @register("learned")
@@ -49,7 +51,7 @@ class Learned(CaptionSource):
     def identity(self) -> str:
         """Digest of all that decides the model: images, captions, recipe; not how it is sampled."""
         spec = self.spec()
-        for name in ("w", "steps", "told"):  # of sampling
+        for name in ("w", "steps", "real", "told"):  # of sampling
             spec["options"].pop(name, None)
         return files.digest(spec)
 
@@ -69,23 +71,47 @@ class Learned(CaptionSource):
     def sample(self, indices: Any, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
         """Pictures by index: uint8 (n, 3, s, s); s as of :meth:`CaptionSource.resized`."""
         options, index = self.options, self.checked(indices, size, seed, device)
+        caption, number = index % options.number, index // options.number
+        before = (number * options.real).floor().long()  # real images among the samples before
+        is_real = ((number + 1) * options.real).floor().long() > before
         self.prepare(device)
-        path = self.path()
+        side = _load(self.path(), device)[1]
+        pictures = torch.empty((len(index), 3, side, side), dtype=torch.uint8, device=device)
+        if bool(is_real.any()):
+            chosen = self._real_images(caption[is_real], before[is_real])
+            pictures[is_real.to(device)] = chosen.to(device)
+        if not bool(is_real.all()):
+            drawn = self._drawn(caption[~is_real], number[~is_real], seed, device)
+            pictures[~is_real.to(device)] = drawn
+        return self.resized(pictures, size)
+
+    def _real_images(self, caption: Tensor, number: Tensor) -> Tensor:
+        """Real images of captions (n,) by number (n,), from the first again after the last: uint8
+        (n, 3, s, s)."""
+        images, captions = self.real()
+        order = captions.ids.argsort(stable=True)
+        counts = captions.ids.bincount()
+        first = counts.cumsum(0) - counts
+        return images.images[order[first[caption] + number % counts[caption]]]
+
+    def _drawn(self, caption: Tensor, number: Tensor, seed: int, device: str) -> Tensor:
+        """Samples of captions (n,) by number (n,): uint8 (n, 3, s, s) on the device."""
+        options, path = self.options, self.path()
         side = _load(path, device)[1]
         sampler = _sampler(path, device, options.w != 1, options.precision)
         captured = graph.captures(torch.device(device))
         levels = noise_levels(options.steps, *NOISE)
         chunk = _rows(BYTES * side**2 * options.base, device) // (1 + sampler.guided)
-        parts = [torch.empty((0, 3, side, side), dtype=torch.uint8, device=device)]
-        for part in index.split(chunk) if len(index) else ():
+        parts = []
+        for part in torch.arange(len(caption)).split(chunk):
             # few sizes, so that there are few graphs
             rows = 1 << (len(part) - 1).bit_length() if captured else len(part)
-            filled = part[torch.arange(rows).clamp_max(len(part) - 1)].to(device)
-            caption, number = filled % options.number, filled // options.number
-            keys = rng.key("learned noise", seed, caption, number, device=device)
+            filled = part[torch.arange(rows).clamp_max(len(part) - 1)]
+            c, k = caption[filled].to(device), number[filled].to(device)
+            keys = rng.key("learned noise", seed, c, k, device=device)
             noise = rng.normal(keys, (3, side, side)).view(rows, 3, side, side)
-            parts.append(to_bytes(sampler(noise, caption, levels, options.w)[: len(part)]))
-        return self.resized(torch.cat(parts), size)
+            parts.append(to_bytes(sampler(noise, c, levels, options.w)[: len(part)]))
+        return torch.cat(parts)
 
     def variance_ratio(self, samples: int = 20, seed: int = 0, device: str = "cpu") -> float:
         """Variance of pixels within a caption, of samples over that of the real images.
