@@ -42,7 +42,7 @@ book: $(READY) ## run every chapter at the smoke size and build the book into _b
 
 test: $(READY) ## run the tests, the examples of docstrings and every notebook
 	pytest -n 2 --dist worksteal --doctest-modules tests lib/synthlearn
-	pytest -vv --nbmake --nbmake-timeout=300 -n 2 notebooks || pytest -vv --nbmake --nbmake-timeout=300 --last-failed notebooks  # two kernels may pick one port
+	pytest -vv --nbmake --nbmake-timeout=300 -n 2 --dist worksteal notebooks || pytest -vv --nbmake --nbmake-timeout=300 --last-failed notebooks  # two kernels may pick one port
 
 bench: $(READY) ## measure generators and views against reference loops, training against the hardware
 	python -m benchmarks $(BENCH)

@@ -5,12 +5,14 @@ import argparse
 import datetime
 import os
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from synthlearn.core import files
+from synthlearn.core.errors import ParameterError
 from synthlearn.core.machine import device_name
 from synthlearn.study.provenance import commit
 
@@ -77,7 +79,11 @@ def main() -> None:
     if not args.card:
         from . import pairs  # only now: the reference loops need OpenCV and Numba
 
-        rows = pairs.measure(args.device, args.repeats, args.only or "")
+        try:
+            rows = pairs.measure(args.device, args.repeats, args.only or "")
+        except ParameterError as error:
+            print(error, file=sys.stderr)
+            sys.exit(2)
         if args.only:
             return
         machine = {**here, "rows": rows}

@@ -15,13 +15,14 @@ from PIL import Image
 import synthlearn as sl
 from synthlearn.core import progress, rng
 from synthlearn.core.augment import Augmentation
+from synthlearn.core.errors import ParameterError
 from synthlearn.generators import default_options, mixed, sigma_fractals, stylegan_network
 from synthlearn.generators import fractaldb as fr
 from synthlearn.generators.stylegan import SIDE
 from synthlearn.measure import memory as memory_of
 
 from . import reference
-from .timing import digits, spread, timed
+from .timing import digits, per_second, spread
 
 SIZE = 128  # px of a picture
 SLOW = "feature_vis"  # minutes for a picture of the paper's size on a CPU
@@ -50,7 +51,10 @@ class Case:
         """Speeds and their ratios, in turns, after a call of each that is not counted."""
         self.ours()
         self.theirs()
-        pairs = [(timed(self.ours, device), timed(self.theirs, "cpu")) for _ in range(repeats)]
+        pairs = []
+        for _ in range(repeats):
+            ours = per_second(self.ours, device)
+            pairs.append((ours, per_second(self.theirs, "cpu")))
         return {
             "what": self.name,
             "against": self.against,
@@ -375,8 +379,11 @@ def line(row: Mapping[str, Any]) -> str:
 
 def measure(device: str, repeats: int, only: str = "") -> list[dict[str, Any]]:
     """The rows of all pairs, or of those whose names begin with ``only``; each is printed as it is
-    measured."""
+    measured. Raises ParameterError where no name begins so."""
     every = cases(device, only)
+    if not every:
+        names = "a generator (python -m synthlearn list), views, mixed, k-means leaves or memory"
+        raise ParameterError(f"--only {only}: no pair's name begins so; give the name of {names}")
     rows = []
     with progress.bar(len(every), "benchmarks", "case") as bar:
         for case in every:

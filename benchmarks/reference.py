@@ -37,21 +37,19 @@ def _corners(
     would; circles have none.
     """
     n = len(r)
+    right, down = np.array([-1, 1, 1, -1]), np.array([-1, -1, 1, 1])
     half, a = (r / math.sqrt(2)).astype(int)[:, None], rng.uniform(0, 2 * math.pi, (n, 1))
-    x, y = half * np.array([-1, 1, 1, -1]), half * np.array([-1, -1, 1, 1])
+    x, y = half * right, half * down
     corners = np.stack((x, y), 2)
     turned = np.stack((x * np.cos(a) - y * np.sin(a), x * np.sin(a) + y * np.cos(a)), 2)
-    sides = np.stack(
-        (
-            (r[:, None] * np.cos(a / 4)).astype(int) * np.array([-1, 1, 1, -1]),
-            (r[:, None] * np.sin(a / 4)).astype(int) * np.array([-1, -1, 1, 1]),
-        ),
-        2,
-    )
+    wide = (r[:, None] * np.cos(a / 4)).astype(int)
+    high = (r[:, None] * np.sin(a / 4)).astype(int)
+    sides = np.stack((wide * right, high * down), 2)
     angles = rng.uniform(0, 2 * math.pi, (n, 4))
-    angles[kind == dl.SHAPES.index("triangle"), 3] = 7  # sorted last, then drawn twice
+    triangle = kind == dl.SHAPES.index("triangle")
+    angles[triangle, 3] = 7  # sorted last, then drawn twice
     angles = np.sort(angles, 1)
-    angles[kind == dl.SHAPES.index("triangle"), 3] = angles[kind == dl.SHAPES.index("triangle"), 2]
+    angles[triangle, 3] = angles[triangle, 2]
     inscribed = r[:, None, None] * np.stack((np.cos(angles), np.sin(angles)), 2)
     which = kind[:, None, None]
     corners = np.select(
@@ -66,18 +64,14 @@ def opencv_leaves(shape: str, size: int, rng: np.random.Generator) -> np.ndarray
     """
     canvas = np.zeros((size, size, 3), np.uint8)
     for _ in range(dl.MAX_LEAVES // COVER_EVERY):
-        kind = (
-            rng.integers(0, 6, COVER_EVERY)
-            if shape == "mixed"
-            else np.full(COVER_EVERY, dl.SHAPES.index(shape))
-        )
-        r = np.maximum(
-            (RADII[np.searchsorted(CUMULATIVE, rng.random(COVER_EVERY))] * size).astype(int), 1
-        )
-        centre, colour = (
-            rng.integers(0, size, (COVER_EVERY, 2)),
-            rng.integers(0, 255, (COVER_EVERY, 3)).tolist(),
-        )
+        if shape == "mixed":
+            kind = rng.integers(0, 6, COVER_EVERY)
+        else:
+            kind = np.full(COVER_EVERY, dl.SHAPES.index(shape))
+        share = RADII[np.searchsorted(CUMULATIVE, rng.random(COVER_EVERY))]
+        r = np.maximum((share * size).astype(int), 1)
+        centre = rng.integers(0, size, (COVER_EVERY, 2))
+        colour = rng.integers(0, 255, (COVER_EVERY, 3)).tolist()
         corners, where, radius = _corners(kind, r, centre, rng), centre.tolist(), r.tolist()
         for i, circle in enumerate((kind == 0).tolist()):
             if circle:
@@ -128,45 +122,40 @@ def _orbit(systems, cumulative, points, seed):
 
 @numba.njit(cache=False)
 def _count(orbit, size):
-    low0, low1, high0, high1 = (
-        orbit[:, 0].min(),
-        orbit[:, 1].min(),
-        orbit[:, 0].max(),
-        orbit[:, 1].max(),
-    )
+    low0, high0 = orbit[:, 0].min(), orbit[:, 0].max()
+    low1, high1 = orbit[:, 1].min(), orbit[:, 1].max()
     image = np.zeros((size, size))
     for t in range(len(orbit)):
-        image[
-            int((orbit[t, 0] - low0) * (size - 1) / (high0 - low0)),
-            int((orbit[t, 1] - low1) * (size - 1) / (high1 - low1)),
-        ] += 1
+        row = int((orbit[t, 0] - low0) * (size - 1) / (high0 - low0))
+        column = int((orbit[t, 1] - low1) * (size - 1) / (high1 - low1))
+        image[row, column] += 1
     return image
 
 
 def numba_fractal(
     systems: np.ndarray, probabilities: np.ndarray, size: int, points: int, seed: int
 ) -> np.ndarray:
-    """One sigma fractal on black, uint8 (size, size, 3): compiled orbit, count, colour by OpenCV."""
+    """One sigma fractal on black, uint8 (size, size, 3): a compiled chaos game, hues by OpenCV."""
     image = _count(_orbit(systems, probabilities.cumsum(), points, seed), size)
     value = image / image.max()
-    hsv = np.stack(
-        (
-            (255 * value).astype(np.uint8),
-            np.full_like(value, 180, np.uint8),
-            np.full_like(value, 200, np.uint8),
-        ),
-        2,
-    )
+    hue = (255 * value).astype(np.uint8)
+    hsv = np.stack((hue, np.full_like(hue, 180), np.full_like(hue, 200)), 2)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * (value > 0)[..., None].astype(np.uint8)
 
 
-def _matched(x: np.ndarray, cumulative: np.ndarray, edges: np.ndarray) -> np.ndarray:
+def _match(x: np.ndarray, cumulative: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Values with another distribution: a piecewise linear map between the edges of equal bins."""
     counts, own = np.histogram(x, len(edges) - 1)
     counts = counts + 1e-8 * counts.mean()
-    return np.interp(
-        x, own, np.interp(np.concatenate(([0], counts.cumsum())) / counts.sum(), cumulative, edges)
-    )
+    reached = np.concatenate(([0], counts.cumsum())) / counts.sum()
+    return np.interp(x, own, np.interp(reached, cumulative, edges))
+
+
+def _histogram(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cumulative distribution of values, and the edges of its bins."""
+    counts, edges = np.histogram(x, 256)
+    counts = counts + 1e-8 * counts.mean()
+    return np.concatenate(([0], counts.cumsum())) / counts.sum(), edges
 
 
 def _band(band: np.ndarray, rows: int, random: np.random.Generator) -> tuple[np.ndarray, float]:
@@ -178,65 +167,79 @@ def _band(band: np.ndarray, rows: int, random: np.random.Generator) -> tuple[np.
     return np.concatenate(([0], h.cumsum())) / h.sum(), float(np.sqrt((h * x * x).sum() / h.sum()))
 
 
+def _scaled(y: np.ndarray, deviation: float) -> np.ndarray:
+    """Values of mean 0 and this standard deviation."""
+    return (y - y.mean()) / y.std() * deviation
+
+
+def _palette(size: int, random: np.random.Generator) -> np.ndarray:
+    """Blurred stripes of a few colours with some noise, float (size, size, 3): what the histograms
+    and axes of colour are taken from.
+    """
+    n = 3 + int(20 * random.random())
+    share = 0.001 + random.random(n)
+    colours = random.random((n, 3))
+    which = np.sort(random.choice(n, size * size, p=share / share.sum()))
+    stripes = colours[which].reshape(size, size, 3) * 256
+    side = 1 + int(10 * random.random())
+    blurred = [ndimage.uniform_filter(stripes[..., c], side, mode="constant") for c in range(3)]
+    noisy = np.stack(blurred, 2) + 10 * random.random((size, size, 3))
+    return 256 * (noisy - noisy.min()) / np.ptp(noisy)
+
+
+def _amplitude(size: int, random: np.random.Generator) -> np.ndarray:
+    """Amplitudes of a spectrum that falls with a power of the frequency, (size, size)."""
+    s, d = random.uniform(0.5, 3.5), random.normal(0, 0.05)
+    f = np.abs(np.fft.fftfreq(size))
+    amplitude = 1 / (2.2e-16 + f ** (s + d) + f[:, None] ** (s - d))
+    amplitude[0, 0] = 0
+    return amplitude
+
+
+def _with_spectrum(x: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
+    """A channel with these amplitudes, its own phases, mean and standard deviation."""
+    phase = np.angle(np.fft.fft2(x - x.mean()))
+    return _scaled(np.fft.ifft2(amplitude * np.exp(1j * phase)).real, x.std()) + x.mean()
+
+
+def _with_wavelets(x: np.ndarray, targets: dict, random: np.random.Generator) -> np.ndarray:
+    """A channel whose bands have the distributions of ``targets``; a new band's is drawn."""
+    size = len(x)
+    pyr = SteerablePyramidSpace(x, order=3, height=pyramid.height(size), edge_type="reflect1")
+    edges = np.linspace(-200.25, 200.25, 802)
+    for name, band in pyr.pyr_coeffs.items():
+        if name != "residual_lowpass":
+            if name not in targets:
+                targets[name] = _band(band, size, random)
+            cumulative, deviation = targets[name]
+            matched = _match(band.ravel(), cumulative, edges).reshape(band.shape)
+            pyr.pyr_coeffs[name] = _scaled(matched, deviation)
+    return pyr.recon_pyr()
+
+
 def numpy_statistics(
     spectrum: bool, wavelets: bool, color: bool, size: int, random: np.random.Generator
 ) -> np.ndarray:
     """One statistical picture, uint8 (size, size, 3): ten rounds, channel by channel, in NumPy; the
     pyramid by pyrtools.
     """
-    n = 3 + int(20 * random.random())
-    share = 0.001 + random.random(n)
-    palette = (
-        random.random((n, 3))[
-            np.sort(random.choice(n, size * size, p=share / share.sum()))
-        ].reshape(size, size, 3)
-        * 256
-    )
-    side = 1 + int(10 * random.random())
-    palette = np.stack(
-        [ndimage.uniform_filter(palette[..., c], side, mode="constant") for c in range(3)], 2
-    ) + 10 * random.random((size, size, 3))
-    pixels = 256 * (palette - palette.min()) / np.ptp(palette)
-    mean = pixels.reshape(-1, 3).mean(0)
-    axes = np.linalg.eigh(np.cov(pixels.reshape(-1, 3).T))[1][:, ::-1]
-    channels = (pixels.reshape(-1, 3) - mean) @ axes
-    histograms = []
-    for channel in channels.T:
-        counts, edges = np.histogram(channel, 256)
-        histograms.append(
-            (
-                np.concatenate(([0], (counts + 1e-8 * counts.mean()).cumsum()))
-                / (counts.sum() + 2.56e-6 * counts.mean()),
-                edges,
-            )
-        )
-    s, d = random.uniform(0.5, 3.5), random.normal(0, 0.05)
-    f = np.abs(np.fft.fftfreq(size))
-    amplitude = 1 / (2.2e-16 + f ** (s + d) + f[:, None] ** (s - d))
-    amplitude[0, 0] = 0
+    pixels = _palette(size, random).reshape(-1, 3)
+    mean = pixels.mean(0)
+    axes = np.linalg.eigh(np.cov(pixels.T))[1][:, ::-1]
+    histograms = [_histogram(channel) for channel in ((pixels - mean) @ axes).T]
+    amplitude = _amplitude(size, random)
     x = 256 * random.random((3, size, size))
-    scales = pyramid.height(size)
     targets: list[dict] = [{} for _ in range(3)]
     for _ in range(10):
         if spectrum:
             for c in range(3):
-                m, sd = x[c].mean(), x[c].std()
-                y = np.fft.ifft2(amplitude * np.exp(1j * np.angle(np.fft.fft2(x[c] - m)))).real
-                x[c] = (y - y.mean()) / y.std() * sd + m
+                x[c] = _with_spectrum(x[c], amplitude)
         if wavelets:
             for c in range(3):
-                pyr = SteerablePyramidSpace(x[c], order=3, height=scales, edge_type="reflect1")
-                for name, band in pyr.pyr_coeffs.items():
-                    if name != "residual_lowpass":
-                        cumulative, sd = targets[c].setdefault(name, _band(band, size, random))
-                        y = _matched(
-                            band.ravel(), cumulative, np.linspace(-200.25, 200.25, 802)
-                        ).reshape(band.shape)
-                        pyr.pyr_coeffs[name] = (y - y.mean()) / y.std() * sd
-                x[c] = pyr.recon_pyr()
+                x[c] = _with_wavelets(x[c], targets[c], random)
         if color:
             for c in range(3):
-                x[c] = _matched(x[c].ravel(), *histograms[c]).reshape(size, size)
+                x[c] = _match(x[c].ravel(), *histograms[c]).reshape(size, size)
     rgb = (axes @ x.reshape(3, -1)).T.reshape(size, size, 3) + mean
     rgb -= rgb.min()
     return (255 * rgb / rgb.max()).round().astype(np.uint8)
@@ -255,23 +258,31 @@ def masked_textures(textures: np.ndarray, size: int, rng: np.random.Generator) -
     return out
 
 
+FILTER = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64 * 4
+
+
+def _filtered(x: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
+    """Maps (1, c, h, w) through the filter of an enlargement, channel by channel."""
+    padded = functional.pad(x, padding).transpose(0, 1)
+    return functional.conv2d(padded, FILTER[None, None]).transpose(0, 1)
+
+
 def full_stylegan(
     shared: stylegan_network.Network,
     keys: Tensor,
     net: Tensor,
     side: int,
-    o: stylegan_network.StyleGANOptions,
+    options: stylegan_network.StyleGANOptions,
 ) -> Tensor:
     """Random StyleGANs with tied kernels, all channels held: RGB maps (n, 3, side, side), one
     modulated convolution after the other, picture by picture.
     """
     convolutions, painters = stylegan_network.styles(shared, keys)
-    noise = stylegan_tied.shared_noise(keys, side) if o.noise == "envelope" else None
-    filter4 = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64 * 4
-    plan, pictures = stylegan_network.layers(side, o.width), []
+    noise = stylegan_tied.shared_noise(keys, side) if options.noise == "envelope" else None
+    plan, pictures = stylegan_network.layers(side, options.width), []
     for i in range(len(keys)):
         own = noise and {r: maps[i : i + 1] for r, maps in noise.items()}
-        draws = stylegan_tied.draw_layers(plan, keys[i : i + 1], net, own, o)
+        draws = stylegan_tied.draw_layers(plan, keys[i : i + 1], net, own, options)
         x, image = shared.constant[None], torch.zeros(1, 3, 2, 2)
         for number, (layer, draw) in enumerate(zip(plan, draws, strict=True)):
             kernel = draw.sign[0][:, None, None, None] * draw.kernel[0][None]
@@ -279,24 +290,17 @@ def full_stylegan(
             modulated = modulated / (modulated.square().sum((1, 2, 3), keepdim=True) + 1e-8).sqrt()
             if layer.up:
                 x = functional.conv_transpose2d(x, modulated.transpose(0, 1), stride=2)
-                x = functional.conv2d(
-                    functional.pad(x, (1, 1, 1, 1)).transpose(0, 1), filter4[None, None]
-                ).transpose(0, 1)
+                x = _filtered(x, (1, 1, 1, 1))
             else:
                 x = functional.conv2d(x, modulated, padding=1)
-            x = functional.relu(
-                x + draw.noise[:, None] + draw.bias[0][None, :, None, None]
-            ) * math.sqrt(2)
+            x = x + draw.noise[:, None] + draw.bias[0][None, :, None, None]
+            x = functional.relu(x) * math.sqrt(2)
             if not layer.up:
-                weight = (
-                    rng.normal(rng.fold(keys[i], 10 + number // 2), (3, layer.outputs))
-                    * painters[number // 2][i]
-                )
+                weight = rng.normal(rng.fold(keys[i], 10 + number // 2), (3, layer.outputs))
+                weight = weight * painters[number // 2][i]
                 zeros = torch.zeros(1, 3, layer.side, layer.side)
                 zeros[..., ::2, ::2] = image
-                image = functional.conv2d(
-                    functional.pad(zeros, (2, 1, 2, 1)).transpose(0, 1), filter4[None, None]
-                ).transpose(0, 1)
+                image = _filtered(zeros, (2, 1, 2, 1))
                 image = image + functional.conv2d(x, weight[:, :, None, None])
         pictures.append(image)
     return torch.cat(pictures)
@@ -310,10 +314,15 @@ def numpy_noise(size: int, rng: np.random.Generator) -> np.ndarray:
 def pil_views(crop: int, scale_min: float):
     """torchvision's pipeline on one PIL image: crop, flip, jitter, grey, tensor, normalise."""
     t = torchvision.transforms
-    return t.Compose([
-        t.RandomResizedCrop(crop, (scale_min, 1)), t.RandomHorizontalFlip(), t.ColorJitter(0.4, 0.4, 0.4, 0.4), t.RandomGrayscale(0.2), t.ToTensor(),
+    steps = [
+        t.RandomResizedCrop(crop, (scale_min, 1)),
+        t.RandomHorizontalFlip(),
+        t.ColorJitter(0.4, 0.4, 0.4, 0.4),
+        t.RandomGrayscale(0.2),
+        t.ToTensor(),
         t.Normalize((0.44, 0.43, 0.39), (0.27, 0.26, 0.27)),
-    ])  # fmt: skip
+    ]
+    return t.Compose(steps)
 
 
 def opencv_kmeans(three: np.ndarray) -> np.ndarray:
@@ -326,7 +335,6 @@ def opencv_kmeans(three: np.ndarray) -> np.ndarray:
     start = (~nearer).astype(np.int32)[:, None]
     rounds = (cv2.TERM_CRITERIA_MAX_ITER, 3, 0.0)
     _, label, _ = cv2.kmeans(pixels, 2, start, rounds, 1, cv2.KMEANS_USE_INITIAL_LABELS)
-    mask = cv2.blur(
-        cv2.blur((label == 0).reshape(three.shape[1:3]).astype(np.float32), (3, 3)), (3, 3)
-    )[..., None]
+    mask = (label == 0).reshape(three.shape[1:3]).astype(np.float32)
+    mask = cv2.blur(cv2.blur(mask, (3, 3)), (3, 3))[..., None]
     return (mask * three[1] + (1 - mask) * three[2]).astype(np.uint8)

@@ -36,10 +36,8 @@ def views(device: str) -> str:
     from synthlearn.core import kernels, rng
     from synthlearn.core.augment import Augmentation
 
-    pictures, keys = (
-        torch.randint(0, 256, (32, 3, 48, 48), dtype=torch.uint8, device=device),
-        rng.key("check", torch.arange(32), device=device),
-    )
+    pictures = torch.randint(0, 256, (32, 3, 48, 48), dtype=torch.uint8, device=device)
+    keys = rng.key("check", torch.arange(32), device=device)
     augmentation = Augmentation(32, 0.2)
     kernel = kernels.available(torch.device(device))
     made = augmentation.by_kernel(pictures, keys) if kernel else augmentation(pictures, keys)

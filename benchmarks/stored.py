@@ -5,6 +5,7 @@ Transformer.
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,17 +19,14 @@ from synthlearn.data import stream
 from synthlearn.learn.encoders import OUTPUT, Encoder
 
 
-def written(images: Tensor, folder: Path) -> None:
+def write_pictures(images: Tensor, folder: Path) -> None:
     """Write uint8 (n, 3, s, s) as PNG files, one a picture."""
+
+    def write(i: int) -> None:
+        Image.fromarray(images[i].permute(1, 2, 0).numpy()).save(folder / f"{i}.png")
+
     with ThreadPoolExecutor() as workers:
-        list(
-            workers.map(
-                lambda i: Image.fromarray(images[i].permute(1, 2, 0).numpy()).save(
-                    folder / f"{i}.png"
-                ),
-                range(len(images)),
-            )
-        )
+        list(workers.map(write, range(len(images))))
 
 
 class Pictures(Dataset[Tensor]):
@@ -56,9 +54,8 @@ class Files(stream.Batches):
         steps = list(plan)
         batches = [step[2].tolist() for step in steps]
         pinned = self.device.type == "cuda"
-        ahead = (
-            1 if self.workers else None
-        )  # of each worker: what lies ready when a clock starts is a gift
+        # of each worker: what lies ready when a clock starts is a gift
+        ahead = 1 if self.workers else None
         loader = DataLoader(
             self.pictures,
             batch_sampler=batches,
@@ -68,6 +65,11 @@ class Files(stream.Batches):
         )
         for step, pictures in zip(steps, loader, strict=True):
             yield step, pictures.to(self.device, non_blocking=True)
+
+
+def _transformer_layer(width: int, heads: int) -> nn.TransformerEncoderLayer:
+    options: dict[str, Any] = {"activation": functional.gelu, "batch_first": True}
+    return nn.TransformerEncoderLayer(width, heads, 4 * width, 0.0, norm_first=True, **options)
 
 
 class TinyViT(Encoder):
@@ -83,17 +85,8 @@ class TinyViT(Encoder):
         self.options = {"input_size": input_size}
         self.patches = nn.Conv2d(3, width, input_size // 8, input_size // 8)
         self.place = nn.Parameter(torch.zeros(64, width))
-        layers = [
-            nn.TransformerEncoderLayer(
-                width, heads, 4 * width, 0.0, functional.gelu, batch_first=True, norm_first=True
-            )
-            for _ in range(depth)
-        ]
-        self.layers, self.norm, self.head = (
-            nn.Sequential(*layers),
-            nn.LayerNorm(width),
-            nn.Linear(width, OUTPUT),
-        )
+        self.layers = nn.Sequential(*(_transformer_layer(width, heads) for _ in range(depth)))
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, OUTPUT)
         self.embedding_size, self.output_size = width, OUTPUT
 
     def embed(self, x: Tensor) -> Tensor:

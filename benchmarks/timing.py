@@ -14,7 +14,7 @@ def clock(device: str) -> float:
     return time.perf_counter()
 
 
-def timed(call: Callable[[], int], device: str) -> float:
+def per_second(call: Callable[[], int], device: str) -> float:
     """Things per second of one call, which returns how many it made."""
     began = clock(device)
     n = call()
@@ -25,7 +25,7 @@ def median(call: Callable[[], int], device: str, repeats: int, warm: int = 1) ->
     """Things per second, the median of some calls, after others that are not counted."""
     for _ in range(warm):
         call()
-    return float(np.median([timed(call, device) for _ in range(repeats)]))
+    return float(np.median([per_second(call, device) for _ in range(repeats)]))
 
 
 def spread(values: list[float]) -> list[float]:

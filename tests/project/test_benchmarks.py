@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 import torch
 from benchmarks import __main__ as command
 from benchmarks import engine, self_check, stored, timing
@@ -88,6 +89,7 @@ def test_what_fails_or_takes_too_long_loses_nothing_else():
     assert late[0]["error"] == "TimeLimitError: no time was left"
 
 
+HOURS = 36_000  # seconds: no limit, however busy the machine is
 TRIED = (
     "peaks",
     "step, tiny",
@@ -110,13 +112,13 @@ def test_the_command_measures_at_tiny_sizes_on_a_cpu_and_leaves_the_committed_fi
         engine,
         "parts",
         lambda sizes, card: [
-            dataclasses.replace(part, seconds=300) for part in every if part.name in TRIED
+            dataclasses.replace(part, seconds=HOURS) for part in every if part.name in TRIED
         ],
     )
     monkeypatch.setattr(
         sys,
         "argv",
-        ["benchmarks", "--card", "--device", "cpu", "--threads", "1", "--seconds", "300"],
+        ["benchmarks", "--card", "--device", "cpu", "--threads", "1", "--seconds", str(HOURS)],
     )
     before = {
         path: path.read_bytes() for path in (files.root() / "results" / "benchmarks").iterdir()
@@ -140,9 +142,18 @@ def test_the_command_measures_at_tiny_sizes_on_a_cpu_and_leaves_the_committed_fi
     }
 
 
+def test_a_name_that_no_pair_has_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--device", "cpu", "--only", "nose"])
+    with pytest.raises(SystemExit) as refusal:
+        command.main()
+    assert refusal.value.code == 2 and "--only nose: no pair's name begins so" in (
+        capsys.readouterr().err
+    )
+
+
 def test_pictures_from_files_are_those_that_were_written_in_the_order_of_the_plan(tmp_path):
     pictures = torch.randint(0, 256, (12, 3, 32, 32), dtype=torch.uint8)
-    stored.written(pictures, tmp_path)
+    stored.write_pictures(pictures, tmp_path)
     plan = [
         (0, 0, torch.tensor([3, 1, 7])),
         (1, 0, torch.tensor([0, 11])),

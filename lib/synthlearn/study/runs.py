@@ -97,6 +97,11 @@ class Runs(Sequence[Run]):
 
 def committed(profile: str) -> dict[str, Runs]:
     """All committed runs of a profile by row: its records, then their twins."""
+    return dict(_committed(store.stamp(profile), profile))
+
+
+@cache
+def _committed(stamp: store.Stamp, profile: str) -> Mapping[str, Runs]:
     twins = [twin for _, twin in store.device_pairs(profile)]
     rows: dict[str, list[Run]] = {}
     for run in [*store.committed(profile), *twins]:

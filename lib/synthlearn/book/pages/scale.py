@@ -12,7 +12,6 @@ from PIL import Image
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ...core import vision
 from ...generators import generator
 from ...learn import encoders
 from ..captions import Records
@@ -137,10 +136,9 @@ SETS = (
 def network(name: str, size: int) -> nn.Module:
     """One of the papers' encoders at full width."""
     if name == "vit_b_16":
-        vision.declare_operators()
-        from torchvision.models import vit_b_16
+        from ...core.vision import torchvision  # not before: it takes seconds, also of other pages
 
-        return vit_b_16().eval()
+        return torchvision.models.vit_b_16().eval()
     return encoders.build(name, 1.0, size, 0).eval()
 
 
