@@ -42,52 +42,64 @@ p = sl.book.parameters(globals())
 sl.book.pages.captions.captions_table(p)
 
 # %% [markdown]
-# ## Patch mosaics
+# ## A model that learns
 #
-# The model of the *cpu* profile is not trained. Its denoiser is a formula: at every pixel the mean over a caption's real images, weighted by
-# how well each agrees with the noisy window around that pixel {cite:p}`kamb2025`. Windows shrink as the noise falls, so the layout is
-# settled first and parts are chosen later. A sample joins parts of several real images: new in arrangement, not in texture.
+# The model of this half of the book is a small U-Net, trained from scratch on the captioned real images and on nothing else. It learns by flow
+# matching {cite:p}`lipman2023`: a real image $x_0$ and noise $\varepsilon$ are mixed, and the network $v_\theta$, which is told the time $t$ and
+# the caption $c$, has to say in which direction the noise lies.
+#
+# $$x_t = (1 - t)\,x_0 + t\,\varepsilon, \qquad \min_\theta \; \mathbb{E} \,\bigl\lVert v_\theta(x_t, t, c) - (\varepsilon - x_0) \bigr\rVert^2$$
+#
+# A sample begins as noise and follows the direction back. In one of ten images the caption is withheld, so the same network also knows what images
+# without a caption look like. A Transformer over its words gives the caption to the network. The model of the *cpu* profile is what a core learns
+# in about two hours; the same code trains a larger one on a card (profile *gpu*), and a page says which profile's records it shows.
 
 # %% tags=["hide-input"]
 sl.book.pages.captions.caption_sheet(p)
 
-# %% [markdown]
-# ## How one is made
-
 # %% tags=["hide-input"]
-sl.book.pages.guidance.steps_sheet(p)
+sl.book.pages.learned.training_table(p)
 
 # %% [markdown]
 # ## Guidance
 #
-# Samplers exaggerate what a caption adds: the denoiser becomes `free + w · (captioned − free)`, where *free* knows no caption. With w = 0
-# captions are ignored, w = 1 is the model as it is, and more is the paper's knob.
+# Samplers exaggerate what a caption adds. With $D(x \mid c)$ for the denoised image that the network sees under a caption, and $D(x)$ without one,
+# they use
+#
+# $$D_w(x \mid c) = D(x) + w\,\bigl(D(x \mid c) - D(x)\bigr).$$
+#
+# At $w = 0$ the caption is ignored, $w = 1$ is the model as it is, and more is the paper's knob.
 
 # %% tags=["hide-input"]
-sl.book.pages.guidance.sheet(p)
+sl.book.pages.learned.sheet(p)
 
 # %% [markdown]
 # ## Copies
 #
-# A model made of few images may repeat them. The distance to the nearest real image, beside that of real images which the model has not
-# seen:
+# A model made of few images may repeat them. The distance to the nearest real image, beside that of real images which no model has seen:
 
 # %% tags=["hide-input"]
 sl.book.pages.captions.copies_table(p)
 
 # %% [markdown]
-# ## A model that is trained
+# ## A model with an exact score: patch mosaics
 #
-# The usual text-to-image model is a network that learns to remove noise. This one is a small U-Net with flow matching
-# {cite:p}`lipman2023`, told the caption by a Transformer over its words, from scratch. On a core it sees each photograph a few times, where good
-# models see theirs some thousand times; its samples show layout and colour, hardly objects. It is here to show
-# the path. With a GPU the same code trains a larger model for longer (profile *gpu*); a page says which profile's records it shows.
+# A second model is not trained at all. Its denoiser is a formula: at every pixel the mean over a caption's real images, weighted by
+# how well each agrees with the noisy window around that pixel {cite:p}`kamb2025`. Windows shrink as the noise falls, so the layout is
+# settled first and parts are chosen later. A sample joins parts of several real images: new in arrangement, not in texture. Its samples cost
+# seconds, so ablations can have many of them; verdicts about StableRep do not rest on it, since it can only rearrange what it was given.
 
 # %% tags=["hide-input"]
-sl.book.pages.learned.sheet(p)
+sl.book.pages.captions.caption_sheet(p, "mosaic-named")
 
 # %% tags=["hide-input"]
-sl.book.pages.learned.training_table(p)
+sl.book.pages.guidance.steps_sheet(p)
+
+# %% [markdown]
+# Guidance breaks mosaics: what it leads *away* from is not a broad model of all images but eighty of them, and the exaggeration soon follows those few.
+
+# %% tags=["hide-input"]
+sl.book.pages.guidance.sheet(p)
 
 # %% [markdown]
 # ## Laws of guidance
@@ -111,7 +123,7 @@ sl.book.pages.guidance.gaussian_sheet(p)
 # ```python
 # import synthlearn as sl
 #
-# source = sl.data.source("mosaic", **{"data": "digits", "per_class": 0, "number": 50, "w": 2.0})
+# source = sl.data.source("mosaic", data="digits", per_class=0, number=50, w=2.0)  # or "learned": trains for a while
 # source.sample(range(64), size=32)  # uint8 (64, 3, 32, 32); picture i belongs to caption i mod 50
 # ```
 

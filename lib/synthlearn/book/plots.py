@@ -14,7 +14,7 @@ from ..core import stats
 from ..learn import losses
 from ..learn.encoders import OUTPUT
 from ..study import Profile, Runs, get_row, units
-from ..study.jobs import baseline
+from ..study.jobs import baseline, runs_of
 from ..study.measuring import Measured
 from . import figures
 from .captions import (
@@ -114,8 +114,9 @@ def ablation_figure(records: Records, profile: Profile, floor: str = "random") -
     every: dict[str, Runs] = {}
     for name in records:
         base = base_of(name)
-        if base not in every and base != base_of(floor):
-            every[base] = records.get(base) or baseline(profile, base)
+        of_base = records.get(base) or runs_of(get_row(base), profile)
+        if of_base and base not in every and base != base_of(floor):
+            every[base] = of_base
         if name != floor:
             every[name] = records[name]
     bars = []

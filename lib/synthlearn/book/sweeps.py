@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from ..core import stats
 from ..study import Profile, get_row
-from ..study.jobs import baseline
+from ..study.jobs import baseline, runs_of
 from . import figures
 from .captions import Records, line_note
-from .html import Html, percent
+from .html import Html, percent, table
 from .plots import draw_line
 
 REAL = "real.simclr_sharp"  # what synthetic images are held against
@@ -15,12 +15,15 @@ Lines = Mapping[str, Mapping[float, str]]  # title of a line → value of the se
 
 
 def chosen(rows: Records, profile: Profile, *names: str) -> Records:
-    """Runs of those rows that the profile has, in this order; other chapters' too."""
-    return {
-        name: rows.get(name) or baseline(profile, name)
+    """Runs of those rows that the profile has, in this order; other chapters' too. As in a chapter,
+    rows of the study's own profiles that have none yet are left out.
+    """
+    every = {
+        name: rows.get(name) or runs_of(get_row(name), profile)
         for name in names
         if profile.name in get_row(name).profiles
     }
+    return {name: runs for name, runs in every.items() if runs}
 
 
 def along(
@@ -45,6 +48,9 @@ def along(
         every += estimates.values()
         values = ", ".join(f"{x:g}: {percent(e.mean)} %" for x, e in estimates.items())
         each.append(f"{title}: {values}")
+    if not every:
+        text = f"No run along {label} has been made yet."
+        return table([label, "top-1, %"], [["–", "–"]], text)
     floor = (rows.get(bound) or baseline(profile, bound)).accuracy().mean
     axis.axhline(100 * floor, color=figures.INK, linestyle=":", linewidth=1)
     axis.set_xscale("log")

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from ..measure.fine_tuning import FineTunedAccuracy
 from ..study import Profile, Runs, get_row, units
-from ..study.jobs import baseline
+from ..study.jobs import baseline, runs_of
 from ..study.measuring import Measured
 from ..study.records import MAIN, PRIMARY
 from .captions import (
@@ -104,8 +104,9 @@ def ablation(records: Records, profile: Profile, against: str | None = None) -> 
         return table(["row"], [["–"]], f"The profile {profile.name} has none of these rows.")
     body = []
     for base in sorted({against or base_of(name) for name in records}):
-        reference = records.get(base) or baseline(profile, base)
-        body.append(_ablation_line(base, reference, None, profile))
+        reference = records.get(base) or runs_of(get_row(base), profile)
+        if reference:
+            body.append(_ablation_line(base, reference, None, profile))
         for name, runs in records.items():
             if (against or base_of(name)) == base and name != base:
                 body.append(_ablation_line(name, runs, reference, profile))

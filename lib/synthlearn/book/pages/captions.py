@@ -23,7 +23,8 @@ from ..tables import ablation
 SIDE = 48  # of samples on a sheet, in pixels
 OF = 50  # captions of the rows that captions are chosen for; of fewer, those in their places
 COPY = (0.03, 0.06)  # root-mean-square distances below which a sample counts as a near-copy
-COPY_WEIGHTS = (1.0, 3.0)  # guidance of the mosaics that are compared with real images
+COPY_WEIGHTS = (1.0, 3.0)  # guidance of the samples that are compared with real images
+MODELS = {"learned": "samples of the learned model", "mosaic-named": "mosaics"}
 SMOKE_PICTURES = 50  # that are compared in the smoke profile
 INFORMATION = (
     "I(caption; class) in bits, of {every:.2f}; beside it what shuffled captions seem to tell: the "
@@ -102,17 +103,22 @@ def words_table(profile: Profile) -> Html:
 
 
 def caption_sheet(
-    profile: Profile, captions: Sequence[int] = (0, 12, 23, 34, 45), columns: int = 8
+    profile: Profile,
+    row: str = "learned",
+    captions: Sequence[int] = (0, 12, 23, 34, 45),
+    columns: int = 8,
 ) -> Html:
-    """Real images of some captions, and below each row the model's samples of the same caption."""
-    model = mosaics(profile)
+    """Real images of some captions, and below each row the samples of the same caption by the model
+    of a row of :data:`MODELS`.
+    """
+    model = captioned(profile, row)
     images, of_images = model.real()
     rows, own = [], places(model, captions)
     for c in own:
         rows.append(resize(images.images[of_images.ids == c][:columns], SIDE))
         rows.append(resize(model.sample(_samples(model, c, columns), SIDE), SIDE))
     texts = "; ".join(of_images.texts[c] for c in own)
-    caption = f"Real images of a caption, and below them mosaics of it: {texts}."
+    caption = f"Real images of a caption, and below them {MODELS[row]}: {texts}."
     return contact_sheet(torch.cat(rows), f"Rows in pairs. {caption}", caption, columns)
 
 
@@ -122,10 +128,10 @@ def _samples(source: CaptionSource, caption: int, n: int) -> torch.Tensor:
 
 
 def positives_sheet(
-    profile: Profile, captions: Sequence[int] = (2, 17, 31, 48), m: int = 10
+    profile: Profile, w: float = 2.0, captions: Sequence[int] = (2, 17, 31, 48), m: int = 10
 ) -> Html:
-    """Samples of some captions: a row per caption."""
-    model = mosaics(profile)
+    """Samples of some captions by the learned model: a row per caption."""
+    model = guided(captioned(profile, "learned"), w)
     own = places(model, captions)
     rows = [resize(model.sample(_samples(model, c, m), SIDE), SIDE) for c in own]
     texts = "; ".join(model.texts()[c] for c in own)
@@ -135,15 +141,16 @@ def positives_sheet(
 
 def copies_table(profile: Profile, n: int = 400) -> Html:
     """How near samples are to the real images that they were made of, beside real images that the
-    model has not seen.
+    models have not seen.
     """
-    model = mosaics(profile)
-    images, _ = model.real()
+    images, _ = captioned(profile, "learned").real()
     count = n if profile.name != "smoke" else SMOKE_PICTURES
     test = image_set.sample(datasets.load(profile.data, "test", profile.crop), count).images
-    every = {"real images that the model has not seen": test}
-    for w in COPY_WEIGHTS:
-        every[f"mosaics, w = {w:g}"] = guided(model, w).sample(range(count), SIDE)
+    every = {"real images that no model has seen": test}
+    for row, words in MODELS.items():
+        model = captioned(profile, row)
+        for w in COPY_WEIGHTS:
+            every[f"{words}, w = {w:g}"] = guided(model, w).sample(range(count), SIDE)
     body = []
     for label, pictures in every.items():
         distance, _ = nearest(resize(pictures, images.images.shape[-1]), images.images)

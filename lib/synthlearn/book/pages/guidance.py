@@ -67,7 +67,7 @@ def _values(weights: Sequence[float]) -> str:
 def sheet(
     profile: Profile, weights: Sequence[float] = (0.0, 1.0, 2.0, 4.0, 8.0), columns: int = 8
 ) -> Html:
-    """The same noise for the same captions along guidance: a row per w."""
+    """Mosaics of the same noise for the same captions along guidance: a row per w."""
     model = mosaics(profile)
     index = _spread(model, columns)
     rows = [resize(guided(model, w).sample(index, SIDE), SIDE) for w in weights]
@@ -79,11 +79,11 @@ def sheet(
 
 def slider(
     profile: Profile,
-    weights: Sequence[float] = (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0),
+    weights: Sequence[float] = (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0),
     n: int = 12,
 ) -> Html:
-    """The same noises for the same captions, w by w: a sheet for each."""
-    model = mosaics(profile)
+    """The same noises for the same captions by the learned model, w by w: a sheet for each."""
+    model = captioned(profile, "learned")
     index = _spread(model, n)
     frames = {
         f"w = {w:g}": sheets.sheet(resize(guided(model, w).sample(index, SIDE), FRAME), 6)
@@ -174,6 +174,8 @@ def weight(name: str, profile: Profile) -> float:
 def fidelity_figure(measured: Measured, names: Sequence[str], profile: Profile) -> Html:
     """Fidelity and variety of samples along guidance, a panel each; dotted: real images."""
     weights = {name: weight(name, profile) for name in names if name in measured}
+    if not weights:
+        return table(["w"], [["–"]], "No samples along w have been measured yet.")
     weights = dict(sorted(weights.items(), key=lambda item: item[1]))
     x, ticks = list(weights.values()), [f"{w:g}" for w in weights.values()]
     figure, axes = figures.new(len(PANELS), width=9.6, height=2.8, squeeze=False)
@@ -197,6 +199,8 @@ def fidelity_figure(measured: Measured, names: Sequence[str], profile: Profile) 
 
 def fidelity_table(measured: Measured) -> Html:
     """All measurements of samples, and of real images."""
+    if not measured:
+        return table(["samples of"], [["–"]], "None of these samples have been measured yet.")
     first = next(iter(measured.values()))[0]
     body = [["<i>real images</i>", *(_cell(key, first.value(key).real) for key in FIDELITY)]]
     for name, (record, *_) in measured.items():
