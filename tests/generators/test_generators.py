@@ -380,9 +380,11 @@ def test_sizes_are_whole_numbers_of_pixels(size):
 def test_no_option_asks_for_endless_work(name):
     kinds = sl.generators.generator_class(name).Options
     for field in dataclasses.fields(kinds):
-        if field.type in (int, float) and not field.name.endswith(
-            "seed"
-        ):  # any seed is as much work
+        # any seed is as much work
+        if field.type in (int, float) and not field.name.endswith("seed"):
+            assert field.name in kinds.at_least and field.name in kinds.at_most, (
+                f"option {field.name} needs a bound in at_least and one in at_most"
+            )
             for value in (
                 10**25,
                 10**15,

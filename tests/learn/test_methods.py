@@ -353,8 +353,10 @@ HUGE = (10**25, 10**400, 1e300, math.nan, math.inf, -math.inf, True, "1", None, 
 
 @pytest.mark.parametrize("name", list(METHODS))
 def test_options_are_finite_bounded_and_typed(name):
-    for option in (field.name for field in fields(METHODS[name].Options)):
-        for value in (-1, *HUGE):
+    kinds = METHODS[name].Options
+    for option in (field.name for field in fields(kinds) if field.type in (int, float)):
+        assert option in kinds.at_least and option in kinds.at_most, f"{option} needs both bounds"
+        for value in (kinds.at_least[option] - 1, *HUGE):
             with pytest.raises(
                 ParameterError,
                 match=rf"^option {option} = .{{1,80}}: must be a (whole )?number from [^\n]*$",

@@ -1,10 +1,12 @@
 """Records of further measurements: made once, replayed, compared between machines."""
 
+import tomllib
 from dataclasses import replace
 
 import pytest
 
 from synthlearn.core import files
+from synthlearn.core.errors import ParameterError
 from synthlearn.measure import properties
 from synthlearn.measure.base import Accuracy
 from synthlearn.study import measuring, records, resolve, store
@@ -103,3 +105,25 @@ def test_committed_measurements_belong_to_the_plans():
     root = files.root() / "results" / "measurements" / "cpu"
     committed = {(path.parent.name, *path.stem.rsplit("-s", 1)) for path in root.rglob("*.json")}
     assert {(name, row, int(seed)) for name, row, seed in committed} <= planned
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[layer]", "'layer' is not a measurement; allowed are"),
+        ('[layers]\nsmoke = ["random"]', r'\[layers\] has no rows; add rows = \["…"\]'),
+        ('[layers]\nrows = ["random"]', r'\[layers\] has no smoke; add smoke = \["…"\]'),
+        ("[layers]\nrows = []\nsmoke = 'random'", "smoke = 'random': must be a list of texts"),
+        ("[layers]\nrows = []\nsmoke = ['randm']", "unknown row 'randm': did you mean 'random'"),
+        ("[layers]\nrows = []\nsmoke = []\nseed = 2", r"\[layers\] has 'seed'; allowed are opt"),
+        ("[layers]\nrows = []\nsmoke = []\nseeds = 'two'", "seeds = 'two': must be a whole num"),
+        ("[layers]\nrows = []\nsmoke = []\noptions.tiny.k = 2", "profile = 'tiny': must be one"),
+        ("[layers]\nrows = []\nsmoke = []\noptions.cpu.k = 2", "unknown option 'k' of measureme"),
+        ("[layers]\nrows = []\nsmoke = []\noptions.cpu = 2", r"layers.options.cpu\] = 2: must b"),
+    ],
+)
+def test_an_entry_that_cannot_be_read_is_named(monkeypatch, text, message):
+    get_row("random")  # the rows are those of the study
+    monkeypatch.setattr(measuring.files, "read_workflow", lambda name: tomllib.loads(text))
+    with pytest.raises(ParameterError, match=f"workflow/measurements.toml: .*{message}"):
+        measuring.plans.__wrapped__()

@@ -12,16 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core import deadline, files
+from ..core import checked, deadline, files
 from ..core.augment import Augmentation
 from ..core.errors import OutOfTime, ParameterError
 from ..data import Source, source, stream
 from ..data.image_set import ImageSet
 from ..learn import encoders
 from ..learn.encoders import Encoder
+from ..learn.methods import METHODS
 from ..learn.train import Trained, Training
 from ..measure.probe import ProbeResult, summary
-from . import assembly, comparison, runs, store
+from . import assembly, comparison, contracts, runs, store
 from .comparison import Comparison, to_the_bit
 from .profiles import Profile, Settings
 from .provenance import now, peak_memory, provenance
@@ -106,13 +107,15 @@ class Experiment:
         if pictures is None:
             raise ParameterError(f"row {self.row.name}: has no pictures to train on")
         pictures.prepare(self.settings.device)
+        if METHODS[self.settings.method].labelled and self.row.classes == "own":
+            checked.check_labels(pictures, self.settings.n_images)
         return pictures
 
     def training(self, keep: bool = True) -> Training:
         """Its training; ``keep``: a fixed pool of pictures goes to disk."""
         pictures = self.source()
         images = assembly.batches(pictures, self.settings, self.pool_seed, keep)
-        return assembly.training(self.row, self.settings, self.seed, pictures, images)
+        return contracts.training(self.row, self.settings, self.seed, pictures, images)
 
     def encoder(self) -> Encoder | None:
         """Its encoder, trained where it has to be; None for baselines without one."""
@@ -180,10 +183,11 @@ class Experiment:
     def _train(self) -> tuple[Training, Trained, float]:
         """Train its encoder and keep it: the training, its outcome, seconds for its pictures."""
         pictures, began = self.source(), time.perf_counter()
-        images = assembly.batches(pictures, self.settings, self.pool_seed)
+        with checked.painting(pictures):
+            images = assembly.batches(pictures, self.settings, self.pool_seed)
         seconds = time.perf_counter() - began
-        training = assembly.training(self.row, self.settings, self.seed, pictures, images)
-        trained = training.run(self.checkpoint, self.id)
+        training = contracts.training(self.row, self.settings, self.seed, pictures, images)
+        trained = contracts.train(training, self.checkpoint, self.id)
         encoders.save(self.encoder_file, training.method.encoder, {"record": self.id})
         return training, trained, seconds
 

@@ -12,15 +12,16 @@ from ..core import files, progress, stats
 from ..core.errors import ParameterError
 from ..core.options import build
 from ..measure.base import MEASUREMENTS, Measurement, Part
-from . import comparison, store
+from . import comparison, contracts, entries, store
 from .comparison import Comparison, to_the_bit
 from .experiment import Experiment
-from .profiles import Profile
+from .profiles import Profile, defaults
 from .provenance import provenance
 from .records import Cost, MeasurementRecord, Spec
 from .rows import get_row
 
 FILE = "workflow/measurements.toml"
+LISTS, MORE = {"rows": list, "smoke": list}, {"seeds": int, "options": dict}  # of an entry there
 SMOKE = "smoke"
 MINUTE = 60.0
 Measured = Mapping[str, Sequence[MeasurementRecord]]  # records of one measurement, by row
@@ -56,12 +57,25 @@ def plans() -> Mapping[str, Plan]:
         if name not in MEASUREMENTS:
             known = ", ".join(MEASUREMENTS)
             raise ParameterError(f"{FILE}: {name!r} is not a measurement; allowed are {known}")
-        rows, smoke = tuple(entry["rows"]), tuple(entry["smoke"])
-        options = entry.get("options", {})
-        plan = every[name] = Plan(rows, smoke, entry.get("seeds", 1), options)
-        for each in (*plan.rows, *plan.smoke):
-            get_row(each)
+        try:
+            every[name] = _plan(name, entry)
+        except ParameterError as error:
+            raise ParameterError(f"{FILE}: {error}") from error
     return every
+
+
+def _plan(name: str, entry: dict[str, Any]) -> Plan:
+    """A plan from its entry in the file. Raises ParameterError for what it must not hold."""
+    entries.check(f"[{name}]", entry, LISTS, MORE)
+    options = entry.get("options", {})
+    for profile, own in options.items():
+        defaults(profile)
+        if not isinstance(own, dict):
+            raise ParameterError(f"[{name}.options.{profile}] = {own!r}: must be a table")
+        build(MEASUREMENTS[name].Options, f"measurement {name!r}", own)
+    for row in (*entry["rows"], *entry["smoke"]):
+        get_row(row)
+    return Plan(tuple(entry["rows"]), tuple(entry["smoke"]), entry.get("seeds", 1), options)
 
 
 def measurement(name: str, profile: Profile) -> Measurement:
@@ -111,7 +125,7 @@ class Measuring:
             "record": of.id,
             "data": of.content["data"],
             "seed": self.experiment.seed,
-            **self.measurement.spec_fields(self.experiment),
+            **contracts.spec_fields(self.measurement, self.experiment),
         }
         return Spec(content)
 
@@ -123,7 +137,7 @@ class Measuring:
 
     def parts(self) -> Iterator[tuple[str, Part]]:
         """Its parts, as they are made."""
-        return self.measurement.parts(self.experiment, self.experiment.seed)
+        return contracts.parts(self.measurement, self.experiment, self.experiment.seed)
 
     def make(self) -> MeasurementRecord:
         """Measure; the row's encoder is trained if it has to be."""
