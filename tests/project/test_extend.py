@@ -421,7 +421,7 @@ def test_a_part_that_no_record_can_hold_is_refused(given, message):
         ("generate --generator stripes --option most=NaN", "most = 'NaN': must be a finite number"),
         ("pretrain --generator stripes --method-option fra=1", "unknown option 'fra' of method"),
         ("pretrain --generator stripes --set method=cosin", "method = 'cosin': must be one of"),
-        ("measure --what class_mean", "--what class_mean: must be one of"),
+        ("measure --profile smoke --what class_mean", "--what class_mean: must be one of"),
     ],
 )
 def test_a_wrong_word_on_the_command_line_is_named(checkout, shell, command, message):
@@ -434,10 +434,10 @@ def test_a_wrong_word_on_the_command_line_is_named(checkout, shell, command, mes
 
 def test_a_measurement_without_its_entry_says_what_to_add(checkout, shell):
     plans = checkout / "workflow" / "measurements.toml"
-    whole = plans.read_text()
+    whole, command = plans.read_text(), "python -m synthlearn measure --profile smoke --what "
     plans.write_text(whole.replace(blocks("toml")[2], ""))
     try:
         with pytest.raises(AssertionError, match=r"class_means: has no entry in .*add \[class_mea"):
-            shell("python -m synthlearn measure --what class_means", checkout, [checkout / "lib"])
+            shell(command + "class_means", checkout, [checkout / "lib"])
     finally:
         plans.write_text(whole)
