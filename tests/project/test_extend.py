@@ -193,7 +193,7 @@ def test_another_package_can_offer_it(tmp_path, shell):
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: stripes\nVersion: 1.0\n")
     (information / "entry_points.txt").write_text(f"[synthlearn.generators]\nstripes = {point}\n")
     shown = "import synthlearn as sl; print(sl.generator('stripes').sample([1, 2], 32).shape)"
-    out = shell(f'python -P -c "{shown}"', tmp_path, [tmp_path, ROOT / "lib"])
+    out = shell(f'python -c "{shown}"', tmp_path)
     assert out.stdout.strip() == "torch.Size([2, 3, 32, 32])"
 
 
