@@ -18,7 +18,7 @@ from synthlearn.core import files
 from synthlearn.core.errors import DataError
 from synthlearn.site import build
 from synthlearn.study import claims, runs, store
-from synthlearn.study.records import Run, Spec
+from synthlearn.study.records import MeasurementRecord, Run, Spec
 
 STUDY = study.resolve("cpu")
 ROWS = book.stored(STUDY)
@@ -411,6 +411,6 @@ def test_no_committed_page_fetches_from_an_address_that_is_not_the_owners():
 
 def test_committed_records_are_what_they_say():
     """Reading checks digest and schema."""
-    assert all(isinstance(run, Run) and run.id for run in store.committed("cpu"))
+    assert all(isinstance(run, Run) and run.id for run in store.committed(Run, "cpu"))
     for measurement in ("transfer", "guidance"):
-        assert all(record.id for record in store.committed_measurements("cpu", measurement))
+        assert all(record.id for record in store.committed(MeasurementRecord, "cpu", measurement))

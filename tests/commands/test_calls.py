@@ -142,9 +142,8 @@ COMMANDS = {
         "--jobs": (*COUNTS, "0", "2000"),
     },
     ("verify",): {"--against": (*WORDS, "no-such", "--output=o", "-x", "HEAD:lib", "HEAD^{tree}")},
-    ("verify", "--whole"): {"--what": ("layers",), "--measure": (), "--against": ("HEAD",)},
-    ("verify", "--against", "HEAD"): {"--measure": (), "--seed": ("0",)},
-    ("verify", "--what", "layers"): {"--measure": ()},
+    ("verify", "--whole"): {"--what": ("layers",), "--against": ("HEAD",)},
+    ("verify", "--against", "HEAD"): {"--seed": ("0",)},
     ("measure", "--profile", "smoke"): {"--row": ("mean_colours",), "--seed": ("77",)},
     ("status", "--what", "layers"): {"--row": ("mean_colours",)},
     **{

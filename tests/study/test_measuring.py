@@ -39,16 +39,16 @@ def test_measurements_are_made_once_and_replayed(runs, monkeypatch, confirmation
     monkeypatch.setattr(Measuring, "make", lambda self: pytest.fail("made again"))
     assert store.get(random) == first
     assert store.state(random) == "fresh"
-    (comparison,) = store.replay(random)
+    comparison = store.replay(random)
     assert comparison.agrees and comparison.asked == "to the bit"
     top1 = first.results["conv1"].top1
     write(random, first, top1 + 0.004, machine=True)
-    assert not store.replay(random)[0].agrees  # on one machine every bit counts
+    assert not store.replay(random).agrees  # on one machine every bit counts
     write(random, first, top1 + 0.004, machine=False)
-    (comparison,) = store.replay(random)
+    comparison = store.replay(random)
     assert comparison.agrees and comparison.strict and "nothing is trained" in comparison.asked
     write(random, first, top1 + 0.008, machine=False)
-    assert store.replay(random)[0].word == "DIFFERS"
+    assert store.replay(random).word == "DIFFERS"
 
 
 def test_a_measured_encoder_of_another_machine_is_compared_as_two_encoders_of_a_row(
@@ -63,7 +63,7 @@ def test_a_measured_encoder_of_another_machine_is_compared_as_two_encoders_of_a_
 
     def again(top1):
         made["layer"] = replace(part, top1=top1)
-        (comparison,) = trained.again(plain, False)
+        comparison = trained.again(plain, False)
         return comparison
 
     # one encoder of each row is all there is
@@ -74,7 +74,7 @@ def test_a_measured_encoder_of_another_machine_is_compared_as_two_encoders_of_a_
         for row, values in rows.items()
         for top1 in values
     ]
-    monkeypatch.setattr(store, "committed_measurements", lambda profile, name: committed)
+    monkeypatch.setattr(store, "committed", lambda kind, profile, name: committed)
     spread = measuring.spread("layers", "conv1", trained.profile)
     # of trained rows alone
     assert (spread.df, spread.variance) == (2, pytest.approx((2e-4 + 0.5e-4) / 2))

@@ -116,7 +116,7 @@ def test_the_registered_noise_is_the_one_that_was_chosen():
     """By the committed records alone: the finalist with the best mean of the last rung."""
     last = search.get_search("collage", "cpu").rungs[-1]
     scores, options = {}, {}
-    for trial in store.committed_trials("cpu"):
+    for trial in store.committed(Trial, "cpu"):
         size = trial.spec.source.n_images, trial.spec.epochs
         if size == (last.n_images, last.epochs) and trial.seed in last.seeds:
             scores.setdefault(trial.config, []).append(trial.held_out.top1)

@@ -221,7 +221,7 @@ class Experiment:
         failed = attempts.read_bytes().count(b"\n") if attempts.is_file() else 0
         files.append_line(attempts, now())
         curves, cost = self._trained_cost() if self.row.trained else ({}, Cost(0.0))
-        encoder = self.encoder_as_made()
+        encoder = self._kept(self.encoder_file) if self.row.trained else self.encoder()
         started = time.perf_counter()
         results = {name: _result(m) for name, m in self.probes(encoder).items()}
         cost = dataclasses.replace(
@@ -251,10 +251,6 @@ class Experiment:
             views=training.views_seen(),
         )
 
-    def encoder_as_made(self) -> Encoder | None:
-        """Its encoder as the last training left it, or untrained."""
-        return self._kept(self.encoder_file) if self.row.trained else self.encoder()
-
     def probes(self, encoder: Encoder | None) -> dict[str, ProbeResult]:
         """All probes by name."""
         data = self.probe_data()
@@ -268,39 +264,31 @@ class Experiment:
         """As long as its row's other seeds took, else the mean of the profile's records of its kind
         on this kind of device; None without any."""
         device = self.settings.device.split(":")[0]
-        every = [r for r in store.committed(self.profile.name) if r.spec.device == device]
+        every = [r for r in store.committed(Run, self.profile.name) if r.spec.device == device]
         own = [r for r in every if r.row == self.row.name]
         alike = own or [r for r in every if r.spec.kind == self.row.kind]
         return float(np.mean([r.cost.wall_seconds for r in alike])) if alike else None
 
     # ---- whether its record still holds ----
 
-    def again(self, record: Run, whole: bool) -> list[Comparison]:
+    def again(self, record: Run, whole: bool) -> Comparison:
         """A trained one is followed to the third point of its recorded curve, an untrained one run
         whole; with ``whole``, trained to its end, keeping nothing, and probed."""
         if whole or not self.row.trained:
-            return [self._compared(record, self._ends_at(whole))]
+            return self._compared(record, self._ends_at())
         training = self.training()
         if difference := self._pool_differs(record, training):
-            return [difference]
-        points = record.curves["loss"]
+            return difference
         steps = [int(step) for step in record.curves["step"][:REPLAY_POINTS]]
         loss = training.run(until=steps[-1]).curves["loss"]
-        points = points[: len(loss)]
+        points = record.curves["loss"][: len(loss)]
         if store.is_same_machine(record, self.settings.device):
-            return [to_the_bit({"loss": loss}, {"loss": points})]
+            return to_the_bit({"loss": loss}, {"loss": points})
         recipe = record.spec.source
         assert recipe is not None
-        return [comparison.start(loss, points, steps[: len(loss)], recipe)]
+        return comparison.start(loss, points, steps[: len(loss)], recipe)
 
-    def kept_again(self, record: Run) -> list[Comparison]:
-        """Its kept encoder probed again.
-
-        Raises: CheckpointError if the encoder is gone.
-        """
-        return [self._compared(record, self._top1(self.encoder_as_made()))]
-
-    def _ends_at(self, whole: bool) -> dict[str, float]:
+    def _ends_at(self) -> dict[str, float]:
         """Top-1 by probe of a run from its beginning to its end, of which nothing is kept."""
         if not self.row.trained:
             return self._top1(self.encoder())
@@ -340,7 +328,7 @@ class Experiment:
         if not self.row.trained:
             return comparison.untrained(top1, recorded)
         spreads = {name: runs.spread(record, name) for name in top1}
-        return comparison.runs(top1, recorded, spreads, record.main.n)
+        return comparison.runs(top1, recorded, spreads)
 
 
 def _result(measured: ProbeResult) -> Result:

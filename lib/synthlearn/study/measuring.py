@@ -158,10 +158,10 @@ class Measuring:
 
     def seconds(self) -> float:
         """The mean of the committed ones of its kind, a minute where there is none."""
-        every = store.committed_measurements(self.profile.name, self.name)
+        every = store.committed(MeasurementRecord, self.profile.name, self.name)
         return sum(r.cost.wall_seconds for r in every) / len(every) if every else MINUTE
 
-    def again(self, record: MeasurementRecord, whole: bool) -> list[Comparison]:
+    def again(self, record: MeasurementRecord, whole: bool) -> Comparison:
         """Its first part made again: on the record's kind of machine it must be equal to the bit;
         elsewhere an encoder that is trained again is another one, see :mod:`.comparison`."""
         name, part = next(self.parts())
@@ -169,18 +169,15 @@ class Measuring:
         again = part.to_json()
         old = recorded.to_json() if recorded else {}
         if store.is_same_machine(record, self.profile.device):
-            return [to_the_bit({name: _digits_of(old, again)}, {name: old})]
+            return to_the_bit({name: _digits_of(old, again)}, {name: old})
         if recorded is None or again.keys() != old.keys():
             differ = f"{name}: {again} for {old}"
-            return [Comparison(False, "for the same fields", differ, strict=True)]
-        if not part.is_accuracy:
-            apart = spread(self.name, name, self.profile)
-            return [comparison.value(name, part.number, recorded.number, apart)]
-        top1, was = {name: part.number}, {name: recorded.number}
-        if not (self.experiment.row.trained or self.measurement.trains):
-            return [comparison.untrained(top1, was)]
-        apart = spread(self.name, name, self.profile)
-        return [comparison.runs(top1, was, {name: apart}, part.n, "encoders")]
+            return Comparison(False, "for the same fields", differ, strict=True)
+        now, was = {name: part.number}, {name: recorded.number}
+        if part.is_accuracy and not (self.experiment.row.trained or self.measurement.trains):
+            return comparison.untrained(now, was)
+        apart = {name: spread(self.name, name, self.profile)}
+        return comparison.runs(now, was, apart, "encoders")
 
 
 def _digits_of(recorded: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,7 +191,7 @@ def spread(measurement: str, part: str, profile: Profile) -> stats.Spread:
     """How far two encoders of a row lie apart by a part of a measurement, pooled over its trained
     rows; unknown where none has two."""
     rows: dict[str, list[float]] = {}
-    for record in store.committed_measurements(profile.name, measurement):
+    for record in store.committed(MeasurementRecord, profile.name, measurement):
         if part in record.results and get_row(record.row).trained:
             rows.setdefault(record.row, []).append(record.results[part].number)
     return stats.pooled(rows.values())
@@ -215,6 +212,6 @@ def committed(profile: str) -> dict[str, dict[str, list[MeasurementRecord]]]:
     """All committed records of further measurements in a profile, by measurement and row."""
     every: dict[str, dict[str, list[MeasurementRecord]]] = {name: {} for name in plans()}
     for name, rows in every.items():
-        for record in store.committed_measurements(profile, name):
+        for record in store.committed(MeasurementRecord, profile, name):
             rows.setdefault(record.row, []).append(record)
     return every
