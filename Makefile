@@ -6,12 +6,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONWARNINGS ?= ignore
-# glibc: keep freed memory for the next tensor; giving it back and asking again costs a third of a generator's time
+# glibc: keep freed memory for the next tensor; giving it back and asking again costs a third of a
+# generator's time
 export MALLOC_MMAP_THRESHOLD_ ?= 1073741824
 export MALLOC_TRIM_THRESHOLD_ ?= 4294967296
 READY := $(VENV)/.ready
-TRITON := 3.6.0  # where torch brings none: its interpreter and compiler are enough to test the kernels without a GPU
-SNAKEMAKE = snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet rules --rerun-incomplete --keep-going
+# Where torch brings no Triton: its interpreter and compiler are enough to test the kernels without
+# a GPU.
+TRITON := 3.6.0
+SNAKEMAKE = snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet rules \
+  --rerun-incomplete --keep-going
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book test bench study pages status publish site check verify lint clean
@@ -22,7 +26,8 @@ help: ## this list
 
 setup: $(READY) ## make .venv and install everything, pinned
 
-# The last line but one keeps kernels from warning on every run of a chapter that TCP on this machine is not encrypted.
+# The last line but one keeps kernels from warning on every run of a chapter that TCP on this machine
+# is not encrypted.
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, 3.12 or 3.13, or name one, as in make setup PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c '' || { echo "$(PYTHON) does not run: see its message above, or name another, as in make setup PYTHON=python3.12"; exit 1; }

@@ -44,9 +44,7 @@ import torch
 
 KINDS = ("squares", "oriented", "mixed")
 leaves = {kind: sl.generator(f"dead_leaves-{kind}") for kind in KINDS}
-leaves["textures"] = sl.generator(
-    "dead_leaves-textures", textures=50 if p.name == "smoke" else 1000
-)
+leaves["textures"] = sl.generator("dead_leaves-textures", textures=8 if p.name == "smoke" else 1000)
 sheet = torch.cat([g.sample(range(8), size=96) for g in leaves.values()])
 sl.book.contact_sheet(
     sheet,
@@ -78,7 +76,6 @@ sl.book.labelled(
 # The exponent is what makes the sizes: move it, and the same scene has a few large leaves or nothing but small ones.
 
 # %% tags=["hide-input"]
-
 alt = "One dead-leaves scene under rising exponents of its radii, from few large shapes to dust."
 sl.book.slider(
     sl.book.pages.frames.exponents((1, 1.5, 2, 2.5, 3, 3.5, 4)),

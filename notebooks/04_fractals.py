@@ -84,7 +84,6 @@ sl.book.labelled(
 # Every system is another shape:
 
 # %% tags=["hide-input"]
-
 sl.book.slider(
     sl.book.pages.frames.systems(12), alt="Fractals of twelve categories, one at a time.", scale=2
 )

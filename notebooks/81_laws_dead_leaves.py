@@ -35,7 +35,7 @@ laws.law_table("dead_leaves", laws.dead_leaves_laws(p, pictures))
 
 # %% [markdown]
 # Ties on slanted outlines fall differently in OpenCV's rasteriser and ours, one pixel in some thousand. Textures here come from a bank of
-# 1,000 pictures (50 at the smoke size) instead of 10,000.
+# 1,000 pictures (8 at the smoke size) instead of 10,000.
 #
 # ## All pictures together
 #

@@ -56,15 +56,27 @@ def no_data(monkeypatch):
 
 
 @pytest.fixture(scope="session")
+def fork():
+    """Begins a process that calls a function: a fork, which has the libraries already."""
+
+    def begin(function, *arguments):
+        process = multiprocessing.get_context("fork").Process(target=function, args=arguments)
+        process.start()
+        return process
+
+    return begin
+
+
+@pytest.fixture(scope="session")
 def shell():
     """Runs a command line as a reader types it, in an environment without settings of ours.
 
     Python needs five seconds of a core to load the libraries. So ``python -m`` and ``python -c``
     are forked from this process, which has them; of the project's modules they import those of
-    ``library``. ``fresh``: a new Python all the same.
+    ``library``. ``fresh``: a new Python all the same. ``status``: that the command must end with.
     """
 
-    def call(command, where, library=(files.root() / "lib",), fresh=False, **settings):
+    def call(command, where, library=(files.root() / "lib",), fresh=False, status=0, **settings):
         kept = {name: value for name, value in os.environ.items() if "SYNTHLEARN" not in name}
         environment = kept | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}",
@@ -92,7 +104,7 @@ def shell():
                     check=False,
                 ).returncode
             texts = [file.seek(0) or file.read() for file in (output, errors)]
-        assert code == 0, "\n".join([command, *texts])
+        assert code == status, "\n".join([command, *texts])
         return subprocess.CompletedProcess(command, code, *texts)
 
     return call

@@ -18,7 +18,7 @@ from synthlearn.core import files
 from synthlearn.core.errors import DataError
 from synthlearn.site import build
 from synthlearn.study import claims, runs, store
-from synthlearn.study.records import Run, Spec
+from synthlearn.study.records import MeasurementRecord, Run, Spec
 
 STUDY = study.resolve("cpu")
 ROWS = book.stored(STUDY)
@@ -75,10 +75,8 @@ def test_the_answer_says_what_the_records_say():
     judged = [claim.verdict for claim in claims.verdicts()]
     assert f"Of {len(judged)} claims: {judged.count('supported')} supported" in said
     several = ROWS["mosaic-named.stablerep"].difference(ROWS["mosaic-named"])
-    assert (
-        f"{100 * several.mean:+.1f} [{100 * several.low:+.1f}, {100 * several.high:+.1f}] points more than two views"
-        in said
-    )
+    mean, low, high = (100 * x for x in (several.mean, several.low, several.high))
+    assert f"{mean:+.1f} [{low:+.1f}, {high:+.1f}] points more than two views" in said
     assert "no committed records yet" in pages.answer.answer({}, STUDY).content
 
 
@@ -125,13 +123,15 @@ def test_a_row_of_one_run_is_marked_and_has_an_interval_of_the_same_kind():
             10_000,
             256,
             {},
-            "An epoch of 10,000 images ends with a batch of 16 instead of 256, with batch statistics of its own: hence the comb.",
+            "An epoch of 10,000 images ends with a batch of 16 instead of 256, with batch "
+            "statistics of its own: hence the comb.",
         ),
         (
             2_000,
             256,
             {},
-            "An epoch of 2,000 images ends with a batch of 208 instead of 256, with batch statistics of its own: it hardly shows.",
+            "An epoch of 2,000 images ends with a batch of 208 instead of 256, with batch "
+            "statistics of its own: it hardly shows.",
         ),
         (10_000, 250, {}, ""),
         (10_000, 499, {"images_per_caption": 10}, ""),  # batches of captions are all alike
@@ -411,6 +411,6 @@ def test_no_committed_page_fetches_from_an_address_that_is_not_the_owners():
 
 def test_committed_records_are_what_they_say():
     """Reading checks digest and schema."""
-    assert all(isinstance(run, Run) and run.id for run in store.committed("cpu"))
+    assert all(isinstance(run, Run) and run.id for run in store.committed(Run, "cpu"))
     for measurement in ("transfer", "guidance"):
-        assert all(record.id for record in store.committed_measurements("cpu", measurement))
+        assert all(record.id for record in store.committed(MeasurementRecord, "cpu", measurement))

@@ -12,7 +12,11 @@ import torch
 from synthlearn import study
 from synthlearn.core import machine
 
-ARM = "processor\t: 0\nFeatures\t: fp asimd evtstrm sve\nCPU implementer\t: 0x41\nCPU part\t: 0xd40\n\nprocessor\t: 1\nCPU part\t: 0xd41\n"
+ARM = (
+    "processor\t: 0\nFeatures\t: fp asimd evtstrm sve\n"
+    "CPU implementer\t: 0x41\nCPU part\t: 0xd40\n\n"
+    "processor\t: 1\nCPU part\t: 0xd41\n"
+)
 
 
 @pytest.fixture

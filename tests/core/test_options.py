@@ -94,10 +94,18 @@ def test_a_bad_value_is_named_with_what_is_allowed(given, must):
 @pytest.mark.parametrize(
     "given",
     [
-        {"names": [1]}, {"names": "ab"}, {"names": ["a", None]}, {"numbers": [1.5]}, {"numbers": [True]},
-        {"numbers": [2**63]}, {"weights": {"a": "1"}}, {"weights": {"a": math.nan}}, {"weights": {1: 1.0}}, {"weights": [1]},
+        {"names": [1]},
+        {"names": "ab"},
+        {"names": ["a", None]},
+        {"numbers": [1.5]},
+        {"numbers": [True]},
+        {"numbers": [2**63]},
+        {"weights": {"a": "1"}},
+        {"weights": {"a": math.nan}},
+        {"weights": {1: 1.0}},
+        {"weights": [1]},
     ],
-)  # fmt: skip
+)
 def test_elements_of_lists_and_tables_have_types_too(given):
     (option,) = given
     with pytest.raises(ParameterError, match=f"^option {option} = "):

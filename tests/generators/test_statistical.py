@@ -21,9 +21,11 @@ def matched(x, model):
 
 @pytest.mark.parametrize(
     ("name", "n"),
-    [("spectrum", 120), ("spectrum_color", 120), ("wmm", 60), ("spectrum_color_wmm", 60)],
+    [("spectrum", 60), ("spectrum_color", 60), ("wmm", 30), ("spectrum_color_wmm", 30)],
 )
 def test_set_meets_the_laws_of_the_authors_code(name, n):
+    """By medians, within three standard errors for so many pictures. With 30, each of the other
+    three sets misses three of a set's laws or more."""
     laws = LAWS[name]
     images = sl.generator(f"stat-{name}").sample(range(n), 128, seed=3)
     for law, quartiles in laws.items():
@@ -192,8 +194,9 @@ def test_imposed_bands_have_their_spread_and_shape():
 
 
 def test_mirrored_borders_are_quiet_and_periodic_ones_are_not():
+    """The medians of ten are near 0.4 and 1.1."""
     quiet, even = (
-        metrics.border_gradient(sl.generator("stat-wmm", borders=b).sample(range(24), 128)).median()
+        metrics.border_gradient(sl.generator("stat-wmm", borders=b).sample(range(10), 128)).median()
         for b in ("reflect", "circular")
     )
     assert float(quiet) < 0.65 and float(even) > 0.9

@@ -41,7 +41,9 @@ def test_single_map_shortcut_equals_the_full_network(kind):
 
 @pytest.mark.parametrize("kind", ["highfreq", "sparse", "oriented"])
 def test_set_meets_the_laws_of_the_authors_code(kind):
-    n, laws = 48, LAWS[kind]
+    """By medians, within three standard errors for so many pictures. Of the two other sets, each
+    misses three of a set's laws or more."""
+    n, laws = 24, LAWS[kind]
     images = sl.generator(f"stylegan-{kind}", images_per_network=8).sample(range(n), 256, seed=1)
     for law, quartiles in laws.items():
         if law != "n":

@@ -1,21 +1,18 @@
 """Methods and their losses against closed forms, loops, torch, and one process against two."""
 
 import math
-import os
 import socket
-import subprocess
-import sys
-import textwrap
 from dataclasses import fields
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import distributed as dist
 from torch.nn import functional
 
 from synthlearn import generator as make_generator
-from synthlearn.core import rng
+from synthlearn.core import distributed, rng
 from synthlearn.core.augment import Augmentation
 from synthlearn.core.errors import ParameterError
 from synthlearn.learn import methods
@@ -353,8 +350,10 @@ HUGE = (10**25, 10**400, 1e300, math.nan, math.inf, -math.inf, True, "1", None, 
 
 @pytest.mark.parametrize("name", list(METHODS))
 def test_options_are_finite_bounded_and_typed(name):
-    for option in (field.name for field in fields(METHODS[name].Options)):
-        for value in (-1, *HUGE):
+    kinds = METHODS[name].Options
+    for option in (field.name for field in fields(kinds) if field.type in (int, float)):
+        assert option in kinds.at_least and option in kinds.at_most, f"{option} needs both bounds"
+        for value in (kinds.at_least[option] - 1, *HUGE):
             with pytest.raises(
                 ParameterError,
                 match=rf"^option {option} = .{{1,80}}: must be a (whole )?number from [^\n]*$",
@@ -394,62 +393,46 @@ def test_whole_numbers_serve_as_numbers():
     )
 
 
-WORKER = """
-import sys, torch
-from torch import distributed as dist
-from synthlearn.core import distributed, rng
-from synthlearn.core.augment import Augmentation
-from synthlearn.learn.encoders import SmallAlexNet
-from synthlearn.learn.methods import METHODS
-from synthlearn.learn.train import Optimisation, Training
-torch.set_num_threads(1)
-distributed.start()
-images = rng.integers(rng.key("images"), 0, 256, (16, 3, 40, 40)).byte()
-texts = ("a b", "a c", "d b", "d c")
-captioned = ("stablerep", "stablerep_plus", "clip")
-values = {}
-for name in ("align_uniform", "simclr", "supcon", "supervised", *captioned):
-    options = {"images_per_caption": 4} if name in captioned else {}
-    method = METHODS[name](SmallAlexNet(1 / 16, 32), options, 4, texts=texts)
-    settings, labels = Optimisation(1, 16, 0.01), torch.arange(16) % 4
-    trained = Training(images, method, Augmentation(32), settings, labels=labels).run()
-    values[f"{name} loss"] = torch.tensor(trained.curves["loss"])
-    values |= {f"{name} {k}": v for k, v in method.state_dict().items()}
-    for k, p in method.named_parameters():
-        if p.grad is not None:
-            values[f"{name} gradient of {k}"] = p.grad
-if distributed.first():
-    values["processes"] = torch.tensor(dist.get_world_size() if dist.is_initialized() else 1)
-    torch.save(values, sys.argv[1])
-"""
+def train_each(path):
+    """Losses, weights and gradients of every method without a queue, from this process and those
+    that it meets."""
+    distributed.start()
+    images = rng.integers(rng.key("images"), 0, 256, (16, 3, 40, 40)).byte()
+    texts = ("a b", "a c", "d b", "d c")
+    captioned = ("stablerep", "stablerep_plus", "clip")
+    values = {}
+    for name in ("align_uniform", "simclr", "supcon", "supervised", *captioned):
+        options = {"images_per_caption": 4} if name in captioned else {}
+        method = METHODS[name](SmallAlexNet(1 / 16, 32), options, 4, texts=texts)
+        settings, labels = Optimisation(1, 16, 0.01), torch.arange(16) % 4
+        trained = Training(images, method, Augmentation(32), settings, labels=labels).run()
+        values[f"{name} loss"] = torch.tensor(trained.curves["loss"])
+        values |= {f"{name} {k}": v for k, v in method.state_dict().items()}
+        for k, p in method.named_parameters():
+            if p.grad is not None:
+                values[f"{name} gradient of {k}"] = p.grad
+    if distributed.first():
+        values["processes"] = torch.tensor(dist.get_world_size() if dist.is_initialized() else 1)
+        torch.save(values, path)
 
 
-def test_two_processes_give_the_losses_and_gradients_of_one(tmp_path):
-    """Gathered negatives, batch norm and the sum of gradients, for every method without a queue."""
-    (tmp_path / "worker.py").write_text(textwrap.dedent(WORKER))
+def test_two_processes_give_the_losses_and_gradients_of_one(tmp_path, monkeypatch, fork):
+    """Gathered negatives, batch norm and the sum of gradients, for every method without a queue.
+    (That ``torchrun`` starts them is tried with the README's commands.)"""
     one, two = tmp_path / "one.pt", tmp_path / "two.pt"
-    subprocess.run([sys.executable, tmp_path / "worker.py", one], check=True)
+    train_each(one)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    launch = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc_per_node",
-        "2",
-        "--master_addr",
-        "127.0.0.1",
-        "--master_port",
-        port,
-    ]
-    subprocess.run(
-        [*launch, tmp_path / "worker.py", two],
-        check=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        timeout=200,
-    )
+    fellows = []
+    for rank in ("0", "1"):
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+        for name, value in {**meeting, "RANK": rank, "LOCAL_RANK": rank}.items():
+            monkeypatch.setenv(name, value)
+        fellows.append(fork(train_each, two))
+    for fellow in fellows:
+        fellow.join(200)
+    assert [fellow.exitcode for fellow in fellows] == [0, 0]
     a, b = (torch.load(path, weights_only=True) for path in (one, two))
     assert (int(a.pop("processes")), int(b.pop("processes"))) == (1, 2) and a.keys() == b.keys()
     for key, value in a.items():

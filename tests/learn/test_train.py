@@ -2,11 +2,8 @@
 
 import dataclasses
 import math
-import os
+import resource
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 
 import pytest
@@ -177,47 +174,24 @@ def test_step_schedule_is_the_papers():
     )
 
 
-def test_a_killed_run_goes_on_where_it_was(tmp_path):
-    script = tmp_path / "run.py"
-    script.write_text(
-        textwrap.dedent("""
-        import sys, time
-        from pathlib import Path
-        import torch
-        import synthlearn as sl
-        from synthlearn.core.augment import Augmentation
-        from synthlearn.learn import checkpoint, methods, train
-        from synthlearn.learn.encoders import SmallAlexNet, save
-        torch.set_num_threads(1)
-        checkpoint.SECONDS = 0.0
-        slow, out = sys.argv[1] == "slow", Path(sys.argv[2])
-        encoder = SmallAlexNet(1 / 16, 32, 0)
-        def hook(step):
-            if slow and step == 5:
-                Path(out / "ready").touch()
-                time.sleep(60)
-        images = sl.generator("noise-white").sample(range(40), 40)
-        settings = train.Optimisation(3, 16)
-        training = train.Training(
-            images, methods.AlignUniform(encoder), Augmentation(32), settings
-        )
-        training.run(out / "checkpoint", "x", on_step=hook)
-        save(out / "encoder.safetensors", encoder, {})
-        """)
-    )
-    process = subprocess.Popen([sys.executable, script, "slow", tmp_path])
-    while not (tmp_path / "ready").exists():
-        assert process.poll() is None
-        time.sleep(0.1)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert (tmp_path / "checkpoint").exists() and not (tmp_path / "encoder.safetensors").exists()
-    subprocess.run([sys.executable, script, "fast", tmp_path], check=True)
-    import synthlearn as sl
-    from synthlearn.learn import encoders
+def test_a_killed_run_goes_on_where_it_was(images, tmp_path, monkeypatch, fork):
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+    ready, kept = tmp_path / "ready", {"checkpoint": tmp_path / "c", "identity": "x"}
 
-    reference, _ = run(sl.generator("noise-white").sample(range(40), 40))
-    assert same(reference, encoders.load(str(tmp_path / "encoder.safetensors")))
+    def wait(step):
+        if step == 5:
+            ready.touch()
+            time.sleep(60)
+
+    killed = fork(lambda: run(images, on_step=wait, **kept))
+    while not ready.exists():
+        assert killed.is_alive()
+        time.sleep(0.01)
+    killed.kill()
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL and (tmp_path / "c").exists()
+    encoder, trained = run(images, **kept)
+    assert trained.resumed == 1 and same(run(images)[0], encoder)
 
 
 def test_a_damaged_checkpoint_is_named_and_left_there(images, tmp_path, monkeypatch):
@@ -269,33 +243,23 @@ def test_a_checkpoint_that_does_not_say_where_it_is_is_named(images, tmp_path, m
     assert run(images, checkpoint=path, identity="x")[1].resumed == 1
 
 
-def test_a_full_disk_is_named_and_leaves_the_last_checkpoint(tmp_path):
+def test_a_full_disk_is_named_and_leaves_the_last_checkpoint(tmp_path, fork):
     """A file-size limit stands for a full disk: the process may not write beyond it."""
-    script = tmp_path / "full.py"
-    script.write_text(
-        textwrap.dedent("""
-        import resource, signal, sys
-        from pathlib import Path
-        import torch
-        from synthlearn.core import files
-        from synthlearn.core.errors import DataError
-        out = Path(sys.argv[1]) / "c.safetensors"
-        files.save_tensors(out, {"x": torch.ones(10)}, {"step": 1})
+    path = tmp_path / "c.safetensors"
+    files.save_tensors(path, {"x": torch.ones(10)}, {"step": 1})
+
+    def fill():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-        try:
-            files.save_tensors(out, {"x": torch.ones(100_000)}, {"step": 2})
-        except DataError as error:
-            print(error)
-        """)
-    )
-    done = subprocess.run(
-        [sys.executable, script, tmp_path], capture_output=True, text=True, check=True
-    )
-    assert "cannot write" in done.stdout and "free some space" in done.stdout, done
-    tensors, header = files.load_tensors(tmp_path / "c.safetensors")
+        with pytest.raises(DataError, match=r"cannot write .*free some space"):
+            files.save_tensors(path, {"x": torch.ones(100_000)}, {"step": 2})
+
+    tried = fork(fill)
+    tried.join()
+    assert tried.exitcode == 0
+    tensors, header = files.load_tensors(path)
     assert header["step"] == 1 and len(tensors["x"]) == 10
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["c.safetensors", "full.py"]
+    assert [p.name for p in tmp_path.iterdir()] == ["c.safetensors"]
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

@@ -186,7 +186,12 @@ def test_the_self_check_says_what_fails_and_goes_on(monkeypatch, capsys):
 
 STUB = """#!/usr/bin/env bash
 echo "$*" >> "$LOG"
-case "$*" in *"--missing") echo scipy_stub ;; *benchmarks*--card*) exit 3 ;; *"-c "*) exit 1 ;; *"zipfile -e"*) mkdir -p "$5" ;; esac
+case "$*" in
+  *"--missing") echo scipy_stub ;;
+  *benchmarks*--card*) exit 3 ;;
+  *"-c "*) exit 1 ;;
+  *"zipfile -e"*) mkdir -p "$5" ;;
+esac
 """
 
 
@@ -219,9 +224,13 @@ def test_the_script_for_a_card_goes_on_after_a_failure_and_brings_back_models_in
     assert done.returncode == 0 and "missing here: scipy_stub" in done.stdout, done.stderr
     called = [line for line in log.read_text().splitlines() if line.startswith("-m")]
     assert [re.sub(r"/\S+/|[\d.]+$", "", line) for line in called] == [
-        "-m benchmarks.self_check --missing", "-m zipfile -e scipy_stub-1.0-py3-none-any.whl vendor", "-m benchmarks.self_check --missing",
-        "-m benchmarks.self_check --device cpu", "-m benchmarks --card --device cpu --seconds ", "-m synthlearn run --profile gpu --device cpu --minutes ",
-    ]  # fmt: skip
+        "-m benchmarks.self_check --missing",
+        "-m zipfile -e scipy_stub-1.0-py3-none-any.whl vendor",
+        "-m benchmarks.self_check --missing",
+        "-m benchmarks.self_check --device cpu",
+        "-m benchmarks --card --device cpu --seconds ",
+        "-m synthlearn run --profile gpu --device cpu --minutes ",
+    ]
     assert 2 < float(called[-1].split()[-1]) < 2.5  # what is left of 2.5 minutes
     parts = sorted((tmp_path / "out").glob("models.tar.part-*"))
     assert len(parts) == 3 and max(part.stat().st_size for part in parts) <= 1 << 20

@@ -146,7 +146,8 @@ def test_kernels_of_the_set_up_do_not_warn_of_eavesdroppers(tmp_path):
     (packages / "ours.pth").write_text("\n".join(site.getsitepackages()))
     subprocess.run(["sh", "-ec", line.replace("$(VENV)", "venv")], cwd=tmp_path, check=True)
     start = (
-        "from jupyter_client.manager import KernelManager; kernel = KernelManager(kernel_name='python3'); "
+        "from jupyter_client.manager import KernelManager; "
+        "kernel = KernelManager(kernel_name='python3'); "
         "kernel.start_kernel(); client = kernel.client(); client.start_channels(); "
         "client.wait_for_ready(60); kernel.shutdown_kernel(now=True)"
     )

@@ -588,38 +588,35 @@ def test_runs_that_would_settle_a_claim_do():
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("paper", "rule", "message"),
     [
+        ("noise", 'compare = ["real = random"]', "is not 'a > b' or 'a >= b'"),
+        ("noise", 'compare = ["@all > random"]', "no set '@all'"),
+        ("noise", 'compare = ["reel > random"]', "did you mean 'real'"),
+        ("nose", 'compare = ["real > random"]', "paper = 'nose': must be of noise, stablerep"),
+        ("noise", "", "either rules or `untested`"),
+        ("noise", "comparison = 1", "rules are compare"),
+        ("noise", 'share = { floor = "random" }', "claim 'x': rule 'share': "),
         (
-            '[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []\ncompare = ["real = random"]',
-            "is not 'a > b' or 'a >= b'",
+            "noise",
+            'private = { noise = 3, floor = "random" }',
+            "rule 'private': noise = 3: must be",
         ),
         (
-            '[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []\ncompare = ["@all > random"]',
-            "no set '@all'",
+            "noise",
+            'private = { noise = "reel", floor = "random" }',
+            "names 'reel', which is no row",
         ),
-        (
-            '[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []\ncompare = ["reel > random"]',
-            "did you mean 'real'",
-        ),
-        (
-            '[[claims]]\nid = "x"\npaper = "nose"\ntext = ""\nsource = ""\nchapters = []\ncompare = ["real > random"]',
-            "needs a paper of noise",
-        ),
-        (
-            '[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []',
-            "either rules or `untested`",
-        ),
-        (
-            '[[claims]]\nid = "x"\npaper = "noise"\ntext = ""\nsource = ""\nchapters = []\ncomparison = 1',
-            "rules are compare",
-        ),
+        ("noise", 'untested = "x"\n[[claims]]\nid = "y"', "claim 'y' has no text; add text = "),
+        ("noise", "untested = 3", "untested = 3: must be a text"),
+        ("noise", "untested =", "claims.toml: not TOML"),
     ],
 )
-def test_a_rule_that_cannot_be_read_is_named(tmp_path, monkeypatch, text, message):
-    (tmp_path / "claims.toml").write_text(text)
+def test_a_rule_that_cannot_be_read_is_named(tmp_path, monkeypatch, paper, rule, message):
+    head = f'[[claims]]\nid = "x"\npaper = "{paper}"\ntext = ""\nsource = ""\nchapters = []\n'
+    (tmp_path / "claims.toml").write_text(head + rule)
     monkeypatch.setattr(claims.files, "root", lambda: tmp_path)
-    with pytest.raises(ParameterError, match=re.escape(message)):
+    with pytest.raises((ParameterError, DataError), match=re.escape(message)):
         claims.read("claims.toml")
 
 

@@ -237,7 +237,7 @@ def executed(job):
 
 
 def hashed(spec):
-    return code.modules(thing.__module__ for thing in code.things(spec))
+    return code.modules(code.roots(spec))
 
 
 def not_hashed(names, spec):

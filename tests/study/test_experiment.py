@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from synthlearn import study
-from synthlearn.core import stats
+from synthlearn.core import files, stats
 from synthlearn.core.errors import DataError
 from synthlearn.learn import encoders
 from synthlearn.learn.methods import METHODS
@@ -45,7 +45,7 @@ def rewrite(job, change):
     content = json.loads(json.dumps(content))
     change(content)
     content["id"] = records.Spec(content["spec"]).id
-    records.write_json(job.path, content)
+    files.write_with_digest(job.path, {"schema": records.SCHEMA, **content})
 
 
 def test_a_record_is_made_once_and_read_back(tiny, runs):
@@ -197,7 +197,7 @@ def test_a_damaged_record_is_named(tiny, runs):
     store.get(job)
     changed = json.loads(job.path.read_text())
     changed["spec"]["seed"] = 5
-    job.path.write_text(json.dumps(changed))
+    files.write_with_digest(job.path, changed)
     with pytest.raises(DataError, match="its id is not the digest of its spec"):
         store.get(job)
     job.path.write_text("{")
@@ -210,7 +210,7 @@ def test_other_code_makes_a_record_stale_and_an_equal_replay_confirms_it(tiny, r
     store.get(job)
     rewrite(job, lambda content: content["provenance"].update(code="0" * 64))
     assert store.state(job) == "stale"
-    (compared,) = store.replay(job)
+    compared = store.replay(job)
     assert compared.agrees and compared.asked == "to the bit", compared
     assert store.state(job) == "fresh"
 
@@ -221,17 +221,17 @@ def test_other_code_makes_a_record_stale_and_an_equal_replay_confirms_it(tiny, r
         return change
 
     rewrite(job, move(1e-6))
-    assert not store.replay(job)[0].agrees
+    assert not store.replay(job).agrees
     # there rounding may differ, but not by more
     elsewhere = {"arithmetic": "0" * 64}
     rewrite(job, lambda content: content["provenance"]["machine"].update(elsewhere))
     confirmations.unlink()
-    (compared,) = store.replay(job)
+    compared = store.replay(job)
     assert compared.agrees and compared.strict
     assert "first point of the loss up to rounding" in compared.asked
     assert store.state(job) == "fresh"
     rewrite(job, move(1e-2))
-    assert store.replay(job)[0].word == "DIFFERS"
+    assert store.replay(job).word == "DIFFERS"
 
 
 def test_a_record_without_a_fingerprint_is_never_asked_for_bits(tiny, runs, confirmations):
@@ -242,9 +242,9 @@ def test_a_record_without_a_fingerprint_is_never_asked_for_bits(tiny, runs, conf
         job = of(name, tiny)
         store.get(job)
         rewrite(job, lambda content: content["provenance"].pop("machine"))
-        (compared,) = store.replay(job)
+        compared = store.replay(job)
         assert compared.agrees and words in compared.asked
-        (compared,) = store.replay(job, whole=True)
+        compared = store.replay(job, whole=True)
         assert compared.agrees and compared.asked != "to the bit"
 
 
@@ -254,7 +254,7 @@ def test_a_whole_run_meets_its_record_to_the_bit_and_elsewhere_what_two_runs_dif
     job = of("noise-white", tiny)
     store.get(job)
     before = sorted(file for file in runs.rglob("*") if file.is_file())
-    (compared,) = store.replay(job, whole=True)
+    compared = store.replay(job, whole=True)
     assert compared.agrees and compared.asked == "to the bit" and "fc6_linear" in compared.numbers
     assert sorted(file for file in runs.rglob("*") if file.is_file()) == before  # nothing is kept
 
@@ -265,30 +265,20 @@ def test_a_whole_run_meets_its_record_to_the_bit_and_elsewhere_what_two_runs_dif
         return change
 
     rewrite(job, move(1e-6))
-    assert not store.replay(job, whole=True)[0].agrees
+    assert not store.replay(job, whole=True).agrees
     confirmations.unlink()
     another = {"torch": "another"}
     rewrite(job, lambda c: c["provenance"]["machine"]["libraries"].update(another))
-    (compared,) = store.replay(job, whole=True)
+    compared = store.replay(job, whole=True)
     # no committed run of this profile says how far runs lie apart
     assert compared.agrees and "decides nothing" in compared.asked
     monkeypatch.setattr(experiment.runs, "spread", lambda run, probe: stats.Spread(1e-4, 20))
-    (compared,) = store.replay(job, whole=True)
+    compared = store.replay(job, whole=True)
     assert compared.agrees and compared.asked == "within what two runs of a row differ by"
     assert compared.p > 0.9
     assert not confirmations.exists()  # another run would have agreed too
     rewrite(job, move(0.05))
-    assert store.replay(job, whole=True)[0].word == "DIFFERS"
-
-
-def test_a_kept_encoder_is_probed_again_and_missed_where_it_is_gone(tiny, runs):
-    job = of("noise-white", tiny)
-    record = store.get(job)
-    (compared,) = job.kept_again(record)
-    assert compared.agrees and compared.asked == "to the bit"
-    job.encoder_file.unlink()
-    with pytest.raises(Exception, match="encoder"):
-        job.kept_again(record)
+    assert store.replay(job, whole=True).word == "DIFFERS"
 
 
 def test_a_record_of_another_spec_is_not_compared(tiny, runs):
@@ -296,7 +286,7 @@ def test_a_record_of_another_spec_is_not_compared(tiny, runs):
     store.get(job)
     rewrite(job, lambda content: content["spec"].update(measurement={"size": 1}))
     for whole in (False, True):
-        (compared,) = store.replay(job, whole)
+        compared = store.replay(job, whole)
         assert compared.word == "DIFFERS" and "make it again" in compared.numbers
 
 

@@ -1,10 +1,12 @@
 """Records of further measurements: made once, replayed, compared between machines."""
 
+import tomllib
 from dataclasses import replace
 
 import pytest
 
 from synthlearn.core import files
+from synthlearn.core.errors import ParameterError
 from synthlearn.measure import properties
 from synthlearn.measure.base import Accuracy
 from synthlearn.study import measuring, records, resolve, store
@@ -37,16 +39,16 @@ def test_measurements_are_made_once_and_replayed(runs, monkeypatch, confirmation
     monkeypatch.setattr(Measuring, "make", lambda self: pytest.fail("made again"))
     assert store.get(random) == first
     assert store.state(random) == "fresh"
-    (comparison,) = store.replay(random)
+    comparison = store.replay(random)
     assert comparison.agrees and comparison.asked == "to the bit"
     top1 = first.results["conv1"].top1
     write(random, first, top1 + 0.004, machine=True)
-    assert not store.replay(random)[0].agrees  # on one machine every bit counts
+    assert not store.replay(random).agrees  # on one machine every bit counts
     write(random, first, top1 + 0.004, machine=False)
-    (comparison,) = store.replay(random)
+    comparison = store.replay(random)
     assert comparison.agrees and comparison.strict and "nothing is trained" in comparison.asked
     write(random, first, top1 + 0.008, machine=False)
-    assert store.replay(random)[0].word == "DIFFERS"
+    assert store.replay(random).word == "DIFFERS"
 
 
 def test_a_measured_encoder_of_another_machine_is_compared_as_two_encoders_of_a_row(
@@ -61,7 +63,7 @@ def test_a_measured_encoder_of_another_machine_is_compared_as_two_encoders_of_a_
 
     def again(top1):
         made["layer"] = replace(part, top1=top1)
-        (comparison,) = trained.again(plain, False)
+        comparison = trained.again(plain, False)
         return comparison
 
     # one encoder of each row is all there is
@@ -72,7 +74,7 @@ def test_a_measured_encoder_of_another_machine_is_compared_as_two_encoders_of_a_
         for row, values in rows.items()
         for top1 in values
     ]
-    monkeypatch.setattr(store, "committed_measurements", lambda profile, name: committed)
+    monkeypatch.setattr(store, "committed", lambda kind, profile, name: committed)
     spread = measuring.spread("layers", "conv1", trained.profile)
     # of trained rows alone
     assert (spread.df, spread.variance) == (2, pytest.approx((2e-4 + 0.5e-4) / 2))
@@ -103,3 +105,25 @@ def test_committed_measurements_belong_to_the_plans():
     root = files.root() / "results" / "measurements" / "cpu"
     committed = {(path.parent.name, *path.stem.rsplit("-s", 1)) for path in root.rglob("*.json")}
     assert {(name, row, int(seed)) for name, row, seed in committed} <= planned
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[layer]", "'layer' is not a measurement; allowed are"),
+        ('[layers]\nsmoke = ["random"]', r'\[layers\] has no rows; add rows = \["…"\]'),
+        ('[layers]\nrows = ["random"]', r'\[layers\] has no smoke; add smoke = \["…"\]'),
+        ("[layers]\nrows = []\nsmoke = 'random'", "smoke = 'random': must be a list of texts"),
+        ("[layers]\nrows = []\nsmoke = ['randm']", "unknown row 'randm': did you mean 'random'"),
+        ("[layers]\nrows = []\nsmoke = []\nseed = 2", r"\[layers\] has 'seed'; allowed are opt"),
+        ("[layers]\nrows = []\nsmoke = []\nseeds = 'two'", "seeds = 'two': must be a whole num"),
+        ("[layers]\nrows = []\nsmoke = []\noptions.tiny.k = 2", "profile = 'tiny': must be one"),
+        ("[layers]\nrows = []\nsmoke = []\noptions.cpu.k = 2", "unknown option 'k' of measureme"),
+        ("[layers]\nrows = []\nsmoke = []\noptions.cpu = 2", r"layers.options.cpu\] = 2: must b"),
+    ],
+)
+def test_an_entry_that_cannot_be_read_is_named(monkeypatch, text, message):
+    get_row("random")  # the rows are those of the study
+    monkeypatch.setattr(measuring.files, "read_workflow", lambda name: tomllib.loads(text))
+    with pytest.raises(ParameterError, match=f"workflow/measurements.toml: .*{message}"):
+        measuring.plans.__wrapped__()

@@ -17,7 +17,8 @@ from synthlearn.study.records import Run
         (
             "smoke",
             {"epoch": 5},
-            r"unknown parameter 'epoch' \(= 5\): did you mean 'epochs'\? allowed are profile, n_images",
+            r"unknown parameter 'epoch' \(= 5\): did you mean 'epochs'\? "
+            r"allowed are profile, n_images",
         ),
         ("smoke", {"epochs": "1e3"}, r"epochs = '1e3': must be a whole number, not str"),
         ("smoke", {"epochs": 2.5}, r"epochs = 2.5: must be a whole number, not float"),

@@ -145,21 +145,26 @@ def test_unknown_rows_are_named():
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ("chapters = 1", r"row 'x' has 'chapters'; allowed are baseline, by_profile"),
+        ("chapters = 1", r"row 'x' has 'chapters'; allowed are baseline, chapter"),
         ("baseline = 'none'", "row 'x' has baseline = 'none', allowed are random, raw_pixels"),
         ("classes = 'many'", "row 'x' has classes = 'many', allowed are own, pictures"),
         ("overrides = { epoch = 3 }", "unknown parameter 'epoch'"),
         ("settings = { cpu = { lr = -1 } }", "lr = -1: must lie between"),
         ("settings = { tiny = { lr = 1 } }", "profile = 'tiny': must be one of"),
         ("profiles = ['tiny']", "profile = 'tiny': must be one of"),
-        ("source = 'nowhere'", "nowhere"),
+        ("source = 'nowhere'", "row 'x': unknown source 'nowhere'"),
+        ("options = 3", "row 'x': options = 3: must be a table"),
+        ("profiles = 'cpu'", "row 'x': profiles = 'cpu': must be a list of texts"),
+        ("settings = { cpu = 3 }", "row 'x': settings.cpu = 3: must be a table"),
+        ("needs = 'nobody'", "row 'x' needs 'nobody', which is no row"),
+        ("[y]\ntitle = 'y'", "row 'y' has no family; add family = \"…\""),
     ],
 )
 def test_an_entry_that_cannot_be_read_is_named(entry, message, tmp_path, monkeypatch):
     (tmp_path / "workflow").mkdir()
     text = f"[x]\ntitle = 'x'\nfamily = 'x'\nchapter = 'x'\n{entry}\n"
-    if "source" not in entry:
-        text += "source = 'noise-white'\n" if "baseline" not in entry else ""
+    if "source" not in entry and "baseline" not in entry:
+        text = text.replace("[x]\n", "[x]\nsource = 'noise-white'\n")
     (tmp_path / "workflow" / "study.toml").write_text(text)
     monkeypatch.setenv("SYNTHLEARN_ROOT", str(tmp_path))
     with pytest.raises(ParameterError, match=message):

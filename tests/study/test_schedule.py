@@ -2,16 +2,14 @@
 leaves."""
 
 import json
-import os
 import shlex
-import signal
-import subprocess
 import sys
 import time
 
 import pytest
 
 from synthlearn import study
+from synthlearn.__main__ import main
 from synthlearn.core import deadline, files
 from synthlearn.core.errors import OutOfTime
 from synthlearn.study import schedule, store
@@ -154,23 +152,28 @@ def kept_in(where):
     return {path.stem: path.read_bytes() for path in (where / "records").rglob("*.json")}
 
 
-def test_the_command_stops_in_time_goes_on_and_loses_nothing_when_killed(tmp_path, shell):
-    environment = {**os.environ, "SYNTHLEARN_RUNS": str(tmp_path)}
+def test_the_command_stops_in_time_goes_on_and_loses_nothing_when_killed(
+    tmp_path, shell, fork, monkeypatch
+):
+    monkeypatch.setenv("SYNTHLEARN_RUNS", str(tmp_path))
     command = f"{COMMAND} --row raw_pixels --row real --row noise-white --minutes"
-    started = subprocess.Popen(
-        [sys.executable, *shlex.split(command)[1:], "5"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    order, first = started.stdout.readline(), started.stdout.readline()
-    assert order == "to make, of 3: 3, in this order: raw_pixels s0, real s0, noise-white s0\n"
-    # of the paper's table, and untrained
-    assert first.startswith("raw_pixels seed 0: linear"), started.stderr.read()
+    printed = tmp_path / "printed"
+
+    def call():
+        sys.stdout = printed.open("w")
+        sys.exit(main([*shlex.split(command)[3:], "5"]))
+
+    started = fork(call)
+    while not kept_in(tmp_path):
+        assert started.is_alive()
+        time.sleep(0.01)
     time.sleep(0.5)  # into the next row
-    os.kill(started.pid, signal.SIGKILL)
-    started.wait()
+    started.kill()
+    started.join()
+    order, *first = printed.read_text().splitlines()
+    assert order == "to make, of 3: 3, in this order: raw_pixels s0, real s0, noise-white s0"
+    # of the paper's table, and untrained
+    assert first[0].startswith("raw_pixels seed 0: linear")
     kept = kept_in(tmp_path)
     assert kept and all(json.loads(text)["row"] in ("raw_pixels", "real") for text in kept.values())
 

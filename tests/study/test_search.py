@@ -2,12 +2,7 @@
 twice, and a search that was killed."""
 
 import dataclasses
-import os
-import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,12 +11,6 @@ from synthlearn.core.errors import ParameterError
 from synthlearn.generators import default_options
 from synthlearn.study import records, resolve, search, store
 from synthlearn.study.records import Trial
-
-RUN = """
-from test_search import small
-from synthlearn.study import search
-search.search_all(*small())
-"""
 
 
 def small():
@@ -35,21 +24,16 @@ def small():
     ), profile
 
 
-def test_a_killed_search_goes_on_where_it_stopped(tmp_path, monkeypatch):
+def test_a_killed_search_goes_on_where_it_stopped(tmp_path, monkeypatch, fork):
     monkeypatch.setenv("SYNTHLEARN_RUNS", str(tmp_path))
     tiny, profile = small()
     where = search.RunTrial(tiny, profile, 0, tiny.rungs[0], 0).path.parent
-    path = f"{Path(__file__).parent}{os.pathsep}{Path(search.__file__).parents[2]}"
-    killed = subprocess.Popen(
-        [sys.executable, "-c", RUN],
-        env={**os.environ, "PYTHONPATH": path},
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 120
-    while not list(where.glob("[!.]*.json")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
+    killed = fork(search.search_all, tiny, profile)
+    while not list(where.glob("[!.]*.json")):
+        assert killed.is_alive()
+        time.sleep(0.005)
+    killed.kill()
+    killed.join()
     before = {path: path.stat().st_mtime_ns for path in where.glob("[!.]*.json")}
     # not all of it, and each of them whole
     assert 1 <= len(before) < 3
@@ -132,7 +116,7 @@ def test_the_registered_noise_is_the_one_that_was_chosen():
     """By the committed records alone: the finalist with the best mean of the last rung."""
     last = search.get_search("collage", "cpu").rungs[-1]
     scores, options = {}, {}
-    for trial in store.committed_trials("cpu"):
+    for trial in store.committed(Trial, "cpu"):
         size = trial.spec.source.n_images, trial.spec.epochs
         if size == (last.n_images, last.epochs) and trial.seed in last.seeds:
             scores.setdefault(trial.config, []).append(trial.held_out.top1)

@@ -8,8 +8,8 @@ from make import measured, part
 from scipy import stats as distributions
 
 from synthlearn.core import intervals, stats
-from synthlearn.core.errors import DataError
-from synthlearn.study import claims, runs, units
+from synthlearn.core.errors import DataError, ParameterError
+from synthlearn.study import claims, runs, store, units
 from synthlearn.study.records import Spec
 
 SD = 0.035  # of encoders, on structured tasks, in gain over chance
@@ -356,3 +356,12 @@ def test_images_and_encoders_each_take_their_share_of_the_quantile():
     assert e.high - e.mean == pytest.approx(distributions.t.ppf(0.975, e.df) * e.error)
     unknown = stats.of_units(0.1, 0.5, 1e-4, stats.Spread(), 1, 1000, "images")
     assert (unknown.error**2, unknown.df) == pytest.approx((1e-4, np.inf))
+
+
+def test_a_part_or_a_field_that_there_is_not_is_named():
+    recorded = {"random": store.committed_measurements("cpu", "layers")[:1]}
+    assert units.part(recorded, "conv1").n
+    with pytest.raises(ParameterError, match="layers has no part 'conv9'; parts are conv1, "):
+        units.part(recorded, "conv9")
+    with pytest.raises(ParameterError, match="field = 'value' of a part: must be one of n, top1"):
+        units.part(recorded, "conv1", "value")

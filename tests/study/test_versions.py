@@ -1,30 +1,35 @@
 """Two versions of the library, compared to the bit by short starts, in a checkout of their own."""
 
+import dataclasses
+import functools
 import json
 import os
-import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from synthlearn import study
+from synthlearn.__main__ import main
 from synthlearn.core.errors import DataError
 from synthlearn.study import jobs, start, versions
 
+ROWS = ("noise-white", "real.simclr")
 MAKE = """
 from synthlearn import study
-from synthlearn.study import store
-store.get(study.Experiment(study.get_row("noise-white"), study.resolve("smoke"), 0))
+few = study.resolve("smoke", n_images=32, epochs=1, width=1 / 16, per_class=20)
+for row in ROWS:
+    study.store.get(study.Experiment(study.get_row(row), few, 0))
 """
 ROOT = Path(__file__).resolve().parents[2]
+SQUARED = "squared = (x.float() - y.float()).square().sum(1)\n"
+ENTROPY = "return functional.cross_entropy(_others(z, temperature), partner)\n"
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    """A git checkout of the library with one committed record, made by its first version."""
+def checkout(tmp_path_factory, shell):
+    """A git checkout of the library with two committed records, made by its first version."""
     root = tmp_path_factory.mktemp("checkout")
     for part in ("lib", "workflow"):
         shutil.copytree(
@@ -33,35 +38,10 @@ def checkout(tmp_path_factory):
     git = ["git", "-c", "user.name=x", "-c", "user.email=x@y"]
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "first"]):
         subprocess.run([*git, *command], cwd=root, check=True)
-    run(
-        root,
-        "-c",
-        MAKE,
-    )
+    shell(f"python -c '{MAKE.replace('ROWS', json.dumps(ROWS))}'", root, [root / "lib"])
     (root / "results" / "records").mkdir(parents=True)
     shutil.copytree(root / "runs" / "records" / "smoke", root / "results" / "records" / "smoke")
     return root
-
-
-def run(root, *arguments):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("SYNTHLEARN")} | {
-        "PYTHONPATH": str(root / "lib"),
-        "OMP_NUM_THREADS": "1",
-    }
-    return subprocess.run(
-        [sys.executable, "-P", *arguments],
-        cwd=root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def verify(root, row="noise-white"):
-    return run(
-        root, "-m", "synthlearn", "verify", "--profile", "smoke", "--against", "HEAD", "--row", row
-    )
 
 
 def edit(root, old, new):
@@ -71,49 +51,34 @@ def edit(root, old, new):
     path.write_text(text.replace(old, new))
 
 
-def test_records_stay_valid_where_another_version_does_the_same_and_not_where_it_does_not(checkout):
-    edit(
-        checkout,
-        "squared = (x.float() - y.float()).square().sum(1)\n",
-        "squared = (y.float() - x.float()).square().sum(1)\n",
-    )
-    done = verify(checkout)
-    assert done.returncode == 0 and done.stdout == "same  noise-white: 1 records confirmed\n", (
-        done.stdout + done.stderr
-    )
-    assert [
-        len(codes)
-        for codes in json.loads((checkout / "results" / "confirmed.json").read_text()).values()
-    ] == [1]
-    edit(
-        checkout,
-        "(y.float() - x.float()).square().sum(1)\n",
-        "(y.float() - x.float()).square().sum(1) * 1.001\n",
-    )
-    done = verify(checkout)
-    assert done.returncode == 1 and done.stdout == "DIFFERS  noise-white: 0 records confirmed\n", (
-        done.stdout + done.stderr
-    )
+def test_records_stay_valid_where_another_version_does_the_same_and_not_where_it_does_not(
+    checkout, shell
+):
+    edit(checkout, SQUARED, "squared = (y.float() - x.float()).square().sum(1)\n")
+    edit(checkout, ENTROPY, ENTROPY.replace("temperature", "1.001 * temperature"))
+    rows = " ".join(f"--row {row}" for row in ROWS)
+    command = f"python -m synthlearn verify --profile smoke --against HEAD {rows}"
+    done = shell(command, checkout, [checkout / "lib"], status=1)
+    same, differs = ROWS
+    assert done.stdout.splitlines() == [
+        f"same  {same}: 1 records confirmed",
+        f"DIFFERS  {differs}: 0 records confirmed",
+    ], done.stderr
+    confirmed = json.loads((checkout / "results" / "confirmed.json").read_text())
+    assert [len(codes) for codes in confirmed.values()] == [1]
 
 
-def test_a_commit_that_does_not_exist_is_named(checkout):
-    done = run(
-        checkout,
-        "-m",
-        "synthlearn",
-        "verify",
-        "--profile",
-        "smoke",
-        "--against",
-        "no-such",
-        "--row",
-        "noise-white",
-    )
-    assert (
-        done.returncode == 1
-        and "git has no commit 'no-such'" in done.stderr
-        and "name one of git log" in done.stderr
-    )
+@pytest.mark.parametrize(("same", "status"), [((True, True), 0), ((True, False), 1)])
+def test_the_command_fails_where_one_start_differs(same, status, monkeypatch):
+    starts = [versions.Outcome("real", each, int(each)) for each in same]
+    monkeypatch.setattr(versions, "confirm", lambda *_: iter(starts))
+    assert main(["verify", "--profile", "smoke", "--against", "HEAD"]) == status
+
+
+def test_a_commit_that_does_not_exist_is_named(capsys):
+    assert main(["verify", "--profile", "smoke", "--against", "no-such"]) == 1
+    error = capsys.readouterr().err
+    assert "git has no commit 'no-such'" in error and "name one of git log" in error
 
 
 @pytest.mark.parametrize(
@@ -134,10 +99,8 @@ def test_what_is_no_commit_never_reaches_git_archive(against, tmp_path, monkeypa
     with pytest.raises(DataError, match="git has no commit"):
         next(versions.confirm(profile, against, jobs.experiments(profile)))
     assert [path.name for path in tmp_path.iterdir()] == [".git"]
-    commit = versions._commit("HEAD")
-    assert re.fullmatch("[0-9a-f]{40}", commit)
-    with pytest.raises(DataError, match=f"git has no lib/ and workflow/ in commit '{commit}'"):
-        versions._extract(commit, tmp_path / "out")
+    with pytest.raises(DataError, match="git has no commit 'HEAD' with lib/ and workflow/"):
+        next(versions.confirm(profile, "HEAD", jobs.experiments(profile)))
 
 
 def test_a_version_that_cannot_run_says_why_and_one_that_is_left_is_ended(tmp_path):
@@ -147,13 +110,13 @@ def test_a_version_that_cannot_run_says_why_and_one_that_is_left_is_ended(tmp_pa
         (folder / "__init__.py").touch()
     (package / "start.py").write_text("raise SystemExit('no such row')")
     with pytest.raises(DataError, match="cannot run the starts: no such row"):
-        list(versions._starts(tmp_path, study.resolve("smoke"), "", {"x": []}))
+        list(versions._answers(tmp_path, study.resolve("smoke"), "", {"x": []}))
     (package / "start.py").write_text(
         "import json, os, time\n"
         "print(json.dumps([str(os.getpid()), []]), flush=True)\n"
         "time.sleep(100)"
     )
-    running = versions._starts(tmp_path, study.resolve("smoke"), "", {"x": []})
+    running = versions._answers(tmp_path, study.resolve("smoke"), "", {"x": []})
     process = int(next(running)[0])
     running.close()
     with pytest.raises(ProcessLookupError):
@@ -161,6 +124,12 @@ def test_a_version_that_cannot_run_says_why_and_one_that_is_left_is_ended(tmp_pa
 
 
 @pytest.mark.parametrize("name", ["layers", "private"])
-def test_a_measurements_start_repeats(name):
+def test_a_measurements_start_repeats(name, monkeypatch):
+    """Of one row, which is trained if any is; whatever the number of pictures and images."""
+    few = {"n_images": 32, "epochs": 1, "width": 1 / 16, "per_class": 20}
+    monkeypatch.setattr(start, "resolve", functools.partial(study.resolve, **few))
+    plan = start.plans()[name]
+    one = dataclasses.replace(plan, smoke=plan.smoke[-1:])
+    monkeypatch.setattr(start, "plans", lambda: {name: one})
     first = start.of_measurement(name)
     assert len(first) == 64 and first == start.of_measurement(name)

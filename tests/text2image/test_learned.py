@@ -437,10 +437,13 @@ def test_the_norm_equals_torchs_in_values_and_gradients_and_keeps_the_memory_for
 
 def test_the_kernels_equal_torchs_norm_in_tritons_interpreter():
     pytest.importorskip("triton")
-    said = "from synthlearn.text2image import norm; import pytest, sys, torch; assert norm.available(torch.device('cpu')); "
-    said += f"sys.exit(pytest.main(['-n0', '-p', 'no:cacheprovider', {__file__!r}, '-k', 'test_the_norm_equals_torchs']))"
+    arguments = ["-n0", "-p", "no:cacheprovider", __file__, "-k", "test_the_norm_equals_torchs"]
+    script = (
+        "from synthlearn.text2image import norm; import pytest, sys, torch; "
+        f"assert norm.available(torch.device('cpu')); sys.exit(pytest.main({arguments!r}))"
+    )
     done = subprocess.run(
-        [sys.executable, "-c", said],
+        [sys.executable, "-c", script],
         env={**os.environ, "TRITON_INTERPRET": "1"},
         capture_output=True,
         text=True,

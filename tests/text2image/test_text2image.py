@@ -237,9 +237,17 @@ def test_sources_are_made_by_name_and_bad_options_are_named():
 
 @pytest.mark.parametrize(
     ("v_c", "w", "mean", "variance"),
-    [(0.5, 2, 1.611, 0.2500), (0.5, 4, 2.205, 0.0625), (0.5, 8, 2.386, 0.0039), (0.9, 4, 3.568, 0.6560), (1.0, 4, 3.950, 1.000), (1.3, 2, 2.157, 1.690),
-     (0.5, 1, 1.0, 0.5), (0.5, 0, 0.0, 1.0)],
-)  # fmt: skip
+    [
+        (0.5, 2, 1.611, 0.2500),
+        (0.5, 4, 2.205, 0.0625),
+        (0.5, 8, 2.386, 0.0039),
+        (0.9, 4, 3.568, 0.6560),
+        (1.0, 4, 3.950, 1.000),
+        (1.3, 2, 2.157, 1.690),
+        (0.5, 1, 1.0, 0.5),
+        (0.5, 0, 0.0, 1.0),
+    ],
+)
 def test_guided_samples_of_gaussians_have_the_closed_form_and_not_the_tilted_density(
     v_c, w, mean, variance
 ):

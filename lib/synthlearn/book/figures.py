@@ -15,24 +15,34 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from ..core.errors import ParameterError
 from . import html
+
+
+class _Families(dict[str, str]):
+    def __missing__(self, family: str) -> str:
+        must = f"must be one of {', '.join(self)}; or give it a colour in book/figures.py"
+        raise ParameterError(f"family = {family!r}: {must}")
+
 
 # Okabe and Ito's colours, readable for colour-blind eyes and on light and dark ground, and more
 # for the families beyond their eight; one per family
-COLOURS = {
-    "dead_leaves": "#E69F00",
-    "fractals": "#009E73",
-    "noise": "#999999",
-    "baseline": "#56B4E9",
-    "real": "#D55E00",
-    "statistical": "#CC79A7",
-    "stylegan": "#0072B2",
-    "feature_vis": "#B8A800",
-    "mixture": "#7A5195",
-    "text2image": "#882255",
-    "programs": "#117733",
-    "own": "#AA4499",
-}
+COLOURS = _Families(
+    {
+        "dead_leaves": "#E69F00",
+        "fractals": "#009E73",
+        "noise": "#999999",
+        "baseline": "#56B4E9",
+        "real": "#D55E00",
+        "statistical": "#CC79A7",
+        "stylegan": "#0072B2",
+        "feature_vis": "#B8A800",
+        "mixture": "#7A5195",
+        "text2image": "#882255",
+        "programs": "#117733",
+        "own": "#AA4499",
+    }
+)
 # for lines of one figure
 LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 PNG_BYTES = 20_000  # larger pictures are stored with some loss; chosen here

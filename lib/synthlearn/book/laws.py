@@ -154,7 +154,7 @@ def dead_leaves_laws(profile: Profile, pictures: Mapping[str, Tensor]) -> Measur
         keys = source.keys(range(len(images)), seed=SEED)
         leaves = dead_leaves.cover(keys, source.options.shape, 128)[1]
         measured[kind] = measure("dead_leaves", kind, images, leaves=leaves)
-    n, bank = (40, 50) if profile.name == "smoke" else (120, 1000)
+    n, bank = (40, 8) if profile.name == "smoke" else (120, 1000)
     textured = generator("dead_leaves-textures", textures=bank).sample(range(n), size=128)
     return {**measured, "textures": measure("dead_leaves", "textures", textured)}
 

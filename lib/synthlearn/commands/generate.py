@@ -35,12 +35,16 @@ def _add_arguments(parser: arguments.Parser) -> None:
 
 
 def _generate(args: Namespace) -> int:
+    from ..core import checked
     from ..data import export
     from ..generators import generator
 
     source = generator(args.generator, **dict(args.option))
     device = use_device(args.device)
-    print(export.write(source, args.n, args.size, args.seed, args.out, args.format, device))
+    checked.spec_of(source)
+    checked.check_labels(source, args.n)
+    with checked.painting(source):
+        print(export.write(source, args.n, args.size, args.seed, args.out, args.format, device))
     return 0
 
 

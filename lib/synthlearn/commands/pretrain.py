@@ -111,12 +111,14 @@ def _check_places(args: Namespace, checkpoint: Path) -> None:
 
 def _pictures(experiment: Any) -> tuple[Any, Any]:
     """Source and batches of an experiment; of several processes the first makes the pictures."""
-    from ..core import distributed
+    from ..core import checked, distributed
     from ..study import assembly
 
     def read() -> tuple[Any, Any]:
         source = experiment.source()
-        return source, assembly.batches(source, experiment.settings, experiment.seed)
+        checked.spec_of(source)
+        with checked.painting(source):
+            return source, assembly.batches(source, experiment.settings, experiment.seed)
 
     distributed.start()
     if distributed.first():
@@ -127,10 +129,10 @@ def _pictures(experiment: Any) -> tuple[Any, Any]:
 
 def _pretrain(args: Namespace) -> int:
     from .. import study
-    from ..core import distributed, files
+    from ..core import checked, distributed, files
     from ..data import datasets
     from ..learn import encoders
-    from ..study import assembly
+    from ..study import assembly, contracts
 
     profile = study.resolve(args.profile, **dict(args.set))
     if "data" in dict(args.set):  # the profile's own images are the probe's: not needed here
@@ -142,14 +144,14 @@ def _pretrain(args: Namespace) -> int:
     assembly.prepare(settings.threads)
     use_device(settings.device)
     source, images = _pictures(experiment)
-    training = assembly.training(row, settings, args.seed, source, images)
+    training = contracts.training(row, settings, args.seed, source, images)
     described = {
-        "source": source.spec(),
+        "source": checked.spec_of(source),
         "profile": {**vars(settings)},
         "method_options": dict(row.method_options),
         "seed": args.seed,
     }
-    trained = training.run(checkpoint, files.digest(described))
+    trained = contracts.train(training, checkpoint, files.digest(described))
     if distributed.first():
         encoders.save(args.out, training.method.encoder, {"training": described})
         checkpoint.unlink(missing_ok=True)  # not before: nothing is lost when the disk is full

@@ -96,10 +96,14 @@ def measurings(args: Namespace, profile: Any) -> list[Any]:
 
     Raises: ParameterError for an unknown one, or when none is planned of what the arguments name.
     """
+    from ..measure.base import MEASUREMENTS
     from ..study import measuring
 
     names, plans = row_names(args, profile), measuring.plans()
     for what in args.what or ():
+        if what not in plans and what in MEASUREMENTS:
+            entry = f'[{what}] with rows = ["random"] and smoke = ["random"]'
+            raise ParameterError(f"--what {what}: has no entry in {measuring.FILE}; add {entry}")
         if what not in plans:
             raise ParameterError(f"--what {what}: must be one of {', '.join(plans)}")
     selected = [

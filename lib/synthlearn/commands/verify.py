@@ -27,11 +27,6 @@ MEANINGS = (
         "what", lambda args: not args.whole, "--whole is of rows alone; leave one of the two out"
     ),
     Meaning(
-        "measure",
-        lambda args: not (args.whole or args.what or args.against),
-        "is of rows whose first steps are compared, not with --whole, --what or --against",
-    ),
-    Meaning(
         "whole",
         lambda args: not args.against,
         "--against compares starts alone; leave one of the two out",
@@ -48,7 +43,6 @@ def _add_arguments(parser: arguments.Parser) -> None:
     add_selection(parser)
     add_what(parser)
     parser.epilog = EPILOG
-    parser.add_argument("--measure", action="store_true", help="measure kept encoders again too")
     parser.add_argument(
         "--whole",
         action="store_true",
@@ -74,27 +68,16 @@ def _compare_versions(args: Namespace, profile: Any) -> int:
     if args.what or not row_names(args, profile):
         jobs += measurings(args, profile)
     jobs += trials(args, profile)
-    failed = False
-    for start in versions.confirm(profile, args.against, jobs):
-        failed |= not start.same
-        answer = "same" if start.same else "DIFFERS"
-        print(f"{answer}  {start.name}: {start.confirmed} records confirmed", flush=True)
-    return int(failed)
-
-
-def _replay(args: Namespace, job: Any) -> list[Any]:
-    """Comparisons of a job's record with what the code at hand gives."""
-    from ..study import records, store
-    from ..study.experiment import Experiment
-
-    compared = list(store.replay(job, args.whole))
-    if args.measure and isinstance(job, Experiment) and job.row.trained:
-        compared += job.kept_again(records.read(job.path, job.kind))
-    return compared
+    differs = False
+    for name, same, confirmed in versions.confirm(profile, args.against, jobs):
+        differs |= not same
+        answer = "same" if same else "DIFFERS"
+        print(f"{answer}  {name}: {confirmed} records confirmed", flush=True)
+    return int(differs)
 
 
 def _verify(args: Namespace) -> int:
-    from ..study import comparison
+    from ..study import comparison, store
 
     profile = profile_of(args)
     use_device(profile.device)
@@ -102,12 +85,12 @@ def _verify(args: Namespace) -> int:
         return _compare_versions(args, profile)
     jobs = [] if args.whole else measurings(args, profile)
     jobs += [] if args.what else experiments(args, profile)
-    comparisons: list[comparison.Comparison] = []
+    comparisons = []
     for job in jobs:
         if job.path.exists():
-            for one in _replay(args, job):
-                comparisons.append(one)
-                print(f"{one.word:7s}  {job.title}, asked {one.asked}: {one.numbers}", flush=True)
+            one = store.replay(job, args.whole)
+            comparisons.append(one)
+            print(f"{one.word:7s}  {job.title}, asked {one.asked}: {one.numbers}", flush=True)
     print(comparison.summary(comparisons))
     return int(comparison.failed(comparisons))
 

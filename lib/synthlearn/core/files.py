@@ -228,7 +228,7 @@ def read_workflow(name: str) -> dict[str, Any]:
             f"there, or name it in SYNTHLEARN_ROOT"
         ) from error
     except ValueError as error:
-        raise DataError(f"{path}: not readable as TOML ({error}); restore it from git") from error
+        raise DataError(f"{path}: not TOML ({error}); mend it, or restore it from git") from error
 
 
 def append_line(path: Path, line: str) -> None:

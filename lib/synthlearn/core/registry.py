@@ -4,16 +4,21 @@ A family's file registers its own; the files of a package are found by themselve
 one needs no list to be edited.
 """
 
+import dataclasses
 import difflib
 import importlib
+import inspect
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from .errors import ParameterError
-from .options import shown
+from .errors import ExtensionError, ParameterError, SynthlearnError, described
+from .options import Options, shown
 
 T = TypeVar("T")
+# what a class of options says of its options, and of which types
+LIMITS: dict[str, Any] = {"allowed": tuple | list, "at_least": int | float, "at_most": int | float}
 
 
 class Registry(Generic[T]):
@@ -34,8 +39,12 @@ class Registry(Generic[T]):
     def register(self, name: str) -> Callable[[T], T]:
         """Decorator: make a thing known as ``name``.
 
-        Raises: ParameterError for a name that is taken.
+        Raises: ParameterError for a name that is taken or none, and for a thing that lacks what its
+        kind has to have.
         """
+        if not isinstance(name, str) or not name.strip():
+            must = f'must be a text, as in @{self.kind}("name")'
+            raise ParameterError(f"name of a {self.kind} = {shown(name)}: {must}")
 
         def add(thing: T) -> T:
             holder = self._entries.get(name)
@@ -43,6 +52,8 @@ class Registry(Generic[T]):
             if holder is not None and _place(holder) != _place(thing):
                 taken = f"taken by {_place(holder)}; choose another"
                 raise ParameterError(f"{self.kind} {shown(name)}: {taken}")
+            if wrong := self._lacks(thing):
+                raise ExtensionError(f"{self.kind} {shown(name)}: {wrong}; mend {_place(thing)}")
             self._entries[name] = thing
             return thing
 
@@ -79,9 +90,73 @@ class Registry(Generic[T]):
         if self._complete:
             return
         self._complete = True  # before: modules of the package may ask for names themselves
-        package = importlib.import_module(self.package)
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{self.package}.{module.name}")
+        try:
+            package = importlib.import_module(self.package)
+            for module in pkgutil.iter_modules(package.__path__):
+                self._import(f"{self.package}.{module.name}")
+        except BaseException:
+            self._complete = False
+            raise
+
+    def _import(self, module: str) -> None:
+        try:
+            importlib.import_module(module)
+        except ParameterError as error:  # of what it registers
+            raise ExtensionError(f"{module}: {error}") from error
+        except (SynthlearnError, MemoryError):
+            raise
+        except Exception as error:
+            remedy = "mend that file, or take it out of its folder"
+            why = described(error, module)
+            raise ExtensionError(f"{module} cannot be imported ({why}); {remedy}") from error
+
+    def _lacks(self, thing: Any) -> str:
+        """What keeps a thing from being one of its kind, "" for nothing.
+
+        The contract is the class of the kind's name in the package's ``base``, where there is one.
+        """
+        base: Any = getattr(sys.modules.get(f"{self.package}.base"), self.kind.title(), None)
+        if not inspect.isclass(base):
+            return ""
+        if not (inspect.isclass(thing) and issubclass(thing, base)):
+            return f"must be a subclass of {self.kind.title()}"
+        for name, function in vars(base).items():
+            code = getattr(function, "__code__", None)
+            abstract = code is not None and "NotImplementedError" in code.co_names
+            if abstract and getattr(thing, name) is function:
+                return f"lacks {name}(), which a {self.kind} has to have"
+        if "Options" not in getattr(base, "__annotations__", {}):
+            return ""
+        return _wrong_options(getattr(thing, "Options", None))
+
+
+def _wrong_options(options: Any) -> str:
+    """What is wrong with a class of options, "" for nothing."""
+    if not (inspect.isclass(options) and issubclass(options, Options)):
+        return f"Options = {shown(options)}: must be a frozen dataclass on core.options.Options"
+    fields = {field.name: field for field in dataclasses.fields(options)}
+    known, kind = ", ".join(fields) or "none", options.__name__
+    for name, value in vars(options).items():
+        if name.startswith("_") or name in fields or name in LIMITS or callable(value):
+            continue
+        if not isinstance(value, property | classmethod | staticmethod):
+            typed = f"an option has a type, as in {name}: int = 1, under @dataclass(frozen=True)"
+            return f"{kind}.{name} does nothing: {typed}; limits are {', '.join(LIMITS)}"
+    for limit, kinds in LIMITS.items():
+        for name, value in getattr(options, limit).items():
+            if name not in fields:
+                return f"{kind}.{limit} names {name!r}, no option; options are {known}"
+            if not isinstance(value, kinds):
+                must = "a tuple of values" if limit == "allowed" else "a number"
+                return f"{kind}.{limit}[{name!r}] = {shown(value)}: must be {must}"
+    nothing = dataclasses.MISSING
+    whole = all((f.default, f.default_factory) != (nothing, nothing) for f in fields.values())
+    if whole and options.__post_init__ is Options.__post_init__:  # its own may ask for more
+        try:
+            options()
+        except (ParameterError, NameError, TypeError) as error:
+            return f"{kind}: a default is not allowed: {error}"
+    return ""
 
 
 def _place(thing: object) -> str:

@@ -218,12 +218,6 @@ def runs_apart(spread: Spread, level: float = LEVEL) -> float:
     return float(distributions.t.isf(level / 2, spread.df)) * math.sqrt(2 * spread.variance)
 
 
-def samples_apart(share: float, n: int, level: float = LEVEL) -> float:
-    """How far the shares of two independent samples of ``n`` images lie apart in all but ``level``
-    of cases, where ``share`` of all images are right."""
-    return float(distributions.norm.isf(level / 2)) * math.sqrt(2 * share * (1 - share) / n)
-
-
 def runs_needed(
     apart: float, variance: float, images: float = 0.0, level: float = LEVEL
 ) -> int | None:

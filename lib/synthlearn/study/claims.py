@@ -2,17 +2,18 @@
 whole book."""
 
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from ..core import files, stats
-from ..core.errors import ParameterError
-from . import measuring, runs, store
+from ..core import checked, files, stats
+from ..core.errors import DataError, ParameterError
+from . import entries, measuring, runs, store
 from .profiles import NAMES
 from .records import MAIN
-from .rows import get_row
+from .rows import all_rows, get_row
 from .rules.base import RULES, Evidence, Known, Rule, build
 from .rules.of_runs import PROBES, Compare
 
@@ -25,17 +26,8 @@ PAPERS = {
     "book": "This book's own questions",
 }
 # of a claim in the file, besides its rules
-WORDS = (
-    "id",
-    "text",
-    "source",
-    "paper",
-    "chapters",
-    "under",
-    "control",
-    "changed",
-    "untested",
-)
+NEEDED = {"id": str, "text": str, "source": str, "paper": str, "chapters": list}
+WORDS = {**NEEDED, "under": list, "control": list, "changed": str, "untested": str}
 SETS = ("best_of", "sets")  # arguments of rules that may name sets of rows
 Sets = Mapping[str, Sequence[str]]
 
@@ -59,7 +51,11 @@ class WrittenClaim:
 
     def evidence(self, known: Known) -> list[Evidence]:
         """All evidence for it."""
-        return [piece for rule in self.rules for piece in rule.evidence(known)]
+        every: list[Evidence] = []
+        for rule in self.rules:
+            with checked.blamed(f"claim {self.id!r}", "rule", type(rule).__module__):
+                every += rule.evidence(known)
+        return every
 
 
 @dataclass(frozen=True)
@@ -91,13 +87,26 @@ def read(path: str = FILE) -> list[WrittenClaim]:
 
     Raises: ParameterError for a paper, rule or set that does not exist, and for a claim with
     neither a rule nor the reason why it has none."""
-    table = tomllib.loads((files.root() / path).read_text(encoding="utf-8"))
+    try:
+        table = tomllib.loads((files.root() / path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path}: not TOML ({error}); mend it, or restore it from git") from error
     sets = table.get("sets", {})
-    return [_checked(claim, sets) for claim in table["claims"]]
+    every = [_checked(claim, sets) for claim in table["claims"]]
+    for name, times in Counter(claim.id for claim in every).items():
+        if times > 1:
+            raise ParameterError(f"{FILE}: {times} claims have the id {name!r}; rename one")
+    for claim in every:
+        for row in (row for piece in claim.evidence(Known()) for row in piece.rows):
+            if row not in all_rows():
+                raise ParameterError(f"{FILE}: claim {claim.id!r} names {row!r}, which is no row")
+    return every
 
 
 def _checked(claim: dict[str, Any], sets: Sets) -> WrittenClaim:
-    title = f"{FILE}: claim {claim['id']!r}"
+    title = f"{FILE}: claim {claim.get('id', claim.get('text', '?'))!r}"
+    own = {name: value for name, value in claim.items() if name in WORDS}
+    entries.check(title, own, NEEDED, {name: WORDS[name] for name in WORDS.keys() - NEEDED})
     under = tuple(claim.get("under", (MAIN,)))
     rules: list[Rule] = []
     for name, arguments in claim.items():
@@ -108,14 +117,17 @@ def _checked(claim: dict[str, Any], sets: Sets) -> WrittenClaim:
         elif name in RULES:
             tables = isinstance(arguments, list) and all(isinstance(a, dict) for a in arguments)
             each = arguments if tables else [arguments]
-            rules += [build(name, _with_sets(one, sets)) for one in each]
+            try:
+                rules += [build(name, _with_sets(one, sets)) for one in each]
+            except ParameterError as error:
+                raise ParameterError(f"{title}: {error}") from error
         elif name not in WORDS:
             raise ParameterError(f"{title} has {name!r}; rules are {', '.join(RULES)}")
-    bad = bool(rules) == bool(claim.get("untested")) or set(under) - PROBES.keys()
-    if claim["paper"] not in PAPERS or bad:
-        papers, probes = ", ".join(PAPERS), ", ".join(PROBES)
-        needs = f"a paper of {papers}, either rules or `untested`, and `under` of {probes}"
-        raise ParameterError(f"{title} needs {needs}")
+    for name, values, known in (("paper", (claim["paper"],), PAPERS), ("under", under, PROBES)):
+        if bad := [value for value in values if value not in known]:
+            raise ParameterError(f"{title}: {name} = {bad[0]!r}: must be of {', '.join(known)}")
+    if bool(rules) == bool(claim.get("untested")):
+        raise ParameterError(f"{title} needs either rules or `untested`, why it has none")
     return WrittenClaim(
         claim["id"],
         claim["text"],

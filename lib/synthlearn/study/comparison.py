@@ -6,6 +6,7 @@ and training magnifies that within a few steps until two runs of one seed lie as
 of two. So there a start is asked for its first point up to rounding, and a whole run for what two
 runs of a row differ by, as far as the committed ones tell."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,8 +26,8 @@ UNTRAINED = 5e-3
 # 2, between processors 2.6e-4; 1.6e-2 at step 4; 2.9e-2 at step 6; 0.2 later, as means of 20 steps.
 # Two seeds differ by 0.05 at the first point: after it only a training that breaks would show.
 FIRST, FIRST_STEPS = 2e-3, 2  # of the first point, where it is a mean of so few steps
-LATER, LATEST = ((4, 3e-2), (6, 1e-1)), 0.4  # up to a step, and beyond
-PROPERTY = 0.05  # of a value of which nothing is known
+LATER = ((4, 3e-2), (6, 1e-1), (math.inf, 0.4))  # up to a step
+ROUGH = 0.05  # of a number of which nothing is known
 FAILURE = 0.01  # how often false alarms alone may make many comparisons fail
 
 
@@ -56,23 +57,15 @@ class Comparison:
 
 def to_the_bit(again: Mapping[str, Any], recorded: Mapping[str, Any]) -> Comparison:
     """On the record's kind of machine: everything must be equal."""
-    return Comparison(
-        again == recorded,
-        "to the bit",
-        f"{again}" if again == recorded else f"{again} for {recorded}",
-        strict=True,
-    )
+    same = again == recorded
+    numbers = f"{again}" if same else f"{again} for {recorded}"
+    return Comparison(same, "to the bit", numbers, strict=True)
 
 
 def untrained(again: Mapping[str, float], recorded: Mapping[str, float]) -> Comparison:
     """Elsewhere, top-1 by probe where nothing is trained: nothing magnifies rounding."""
-    agrees = all(abs(top1 - recorded[name]) <= UNTRAINED for name, top1 in again.items())
-    return Comparison(
-        agrees,
-        f"up to rounding (± {100 * UNTRAINED:g} points), for nothing is trained",
-        _top1(again, recorded),
-        strict=True,
-    )
+    halves = dict.fromkeys(again, UNTRAINED)
+    return _within(halves, again, recorded, "up to rounding, for nothing is trained", strict=True)
 
 
 def follows(source: SourceSpec) -> bool:
@@ -83,118 +76,66 @@ def follows(source: SourceSpec) -> bool:
 
 
 def start(
-    again: Sequence[float],
-    recorded: Sequence[float],
-    steps: Sequence[int],
-    source: SourceSpec,
+    again: Sequence[float], recorded: Sequence[float], steps: Sequence[int], source: SourceSpec
 ) -> Comparison:
     """Elsewhere, the first points of a loss curve; ``steps``: the last step of each, ``source``:
     what the images come from, as recorded.
     """
-    sharp = follows(source) and steps[0] <= FIRST_STEPS
-    bounds = [
-        FIRST
-        if sharp and i == 0
-        else next((bound for last, bound in LATER if step <= last), LATEST)
-        for i, step in enumerate(steps)
-    ]
+    bounds = [next(bound for last, bound in LATER if step <= last) for step in steps]
+    if sharp := follows(source) and steps[0] <= FIRST_STEPS:
+        bounds[0] = FIRST
+    points = list(zip(again, recorded, bounds, strict=True))
+    grown = ", ".join(f"± {bound:g}" for bound in bounds[sharp:])
+    asked = f"no more than rounding grows to ({grown})"
     if sharp:
-        first = f"first point of the loss up to rounding (± {FIRST:g})"
-        asked = f"{first}, then no more than rounding grows to ({_bounds(bounds[1:])})"
+        asked = f"first point of the loss up to rounding (± {FIRST:g}), then {asked}"
     else:
-        grown = f"no more than rounding grows to ({_bounds(bounds)})"
-        asked = f"{grown}: that is too much to decide anything"
-    agrees = all(abs(a - b) <= bound for a, b, bound in zip(again, recorded, bounds, strict=True))
-    return Comparison(
-        agrees,
-        asked,
-        ", ".join(f"{a:.6f} for {b:.6f}" for a, b in zip(again, recorded, strict=True)),
-        strict=sharp,
-    )
-
-
-def _bounds(bounds: Sequence[float]) -> str:
-    return ", ".join(f"± {bound:g}" for bound in bounds)
+        asked = f"{asked}: that is too much to decide anything"
+    agrees = all(abs(a - b) <= bound for a, b, bound in points)
+    numbers = ", ".join(f"{a:.6f} for {b:.6f}" for a, b, _ in points)
+    return Comparison(agrees, asked, numbers, strict=sharp)
 
 
 def runs(
     again: Mapping[str, float],
     recorded: Mapping[str, float],
     spreads: Mapping[str, stats.Spread],
-    tests: int,
     what: str = "runs",
 ) -> Comparison:
-    """Elsewhere, top-1 by measurement of a run: each within what two ``what`` of a row differ by,
-    all of them in 95 % of cases (Bonferroni).
-
-    spreads: of runs, by measurement; where one is unknown, ``tests``, the number of test images,
-    must do."""
-    level = stats.LEVEL / len(again)
+    """Elsewhere, what was measured, by name: each number within what two ``what`` of a row differ
+    by, all of them in 95 % of cases (Bonferroni). ``spreads``: of runs, by name."""
     if not all(spreads[name].df for name in again):
-        halves = {
-            name: stats.samples_apart((top1 + recorded[name]) / 2, tests, level)
-            for name, top1 in again.items()
-        }
-        agrees = all(abs(top1 - recorded[name]) <= halves[name] for name, top1 in again.items())
-        within = f"within what two samples of {tests:,} images differ by"
-        unknown = f"how far {what} of a row lie apart is not known"
-        asked = f"{within}: {unknown}, so this decides nothing"
-        return Comparison(agrees, asked, _top1(again, recorded, halves))
+        halves = {name: ROUGH * abs(number) for name, number in recorded.items()}
+        unknown = f"how far {what} of a row lie apart is not known, so this decides nothing"
+        return _within(halves, again, recorded, f"within {100 * ROUGH:g} %: {unknown}")
+    level = stats.LEVEL / len(again)
     halves = {name: stats.runs_apart(spreads[name], level) for name in again}
-    p = min(
-        1.0,
-        len(again) * min(_p(top1, recorded[name], spreads[name]) for name, top1 in again.items()),
-    )
-    return Comparison(
-        p > stats.LEVEL,
-        f"within what two {what} of a row differ by",
-        _top1(again, recorded, halves),
-        p=p,
-    )
+    apart = [(again[name] - recorded[name], spreads[name]) for name in again]
+    p = min(stats.of_units(number, 2.0, 0.0, spread, 1, 0).p for number, spread in apart)
+    asked = f"within what two {what} of a row differ by"
+    return _within(halves, again, recorded, asked, p=min(1.0, len(again) * p))
 
 
-def value(name: str, again: float, recorded: float, spread: stats.Spread) -> Comparison:
-    """Elsewhere, a measured value that is no top-1: within what two encoders of a row differ by,
-    else within a twentieth.
-    """
-    numbers = f"{name} {again:g} for {recorded:g}"
-    if not spread.df:
-        unknown = "how far encoders of a row lie apart is not known"
-        asked = f"within {100 * PROPERTY:g} %: {unknown}, so this decides nothing"
-        return Comparison(abs(again - recorded) <= PROPERTY * abs(recorded), asked, numbers)
-    p = _p(again, recorded, spread)
-    return Comparison(
-        p > stats.LEVEL,
-        "within what two encoders of a row differ by",
-        f"{numbers} (± {stats.runs_apart(spread):.2g})",
-        p=p,
-    )
-
-
-def _p(a: float, b: float, spread: stats.Spread) -> float:
-    return stats.of_units(a - b, 2.0, 0.0, spread, 1, 0).p
-
-
-def _top1(
+def _within(
+    halves: Mapping[str, float],
     again: Mapping[str, float],
     recorded: Mapping[str, float],
-    halves: Mapping[str, float] | None = None,
-) -> str:
-    width = {name: f" (± {100 * half:.1f})" for name, half in (halves or {}).items()}
-    return ", ".join(
-        f"{name} {100 * top1:.2f} for {100 * recorded[name]:.2f}{width.get(name, '')}"
-        for name, top1 in again.items()
-    )
+    asked: str,
+    strict: bool = False,
+    p: float | None = None,
+) -> Comparison:
+    agrees = all(abs(again[name] - recorded[name]) <= halves[name] for name in again)
+    words = [f"{k} {again[k]:g} for {recorded[k]:g} (± {halves[k]:.2g})" for k in again]
+    return Comparison(agrees, asked, ", ".join(words), strict, p)
 
 
 def failed(comparisons: Sequence[Comparison]) -> bool:
     """Whether a strict comparison failed, or more of the others, or one by more, than chance
     explains in 99 of 100 cases each.
     """
-    if any(c.strict and not c.agrees for c in comparisons):
-        return True
     p = [c.p for c in comparisons if c.p is not None]
-    return bool(p) and min(_tail(p), len(p) * min(p)) < FAILURE
+    strict = any(c.strict and not c.agrees for c in comparisons)
+    return strict or (bool(p) and min(_tail(p), len(p) * min(p)) < FAILURE)
 
 
 def _tail(p: Sequence[float]) -> float:
@@ -212,28 +153,21 @@ def summary(comparisons: Sequence[Comparison]) -> str:
         return "Nothing to compare: none of these has a record."
     n, agree = len(comparisons), sum(c.agrees for c in comparisons)
     lines = [f"{n} comparison{'s' * (n > 1)}: {agree} agree, {n - agree} do not."]
-    strict = [c.agrees for c in comparisons if c.strict]
-    if strict:
+    if strict := [c.agrees for c in comparisons if c.strict]:
         lines.append(
             f"To the bit or up to rounding: {sum(strict)} of {len(strict)} agree. "
             "No false alarm is to be expected. What agrees is confirmed."
         )
-    chance = [(c.agrees, c.p) for c in comparisons if c.p is not None]
-    if chance:
-        lines += _of_chance([agrees for agrees, _ in chance], [p for _, p in chance])
-    if rest := n - len(strict) - len(chance):
+    if p := [c.p for c in comparisons if c.p is not None]:
+        lines.append(
+            f"Within what two runs of a row differ by: {sum(each > stats.LEVEL for each in p)} of "
+            f"{len(p)} agree; {stats.LEVEL * len(p):.2g} or fewer false alarms are to be expected "
+            f"({100 * stats.LEVEL:g} %), and as many as here or more in {100 * _tail(p):.2g} % "
+            "of cases.\n"
+            "Agreement there means that it may be a run of the same row; it confirms no record."
+        )
+    if rest := n - len(strict) - len(p):
         unknown = "Too little is known of how far such values lie apart"
         lines.append(f"{unknown}: {rest}, which decide nothing.")
     more = "FAILED: more differs" if failed(comparisons) else "No more differs"
     return "\n".join([*lines, f"{more} than rounding and chance explain."])
-
-
-def _of_chance(agree: Sequence[bool], p: Sequence[float]) -> list[str]:
-    """Lines on comparisons that chance may make fail."""
-    level = f"{stats.LEVEL * len(p):.2g} or fewer false alarms are to be expected"
-    often = f"as many as here or more in {100 * _tail(p):.2g} % of cases"
-    return [
-        f"Within what two runs of a row differ by: {sum(agree)} of {len(p)} agree; "
-        f"{level} ({100 * stats.LEVEL:g} %), and {often}.",
-        "Agreement there means that it may be a run of the same row; it confirms no record.",
-    ]

@@ -12,16 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core import deadline, files
+from ..core import checked, deadline, files
 from ..core.augment import Augmentation
 from ..core.errors import OutOfTime, ParameterError
 from ..data import Source, source, stream
 from ..data.image_set import ImageSet
 from ..learn import encoders
 from ..learn.encoders import Encoder
+from ..learn.methods import METHODS
 from ..learn.train import Trained, Training
 from ..measure.probe import ProbeResult, summary
-from . import assembly, comparison, runs, store
+from . import assembly, comparison, contracts, runs, store
 from .comparison import Comparison, to_the_bit
 from .profiles import Profile, Settings
 from .provenance import now, peak_memory, provenance
@@ -106,13 +107,15 @@ class Experiment:
         if pictures is None:
             raise ParameterError(f"row {self.row.name}: has no pictures to train on")
         pictures.prepare(self.settings.device)
+        if METHODS[self.settings.method].labelled and self.row.classes == "own":
+            checked.check_labels(pictures, self.settings.n_images)
         return pictures
 
     def training(self, keep: bool = True) -> Training:
         """Its training; ``keep``: a fixed pool of pictures goes to disk."""
         pictures = self.source()
         images = assembly.batches(pictures, self.settings, self.pool_seed, keep)
-        return assembly.training(self.row, self.settings, self.seed, pictures, images)
+        return contracts.training(self.row, self.settings, self.seed, pictures, images)
 
     def encoder(self) -> Encoder | None:
         """Its encoder, trained where it has to be; None for baselines without one."""
@@ -180,10 +183,11 @@ class Experiment:
     def _train(self) -> tuple[Training, Trained, float]:
         """Train its encoder and keep it: the training, its outcome, seconds for its pictures."""
         pictures, began = self.source(), time.perf_counter()
-        images = assembly.batches(pictures, self.settings, self.pool_seed)
+        with checked.painting(pictures):
+            images = assembly.batches(pictures, self.settings, self.pool_seed)
         seconds = time.perf_counter() - began
-        training = assembly.training(self.row, self.settings, self.seed, pictures, images)
-        trained = training.run(self.checkpoint, self.id)
+        training = contracts.training(self.row, self.settings, self.seed, pictures, images)
+        trained = contracts.train(training, self.checkpoint, self.id)
         encoders.save(self.encoder_file, training.method.encoder, {"record": self.id})
         return training, trained, seconds
 
@@ -217,7 +221,7 @@ class Experiment:
         failed = attempts.read_bytes().count(b"\n") if attempts.is_file() else 0
         files.append_line(attempts, now())
         curves, cost = self._trained_cost() if self.row.trained else ({}, Cost(0.0))
-        encoder = self.encoder_as_made()
+        encoder = self._kept(self.encoder_file) if self.row.trained else self.encoder()
         started = time.perf_counter()
         results = {name: _result(m) for name, m in self.probes(encoder).items()}
         cost = dataclasses.replace(
@@ -247,10 +251,6 @@ class Experiment:
             views=training.views_seen(),
         )
 
-    def encoder_as_made(self) -> Encoder | None:
-        """Its encoder as the last training left it, or untrained."""
-        return self._kept(self.encoder_file) if self.row.trained else self.encoder()
-
     def probes(self, encoder: Encoder | None) -> dict[str, ProbeResult]:
         """All probes by name."""
         data = self.probe_data()
@@ -264,39 +264,31 @@ class Experiment:
         """As long as its row's other seeds took, else the mean of the profile's records of its kind
         on this kind of device; None without any."""
         device = self.settings.device.split(":")[0]
-        every = [r for r in store.committed(self.profile.name) if r.spec.device == device]
+        every = [r for r in store.committed(Run, self.profile.name) if r.spec.device == device]
         own = [r for r in every if r.row == self.row.name]
         alike = own or [r for r in every if r.spec.kind == self.row.kind]
         return float(np.mean([r.cost.wall_seconds for r in alike])) if alike else None
 
     # ---- whether its record still holds ----
 
-    def again(self, record: Run, whole: bool) -> list[Comparison]:
+    def again(self, record: Run, whole: bool) -> Comparison:
         """A trained one is followed to the third point of its recorded curve, an untrained one run
         whole; with ``whole``, trained to its end, keeping nothing, and probed."""
         if whole or not self.row.trained:
-            return [self._compared(record, self._ends_at(whole))]
+            return self._compared(record, self._ends_at())
         training = self.training()
         if difference := self._pool_differs(record, training):
-            return [difference]
-        points = record.curves["loss"]
+            return difference
         steps = [int(step) for step in record.curves["step"][:REPLAY_POINTS]]
         loss = training.run(until=steps[-1]).curves["loss"]
-        points = points[: len(loss)]
+        points = record.curves["loss"][: len(loss)]
         if store.is_same_machine(record, self.settings.device):
-            return [to_the_bit({"loss": loss}, {"loss": points})]
+            return to_the_bit({"loss": loss}, {"loss": points})
         recipe = record.spec.source
         assert recipe is not None
-        return [comparison.start(loss, points, steps[: len(loss)], recipe)]
+        return comparison.start(loss, points, steps[: len(loss)], recipe)
 
-    def kept_again(self, record: Run) -> list[Comparison]:
-        """Its kept encoder probed again.
-
-        Raises: CheckpointError if the encoder is gone.
-        """
-        return [self._compared(record, self._top1(self.encoder_as_made()))]
-
-    def _ends_at(self, whole: bool) -> dict[str, float]:
+    def _ends_at(self) -> dict[str, float]:
         """Top-1 by probe of a run from its beginning to its end, of which nothing is kept."""
         if not self.row.trained:
             return self._top1(self.encoder())
@@ -336,7 +328,7 @@ class Experiment:
         if not self.row.trained:
             return comparison.untrained(top1, recorded)
         spreads = {name: runs.spread(record, name) for name in top1}
-        return comparison.runs(top1, recorded, spreads, record.main.n)
+        return comparison.runs(top1, recorded, spreads)
 
 
 def _result(measured: ProbeResult) -> Result:

@@ -12,15 +12,16 @@ from ..core import files, progress, stats
 from ..core.errors import ParameterError
 from ..core.options import build
 from ..measure.base import MEASUREMENTS, Measurement, Part
-from . import comparison, store
+from . import comparison, contracts, entries, store
 from .comparison import Comparison, to_the_bit
 from .experiment import Experiment
-from .profiles import Profile
+from .profiles import Profile, defaults
 from .provenance import provenance
 from .records import Cost, MeasurementRecord, Spec
 from .rows import get_row
 
 FILE = "workflow/measurements.toml"
+LISTS, MORE = {"rows": list, "smoke": list}, {"seeds": int, "options": dict}  # of an entry there
 SMOKE = "smoke"
 MINUTE = 60.0
 Measured = Mapping[str, Sequence[MeasurementRecord]]  # records of one measurement, by row
@@ -56,12 +57,25 @@ def plans() -> Mapping[str, Plan]:
         if name not in MEASUREMENTS:
             known = ", ".join(MEASUREMENTS)
             raise ParameterError(f"{FILE}: {name!r} is not a measurement; allowed are {known}")
-        rows, smoke = tuple(entry["rows"]), tuple(entry["smoke"])
-        options = entry.get("options", {})
-        plan = every[name] = Plan(rows, smoke, entry.get("seeds", 1), options)
-        for each in (*plan.rows, *plan.smoke):
-            get_row(each)
+        try:
+            every[name] = _plan(name, entry)
+        except ParameterError as error:
+            raise ParameterError(f"{FILE}: {error}") from error
     return every
+
+
+def _plan(name: str, entry: dict[str, Any]) -> Plan:
+    """A plan from its entry in the file. Raises ParameterError for what it must not hold."""
+    entries.check(f"[{name}]", entry, LISTS, MORE)
+    options = entry.get("options", {})
+    for profile, own in options.items():
+        defaults(profile)
+        if not isinstance(own, dict):
+            raise ParameterError(f"[{name}.options.{profile}] = {own!r}: must be a table")
+        build(MEASUREMENTS[name].Options, f"measurement {name!r}", own)
+    for row in (*entry["rows"], *entry["smoke"]):
+        get_row(row)
+    return Plan(tuple(entry["rows"]), tuple(entry["smoke"]), entry.get("seeds", 1), options)
 
 
 def measurement(name: str, profile: Profile) -> Measurement:
@@ -111,7 +125,7 @@ class Measuring:
             "record": of.id,
             "data": of.content["data"],
             "seed": self.experiment.seed,
-            **self.measurement.spec_fields(self.experiment),
+            **contracts.spec_fields(self.measurement, self.experiment),
         }
         return Spec(content)
 
@@ -123,7 +137,7 @@ class Measuring:
 
     def parts(self) -> Iterator[tuple[str, Part]]:
         """Its parts, as they are made."""
-        return self.measurement.parts(self.experiment, self.experiment.seed)
+        return contracts.parts(self.measurement, self.experiment, self.experiment.seed)
 
     def make(self) -> MeasurementRecord:
         """Measure; the row's encoder is trained if it has to be."""
@@ -144,10 +158,10 @@ class Measuring:
 
     def seconds(self) -> float:
         """The mean of the committed ones of its kind, a minute where there is none."""
-        every = store.committed_measurements(self.profile.name, self.name)
+        every = store.committed(MeasurementRecord, self.profile.name, self.name)
         return sum(r.cost.wall_seconds for r in every) / len(every) if every else MINUTE
 
-    def again(self, record: MeasurementRecord, whole: bool) -> list[Comparison]:
+    def again(self, record: MeasurementRecord, whole: bool) -> Comparison:
         """Its first part made again: on the record's kind of machine it must be equal to the bit;
         elsewhere an encoder that is trained again is another one, see :mod:`.comparison`."""
         name, part = next(self.parts())
@@ -155,18 +169,15 @@ class Measuring:
         again = part.to_json()
         old = recorded.to_json() if recorded else {}
         if store.is_same_machine(record, self.profile.device):
-            return [to_the_bit({name: _digits_of(old, again)}, {name: old})]
+            return to_the_bit({name: _digits_of(old, again)}, {name: old})
         if recorded is None or again.keys() != old.keys():
             differ = f"{name}: {again} for {old}"
-            return [Comparison(False, "for the same fields", differ, strict=True)]
-        if not part.is_accuracy:
-            apart = spread(self.name, name, self.profile)
-            return [comparison.value(name, part.number, recorded.number, apart)]
-        top1, was = {name: part.number}, {name: recorded.number}
-        if not (self.experiment.row.trained or self.measurement.trains):
-            return [comparison.untrained(top1, was)]
-        apart = spread(self.name, name, self.profile)
-        return [comparison.runs(top1, was, {name: apart}, part.n, "encoders")]
+            return Comparison(False, "for the same fields", differ, strict=True)
+        now, was = {name: part.number}, {name: recorded.number}
+        if part.is_accuracy and not (self.experiment.row.trained or self.measurement.trains):
+            return comparison.untrained(now, was)
+        apart = {name: spread(self.name, name, self.profile)}
+        return comparison.runs(now, was, apart, "encoders")
 
 
 def _digits_of(recorded: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,7 +191,7 @@ def spread(measurement: str, part: str, profile: Profile) -> stats.Spread:
     """How far two encoders of a row lie apart by a part of a measurement, pooled over its trained
     rows; unknown where none has two."""
     rows: dict[str, list[float]] = {}
-    for record in store.committed_measurements(profile.name, measurement):
+    for record in store.committed(MeasurementRecord, profile.name, measurement):
         if part in record.results and get_row(record.row).trained:
             rows.setdefault(record.row, []).append(record.results[part].number)
     return stats.pooled(rows.values())
@@ -201,6 +212,6 @@ def committed(profile: str) -> dict[str, dict[str, list[MeasurementRecord]]]:
     """All committed records of further measurements in a profile, by measurement and row."""
     every: dict[str, dict[str, list[MeasurementRecord]]] = {name: {} for name in plans()}
     for name, rows in every.items():
-        for record in store.committed_measurements(profile, name):
+        for record in store.committed(MeasurementRecord, profile, name):
             rows.setdefault(record.row, []).append(record)
     return every

@@ -34,18 +34,17 @@ def now() -> str:
 def commit(*folders: str) -> str:
     """The checkout's commit, with a plus sign when files in the library, or in ``folders`` too,
     differ from it; "unknown" outside git."""
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", *arguments], cwd=files.root(), capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
     try:
-        changed = "+" if git("status", "--porcelain", "--", "lib", *folders) else ""
-        return git("rev-parse", "--short=10", "HEAD") + changed
+        changed = git("status", "--porcelain", "--", "lib", *folders)
+        return git("rev-parse", "--short=10", "HEAD").decode().strip() + "+" * bool(changed)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def git(*arguments: str) -> bytes:
+    """What git says in the checkout. Raises OSError where there is none, CalledProcessError."""
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=files.root(), capture_output=True, check=True).stdout
 
 
 def peak_memory(device: str) -> int:

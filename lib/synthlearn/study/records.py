@@ -362,13 +362,7 @@ class Trial(Record):
 
 def write(path: Path, record: Record) -> None:
     """Write a record with the schema's number and a digest over all of it."""
-    write_json(path, record.to_json())
-
-
-def write_json(path: Path, content: Json) -> None:
-    """:func:`write`, of a record as JSON."""
-    whole = json.loads(json.dumps({"schema": SCHEMA, **content}))  # as it will be read
-    files.write_json(path, {**whole, "digest": files.digest(whole)})
+    files.write_with_digest(path, {"schema": SCHEMA, **record.to_json()})
 
 
 def read(path: Path, kind: type[R]) -> R:
@@ -378,12 +372,9 @@ def read(path: Path, kind: type[R]) -> R:
     Raises: DataError if the file is not one, not the whole of one, of another kind, or one of
     another row, seed, profile or measurement.
     """
-    content = files.read_json(path, DataError, REMEDY)
+    content = files.read_with_digest(path, REMEDY)
     if content.get("schema") != SCHEMA or files.digest(content.get("spec")) != content.get("id"):
         wrong = f"its id is not the digest of its spec, or its schema is not {SCHEMA}"
-        raise DataError(f"{path}: {wrong}; {REMEDY}")
-    if content.pop("digest", None) != files.digest(content):
-        wrong = "damaged or changed by hand, its digest is not that of its content"
         raise DataError(f"{path}: {wrong}; {REMEDY}")
     if place := _misplaced(content, path):
         raise DataError(f"{path}: holds the record of {place}; move it there, and {REMEDY}")
@@ -395,11 +386,6 @@ def read(path: Path, kind: type[R]) -> R:
     if not isinstance(record, kind):
         raise DataError(f"{path}: holds a {type(record).__name__}, not a {kind.__name__}")
     return record
-
-
-def read_folder(folder: Path, kind: type[R]) -> list[R]:
-    """All records of a folder, sorted by name. Raises DataError as :func:`read`."""
-    return [read(path, kind) for path in sorted(folder.glob("*.json"))]
 
 
 def _misplaced(content: Json, path: Path) -> str:

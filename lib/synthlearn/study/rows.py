@@ -9,6 +9,7 @@ from typing import Any
 from ..core import files
 from ..core.errors import ParameterError
 from ..data import source_class
+from . import entries
 from .profiles import NAMES, Profile, Settings, check, defaults
 
 BASELINES = ("random", "raw_pixels", "mean_colours")  # rows that are trained on nothing
@@ -18,6 +19,13 @@ ALLOWED = {"baseline": ("", *BASELINES), "classes": CLASSES, "pool": POOLS}
 # tables of a row; other tables inside it are its variants
 TABLES = ("settings", "options", "method_options", "overrides")
 FILE = "workflow/study.toml"
+# fields of an entry there: those that it needs, and those that it may have
+WORDS = {"title": str, "family": str, "chapter": str}
+MORE = {
+    **dict.fromkeys(("published", "source", "needs", *ALLOWED), str),
+    **dict.fromkeys(TABLES, dict),
+    "profiles": list,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +133,9 @@ def all_rows() -> Mapping[str, Row]:
             settings = entry.get("settings", {}) | fields.get("settings", {})
             whole = {**inherited, **fields, "settings": settings, "title": title}
             rows[f"{name}.{variant}"] = _row(f"{name}.{variant}", whole)
+    for row in rows.values():
+        if row.needs is not None and row.needs not in rows:
+            raise ParameterError(f"{FILE}: row {row.name!r} needs {row.needs!r}, which is no row")
     return rows
 
 
@@ -133,7 +144,23 @@ def _row(name: str, entry: dict[str, Any]) -> Row:
 
     Raises: ParameterError for a source, baseline, profile or field that does not exist.
     """
-    entry = dict(entry)
+    where = f"{FILE}: row {name!r}"
+    entries.check(where, entry, WORDS, MORE)
+    for profile, fields in entry.get("settings", {}).items():
+        if not isinstance(fields, dict):
+            raise ParameterError(f"{where}: settings.{profile} = {fields!r}: must be a table")
+    for key, choices in ALLOWED.items():
+        if entry.get(key, choices[0]) not in choices:
+            allowed = ", ".join(choices).lstrip(", ")
+            raise ParameterError(f"{where} has {key} = {entry[key]!r}, allowed are {allowed}")
+    try:
+        return _typed(name, dict(entry))
+    except ParameterError as error:
+        raise ParameterError(f"{where}: {error}") from error
+
+
+def _typed(name: str, entry: dict[str, Any]) -> Row:
+    """A row from fields of the right types; its settings, profiles and source are checked."""
     by_profile = entry.pop("settings", {})
     for fields in by_profile.values():
         for key, value in fields.items():
@@ -143,14 +170,6 @@ def _row(name: str, entry: dict[str, Any]) -> Row:
     profiles = tuple(entry.pop("profiles", NAMES))
     for profile in (*profiles, *by_profile):
         defaults(profile)
-    known = {field.name for field in dataclasses.fields(Row)}
-    if unknown := [key for key in entry if key not in known]:
-        wrong = f"row {name!r} has {unknown[0]!r}"
-        raise ParameterError(f"{FILE}: {wrong}; allowed are {', '.join(sorted(known))}")
-    for key, choices in ALLOWED.items():
-        if entry.get(key, choices[0]) not in choices:
-            wrong = f"row {name!r} has {key} = {entry[key]!r}"
-            raise ParameterError(f"{FILE}: {wrong}, allowed are {', '.join(choices).lstrip(', ')}")
     row = Row(name, **entry, overrides=overrides, by_profile=by_profile, profiles=profiles)
     if row.trained:
         source_class(row.source_name)
@@ -168,5 +187,5 @@ def get_row(name: str) -> Row:
     if name not in rows:
         near = difflib.get_close_matches(name, rows, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ParameterError(f"unknown row {name!r}: {hint}Rows: {', '.join(rows)}")
+        raise ParameterError(f"unknown row {name!r}: {hint}All names stand in {FILE}")
     return rows[name]

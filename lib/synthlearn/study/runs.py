@@ -104,7 +104,7 @@ def committed(profile: str) -> dict[str, Runs]:
 def _committed(stamp: store.Stamp, profile: str) -> Mapping[str, Runs]:
     twins = [twin for _, twin in store.device_pairs(profile)]
     rows: dict[str, list[Run]] = {}
-    for run in [*store.committed(profile), *twins]:
+    for run in [*store.committed(Run, profile), *twins]:
         rows.setdefault(run.row, []).append(run)
     return {name: Runs(tuple(runs)) for name, runs in rows.items()}
 

@@ -176,10 +176,10 @@ class RunTrial:
     def settle(self, record: Trial) -> None:
         """Nothing is left to do."""
 
-    def again(self, record: Trial, whole: bool) -> list[Comparison]:
+    def again(self, record: Trial, whole: bool) -> Comparison:
         """All of it: a trial is short."""
         again, recorded = self._result().top1, record.held_out.top1
-        return [to_the_bit({"held_out": again}, {"held_out": recorded})]
+        return to_the_bit({"held_out": again}, {"held_out": recorded})
 
     def seconds(self) -> None:
         """Nobody has counted."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..core import checked
 from ..core.image import MEAN, STD
 from ..data import Source, datasets
 from ..learn import encoders, methods
@@ -47,7 +48,7 @@ def describe(row: Row, settings: Settings, seed: int, source: Source | None) -> 
         content["encoder"] = encoder
     if source is not None:
         content["source"] = {
-            **source.spec(),
+            **checked.spec_of(source),
             "n_images": settings.n_images,
             "image_size": settings.image_size,
             "refresh": settings.refresh,

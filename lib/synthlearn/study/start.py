@@ -5,7 +5,7 @@ A start is the job itself, small: the study's own assembly over few pictures, or
 it is made. Arguments: profile, and the search whose configurations are named. Input: a JSON list of
 names ("NAME" of a row, "what:NAME" of a measurement, "point:NUMBER" of a configuration), each with
 specs of records. Output, a JSON line for each: digest of all numbers that the start gave, and the
-code hash of every spec."""
+code hash of every spec. Other versions must understand both."""
 
 import dataclasses
 import hashlib
@@ -13,14 +13,12 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor
 
-from ..data import datasets
 from . import assembly
 from .code import code_of
 from .experiment import Experiment
@@ -31,11 +29,10 @@ from .rows import Row, get_row
 from .search import get_search
 
 PICTURES = 64
-BATCH = 32
+SMALL = {"n_images": PICTURES, "batch_size": 32, "device": "cpu"}
 STEPS = 2
 PER_CLASS = 10  # labelled images, of training and of testing
 CAPTIONS = 8  # so few pictures have several of a caption only if there are few captions
-RUNS = "SYNTHLEARN_RUNS"
 
 
 def digest(*values: Any) -> str:
@@ -50,14 +47,12 @@ def digest(*values: Any) -> str:
 def of_row(row: Row, profile: Profile) -> str:
     """Pictures, two steps of training and the probes of a row, seed 0, all smaller than in the
     study."""
-    small = {"n_images": PICTURES, "batch_size": BATCH, "device": "cpu"}
     options = dict(row.method_options)
     captioned = "images_per_caption" in options
     if captioned:
         options["images_per_caption"] = 2
-    few = dataclasses.replace(row, overrides={**row.overrides, **small}, method_options=options)
+    few = dataclasses.replace(row, overrides={**row.overrides, **SMALL}, method_options=options)
     experiment, begun = Experiment(few, profile, 0), ""
-    encoder = None if row.trained else experiment.encoder()
     if row.trained:
         training = experiment.training(keep=False)
         if captioned and training.labels is not None:
@@ -65,54 +60,24 @@ def of_row(row: Row, profile: Profile) -> str:
         curves = training.run(until=STEPS).curves
         pictures = assembly.pictures_of(training, 1, torch.arange(PICTURES))
         begun = digest(pictures, curves, *training.method.state_dict().values())
-        encoder = training.method.encoder.eval()
-    crop = experiment.settings.crop
-    data = [
-        datasets.load(experiment.settings.data, split, crop).first(PER_CLASS)
-        for split in datasets.SPLITS
-    ]
-    measured = assembly.probes(few, crop, 0, encoder, (data[0], data[1])).values()
-    correct = [m.correct for m in measured]
-    if not row.has_encoder:
-        return digest(*correct, *(m.l2 for m in measured))
-    return digest(begun, *correct, [m.l2 for m in measured])
+    encoder = training.method.encoder.eval() if row.trained else experiment.encoder()
+    train, test = (part.first(PER_CLASS) for part in experiment.probe_data())
+    data, crop = (train, test), experiment.settings.crop
+    measured = assembly.probes(few, crop, 0, encoder, data).values()
+    correct, penalties = [m.correct for m in measured], [m.l2 for m in measured]
+    plain = digest(*correct, *penalties)
+    return plain if encoder is None else digest(begun, *correct, penalties)
 
 
 def of_measurement(name: str) -> str:
     """A further measurement as it is made, of the smoke profile's rows that it is planned for; what
     it needs is trained for it, and kept nowhere."""
-    with _no_runs():
-        profile = resolve("smoke", device="cpu")
-        jobs = [Measuring(name, experiment) for experiment in plans()[name].experiments(profile)]
-        parts = [
-            (job.experiment.row.name, part, result.to_json())
-            for job in jobs
-            for part, result in job.parts()
-        ]
+    parts = []
+    with tempfile.TemporaryDirectory() as runs, mock.patch.dict(os.environ, SYNTHLEARN_RUNS=runs):
+        for experiment in plans()[name].experiments(resolve("smoke", device="cpu")):
+            for part, result in Measuring(name, experiment).parts():
+                parts.append((experiment.row.name, part, result.to_json()))
     return digest(json.dumps(parts, sort_keys=True))
-
-
-@contextmanager
-def _no_runs() -> Iterator[None]:
-    """An empty folder in place of what earlier runs have left."""
-    kept = os.environ.get(RUNS)
-    with tempfile.TemporaryDirectory() as runs:
-        os.environ[RUNS] = runs
-        try:
-            yield
-        finally:
-            del os.environ[RUNS]
-            if kept is not None:
-                os.environ[RUNS] = kept
-
-
-def of(name: str, profile: Profile, search: str) -> str:
-    """The start of what a name stands for."""
-    kind, _, rest = name.partition(":")
-    if kind == "what":
-        return of_measurement(rest)
-    row = get_search(search, profile.name).row(int(rest)) if kind == "point" else get_row(name)
-    return of_row(row, profile)
 
 
 def main() -> None:
@@ -120,8 +85,14 @@ def main() -> None:
     profile, search = resolve(sys.argv[1]), sys.argv[2]
     torch.set_num_threads(1)
     for name, specs in json.load(sys.stdin):
-        codes = [code_of(Spec(spec)) for spec in specs]
-        print(json.dumps([of(name, profile, search), codes]), flush=True)
+        match name.split(":"):
+            case "what", measurement:
+                start = of_measurement(measurement)
+            case "point", number:
+                start = of_row(get_search(search, profile.name).row(int(number)), profile)
+            case _:
+                start = of_row(get_row(name), profile)
+        print(json.dumps([start, [code_of(Spec(spec)) for spec in specs]]), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ Pre-trainings, further measurements and trials of a search are all jobs; nothing
 
 import os
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -35,42 +34,26 @@ class Job(Protocol[R_co]):
     @property
     def profile(self) -> Profile:
         """The profile that it belongs to."""
-        ...
-
-    @property
-    def title(self) -> str:
-        """For people, as in "layers of real seed 0"."""
-        ...
 
     @property
     def path(self) -> Path:
         """Its record's file."""
-        ...
 
     @property
     def kind(self) -> type[R_co]:
         """The type of its record."""
-        ...
 
     def specs(self) -> Iterator[Spec]:
         """What it is made for: on the profile's device first, then on the other kind."""
-        ...
 
     def make(self) -> R_co:
         """The record, made anew; nothing is written."""
-        ...
 
     def settle(self, record: Any) -> None:
         """What is left to do once the record is written."""
-        ...
 
-    def again(self, record: Any, whole: bool) -> list[Comparison]:
+    def again(self, record: Any, whole: bool) -> Comparison:
         """The record against what the code at hand gives: its start, or with ``whole`` all."""
-        ...
-
-    def seconds(self) -> float | None:
-        """How long it is likely to take; None: nobody knows."""
-        ...
 
 
 def folder(profile: Profile, kind: type[Record]) -> Path:
@@ -84,7 +67,7 @@ def state(job: Job[Record]) -> State:
     """Whether a job's record is "fresh", "stale" (of another spec or other code) or "missing"."""
     if not job.path.exists():
         return "missing"
-    return "fresh" if is_fresh(records.read(job.path, job.kind), job) else "stale"
+    return "fresh" if _fresh(job) else "stale"
 
 
 def get(job: Job[R]) -> R:
@@ -93,10 +76,8 @@ def get(job: Job[R]) -> R:
     Raises: what the source, the training or the measurement raises; nothing is written then, and a
     checkpoint lets the next call go on.
     """
-    if job.path.exists():
-        record = records.read(job.path, job.kind)
-        if is_fresh(record, job):
-            return record
+    if job.path.exists() and (record := _fresh(job)):
+        return record
     files.check_target(job.path)
     prepare(job.profile.threads)
     made = job.make()
@@ -105,23 +86,21 @@ def get(job: Job[R]) -> R:
     return records.read(job.path, job.kind)
 
 
-def replay(job: Job[Record], whole: bool = False) -> list[Comparison]:
+def replay(job: Job[Record], whole: bool = False) -> Comparison:
     """Compare a job's record with what the code at hand gives: a start of it, or all of it.
 
     On the record's kind of machine the numbers must be equal to the bit, elsewhere see
     :mod:`.comparison`. Agreement that chance has no part in confirms the record.
-
-    Raises: CheckpointError for a ``whole`` replay of a kept encoder that is gone.
     """
     record = records.read(job.path, job.kind)
-    spec = spec_of(record, job)
+    spec = _spec_of(record, job)
     if spec is None:
-        return [Comparison(False, "for the same spec", CHANGED, strict=True)]
+        return Comparison(False, "for the same spec", CHANGED, strict=True)
     prepare(job.profile.threads)
-    comparisons = job.again(record, whole)
-    if all(c.agrees for c in comparisons) and any(c.strict for c in comparisons):
+    comparison = job.again(record, whole)
+    if comparison.agrees and comparison.strict:
         confirm(record.id, code_of(spec))
-    return comparisons
+    return comparison
 
 
 def is_same_machine(record: Record, device: str) -> bool:
@@ -129,43 +108,38 @@ def is_same_machine(record: Record, device: str) -> bool:
     return machine.same(record.provenance.to_json(), device)
 
 
-def spec_of(record: Record, job: Job[Record]) -> Spec | None:
-    """The one of a job's specs that a record was made for, or None."""
+def _spec_of(record: Record, job: Job[Record]) -> Spec | None:
+    """The one of a job's specs that a record was made for."""
     return next((spec for spec in job.specs() if spec.id == record.id), None)
 
 
-def is_fresh(record: Record, job: Job[Record]) -> bool:
-    """Whether a record is of one of the job's specs, and of the code at hand or confirmed."""
-    spec = spec_of(record, job)
-    if spec is None:
-        return False
-    code = code_of(spec)
-    return code == record.provenance.code or code in confirmed().get(record.id, ())
+def _fresh(job: Job[R]) -> R | None:
+    """A job's record, if it is of one of the job's specs, and of the code at hand or confirmed."""
+    record = records.read(job.path, job.kind)
+    spec = _spec_of(record, job)
+    return record if spec and code_of(spec) in codes_of(record) else None
+
+
+def codes_of(record: Record) -> list[str]:
+    """Code hashes under which a record is fresh: its own, and those that a replay confirmed."""
+    return [record.provenance.code, *confirmed().get(record.id, [])]
 
 
 def _confirmations() -> Path:
     return files.root() / "results" / "confirmed.json"
 
 
-def confirmed() -> Mapping[str, list[str]]:
+def confirmed() -> dict[str, list[str]]:
     """Record id → code hashes under which a replay gave the recorded numbers.
 
     Raises: DataError for a damaged file.
     """
     path = _confirmations()
-    stamp = path.stat().st_mtime_ns if path.exists() else 0
-    return _confirmed(path, stamp)
-
-
-@cache
-def _confirmed(path: Path, stamp: int) -> Mapping[str, list[str]]:
-    if not stamp:
-        return {}
-    codes = files.read_json(path, DataError, "restore it from git")
-    for each in codes.values():
-        if not isinstance(each, list) or not all(isinstance(code, str) for code in each):
-            wrong = "must map ids of records to lists of code hashes"
-            raise DataError(f"{path}: {wrong}; restore it from git")
+    codes = files.read_json(path, DataError, "restore it from git") if path.exists() else {}
+    lists = all(isinstance(each, list) for each in codes.values())
+    if not (lists and all(isinstance(code, str) for each in codes.values() for code in each)):
+        wrong = "must map ids of records to lists of code hashes"
+        raise DataError(f"{path}: {wrong}; restore it from git")
     return codes
 
 
@@ -173,27 +147,15 @@ def confirm(identity: str, code: str) -> None:
     """Note that a replay under ``code`` gave the numbers of the record of this id."""
     path = _confirmations()
     with files.locked(path):
-        _confirmed.cache_clear()
-        known = dict(confirmed())
-        known[identity] = sorted({*known.get(identity, []), code})
-        files.write_json(path, known)
-        _confirmed.cache_clear()
+        codes = confirmed()
+        codes[identity] = sorted({*codes.get(identity, []), code})
+        files.write_json(path, codes)
 
 
-def committed(profile: str = "cpu") -> list[Run]:
-    """All committed runs of a profile, sorted by row and seed."""
-    return records.read_folder(files.root() / "results" / "records" / profile, Run)
-
-
-def committed_measurements(profile: str, measurement: str) -> list[MeasurementRecord]:
-    """All committed records of a further measurement in a profile, sorted by row and seed."""
-    where = files.root() / "results" / "measurements" / profile / measurement
-    return records.read_folder(where, MeasurementRecord)
-
-
-def committed_trials(profile: str = "cpu") -> list[Trial]:
-    """All committed trials of a search in a profile, sorted by name."""
-    return records.read_folder(files.root() / "results" / "search" / profile, Trial)
+def committed(kind: type[R], profile: str, measurement: str = "") -> list[R]:
+    """All committed records of a kind, or of one further measurement, in a profile, by name."""
+    where = files.root() / "results" / FOLDERS[kind] / profile / measurement
+    return [records.read(path, kind) for path in sorted(where.glob("*.json"))]
 
 
 def device_pairs(profile: str = "cpu") -> list[tuple[Run, Run]]:

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats as distributions
 
 from ..core import stats
-from ..core.errors import DataError
+from ..core.errors import DataError, ParameterError
 from ..measure import tasks
 from ..measure.base import MEASUREMENTS, Accuracy, Measurement, Part
 from ..measure.transfer import TaskAccuracy
@@ -97,10 +97,15 @@ def part(measured: Measured, name: str, field: str = TOP1) -> Units:
     """A part of a measurement, a field of it for each encoder; of several draws (of a noise, of
     examples) an encoder's number is their mean.
 
+    Raises: ParameterError for a part or a field that there is not.
+
     Where no row has two encoders, linear probes take their spread from the main probe, if its runs
     are committed; of others nothing is known."""
+    for record in (record for records in measured.values() for record in records):
+        if name not in record.results:
+            known = ", ".join(record.results)
+            raise ParameterError(f"{record.measurement} has no part {name!r}; parts are {known}")
     every = {row: [r.results[name] for r in records] for row, records in measured.items()}
-
     values = {row: tuple(_number(p, field) for p in each) for row, each in every.items()}
     main, n = _main_probe(measured), _first(measured).results[name].n
 
@@ -120,6 +125,9 @@ def part(measured: Measured, name: str, field: str = TOP1) -> Units:
 def _number(result: Part, field: str) -> float:
     if field == TOP1 and isinstance(result, Accuracy):
         return result.of_encoder
+    if not isinstance(getattr(result, field, None), int | float):
+        numbers = [key for key, value in vars(result).items() if isinstance(value, int | float)]
+        raise ParameterError(f"field = {field!r} of a part: must be one of {', '.join(numbers)}")
     return float(getattr(result, field))
 
 

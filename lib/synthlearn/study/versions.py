@@ -13,7 +13,6 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -24,20 +23,12 @@ from .experiment import Experiment
 from .jobs import AnyJob
 from .measuring import Measuring
 from .profiles import Profile
+from .provenance import git
 from .records import Record
 
 Starts = Mapping[str, Sequence[Record]]  # records by the name of the start that stands for them
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What the start of this name said: whether both versions gave the same bits, and how many
-    records that confirmed.
-    """
-
-    name: str
-    same: bool
-    confirmed: int
+Answer = tuple[str, list[str]]  # digest of all numbers of a start, code hash of each record
+Outcome = tuple[str, bool, int]  # a start, whether both gave the same bits, records confirmed
 
 
 def confirm(profile: Profile, against: str, jobs: Iterable[AnyJob]) -> Iterator[Outcome]:
@@ -45,110 +36,78 @@ def confirm(profile: Profile, against: str, jobs: Iterable[AnyJob]) -> Iterator[
 
     Raises: DataError when git does not have the commit, or a version cannot run the starts.
     """
-    commit = _commit(against)  # before the many records are read
-    every: dict[str, dict[str, list[Record]]] = {}
-    for job in jobs:
-        if job.path.exists():
-            search, name = _name(job)
-            record = records.read(job.path, job.kind)
-            every.setdefault(search, {}).setdefault(name, []).append(record)
     with tempfile.TemporaryDirectory() as folder:
-        _extract(commit, Path(folder))
-        for search, starts in every.items():
-            old = _starts(Path(folder), profile, search, starts)
-            new = _starts(files.root(), profile, search, starts)
-            for name, before, now in zip(starts, old, new, strict=True):
-                yield _outcome(name, starts[name], before, now)
+        _extract(against, Path(folder))  # before the many records are read
+        searches: dict[str, dict[str, list[Record]]] = {}
+        for job in jobs:
+            if job.path.exists():
+                search, name = _name(job)
+                record = records.read(job.path, job.kind)
+                searches.setdefault(search, {}).setdefault(name, []).append(record)
+        for search, starts in searches.items():
+            old = _answers(Path(folder), profile, search, starts)
+            new = _answers(files.root(), profile, search, starts)
+            for name, (before, was), (now, codes) in zip(starts, old, new, strict=True):
+                same = before == now
+                each = zip(starts[name], was, codes, strict=True)
+                number = sum(same and _renew(*one) for one in each)
+                yield name.removeprefix("what:"), same, number
 
 
 def _name(job: AnyJob) -> tuple[str, str]:
     """The search that a job belongs to, "" for none, and the name of its start."""
-    if isinstance(job, Experiment):
-        return "", job.row.name
-    if isinstance(job, Measuring):
-        return "", f"what:{job.name}"
+    match job:
+        case Experiment():
+            return "", job.row.name
+        case Measuring():
+            return "", f"what:{job.name}"
     return job.search.name, f"point:{job.config}"
 
 
-Start = tuple[str, list[str]]  # digest of all numbers, code hash of each record
+def _renew(record: Record, was: str, code: str) -> bool:
+    """Confirm a record that is fresh under the old code, if it is not under the one at hand."""
+    known = store.codes_of(record)
+    if renewed := was in known and code not in known:
+        store.confirm(record.id, code)
+    return renewed
 
 
-def _outcome(name: str, starts: Sequence[Record], before: Start, now: Start) -> Outcome:
-    """Confirm records that are fresh under the old code, if both starts are the same."""
-    same, number = before[0] == now[0], 0
-    for record, old, new in zip(starts, before[1], now[1], strict=True):
-        known = (record.provenance.code, *store.confirmed().get(record.id, ()))
-        if same and old in known and new not in known:
-            store.confirm(record.id, new)
-            number += 1
-    return Outcome(name.removeprefix("what:"), same, number)
+def _extract(name: str, folder: Path) -> None:
+    """A commit's library and the rows that it reads.
 
-
-def _commit(name: str) -> str:
-    """The name of a commit, 40 or more hexadecimal digits: what is none never reaches another git
-    command, where it could be an option.
-
-    Raises: DataError when git does not have it.
+    Raises: DataError when git does not have them.
     """
-    wanted = f"{name}^{{commit}}"
-    command = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", wanted]
     try:
-        done = subprocess.run(command, cwd=files.root(), capture_output=True, check=False)
-    except FileNotFoundError as error:
-        raise DataError("git is not installed, and --against needs it: install it") from error
-    if done.returncode:
-        raise DataError(f"git has no commit {name!r}: name one of git log")
-    return done.stdout.decode("ascii").strip()
-
-
-def _extract(commit: str, folder: Path) -> None:
-    """A commit's library with its rows, as they are read by it."""
-    command = ["git", "archive", commit, "lib", "workflow"]
-    done = subprocess.run(command, cwd=files.root(), capture_output=True, check=False)
-    if done.returncode:
-        why = done.stderr.decode(errors="replace").strip()
-        lacks = f"git has no lib/ and workflow/ in commit {commit!r}"
-        raise DataError(f"{lacks} ({why}): name a later one")
-    with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
+        # what names no commit never reaches another command, where it could be an option
+        commit = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        content = git("archive", commit.decode().strip(), "lib", "workflow")
+    except (OSError, subprocess.CalledProcessError) as error:
+        wrong = f"git has no commit {name!r} with lib/ and workflow/"
+        raise DataError(f"{wrong}: name one of git log") from error
+    with tarfile.open(fileobj=BytesIO(content)) as archive:
         archive.extractall(folder, filter="data")
 
 
-def _starts(root: Path, profile: Profile, search: str, starts: Starts) -> Iterator[Start]:
-    """Digest and code hashes of each start under one version, as they are done."""
-    environment = os.environ | {
-        "PYTHONPATH": str(root / "lib"),
-        "SYNTHLEARN_ROOT": str(root),
-        "SYNTHLEARN_RUNS": str(files.runs()),
-    }
+def _answers(root: Path, profile: Profile, search: str, starts: Starts) -> Iterator[Answer]:
+    """What each start gives under the version that lies in a folder, as they are done."""
+    of_version = {"PYTHONPATH": str(root / "lib"), "SYNTHLEARN_ROOT": str(root)}
+    environment = {**os.environ, "SYNTHLEARN_RUNS": str(files.runs()), **of_version}
     command = [sys.executable, "-P", "-m", start.__name__, profile.name, search]
-    wanted = json.dumps([(name, [r.spec.content for r in each]) for name, each in starts.items()])
-    # progress bars would fill a pipe
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
+    wanted = [(name, [r.spec.content for r in each]) for name, each in starts.items()]
+    # files, for a pipe would be filled: by progress bars, or by specs that nobody reads
+    with tempfile.TemporaryFile("w+") as asked, tempfile.TemporaryFile() as errors:
+        json.dump(wanted, asked)
+        asked.seek(0)
         with subprocess.Popen(
-            command,
-            env=environment,
-            encoding="utf-8",
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
+            command, env=environment, stdin=asked, stdout=subprocess.PIPE, stderr=errors, text=True
         ) as process:
-            yield from _answers(process, wanted)
+            assert process.stdout
+            try:
+                yield from map(json.loads, process.stdout)
+            except BaseException:  # interrupted, or nobody asks for more: it must not go on alone
+                process.kill()
+                raise
         if process.returncode:
             errors.seek(0)
-            last = (errors.read().strip().splitlines() or ["it says nothing"])[-1]
-            raise DataError(f"{root}: this version cannot run the starts: {last}")
-
-
-def _answers(process: "subprocess.Popen[str]", wanted: str) -> Iterator[Start]:
-    assert process.stdin and process.stdout
-    try:
-        process.stdin.write(wanted)
-        process.stdin.close()
-        for line in process.stdout:
-            digest, codes = json.loads(line)
-            yield digest, codes
-    except BrokenPipeError:  # it ended before it read; its last words are said by the caller
-        pass
-    except BaseException:  # interrupted, or nobody asks for more: it must not go on alone
-        process.kill()
-        raise
+            last = errors.read().decode(errors="replace").strip() or "it says nothing"
+            raise DataError(f"{root}: this version cannot run the starts: {last.splitlines()[-1]}")

@@ -29,8 +29,8 @@ FREE = 0.1  # share of pictures whose caption is withheld; Ho & Salimans 2022
 BETAS = (0.9, 0.99)  # of Adam; chosen here
 WARM_UP = 500  # steps in which the rate climbs, at most a tenth of all; chosen here
 FALL = 0.3  # share of the steps in which it falls to 0; chosen here
-HALF_LIFE = 500_000  # of the averaged weights, in pictures, at most (Karras et al. 2022)
-RAMP = 0.05  # and at most this share of the pictures so far (Karras et al. 2022)
+HALF_LIFE = 500_000  # of the averaged weights, in pictures, at most (code of Karras et al. 2022)
+RAMP = 0.05  # and at most this share of the pictures so far (code of Karras et al. 2022)
 POINTS = 100  # of the loss's curve
 DIVERGED = 1e3  # of the loss: chosen here, no training that learns comes near
 

@@ -16,9 +16,9 @@ from .norm import group_norm
 
 MULTIPLIERS = (1, 2, 2, 2)  # of the base channels, by resolution
 ATTENTION = 16  # side in pixels up to which places look at each other
-GROUPS = 32  # of channels in a norm; Wu & He 2018
+GROUPS = 32  # of channels in a norm, where they divide them; default of Wu & He 2018
 HEAD = 64  # channels of an attention head; chosen here
-DROPOUT = 0.1  # Ho et al. 2020
+DROPOUT = 0.1  # Ho et al. 2020, for CIFAR-10
 FREQUENCIES = 64  # of the time's sine and cosine
 
 

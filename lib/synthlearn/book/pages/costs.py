@@ -6,7 +6,8 @@ from html import escape
 
 import numpy as np
 
-from ...study import Profile, Runs, get_row, measuring, store
+from ...study import MeasurementRecord, Profile, Runs, get_row, measuring, store
+from ...study.records import Trial
 from ..captions import Records
 from ..html import Html, table
 from .stored import command
@@ -100,7 +101,7 @@ def _minutes(seconds: Sequence[float | None]) -> str:
 def measurements(profile: Profile) -> Html:
     """What the further measurements took, by kind."""
     every = {
-        name: [r.cost.wall_seconds for r in store.committed_measurements(profile.name, name)]
+        name: [r.cost.wall_seconds for r in store.committed(MeasurementRecord, profile.name, name)]
         for name in measuring.plans()
     }
     body = [
@@ -108,8 +109,9 @@ def measurements(profile: Profile) -> Html:
         for name, seconds in every.items()
         if seconds
     ]
-    if trials := [trial.cost.wall_seconds for trial in store.committed_trials(profile.name)]:
-        body.append(_kind("search", trials, f"search --profile {profile.name}"))
+    if trials := store.committed(Trial, profile.name):
+        seconds = [trial.cost.wall_seconds for trial in trials]
+        body.append(_kind("search", seconds, f"search --profile {profile.name}"))
     header = ["measurement", "records", "minutes each", "minutes in all", "command"]
     note = "Of one core; what is trained for them is above."
     return table(header, body or [["–"] * len(header)], note)

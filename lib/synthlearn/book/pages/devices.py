@@ -75,7 +75,7 @@ def device_table() -> Html:
 def _accuracies() -> dict[str, list[float]]:
     """Accuracies of the committed runs of each trained row."""
     rows: dict[str, list[float]] = {}
-    for run in store.committed():
+    for run in store.committed(Run, "cpu"):
         if get_row(run.row).trained:
             rows.setdefault(run.row, []).append(run.main.top1)
     return rows

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from ...study import Profile, Run, get_row, measuring, store
+from ...study import MeasurementRecord, Profile, Run, get_row, measuring, store
 from ...study.records import Trial
 from ..captions import Records
 from ..html import Html, percent, table
@@ -70,7 +70,7 @@ def measurements(profile: Profile) -> Html:
             ),
         ]
         for what in measuring.plans()
-        for record in store.committed_measurements(profile.name, what)
+        for record in store.committed(MeasurementRecord, profile.name, what)
     ]
     header = ["measurement", "row", "seed", "date", "record", "command"]
     note = f"{len(body)} records of further measurements."
@@ -80,7 +80,7 @@ def measurements(profile: Profile) -> Html:
 
 def trials(profile: Profile) -> Html:
     """Every trial of the search, with its options, its size and its file."""
-    body = [_trial(trial, profile.name) for trial in store.committed_trials(profile.name)]
+    body = [_trial(trial, profile.name) for trial in store.committed(Trial, profile.name)]
     header = [
         "point",
         "options",

@@ -7,16 +7,23 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from ...core import stats
-from ...core.errors import ParameterError
+from ...core.errors import ExtensionError, ParameterError
+from ...core.options import shown
 from ...core.registry import Registry
 from ..measuring import Measured
 from ..records import MAIN
 from ..rows import all_rows
 from ..runs import Runs
 
+# of an argument, as annotated: what it may be in the file, and in words
+TYPES: dict[Any, tuple[Any, str]] = {
+    str: (str, "a text"),
+    float: (int | float, "a number"),
+    tuple[str, ...]: (list | tuple, 'a list of texts, as in ["a", "b"]'),
+}
 PROPERTIES = {"frechet": "Fréchet distance", "log_volume": "log volume"}
 
 
@@ -99,10 +106,18 @@ def build(name: str, arguments: Any) -> Rule:
     Raises: ParameterError for a field that it has not, or that is missing.
     """
     kind: Any = RULES[name]
+    if "__dataclass_fields__" not in vars(kind):
+        remedy = "put @dataclass(frozen=True) above its class"
+        raise ExtensionError(f"rule {name!r}: {kind.__name__} is no dataclass; {remedy}")
     fields = [f.name for f in dataclasses.fields(kind)]
     given = arguments if isinstance(arguments, dict) else {fields[0]: arguments}
     if unknown := [key for key in given if key not in fields]:
         raise ParameterError(f"rule {name!r}: has no {unknown[0]!r}; it has {', '.join(fields)}")
+    for key, annotated in get_type_hints(kind).items():
+        types, words = TYPES.get(annotated, (object, ""))
+        if key in given and not isinstance(given[key], types):
+            wrong = f"{key} = {shown(given[key])}: must be {words}"
+            raise ParameterError(f"rule {name!r}: {wrong}")
     try:
         built: Rule = kind(**{key: _frozen(value) for key, value in given.items()})
     except TypeError as error:
