@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONWARNINGS ?= ignore
+# where it is set, every process compiles the library anew
+unexport PYTHONDONTWRITEBYTECODE
 # glibc: keep freed memory for the next tensor; giving it back and asking again costs a third of a
 # generator's time
 export MALLOC_MMAP_THRESHOLD_ ?= 1073741824

@@ -15,8 +15,6 @@ from .stored import one_protocol, ranked
 NEEDED = {
     "random",
     "real",
-    "mosaic-named.stablerep",
-    "mosaic-named",
     "real.supcon",
     "real.simclr_sharp",
 }
@@ -40,11 +38,14 @@ WHAT_FOR = (
     "<b>What for?</b> On other tasks, real images − the best noise, in points of gain over chance: "
     "{gaps}; over encoders and images."
 )
+SEVERAL = (
+    "Several samples of a caption as positives teach {several} points more than two views of a "
+    "sample, by a text-to-image model that learned from the real images at hand{colour}. "
+)
 CAPTIONS = (
-    "<b>What do captions add?</b> Several samples of a caption as positives teach {several} points "
-    "more than two views of a sample where captions name the class; on real images the same "
-    "labels, used directly (SupCon), teach {labels} more than two views{colour}. The generator "
-    "here recombines real images; one that has seen billions is not tested."
+    "<b>What do captions add?</b> {several}On real images the labels that these captions name, "
+    "used directly (SupCon), teach {labels} points more than two views. A model that has seen "
+    "billions of images is not tested."
 )
 HOW_SURE = (
     "<b>How sure?</b> Of {claims} claims: {verdicts}. "
@@ -135,15 +136,14 @@ def _captions(rows: Records) -> str:
     def more(a: str, b: str) -> str:
         return points(rows[a].difference(rows[b]))
 
-    colour = ""
-    if {"mosaic-colour.stablerep", "mosaic-colour"} <= rows.keys():
-        teach = more("mosaic-colour.stablerep", "mosaic-colour")
+    colour = several = ""
+    if {"learned-colour.stablerep", "learned-colour"} <= rows.keys():
+        teach = more("learned-colour.stablerep", "learned-colour")
         colour = f"; where captions tell the colour alone, {teach}"
-    return CAPTIONS.format(
-        several=more("mosaic-named.stablerep", "mosaic-named"),
-        labels=more("real.supcon", "real.simclr_sharp"),
-        colour=colour,
-    )
+    if {"learned.stablerep_w2", "learned.w2"} <= rows.keys():
+        teach = more("learned.stablerep_w2", "learned.w2")
+        several = SEVERAL.format(several=teach, colour=colour)
+    return CAPTIONS.format(several=several, labels=more("real.supcon", "real.simclr_sharp"))
 
 
 def _how_sure() -> str:
