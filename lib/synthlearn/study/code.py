@@ -31,7 +31,8 @@ FILES = {
 FILES = {name.removesuffix(".__init__"): path for name, path in FILES.items()}
 # These move bytes, messages and bars, or find things by their names: no number depends on them.
 NEUTRAL = {
-    f"{LIBRARY}.core.{name}" for name in ("errors", "files", "progress", "registry", "vision")
+    f"{LIBRARY}.core.{name}"
+    for name in ("checked", "errors", "files", "progress", "registry", "vision")
 }
 # Of the study the assembly of a run is hashed; what the rest of it decides stands in the spec.
 ASSEMBLY = assembly.__name__
