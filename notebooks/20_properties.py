@@ -48,7 +48,7 @@ p = sl.book.parameters(globals())
 
 # %% tags=["hide-input"]
 properties = sl.study.measured("properties", p)
-neutral = sl.study.measured("neutral", p)
+neutral = sl.book.pages.properties.neutral(p)
 records = {name: sl.book.baseline(p, name) for name in properties}
 sl.book.pages.properties.properties_figure(properties, records)
 

@@ -4,11 +4,10 @@ trained nor any of its pictures."""
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..core.image import resize
-from ..data import datasets, image_set
+from ..data import datasets, image_set, stream
 from ..learn import reference
 from . import probe
 from .base import Measurement, Subject, Value, measurement
@@ -68,9 +67,8 @@ class Neutral(Measurement):
         settings, n = subject.settings, _images(subject)
         eye = reference.Reference().to(settings.device)
         test = image_set.sample(datasets.load(settings.data, "test", settings.crop), 2 * n).images
-        pictures = subject.source().sample(
-            torch.arange(n), settings.image_size, seed, settings.device
-        )
+        source, size = subject.source(), settings.image_size
+        pictures = stream.pool(source, n, size, seed, settings.device)
 
         def read(images: Tensor) -> Tensor:
             small = resize(images.cpu(), settings.crop)

@@ -9,7 +9,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from ...core import stats
-from ...study import get_row
+from ...study import Profile, get_row, measuring
 from ...study.measuring import Measured
 from ...study.records import MeasurementRecord
 from ...study.sets import Drawn, two_sides
@@ -106,6 +106,12 @@ def correlations(measured: Measured, records: Records) -> Html:
     note += "intervals: bootstrap over sets. Last column: Spearman's permutation test, "
     note += "Holm's rule over the properties."
     return table(header, body, note, sortable=True)
+
+
+def neutral(profile: Profile) -> Measured:
+    """Committed records of the ImageNet classifier's by row: what it needs may not be installed, so
+    that none is made."""
+    return measuring.committed(profile.name)["neutral"]
 
 
 def eyes_table(own: Measured, neutral: Measured) -> Html:
