@@ -102,6 +102,10 @@ sl.book.accuracy_figure(plain, p)
 sl.book.results(plain, p)
 
 # %% [markdown]
+# The last of the encoders is not ours: EfficientNet-Lite0 {cite:p}`tan2019`, trained on ImageNet with labels, reads the same images enlarged to 224 px
+# under the same probe. It is **the ceiling under this probe**, not a rival: it has seen 1.3 million labelled photographs. (Its row is of profile cpu and
+# needs the extra `reference`; its accuracy is of the layer before its classifier, where ours is of fc6.)
+#
 # "Real images" trains on the probe's own training images with their labels hidden; its counterpart in the paper is the bar of ImageNet-100,
 # which the figure cuts off.
 #

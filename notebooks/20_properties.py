@@ -48,6 +48,7 @@ p = sl.book.parameters(globals())
 
 # %% tags=["hide-input"]
 properties = sl.study.measured("properties", p)
+neutral = sl.book.pages.properties.neutral(p)
 records = {name: sl.book.baseline(p, name) for name in properties}
 sl.book.pages.properties.properties_figure(properties, records)
 
@@ -63,8 +64,24 @@ sl.book.pages.properties.correlations(properties, records)
 # %% [markdown]
 # A correlation over so few sets is a weak witness: families differ in everything at once. (The mixture is left out: it would stand among its own
 # parts.) Nor does it tell diversity from realism: where accuracy goes with recall and coverage it goes with nearness to real images too, as the line of
-# the Fréchet distance says. Hence the test that the paper lacks.
+# the Fréchet distance says. Hence two more tests: other eyes, and the cut that the paper lacks.
 #
+# ## A neutral eye
+#
+# All of this is seen by a small network that we trained ourselves, on real images of the probe's own set. A classifier of ImageNet {cite:p}`tan2019`
+# has learned from a million other photographs. It sees the same pictures and test images, brought to one size and enlarged to what it reads:
+
+# %% tags=["hide-input"]
+sl.book.pages.properties.eyes_table(properties, neutral)
+
+# %% [markdown]
+# **Diversity or nearness?** The paper's sentence is about two things that go together, so each is asked with the other held fixed: does accuracy rise with
+# the volume among sets that are equally near to real images, and with nearness among sets of equal volume?
+
+# %% tags=["hide-input"]
+sl.book.pages.properties.partials(properties, neutral, records)
+
+# %% [markdown]
 # ## Cutting diversity at a fixed look
 #
 # The same generator, the same pictures one by one, but less variety between them: a single random network in place of one per 400 pictures;

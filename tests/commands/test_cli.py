@@ -1,6 +1,7 @@
 """The command line as a user meets it."""
 
 import dataclasses
+import importlib.util
 import json
 import re
 import shlex
@@ -13,14 +14,16 @@ import torch
 from PIL import Image
 
 import synthlearn as sl
+from synthlearn import study
 from synthlearn.__main__ import main, parser
-from synthlearn.commands import arguments, catalogue
+from synthlearn.commands import arguments, catalogue, verify
 from synthlearn.core import distributed, files, progress
 from synthlearn.core.errors import DataError, ParameterError
 from synthlearn.generators import default_options
-from synthlearn.learn import encoders, train
+from synthlearn.learn import encoders, reference, train
 from synthlearn.learn.methods import METHODS
 from synthlearn.study import jobs, profiles
+from synthlearn.study.measuring import Measuring
 
 
 def call(capsys, *arguments):
@@ -207,6 +210,33 @@ def test_verify_tells_what_was_asked_and_counts_and_fails_when_a_bit_differs(
     files.write_json(path, {**changed, "digest": files.digest(changed)})
     code, out, _ = call(capsys, *arguments)
     assert code == 1 and out.startswith("DIFFERS  mean_colours") and "FAILED" in out
+
+
+@pytest.fixture
+def no_reference(monkeypatch):
+    """A machine without the package of the reference's weights."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == reference.PACKAGE else find(name)
+    )
+
+
+def test_verify_leaves_out_what_cannot_be_run_or_compared_here(capsys, no_reference):
+    ceiling, random = (
+        study.Experiment(study.get_row(name), study.resolve("smoke"), 0)
+        for name in ("reference", "random")
+    )
+    assert verify._can_run(random) and not verify._can_run(ceiling)
+    assert capsys.readouterr().out == ("left out reference seed 0: needs the extra `reference`\n")
+    seen, layers = (Measuring(what, random) for what in ("neutral", "layers"))
+    assert verify._has_start(random) and verify._has_start(layers) and not verify._has_start(seen)
+
+
+def test_the_reference_without_its_extra_says_how_to_get_it(capsys, no_reference):
+    arguments = ("--generator", "noise-white", "--profile", "smoke", "--encoder", "reference")
+    code, out, err = call(capsys, "properties", *arguments)
+    assert (code, out) == (2, "") and "pip install -e '.[reference]'" in err
+    assert call(capsys, "pretrain", *arguments[:2], "--out", "reference")[0] == 2
 
 
 def test_searching_says_where_the_winner_stands(capsys, monkeypatch):

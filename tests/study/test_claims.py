@@ -334,6 +334,13 @@ WORLDS = {  # rule: arguments, then a table for it, one against it, and one of c
             for x in (range(15), range(0, -15, -1), ODD[::-1])
         ),
     ),
+    "outweighs": (
+        {"property": "log_volume", "sets": SETS},
+        *(
+            Known(table(RISING), properties(log_volume=x, frechet=y))
+            for x, y in ((range(15), ODD), (ODD, range(15, 0, -1)), (ODD, ODD[::-1]))
+        ),
+    ),
     "range": (
         ["a", "b", "c"],
         *(
@@ -657,6 +664,7 @@ def without(known, kind, name):
         ("nearest", "properties", "set9"),
         ("correlate", "properties", "set9"),
         ("correlate", "runs", "set9"),
+        ("outweighs", "properties", "set9"),
         ("long_tail", "long_tail", "varied"),
         ("long_tail", "long_tail", "balanced"),
         ("closest_group", "transfer", "real"),

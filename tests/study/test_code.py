@@ -4,12 +4,16 @@ import ast
 import copy
 import dataclasses
 import functools
+import json
 import sys
 from textwrap import dedent
 
 import pytest
 
+from synthlearn.core import files
 from synthlearn.generators import generator_class, names
+from synthlearn.learn import reference
+from synthlearn.learn.encoders import SmallAlexNet
 from synthlearn.measure import private
 from synthlearn.measure.base import MEASUREMENTS
 from synthlearn.study import code, measuring, resolve
@@ -20,8 +24,18 @@ from synthlearn.study.rows import get_row
 
 TINY = {"n_images": 32, "epochs": 1, "batch_size": 16, "width": 1 / 16, "per_class": 20}
 # a row whose pictures guidance has a part in, and one of few features
-ROWS = {"guidance": "mosaic-named.w2", "transfer": "random"}
+ROWS = {"guidance": "mosaic-named.w2", "transfer": "random", "neutral": "noise-white"}
 FEWER = {"private": {"epsilons": [8.0]}, "fine_tuning": {"epochs": [1]}}
+
+
+class Eye(SmallAlexNet):
+    """Stands for the reference."""
+
+    def __init__(self):
+        super().__init__(1 / 16, 32)
+
+    def features(self, x, taps=()):
+        return {taps[0]: super().features(x, ("conv5",))["conv5"]}
 
 
 def plain(text):
@@ -260,8 +274,9 @@ def test_all_that_a_measurement_executes_is_hashed(name, profile, monkeypatch):
     monkeypatch.setattr(private, "choose", few)
     monkeypatch.setattr(private, "NOISES", 2)
     monkeypatch.setattr(private, "noise_multiplier", lambda epsilon, steps: 1.0)  # imports opacus
-    first = measuring.plans()[name].experiments(profile)[0]
-    row = get_row(ROWS[name]) if name in ROWS else first.row
+    if name == "neutral":  # whose network is large, and need not be here
+        monkeypatch.setattr(reference, "Reference", Eye)
+    row = get_row(ROWS.get(name) or measuring.plans()[name].smoke[0])
     experiment = Experiment(row, profile, 0)
     job = Measuring(name, experiment)
     fewer = FEWER.get(name, {})
@@ -283,6 +298,17 @@ def test_all_that_a_run_executes_is_hashed(row, profile, monkeypatch):
     names = executed(experiment.make)
     assert code.ASSEMBLY in names
     assert not not_hashed(names, experiment.spec)
+
+
+def test_only_what_looks_with_the_reference_is_hashed_with_it():
+    """So that its row and its measurement have left every older record as it was."""
+    module = reference.__name__
+    for looking in ({"kind": "reference"}, {"what": "neutral"}):
+        assert module in hashed(Spec(looking))
+    for record in (files.root() / "results").rglob("*-s0.json"):
+        spec = Spec(json.loads(record.read_text())["spec"])
+        looks = reference.spec() in spec.content.values()
+        assert (module in hashed(spec)) == looks
 
 
 # --- what is hashed is seen ---

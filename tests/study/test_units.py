@@ -10,7 +10,7 @@ from scipy import stats as distributions
 from synthlearn.core import intervals, stats
 from synthlearn.core.errors import DataError, ParameterError
 from synthlearn.study import claims, runs, store, units
-from synthlearn.study.records import Spec
+from synthlearn.study.records import MeasurementRecord, Spec
 
 SD = 0.035  # of encoders, on structured tasks, in gain over chance
 TASKS = {
@@ -359,7 +359,7 @@ def test_images_and_encoders_each_take_their_share_of_the_quantile():
 
 
 def test_a_part_or_a_field_that_there_is_not_is_named():
-    recorded = {"random": store.committed_measurements("cpu", "layers")[:1]}
+    recorded = {"random": store.committed(MeasurementRecord, "cpu", "layers")[:1]}
     assert units.part(recorded, "conv1").n
     with pytest.raises(ParameterError, match="layers has no part 'conv9'; parts are conv1, "):
         units.part(recorded, "conv9")

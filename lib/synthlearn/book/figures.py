@@ -41,6 +41,7 @@ COLOURS = _Families(
         "text2image": "#882255",
         "programs": "#117733",
         "own": "#AA4499",
+        "reference": "#444444",
     }
 )
 # for lines of one figure

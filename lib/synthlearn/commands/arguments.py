@@ -200,7 +200,7 @@ def encoder_file(text: str) -> Path:
             f"{text!r}: the file will be of safetensors, no pickle; "
             f"call it {path.with_suffix('.safetensors')}"
         )
-    if text == "random" or text.startswith(("timm:", "inception:")):
+    if text in ("random", "reference") or text.startswith(("timm:", "inception:")):
         raise argparse.ArgumentTypeError(
             f"{text!r}: means another encoder to --encoder; "
             f"call it {text.partition(':')[0]}.safetensors"

@@ -37,6 +37,7 @@ MEASURED = """\
     random               an untrained SmallAlexNet
     timm:NAME            a model of timm with its hub weights; \
 timm:NAME@FILE: with weights from a file
+    reference            an ImageNet classifier (`properties` alone; needs the extra `reference`)
     inception:FILE       torchvision's Inception v3 (`properties` alone)"""
 
 

@@ -29,8 +29,9 @@ def _add_arguments(parser: arguments.Parser) -> None:
         "--encoder",
         type=word,
         required=True,
-        metavar="FILE|random|timm:NAME|inception:FILE",
-        help="as for `probe`, or torchvision's Inception v3 from its file: "
+        metavar="FILE|random|reference|timm:NAME|inception:FILE",
+        help="as for `probe`, the ImageNet classifier of the extra `reference`, or torchvision's "
+        "Inception v3 from its file: "
         "only then may the Fréchet distance be called FID",
     )
     parser.add_argument(
@@ -74,10 +75,13 @@ def _number(args: Namespace, most: int, why: str) -> int:
 def _encoder(args: Namespace, profile: Any) -> Any:
     """The encoder of the arguments, on the CPU."""
     from ..learn import encoders
+    from ..learn.reference import NAME, Reference
     from ..measure import inception
 
     if args.encoder.startswith(INCEPTION):
         return inception.Inception(Path(args.encoder.removeprefix(INCEPTION)))
+    if args.encoder == NAME:
+        return Reference()
     return encoders.load(args.encoder, profile.width, profile.crop, args.seed)
 
 

@@ -67,13 +67,34 @@ def _compare_versions(args: Namespace, profile: Any) -> int:
     jobs = [] if args.what else experiments(args, profile)
     if args.what or not row_names(args, profile):
         jobs += measurings(args, profile)
-    jobs += trials(args, profile)
+    jobs = [job for job in (*jobs, *trials(args, profile)) if job.path.exists()]
+    jobs = [job for job in jobs if _can_run(job) and _has_start(job)]
     differs = False
     for name, same, confirmed in versions.confirm(profile, args.against, jobs):
         differs |= not same
         answer = "same" if same else "DIFFERS"
         print(f"{answer}  {name}: {confirmed} records confirmed", flush=True)
     return int(differs)
+
+
+def _can_run(job: Any) -> bool:
+    """Whether what a job needs is installed; says what is left out."""
+    from ..learn import reference
+
+    here = reference.spec() not in job.spec.content.values() or reference.is_here()
+    if not here:
+        print(f"left out {job.title}: needs the extra `reference`", flush=True)
+    return here
+
+
+def _has_start(job: Any) -> bool:
+    """Whether there is a start to compare: a measurement has one of the smoke profile's rows."""
+    from ..study.measuring import Measuring, plans
+
+    has = not isinstance(job, Measuring) or bool(plans()[job.name].smoke)
+    if not has:
+        print(f"left out {job.title}: the smoke profile has no row of it", flush=True)
+    return has
 
 
 def _verify(args: Namespace) -> int:
@@ -87,7 +108,7 @@ def _verify(args: Namespace) -> int:
     jobs += [] if args.what else experiments(args, profile)
     comparisons = []
     for job in jobs:
-        if job.path.exists():
+        if job.path.exists() and _can_run(job):
             one = store.replay(job, args.whole)
             comparisons.append(one)
             print(f"{one.word:7s}  {job.title}, asked {one.asked}: {one.numbers}", flush=True)

@@ -16,6 +16,7 @@ from typing import Any
 from ..core import files
 from ..data import source_class
 from ..generators import generator_class
+from ..learn import reference
 from ..measure.base import MEASUREMENTS
 from . import assembly
 from .records import SourceSpec, Spec
@@ -30,7 +31,8 @@ FILES = {
 FILES = {name.removesuffix(".__init__"): path for name, path in FILES.items()}
 # These move bytes, messages and bars, or find things by their names: no number depends on them.
 NEUTRAL = {
-    f"{LIBRARY}.core.{name}" for name in ("errors", "files", "progress", "registry", "vision")
+    f"{LIBRARY}.core.{name}"
+    for name in ("checked", "errors", "files", "progress", "registry", "vision")
 }
 # Of the study the assembly of a run is hashed; what the rest of it decides stands in the spec.
 ASSEMBLY = assembly.__name__
@@ -43,9 +45,11 @@ def code_of(spec: Spec) -> str:
 
 def roots(spec: Spec) -> list[str]:
     """Modules from which all that a job of this spec runs is reached: the assembly imports what
-    trains and probes; the spec names the measurement and the source."""
-    measures = [MEASUREMENTS[spec.measurement].__module__] if spec.measurement else []
-    return [ASSEMBLY, *measures, *(_painters(spec.source) if spec.source else [])]
+    trains and probes; the spec names the measurement, the source and what was trained elsewhere."""
+    more = [MEASUREMENTS[spec.measurement].__module__] if spec.measurement else []
+    if spec.kind == "reference":
+        more.append(reference.__name__)
+    return [ASSEMBLY, *more, *(_painters(spec.source) if spec.source else [])]
 
 
 def _painters(source: SourceSpec) -> list[str]:

@@ -20,6 +20,7 @@ from ..data.image_set import ImageSet
 from ..learn import encoders
 from ..learn.encoders import Encoder
 from ..learn.methods import METHODS
+from ..learn.reference import Reference
 from ..learn.train import Trained, Training
 from ..measure.probe import ProbeResult, summary
 from . import assembly, comparison, contracts, runs, store
@@ -121,6 +122,8 @@ class Experiment:
         """Its encoder, trained where it has to be; None for baselines without one."""
         if self.row.trained:
             return self._kept(self.trained_encoder())
+        if self.row.baseline == "reference":
+            return Reference().to(self.settings.device)
         return assembly.untrained(self.settings, self.seed) if self.row.has_encoder else None
 
     def _kept(self, path: Path) -> Encoder:

@@ -12,7 +12,8 @@ from ..data import source_class
 from . import entries
 from .profiles import NAMES, Profile, Settings, check, defaults
 
-BASELINES = ("random", "raw_pixels", "mean_colours")  # rows that are trained on nothing
+BASELINES = ("random", "raw_pixels", "mean_colours", "reference")  # rows that we train nothing for
+WITH_ENCODER = ("random", "reference")
 CLASSES = ("own", "pictures")
 POOLS = ("own", "shared")
 ALLOWED = {"baseline": ("", *BASELINES), "classes": CLASSES, "pool": POOLS}
@@ -71,7 +72,7 @@ class Row:
     @property
     def has_encoder(self) -> bool:
         """Whether there is an encoder, trained or not."""
-        return self.trained or self.baseline == "random"
+        return self.trained or self.baseline in WITH_ENCODER
 
     @property
     def source_name(self) -> str:

@@ -18,7 +18,12 @@ from .rows import Row, get_row
 # generators whose runs lie further apart than others' of their method: Bartlett's p is 0.05 with
 # white noise in its method's family, 0.3 without
 APART = {"noise-white": "white noise"}
-UNTRAINED = {"random": "untrained encoders", "raw_pixels": "pixels", "mean_colours": "pixels"}
+UNTRAINED = {
+    "random": "untrained encoders",
+    "raw_pixels": "pixels",
+    "mean_colours": "pixels",
+    "reference": "network of others",
+}
 
 
 @dataclass(frozen=True)

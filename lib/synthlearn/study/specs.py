@@ -5,7 +5,7 @@ from typing import Any
 from ..core import checked
 from ..core.image import MEAN, STD
 from ..data import Source, datasets
-from ..learn import encoders, methods
+from ..learn import encoders, methods, reference
 from .profiles import Settings
 from .records import Spec
 from .rows import Row
@@ -43,7 +43,9 @@ def describe(row: Row, settings: Settings, seed: int, source: Source | None) -> 
         "measurement": {**MEASUREMENT, "size": settings.crop},
         "seed": seed,
     }
-    if row.has_encoder:
+    if row.baseline == "reference":
+        content["encoder"] = reference.spec()
+    elif row.has_encoder:
         encoder = encoders.describe(settings.encoder, settings.width, settings.crop)
         content["encoder"] = encoder
     if source is not None:

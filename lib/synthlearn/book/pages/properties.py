@@ -9,8 +9,10 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from ...core import stats
-from ...study import get_row
+from ...study import Profile, get_row, measuring
 from ...study.measuring import Measured
+from ...study.records import MeasurementRecord
+from ...study.sets import Drawn, two_sides
 from .. import figures
 from ..captions import Records
 from ..html import Html, table
@@ -31,7 +33,16 @@ PROPERTIES = {
     "colour_coherence": "coherence of mean colour",
 }
 PLOTTED = ("frechet", "recall", "log_volume", "spectrum")
-LEAST_SETS = 4  # that a correlation needs; chosen here
+# parts of both eyes, each a column of two
+SEEN = ("frechet", "precision", "recall", "coverage", "log_volume")
+DIVERSITY = ("log_volume", "recall", "effective_rank")
+EYES = ("our encoder", "ImageNet classifier")
+NO_EYE = (
+    "No record of the ImageNet classifier's in this profile: it needs the extra "
+    "<code>reference</code> (<code>pip install -e '.[reference]'</code>), and is measured in "
+    "profile cpu."
+)
+LEAST_SETS, LEAST_PARTIAL = 4, 6  # that a correlation, and a partial one, needs; chosen here
 
 
 @dataclass(frozen=True)
@@ -50,17 +61,10 @@ class Joined:
         return [get_row(name).family for name in self.names]
 
 
-def join(measured: Measured, records: Records) -> Joined:
+def join(measured: Measured, records: Records, keys: Sequence[str] = tuple(PROPERTIES)) -> Joined:
     """The synthetic sets with both properties and runs, but variants and mixtures of sets."""
-    rows = [get_row(name) for name in sorted(measured.keys() & records.keys())]
-    names = [
-        row.name
-        for row in rows
-        if not row.is_variant and row.kind == "generator" and row.family != "mixture"
-    ]
-    values = {
-        key: np.array([measured[name][0].value(key).value for name in names]) for key in PROPERTIES
-    }
+    names = [name for name in sorted(measured.keys() & records.keys()) if _is_set(name)]
+    values = {key: np.array([measured[name][0].value(key).value for name in names]) for key in keys}
     return Joined(names, np.array([records[name].accuracy().mean for name in names]), values)
 
 
@@ -102,6 +106,84 @@ def correlations(measured: Measured, records: Records) -> Html:
     note += "intervals: bootstrap over sets. Last column: Spearman's permutation test, "
     note += "Holm's rule over the properties."
     return table(header, body, note, sortable=True)
+
+
+def neutral(profile: Profile) -> Measured:
+    """Committed records of the ImageNet classifier's by row: what it needs may not be installed, so
+    that none is made."""
+    return measuring.committed(profile.name)["neutral"]
+
+
+def eyes_table(own: Measured, neutral: Measured) -> Html:
+    """Properties of every set in our own encoder's eyes and in the ImageNet classifier's; and how
+    far the two rank the synthetic sets alike.
+    """
+    if not neutral:
+        return Html(f"<p>{NO_EYE}</p>", NO_EYE)
+    both = [name for name in own if name in neutral]
+    first = [next(iter(eye.values()))[0] for eye in (own, neutral)]
+    body = [["<i>real images, another sample</i>", *_pairs(first, "real")]]
+    for name in both:
+        body.append([escape(get_row(name).title), *_pairs([own[name][0], neutral[name][0]])])
+    synthetic = [name for name in both if _is_set(name)]
+    if len(synthetic) >= LEAST_SETS:
+        body.append(["<i>rank correlation of the two eyes</i>", *_alike(own, neutral, synthetic)])
+    header = ["set", *(f"{PROPERTIES[key]}: {', '.join(EYES)}" for key in SEEN)]
+    note = f"Each cell: in features of {EYES[0]} (seed 0, {first[0].spec.tap}), and of an "
+    note += f"{EYES[1]} (EfficientNet-Lite0, 320 numbers of its last block), images enlarged to "
+    note += f"224 px; {first[1].results['frechet'].n:,} pictures of each set. "
+    note += "Values of the two eyes have no common scale. Last line: Spearman over the synthetic "
+    note += "sets, bootstrap over sets."
+    return table(header, body, note)
+
+
+def _pairs(records: Sequence[MeasurementRecord], field: str = "value") -> list[str]:
+    return [", ".join(f"{getattr(r.value(key), field):.3g}" for r in records) for key in SEEN]
+
+
+def _alike(own: Measured, neutral: Measured, names: Sequence[str]) -> list[str]:
+    cells = []
+    for key in SEEN:
+        a, b = (np.array([eye[n][0].value(key).value for n in names]) for eye in (own, neutral))
+        rho, low, high = stats.correlation(a, b)
+        cells.append(f"{rho:+.2f} <small>[{low:+.2f}, {high:+.2f}]</small>")
+    return cells
+
+
+def _is_set(name: str) -> bool:
+    """Whether a row is a synthetic set by itself: no variant, no mixture."""
+    row = get_row(name)
+    return not row.is_variant and row.kind == "generator" and row.family != "mixture"
+
+
+def partials(own: Measured, neutral: Measured, records: Records) -> Html:
+    """Partial rank correlations of accuracy with diversity and with nearness, each with the other
+    held fixed, in both eyes.
+    """
+    body, counts = [], set()
+    for eye, measured in zip(EYES, (own, neutral), strict=True):
+        joined = join(measured, records, ("frechet", *DIVERSITY))
+        if len(joined.names) < LEAST_PARTIAL:
+            continue
+        counts.add(len(joined.names))
+        for key in DIVERSITY:
+            wide, near = two_sides(joined.accuracy, joined.values[key], joined.values["frechet"])
+            numbers = [_cell(each) for each in (wide, near, wide - near)]
+            body.append([eye, PROPERTIES[key], *numbers])
+    if not body:
+        note = "Fewer than six synthetic sets with records: no partial correlation."
+        return table(["sets"], [[str(len(own))]], note)
+    header = ["in the eyes of", "diversity", "accuracy with diversity, at equal distance"]
+    header += ["accuracy with nearness, at equal diversity", "difference"]
+    number = " and ".join(map(str, sorted(counts)))
+    note = f"Spearman's partial correlations over {number} synthetic sets; nearness: the Fréchet "
+    note += "distance to real images with its sign turned. 95 % intervals: bootstrap over sets."
+    return table(header, body, note)
+
+
+def _cell(drawn: Drawn) -> str:
+    low, high = drawn.interval
+    return f"{drawn.value:+.2f} <small>[{low:+.2f}, {high:+.2f}]</small>"
 
 
 def properties_figure(

@@ -33,6 +33,7 @@ FAMILIES = {
     "text2image": "text to image",
     "programs": "random programs",
     "own": "our own noise",
+    "reference": "ImageNet, with labels",
 }
 OTHERS = (
     "; those of {others} are there too, and profile {deciding} decides where both have what a "
@@ -77,6 +78,8 @@ def protocol(runs: Runs, profile: Profile) -> str:
     where they are not the usual ones, and updates.
     """
     settings = runs.row.settings(profile)
+    if runs.row.baseline == "reference":
+        return "trained elsewhere"
     if not runs.row.trained:
         return "no training"
     method = METHODS.get(settings.method, settings.method)

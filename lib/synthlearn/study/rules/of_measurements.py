@@ -11,6 +11,7 @@ from ...measure.long_tail import BALANCED, REPEATED, VARIED
 from .. import units
 from ..measuring import Measured
 from ..records import MeasurementRecord
+from ..sets import two_sides
 from .base import (
     Evidence,
     Known,
@@ -25,34 +26,76 @@ from .base import (
 )
 
 AGREEMENT = "agreement with the caption's class"
+OWN_EYE = "properties"
+# measurements of sets of pictures, and in whose features
+EYES = {OWN_EYE: "our encoder of real images", "neutral": "an ImageNet classifier"}
 
 
 @rule("correlate")
 @dataclass(frozen=True)
 class Correlate(Rule):
     """Over the sets, accuracy goes up with a property among sets that are equal in another,
-    ``held`` (Spearman's partial correlation).
+    ``held`` (Spearman's partial correlation). ``eye``: the measurement whose features see them.
     """
 
     property: str
     held: str
     sets: tuple[str, ...]
+    eye: str = OWN_EYE
 
     def evidence(self, known: Known) -> list[Evidence]:
         """Of the correlation."""
-        properties, order = known.of("properties"), sorted(self.sets)
+        order = sorted(self.sets)
         words = f"{property_words(self.property)}, {property_words(self.held)} held fixed"
-        if not set(order) <= properties.keys() & known.runs.keys():
+        words += _seen_by(self.eye)
+        if not set(order) <= known.of(self.eye).keys() & known.runs.keys():
             return missing(words, order)
-        accuracy = np.array([known.runs[name].accuracy().mean for name in order])
-        x, held = (
-            np.array([properties[name][0].results[which].number for name in order])
-            for which in (self.property, self.held)
-        )
+        accuracy, x, held = _over_sets(known, self.eye, order, (self.property, self.held))
         rho, z = stats.partial(x, accuracy, held)
         interval = f"[{np.tanh(z.low):+.2f}, {np.tanh(z.high):+.2f}]"
         text = f"{words}: ρ = {rho:+.2f} {interval} over {len(order)} sets"
         return [Evidence(text, z.above(0), z.below(0), tuple(order))]
+
+
+@rule("outweighs")
+@dataclass(frozen=True)
+class Outweighs(Rule):
+    """Over the sets, accuracy goes with a property among sets that are equally near to real images,
+    by Fréchet distance, more than with nearness among sets that are equal in the property.
+
+    Difference of two partial correlations of ranks, over draws of the sets. ``eye``: the
+    measurement whose features see them."""
+
+    property: str
+    sets: tuple[str, ...]
+    eye: str = OWN_EYE
+
+    def evidence(self, known: Known) -> list[Evidence]:
+        """Of the difference."""
+        order = sorted(self.sets)
+        words = f"{property_words(self.property)} against nearness{_seen_by(self.eye)}"
+        if not set(order) <= known.of(self.eye).keys() & known.runs.keys():
+            return missing(words, order)
+        measured = _over_sets(known, self.eye, order, (self.property, "frechet"))
+        by_property, by_nearness = two_sides(*measured)
+        apart = by_property - by_nearness
+        text = f"{words}: ρ = {by_property} and {by_nearness}, apart {apart}"
+        text += f", over {len(order)} sets"
+        return [Evidence(text, apart.above, apart.below, tuple(order))]
+
+
+def _seen_by(eye: str) -> str:
+    return f", seen by {EYES[eye]}" if eye != OWN_EYE else ""
+
+
+def _over_sets(
+    known: Known, eye: str, order: Sequence[str], which: Sequence[str]
+) -> list[np.ndarray]:
+    """Accuracies of sets, and their values of some properties in an eye: (n,) each."""
+    records = known.of(eye)
+    accuracy = np.array([known.runs[name].accuracy().mean for name in order])
+    values = [np.array([records[n][0].results[key].number for n in order]) for key in which]
+    return [accuracy, *values]
 
 
 @rule("closest_group")
