@@ -15,7 +15,8 @@
 # # MoCo and a ResNet
 #
 # The noise paper's second protocol is the large one: a ResNet-50, MoCo v2 {cite:p}`chen2020moco`, 1.3 million images of 256 pixels, 200
-# epochs. **Does the order of the sets survive another network and another method?** This page cannot say: at the size of a core the method does not train.
+# epochs. **Does the order of the sets survive another network and another method?** This page cannot say: on a core the
+# method does not train, as its control shows.
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
