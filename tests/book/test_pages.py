@@ -470,6 +470,9 @@ def test_a_share_of_no_gain_is_not_a_number():
     lines, folded = content.split("<details>")
     shuffled = re.search(r"<td>\(b\) shuffled</td>(.*?)</tr>", lines)[1]
     cells = re.findall(r"<td>(.*?)</td>", shuffled)
+    few = {key: top1 for key, top1 in ARMS.items() if key[1] == 10}
+    text = pages.initialisation.in_short(arm_records("dead_leaves-mixed", few)).alt
+    assert text.count(pages.initialisation.UNKNOWN) == 2 and "shuffled" not in text
     assert [cell.split(" <small>")[0] for cell in cells] == [
         pages.initialisation.UNKNOWN,
         "20 %",

@@ -101,6 +101,8 @@ def _lines(measured: Measured, name: str) -> Iterator[str]:
 
     def shares(of: units.Units, which: tuple[str, ...]) -> str:
         there = [arm for arm in which if arm in of.values]
+        if share(of, "trained") == UNKNOWN:
+            return UNKNOWN
         return "; ".join(f"{escape(NAMES[arm])} {share(of, arm)}" for arm in there)
 
     yield GAIN.format(
