@@ -32,7 +32,7 @@ device: str = None
 import synthlearn as sl
 
 p = sl.book.parameters(globals())
-measured = sl.study.measured("initialisation", p)
+measured = sl.book.pages.initialisation.recorded(p)
 
 # %% [markdown]
 # ## In short

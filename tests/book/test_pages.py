@@ -500,5 +500,14 @@ def test_mimetic_attention_is_set_against_the_same_vit_without():
     measured = arm_records("random.vit", starts)
     table = pages.initialisation.mimetic(measured).content
     assert "<td>difference, points</td><td>+5.0 <small>[" in table
-    assert "no record yet" in pages.initialisation.mimetic({}).content
-    assert "no record yet" in pages.initialisation.in_short(measured).content
+
+
+def test_a_page_of_no_record_says_so_and_makes_none(monkeypatch):
+    monkeypatch.setattr(store, "folder", lambda profile, kind: files.root() / "nowhere")
+    measured = pages.initialisation.recorded(STUDY)
+    assert measured == {}
+    functions = ("in_short", "figure", "shares", "mimetic")
+    every = [getattr(pages.initialisation, name)(measured) for name in functions]
+    assert all("no record yet" in each.content for each in every)
+    untrained = arm_records("random.vit", {("random", 10, 0): 0.2})
+    assert "no record yet" in pages.initialisation.in_short(untrained).content

@@ -8,8 +8,8 @@ from html import escape
 
 from matplotlib.axes import Axes
 
-from ...measure.initialisation import ArmAccuracy
-from ...study import get_row, units
+from ...measure.initialisation import ArmAccuracy, Initialisation
+from ...study import MeasurementRecord, Profile, get_row, measuring, store, units
 from ...study.measuring import Measured
 from .. import figures
 from ..captions import intervals_over_encoders
@@ -43,6 +43,15 @@ SHARES = (
     "{over}"
 )
 ACCURACIES = "Top-1 in per cent. {over}"
+
+
+def recorded(profile: Profile) -> Measured:
+    """The page's records by row: in the study's own profiles, where they take hours, those that are
+    there; in others all, made where missing."""
+    folder = store.folder(profile, MeasurementRecord) / Initialisation.name
+    if profile.is_study and not any(folder.glob("*.json")):
+        return {}
+    return measuring.measured(Initialisation.name, profile)
 
 
 def trained_rows(measured: Measured) -> list[str]:
@@ -122,6 +131,8 @@ def _lines(measured: Measured, name: str) -> Iterator[str]:
 def figure(measured: Measured) -> Html:
     """Accuracy by what is kept: frozen, and fine-tuned, each at its most labelled images."""
     names = trained_rows(measured)
+    if not names:
+        return table(["state"], [["no record yet"]], NOT_MEASURED)
     order = [arm for arm in NAMES if any(arm in _arms_of(measured, name) for name in names)]
     panels: dict[str, dict[str, units.Units]] = {}
     for tuned, word in ((False, "frozen"), (True, "fine-tuned")):
