@@ -103,7 +103,7 @@ sl.book.pages.claims.overview()
 # :::{grid-item-card} Measuring
 # :link: 12_measuring
 # :link-type: doc
-# Other tasks, few examples, every layer, fine-tuning.
+# Other tasks, few examples, every layer, fine-tuning; [pre-training or initialisation](13_initialisation)?
 # :::
 # :::{grid-item-card} Properties of a set
 # :link: 20_properties

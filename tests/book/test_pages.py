@@ -16,6 +16,7 @@ from synthlearn.book import captions, pages, sheets
 from synthlearn.book.pages import benchmarks, frames, gallery, leaderboard, scale, stored
 from synthlearn.core import files
 from synthlearn.core.errors import DataError
+from synthlearn.measure.initialisation import ArmAccuracy
 from synthlearn.site import build
 from synthlearn.study import claims, runs, store
 from synthlearn.study.records import MeasurementRecord, Run, Spec
@@ -414,3 +415,99 @@ def test_committed_records_are_what_they_say():
     assert all(isinstance(run, Run) and run.id for run in store.committed(Run, "cpu"))
     for measurement in ("transfer", "guidance"):
         assert all(record.id for record in store.committed(MeasurementRecord, "cpu", measurement))
+
+
+def arm_records(row, arms, encoders=2):
+    """Records of a row's arms: (arm, images a class, epochs) → top-1, encoders two tenths of a
+    point apart."""
+    first = ROWS["real"].first
+
+    def one(seed):
+        results = {
+            f"{arm}, {size}, {epochs}": ArmAccuracy(
+                n=10_000,
+                top1=top1 + 0.002 * seed,
+                low=0.0,
+                high=1.0,
+                arm=arm,
+                per_class=size,
+                epochs=epochs,
+            )
+            for (arm, size, epochs), top1 in arms.items()
+        }
+        spec = Spec({"what": "initialisation", "seed": seed, "data": first.spec.content["data"]})
+        return study.MeasurementRecord(row, "cpu", spec, first.cost, first.provenance, results)
+
+    return {row: [one(seed) for seed in range(encoders)]}
+
+
+ARMS = {
+    ("random", 10, 0): 0.2,
+    ("trained", 10, 0): 0.2,
+    ("shuffled", 10, 0): 0.19,
+    ("random", 1000, 0): 0.4,
+    ("trained", 1000, 0): 0.5,
+    ("shuffled", 1000, 0): 0.42,
+    ("first 1", 1000, 0): 0.45,
+    ("first 1", 10, 0): 0.2,
+    ("random", 100, 5): 0.3,
+    ("trained", 100, 5): 0.4,
+    ("shuffled", 100, 5): 0.38,
+}
+
+
+def test_the_answer_on_initialisation_is_the_share_at_the_most_images():
+    measured = arm_records("dead_leaves-mixed", ARMS)
+    text = pages.initialisation.in_short(measured).alt
+    assert "with 1,000 labelled images of each class, from 40.1 % to 50.1 %: +10.0 [" in text
+    assert "keep of that gain: (b) shuffled 20 % [" in text
+    assert "keep of it: (d) first layer 50 % [" in text
+    assert "with 100 images of each class: (b) shuffled 80 % [" in text
+
+
+def test_a_share_of_no_gain_is_not_a_number():
+    content = pages.initialisation.shares(arm_records("dead_leaves-mixed", ARMS)).content
+    lines, folded = content.split("<details>")
+    shuffled = re.search(r"<td>\(b\) shuffled</td>(.*?)</tr>", lines)[1]
+    cells = re.findall(r"<td>(.*?)</td>", shuffled)
+    few = {key: top1 for key, top1 in ARMS.items() if key[1] == 10}
+    text = pages.initialisation.in_short(arm_records("dead_leaves-mixed", few)).alt
+    assert text.count(pages.initialisation.UNKNOWN) == 2 and "shuffled" not in text
+    assert [cell.split(" <small>")[0] for cell in cells] == [
+        pages.initialisation.UNKNOWN,
+        "20 %",
+        "80 %",
+    ]
+    assert "frozen, 10 a class" in lines and "fine-tuned, 100 a class" in lines
+    assert "as trained" in folded and "as trained" not in lines
+    # an arm that is not fine-tuned has a dash there, in both tables
+    assert [
+        re.search(r"\(d\) first layer</td>.*?</tr>", t)[0].count("–") for t in (lines, folded)
+    ] == [1, 1]
+
+
+def test_both_ways_have_a_panel_and_every_row_its_start():
+    measured = {**arm_records("dead_leaves-mixed", ARMS), **arm_records("real", ARMS)}
+    figure = pages.initialisation.figure(measured)
+    assert "frozen, 1,000 images a class" in figure.content
+    assert "fine-tuned, 100 images a class" in figure.content
+    assert "real images, (b) shuffled 42.1" in figure.alt
+    assert "2 encoders of each row" in figure.content
+
+
+def test_mimetic_attention_is_set_against_the_same_vit_without():
+    starts = {("random", 10, 0): 0.2, ("mimetic", 10, 0): 0.25}
+    measured = arm_records("random.vit", starts)
+    table = pages.initialisation.mimetic(measured).content
+    assert "<td>difference, points</td><td>+5.0 <small>[" in table
+
+
+def test_a_page_of_no_record_says_so_and_makes_none(monkeypatch):
+    monkeypatch.setattr(store, "folder", lambda profile, kind: files.root() / "nowhere")
+    measured = pages.initialisation.recorded(STUDY)
+    assert measured == {}
+    functions = ("in_short", "figure", "shares", "mimetic")
+    every = [getattr(pages.initialisation, name)(measured) for name in functions]
+    assert all("no record yet" in each.content for each in every)
+    untrained = arm_records("random.vit", {("random", 10, 0): 0.2})
+    assert "no record yet" in pages.initialisation.in_short(untrained).content

@@ -45,6 +45,9 @@ ALLOWED = {
     },
     "10_align_uniform": {"temperature 0.5": "constant"},
     "11_moco": {"momentum 0.999": "constant", "the momentum is 0.99": "constant"},
+    "13_initialisation": {
+        r"\approx 0.7\, Z + 0.7\, I, \qquad W_V W_O \approx 0.4\, Z' - 0.4\, I": "constant"
+    },
     "21_mixtures": {"might teach more than as many": "question"},
     "31_stablerep": {"temperature (0.2)": "constant"},
     "43_private": {"reaches 72.3 % on CIFAR-10": "paper", "was 60.6 %": "paper"},

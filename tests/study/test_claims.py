@@ -276,6 +276,17 @@ def arms(tail, head):
     )
 
 
+def kept(shuffled, spectrum, trained=0.5):
+    """Arms of a row's encoders whose random start is at 0.4."""
+    top1 = {"random": 0.4, "trained": trained, "shuffled": shuffled, "spectrum": spectrum}
+    parts = {
+        f"{arm}, {size}": {"arm": arm, "per_class": size, "epochs": 0, "top1": a if size > 9 else 0}
+        for arm, a in top1.items()
+        for size in (9, 1000)
+    }
+    return measured("initialisation", {"row": parts}, encoders=3)
+
+
 def guided(agreement, variety=(3, 2, 1)):
     return measured(
         "guidance",
@@ -370,6 +381,10 @@ WORLDS = {  # rule: arguments, then a table for it, one against it, and one of c
     "long_tail": (
         {"arm": "mosaics", "row": "row"},
         *(Known({}, arms(*x)) for x in ((0.4, 0.4), (0.1, 0.5), (0.25, 0.4))),
+    ),
+    "kept": (
+        {"row": "row", "arms": ["shuffled", "spectrum"], "per_class": 1000, "most": 0.5},
+        *(Known({}, kept(*x)) for x in ((0.35, 0.4), (0.35, 0.5), (0.4, 0.45))),
     ),
     "along_guidance": (
         ["w1", "w2", "w4"],
@@ -673,6 +688,8 @@ def without(known, kind, name):
         ("range", "runs", "c"),
         ("memory", "memory", "random"),
         ("private", "private", "random"),
+        ("kept", "initialisation", "row"),
+        ("kept", "initialisation", "spectrum, 1000"),
         ("along_guidance", "guidance", "w2"),
     ],
 )
@@ -697,6 +714,12 @@ def test_a_way_that_leads_nowhere_leaves_a_share_of_it_untested():
         {row: {"1000": {"top1": a}} for row, a in (("random", 0.4), ("noise", 0.4), ("real", 0.3))},
     )
     assert verdict("memory", MEMORY, Known({}, turned)) == "not tested"
+
+
+def test_an_encoder_that_has_gained_nothing_has_nothing_to_keep():
+    asked, *_ = WORLDS["kept"]
+    for trained in (0.4, 0.3):
+        assert verdict("kept", asked, Known({}, kept(0.2, 0.2, trained))) == "not tested"
 
 
 def test_controls_are_not_the_runs_of_a_claim_and_halves_are_those_of_their_row():

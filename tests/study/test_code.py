@@ -25,7 +25,11 @@ from synthlearn.study.rows import get_row
 TINY = {"n_images": 32, "epochs": 1, "batch_size": 16, "width": 1 / 16, "per_class": 20}
 # a row whose pictures guidance has a part in, and one of few features
 ROWS = {"guidance": "mosaic-named.w2", "transfer": "random", "neutral": "noise-white"}
-FEWER = {"private": {"epsilons": [8.0]}, "fine_tuning": {"epochs": [1]}}
+FEWER = {
+    "private": {"epsilons": [8.0]},
+    "fine_tuning": {"epochs": [1]},
+    "initialisation": {"per_class": [5], "updates": 1},
+}
 
 
 class Eye(SmallAlexNet):

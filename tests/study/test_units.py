@@ -365,3 +365,65 @@ def test_a_part_or_a_field_that_there_is_not_is_named():
         units.part(recorded, "conv9")
     with pytest.raises(ParameterError, match="field = 'value' of a part: must be one of n, top1"):
         units.part(recorded, "conv1", "value")
+
+
+def arms_of(*encoders, n=10_000):
+    """Records of encoders: for each, arm → top-1, frozen with 1,000 images a class; other parts
+    beside them lie elsewhere."""
+
+    def parts(each):
+        there = {"per_class": 1000, "epochs": 0, "n": n}
+        right = {a: part("initialisation", a, arm=a, top1=x, **there) for a, x in each.items()}
+        few = {
+            "few": part("initialisation", "", arm="random", top1=0.9, **{**there, "per_class": 9})
+        }
+        tuned = {
+            "tuned": part("initialisation", "", arm="random", top1=0.9, **{**there, "epochs": 5})
+        }
+        return {**right, **few, **tuned}
+
+    return table({"row": [parts(each) for each in encoders]}, "initialisation")["row"]
+
+
+def test_arms_are_of_one_size_and_way_and_their_spread_is_pooled():
+    a = {"random": 0.40, "shuffled": 0.42, "trained": 0.50}
+    b = {"random": 0.42, "shuffled": 0.42, "trained": 0.54}
+    found = units.arms(arms_of(a, b), 1000)
+    assert found.values == {
+        "random": (0.40, 0.42),
+        "shuffled": (0.42, 0.42),
+        "trained": (0.50, 0.54),
+    }
+    assert found.spread.df == 3
+    assert found.spread.variance == pytest.approx((0.01**2 * 2 + 0.02**2 * 2) / 3)
+    assert units.arms(arms_of(a, b), 1000, tuned=True).values == {"random": (0.9, 0.9)}
+    share = (0.24 + 0.2436) / 2 / 10_000
+    assert found.estimate("random").fixed == pytest.approx(share)
+    assert found.estimate("random").over == "encoders and images"
+    alone = units.arms(arms_of(a), 1000)
+    assert alone.estimate("random").over == "images"
+
+
+def test_a_share_kept_is_that_of_the_gain_and_unbounded_where_there_is_none():
+    clear = arms_of(*({"random": 0.4, "shuffled": 0.42 + d, "trained": 0.5 - d} for d in (0, 1e-3)))
+    value, low, high = units.kept(units.arms(clear, 1000), "shuffled")
+    assert value == pytest.approx(0.0205 / 0.0995)
+    assert 0 < low < value < high < 0.5
+    none = arms_of(*({"random": 0.4, "shuffled": 0.42, "trained": 0.4 + d} for d in (0, 1e-3)))
+    assert np.isinf(units.kept(units.arms(none, 1000), "shuffled")[1:]).all()
+    whole = units.kept(units.arms(clear, 1000), "trained")
+    assert whole[0] == pytest.approx(1) and whole[1] < 1 < whole[2]
+
+
+def test_a_kept_shares_interval_holds_the_truth_at_least_as_often_as_it_says():
+    """300 studies of three encoders whose arms err on images of their own."""
+    rng, truth, inside, finite = np.random.default_rng(1), 0.4, 0, 0
+    level = {"random": 0.42, "shuffled": 0.42 + truth * 0.06, "trained": 0.48, "spectrum": 0.43}
+    for _ in range(300):
+        luck = {a: rng.normal(0, np.sqrt(x * (1 - x) / 10_000)) for a, x in level.items()}
+        each = [{a: x + luck[a] + rng.normal(0, 0.006) for a, x in level.items()} for _ in range(3)]
+        _, low, high = units.kept(units.arms(arms_of(*each), 1000), "shuffled")
+        inside += low <= truth <= high
+        finite += np.isfinite(low) and np.isfinite(high)
+    assert inside >= 277  # 95 % of 300, less two and a half standard deviations
+    assert finite > 290

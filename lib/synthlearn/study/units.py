@@ -17,6 +17,7 @@ from ..core import stats
 from ..core.errors import DataError, ParameterError
 from ..measure import tasks
 from ..measure.base import MEASUREMENTS, Accuracy, Measurement, Part
+from ..measure.initialisation import ArmAccuracy
 from ..measure.transfer import TaskAccuracy
 from . import runs, store
 from .measuring import Measured
@@ -151,6 +152,32 @@ def gains(measured: Measured, names: Sequence[str]) -> Units:
     images = {row: float(np.mean([_of_tasks(e) for e in each])) for row, each in every.items()}
     apart, n = _spread(values), sum(task.n for task in next(iter(every.values()))[0])
     return Units(values, images, n, apart, "encoders and images" if apart.df else "images")
+
+
+def arms(records: Sequence[MeasurementRecord], per_class: int, tuned: bool = False) -> Units:
+    """Arms of one row's encoders in place of rows: what is kept of the weights, frozen or
+    fine-tuned on so many images of each class. Spread of encoders pooled over arms.
+
+    Arms of an encoder are taken as unrelated: what they share, start and test images, can only make
+    an interval too wide."""
+    every: dict[str, list[ArmAccuracy]] = {}
+    for record in records:
+        for result in record.results.values():
+            assert isinstance(result, ArmAccuracy)
+            if result.per_class == per_class and bool(result.epochs) == tuned:
+                every.setdefault(result.arm, []).append(result)
+    values = {arm: tuple(result.top1 for result in results) for arm, results in every.items()}
+    images = {arm: _of_images(results, values[arm], TOP1, 1.0) for arm, results in every.items()}
+    apart = _spread(values)
+    n = max((result.n for results in every.values() for result in results), default=0)
+    return Units(values, images, n, apart, "encoders and images" if apart.df else "images")
+
+
+def kept(arms: Units, arm: str) -> tuple[float, float, float]:
+    """Share of what training gains over a random start that an arm keeps, with Fieller's 95 %
+    interval; infinite where there may be no gain."""
+    gain, whole = arms.apart(arm, "random"), arms.apart("trained", "random")
+    return stats.ratio(gain, whole, arms.apart(arm, "trained"))
 
 
 def groups(measured: Measured) -> list[str]:

@@ -2,10 +2,10 @@
 ``sl.book.pages.leaderboard.table(…)``.
 
 The index: ``answer``, ``gallery``. Chapters of the noise paper: ``feature_vis``, ``properties``,
-``lengths``, ``devices``, ``frames``. Text to image: ``captions``, ``guidance``, ``learned``,
-``limits``. Beyond the papers: ``mixing``, ``programs``, ``memory``, ``private``, ``own_noise``.
-Results: ``leaderboard``, ``claims``, ``costs``, ``benchmarks``, ``records``, ``scale``; ``stored``
-says which committed runs they show.
+``lengths``, ``devices``, ``frames``, ``initialisation``. Text to image: ``captions``,
+``guidance``, ``learned``, ``limits``. Beyond the papers: ``mixing``, ``programs``, ``memory``,
+``private``, ``own_noise``. Results: ``leaderboard``, ``claims``, ``costs``, ``benchmarks``,
+``records``, ``scale``; ``stored`` says which committed runs they show.
 """
 
 from . import (
@@ -19,6 +19,7 @@ from . import (
     frames,
     gallery,
     guidance,
+    initialisation,
     leaderboard,
     learned,
     lengths,
@@ -45,6 +46,7 @@ __all__ = [
     "frames",
     "gallery",
     "guidance",
+    "initialisation",
     "leaderboard",
     "learned",
     "lengths",

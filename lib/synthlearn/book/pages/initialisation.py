@@ -1,0 +1,217 @@
+"""Pre-training or initialisation: what an encoder keeps when only statistics of its weights are
+kept."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from html import escape
+
+from matplotlib.axes import Axes
+
+from ...measure.initialisation import ArmAccuracy, Initialisation
+from ...study import MeasurementRecord, Profile, get_row, measuring, store, units
+from ...study.measuring import Measured
+from .. import figures
+from ..captions import intervals_over_encoders
+from ..figures import INK
+from ..html import Html, interval, percent, points, table
+
+NAMES = {
+    "random": "as before training",
+    "mean and spread": "(a) mean and spread",
+    "shuffled": "(b) shuffled",
+    "spectrum": "(c) spectrum",
+    "first 1": "(d) first layer",
+    "first 2": "(d) first two layers",
+    "first 3": "(d) first three layers",
+    "trained": "as trained",
+    "mimetic": "mimetic attention",
+}
+STATISTICS = ("mean and spread", "shuffled", "spectrum")
+LAYERS = ("first 1", "first 2", "first 3")
+UNKNOWN = "unknown: there may be no gain"
+GAIN = (
+    "<b>The gain.</b> Training on {title} takes a linear probe, with {size} labelled images of "
+    "each class, from {random} % to {trained} %: {gain} points."
+)
+WEIGHTS = "<b>Statistics of its weights keep</b> of that gain: {shares}."
+KEPT_LAYERS = "<b>Layers keep</b> of it: {shares}."
+TUNED = "<b>When all layers are trained on</b>, with {size} images of each class: {shares}."
+NOT_MEASURED = "No encoder's arms are measured in this profile yet."
+SHARES = (
+    "Share of the gain, trained − random, that is kept, in per cent [Fieller's 95 % interval]. "
+    "{over}"
+)
+ACCURACIES = "Top-1 in per cent. {over}"
+
+
+def recorded(profile: Profile) -> Measured:
+    """The page's records by row: in the study's own profiles, where they take hours, those that are
+    there; in others all, made where missing."""
+    folder = store.folder(profile, MeasurementRecord) / Initialisation.name
+    if profile.is_study and not any(folder.glob("*.json")):
+        return {}
+    return measuring.measured(Initialisation.name, profile)
+
+
+def trained_rows(measured: Measured) -> list[str]:
+    """Rows whose encoders were trained, so that there is a gain to share out."""
+    return [name for name in measured if "trained" in _arms_of(measured, name)]
+
+
+def _results(measured: Measured, name: str) -> list[ArmAccuracy]:
+    return [r for r in measured[name][0].results.values() if isinstance(r, ArmAccuracy)]
+
+
+def _arms_of(measured: Measured, name: str) -> list[str]:
+    """Arms of a row's encoders, in the order of :data:`NAMES`."""
+    there = {result.arm for result in _results(measured, name)}
+    return [arm for arm in NAMES if arm in there]
+
+
+def _sizes(measured: Measured, name: str, tuned: bool) -> list[int]:
+    """Numbers of labelled images of each class, from few to many."""
+    results = _results(measured, name)
+    return sorted({r.per_class for r in results if bool(r.epochs) == tuned})
+
+
+def _columns(measured: Measured, name: str) -> dict[str, units.Units]:
+    """A row's arms by way of learning and number of labelled images."""
+    return {
+        f"{'fine-tuned' if tuned else 'frozen'}, {size:,} a class": units.arms(
+            measured[name], size, tuned
+        )
+        for tuned in (False, True)
+        for size in _sizes(measured, name, tuned)
+    }
+
+
+def share(arms: units.Units, arm: str) -> str:
+    """What an arm keeps of the gain, in per cent with its interval."""
+    kept, low, high = units.kept(arms, arm)
+    if not math.isfinite(low) or not math.isfinite(high):
+        return UNKNOWN
+    return f"{100 * kept:.0f} % <small>[{100 * low:.0f}, {100 * high:.0f}]</small>"
+
+
+def in_short(measured: Measured) -> Html:
+    """The chapter's answer, from the first row that was trained."""
+    names = trained_rows(measured)
+    if not names:
+        return table(["state"], [["no record yet"]], NOT_MEASURED)
+    lines = list(_lines(measured, names[0]))
+    items = "".join(f"<li>{line}</li>" for line in lines)
+    return Html(f"<ol class='answer'>{items}</ol>", re.sub(r"<[^>]+>", "", " ".join(lines)))
+
+
+def _lines(measured: Measured, name: str) -> Iterator[str]:
+    size = _sizes(measured, name, tuned=False)[-1]
+    arms = units.arms(measured[name], size)
+
+    def shares(of: units.Units, which: tuple[str, ...]) -> str:
+        there = [arm for arm in which if arm in of.values]
+        if share(of, "trained") == UNKNOWN:
+            return UNKNOWN
+        return "; ".join(f"{escape(NAMES[arm])} {share(of, arm)}" for arm in there)
+
+    yield GAIN.format(
+        title=escape(get_row(name).title),
+        size=f"{size:,}",
+        random=percent(arms.estimate("random").mean),
+        trained=percent(arms.estimate("trained").mean),
+        gain=points(arms.apart("trained", "random")),
+    )
+    yield WEIGHTS.format(shares=shares(arms, STATISTICS))
+    yield KEPT_LAYERS.format(shares=shares(arms, LAYERS))
+    if tuned := _sizes(measured, name, tuned=True):
+        of_tuned = units.arms(measured[name], tuned[-1], tuned=True)
+        yield TUNED.format(size=f"{tuned[-1]:,}", shares=shares(of_tuned, STATISTICS))
+
+
+def figure(measured: Measured) -> Html:
+    """Accuracy by what is kept: frozen, and fine-tuned, each at its most labelled images."""
+    names = trained_rows(measured)
+    if not names:
+        return table(["state"], [["no record yet"]], NOT_MEASURED)
+    order = [arm for arm in NAMES if any(arm in _arms_of(measured, name) for name in names)]
+    panels: dict[str, dict[str, units.Units]] = {}
+    for tuned, word in ((False, "frozen"), (True, "fine-tuned")):
+        for name in names:
+            for size in _sizes(measured, name, tuned)[-1:]:
+                of = panels.setdefault(f"{word}, {size:,} images a class", {})
+                of[name] = units.arms(measured[name], size, tuned)
+    height = 0.34 * len(order) + 1.5
+    drawn, axes = figures.new(len(panels), width=7.6, height=height, sharey=True, squeeze=False)
+    words = [
+        f"{title}: {_draw(axis, of, order)}"
+        for axis, (title, of) in zip(axes[0], panels.items(), strict=False)
+    ]
+    for axis, title in zip(axes[0], panels, strict=False):
+        axis.set_title(title, fontsize=11, color=INK)
+        axis.set_xlabel("top-1, %")
+    axes[0][0].set_yticks(range(len(order)), [NAMES[arm] for arm in order])
+    axes[0][0].invert_yaxis()
+    if len(names) > 1:
+        axes[0][0].legend(labelcolor=INK, fontsize=9)
+    over = intervals_over_encoders(next(iter(panels[next(iter(panels))].values())))
+    return figures.svg(drawn, f"Accuracy by what is kept. {'; '.join(words)}.", f"Top-1. {over}")
+
+
+def _draw(axis: Axes, rows: Mapping[str, units.Units], order: list[str]) -> str:
+    """One panel; its numbers in words."""
+    words = []
+    for number, (name, arms) in enumerate(rows.items()):
+        row, beside = get_row(name), 0.24 * (number - (len(rows) - 1) / 2)
+        colour = figures.COLOURS[row.family]
+        for arm in (arm for arm in order if arm in arms.values):
+            e, at = arms.estimate(arm), order.index(arm) + beside
+            axis.plot([100 * e.low, 100 * e.high], [at, at], color=colour, linewidth=2)
+            axis.plot(100 * e.mean, at, "os^D"[number % 4], color=colour, markersize=6)
+            words.append(f"{row.title}, {NAMES[arm]} {100 * e.mean:.1f}")
+        axis.plot([], [], "os^D"[number % 4], color=colour, label=row.title)
+        start = 100 * arms.estimate("random").mean
+        axis.axvline(start, color=colour, linewidth=1, linestyle="--", alpha=0.7)
+    return ", ".join(words)
+
+
+def shares(measured: Measured) -> Html:
+    """What each arm keeps of the gain, by number of labelled images; below it, folded, the
+    accuracies."""
+    names = trained_rows(measured)
+    if not names:
+        return table(["state"], [["no record yet"]], NOT_MEASURED)
+    columns = {name: _columns(measured, name) for name in names}
+    header = ["source", "what is kept", *columns[names[0]]]
+    body, accuracies = [], []
+    for name in names:
+        for arm in _arms_of(measured, name):
+            start = [escape(get_row(name).title), escape(NAMES[arm])]
+            every = columns[name].values()
+            accuracies.append([*start, *(_cell(of, arm) for of in every)])
+            if arm not in ("random", "trained"):
+                cells = (share(of, arm) if arm in of.values else "–" for of in every)
+                body.append([*start, *cells])
+    over = intervals_over_encoders(next(iter(columns[names[0]].values())))
+    whole = table(header, body, SHARES.format(over=over))
+    folded = table(header, accuracies, ACCURACIES.format(over=over)).content
+    summary = "<details><summary>The accuracies themselves</summary>"
+    return Html(f"{whole.content}{summary}{folded}</details>", whole.alt)
+
+
+def _cell(arms: units.Units, arm: str) -> str:
+    return interval(arms.estimate(arm)) if arm in arms.values else "–"
+
+
+def mimetic(measured: Measured) -> Html:
+    """A ViT before training, as it is and with mimetic attention, by number of labelled images."""
+    names = [name for name in measured if "mimetic" in _arms_of(measured, name)]
+    if not names:
+        return table(["state"], [["no record yet"]], "No ViT is measured in this profile.")
+    columns = _columns(measured, names[0])
+    body = [
+        [NAMES[arm], *(_cell(of, arm) for of in columns.values())] for arm in ("random", "mimetic")
+    ]
+    apart = (points(of.apart("mimetic", "random")) for of in columns.values())
+    body.append(["difference, points", *apart])
+    over = intervals_over_encoders(next(iter(columns.values())))
+    return table(["start of the ViT", *columns], body, ACCURACIES.format(over=over))
