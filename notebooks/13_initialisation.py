@@ -121,8 +121,8 @@ sl.book.verdicts("13_initialisation")
 # %% [markdown]
 # ## What we learned
 #
-# The question has an answer for each way of using an encoder, and the table above gives each. Read its frozen columns first: there nothing but the weights as
-# they are can help. In the fine-tuned ones a start of the right size helps too, since few updates are left to set it right.
+# The question has an answer of its own for each way of using an encoder. Read the table's frozen columns first: there nothing but the weights as they are can
+# help. In the fine-tuned ones a start of the right size helps too, since few updates are left to set it right.
 #
 # What this cannot tell: a longer fine-tuning, in which a random start catches up; larger networks; and whether other closed forms, made for convolutions, keep
 # more than the three statistics here.
