@@ -44,7 +44,7 @@ ALLOWED = {
         "(hue 0.1 instead of the noise paper's 0.4, on 80 % of the views)": "constant"
     },
     "10_align_uniform": {"temperature 0.5": "constant"},
-    "11_moco": {"momentum 0.999": "constant", "the momentum is 0.99": "constant"},
+    "11_moco": {"$m$ is 0.999": "constant", "$m$ is 0.99, and": "constant"},
     "13_initialisation": {
         r"\approx 0.7\, Z + 0.7\, I, \qquad W_V W_O \approx 0.4\, Z' - 0.4\, I": "constant"
     },
