@@ -2,12 +2,10 @@
 
 import multiprocessing
 import os
-import runpy
 import shlex
 import subprocess
 import sys
 import tempfile
-import traceback
 from pathlib import Path
 
 os.environ.setdefault(
@@ -16,10 +14,16 @@ os.environ.setdefault(
 
 import pytest
 import torch
+from as_python import as_python
 
 from synthlearn.core import files
 
 torch.set_num_threads(1)
+# A fork of this process would wait for ever for the threads that some test has left in OpenMP;
+# that of a server which has imported the libraries, and done nothing yet, does not.
+HEAVY = ["synthlearn.core.vision", "scipy.stats", "sklearn.linear_model", "matplotlib.pyplot"]
+FORKSERVER = multiprocessing.get_context("forkserver")
+FORKSERVER.set_forkserver_preload(HEAVY)
 
 
 @pytest.fixture
@@ -57,10 +61,18 @@ def no_data(monkeypatch):
 
 @pytest.fixture(scope="session")
 def fork():
-    """Begins a process that calls a function: a fork, which has the libraries already."""
+    """Begins a process that calls a function: a fork, which has the libraries already. On one
+    thread: those of OpenMP are not forked.
+    """
+
+    def alone(function, *arguments):
+        torch.set_num_threads(1)
+        function(*arguments)
 
     def begin(function, *arguments):
-        process = multiprocessing.get_context("fork").Process(target=function, args=arguments)
+        process = multiprocessing.get_context("fork").Process(
+            target=alone, args=(function, *arguments)
+        )
         process.start()
         return process
 
@@ -72,8 +84,8 @@ def shell():
     """Runs a command line as a reader types it, in an environment without settings of ours.
 
     Python needs five seconds of a core to load the libraries. So ``python -m`` and ``python -c``
-    are forked from this process, which has them; of the project's modules they import those of
-    ``library``. ``fresh``: a new Python all the same. ``status``: that the command must end with.
+    are forked from a process that has them; the project's modules they import from ``library``.
+    ``fresh``: a new Python all the same. ``status``: that the command must end with.
     """
 
     def call(command, where, library=(files.root() / "lib",), fresh=False, status=0, **settings):
@@ -85,11 +97,15 @@ def shell():
             **settings,
         }
         words = shlex.split(command) if command.startswith("python ") else [command]
-        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        with (
+            tempfile.NamedTemporaryFile("w+") as output,
+            tempfile.NamedTemporaryFile("w+") as errors,
+        ):
             if words[1:2] in (["-m"], ["-c"]) and not fresh:
                 path = [str(where), *map(str, library)]
-                process = multiprocessing.get_context("fork").Process(
-                    target=_python, args=(words[1:], where, path, environment, output, errors)
+                printed = (output.name, errors.name)
+                process = FORKSERVER.Process(
+                    target=as_python, args=(words[1:], where, path, environment, printed)
                 )
                 process.start()
                 process.join()
@@ -108,33 +124,3 @@ def shell():
         return subprocess.CompletedProcess(command, code, *texts)
 
     return call
-
-
-def _python(words, where, path, environment, output, errors):
-    """``python WORDS`` in this process, a fork, as if Python had just begun."""
-    sys.stdout, sys.stderr = output, errors
-    for number, file in ((1, output), (2, errors)):
-        os.dup2(file.fileno(), number)
-    os.chdir(where)
-    os.environ.clear()
-    os.environ.update(environment)
-    for name in list(sys.modules):
-        own = name.partition(".")[0] in ("synthlearn", "benchmarks")
-        if own and name != "synthlearn.core.vision":  # declares operators, which works once
-            del sys.modules[name]
-    sys.path[:0] = path
-    sys.argv = words[1:]
-    code = 0
-    try:
-        if words[0] == "-m":
-            runpy.run_module(words[1], run_name="__main__", alter_sys=True)
-        else:
-            exec(words[1], {"__name__": "__main__"})
-    except SystemExit as end:
-        code = end.code or 0
-    except BaseException:
-        traceback.print_exc()
-        code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

@@ -75,9 +75,11 @@ def test_the_answer_says_what_the_records_say():
     assert f"{100 * (top - floor) / (real - floor):.0f} % [" in said
     judged = [claim.verdict for claim in claims.verdicts()]
     assert f"Of {len(judged)} claims: {judged.count('supported')} supported" in said
-    several = ROWS["mosaic-named.stablerep"].difference(ROWS["mosaic-named"])
-    mean, low, high = (100 * x for x in (several.mean, several.low, several.high))
-    assert f"{mean:+.1f} [{low:+.1f}, {high:+.1f}] points more than two views" in said
+    labels = ROWS["real.supcon"].difference(ROWS["real.simclr_sharp"])
+    mean, low, high = (100 * x for x in (labels.mean, labels.low, labels.high))
+    assert f"teach {mean:+.1f} [{low:+.1f}, {high:+.1f}] points more than two views" in said
+    learned = {"learned.stablerep_w2", "learned.w2"} <= ROWS.keys()
+    assert ("Several samples of a caption as positives teach" in said) == learned
     assert "no committed records yet" in pages.answer.answer({}, STUDY).content
 
 

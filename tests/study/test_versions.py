@@ -70,7 +70,7 @@ def test_records_stay_valid_where_another_version_does_the_same_and_not_where_it
 
 @pytest.mark.parametrize(("same", "status"), [((True, True), 0), ((True, False), 1)])
 def test_the_command_fails_where_one_start_differs(same, status, monkeypatch):
-    starts = [versions.Outcome("real", each, int(each)) for each in same]
+    starts = [("real", each, int(each)) for each in same]
     monkeypatch.setattr(versions, "confirm", lambda *_: iter(starts))
     assert main(["verify", "--profile", "smoke", "--against", "HEAD"]) == status
 

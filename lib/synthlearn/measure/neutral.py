@@ -33,6 +33,7 @@ def compare(x: Tensor, real: Tensor, other: Tensor) -> Iterator[tuple[str, Value
     Features (n, d), all of as many images. Volumes have the ridge of the real images, as in
     :mod:`.properties`.
 
+    >>> import torch
     >>> x = torch.eye(12) + torch.eye(12).roll(1, 0)
     >>> dict(compare(x, x, x))["frechet"].value
     0.0
