@@ -28,6 +28,7 @@ help: ## this list
 
 setup: $(READY) ## make .venv and install everything, pinned
 
+# --no-compile: bytecode is written when a module is first imported; of all of them at once it takes two minutes.
 # The last line but one keeps kernels from warning on every run of a chapter that TCP on this machine
 # is not encrypted.
 $(READY): requirements.lock pyproject.toml
@@ -36,7 +37,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13: name one, as in make setup PYTHON=python3.12"; exit 1; }
 	@echo "setting up $(VENV): downloads 1 GB of packages with a CPU build of torch, 3 GB with CUDA; takes some minutes and says nothing meanwhile"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --progress-bar off -q -r requirements.lock
+	$(BIN)/pip install --no-compile --progress-bar off -q -r requirements.lock
 	$(BIN)/pip install -q --no-deps -e .
 	@$(BIN)/python -c 'import triton' 2>/dev/null || $(BIN)/pip install -q triton==$(TRITON) || echo "no Triton here: tests of GPU kernels are left out"
 	$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "Python 3" >/dev/null

@@ -1,9 +1,11 @@
-"""A command line of Python, run in a process that was forked for it."""
+"""Work of processes that were forked for it."""
 
 import os
 import runpy
 import sys
 import traceback
+
+import torch
 
 
 def as_python(words, where, path, environment, printed):
@@ -39,3 +41,14 @@ def as_python(words, where, path, environment, printed):
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def alone(function, *arguments):
+    """Call a function in a fork of a process that has done other work, on one thread.
+
+    OpenMP's others, if something has begun some, are not forked, and more than one would wait for
+    them for ever.
+    """
+    torch.set_num_threads(1)
+    torch.set_num_threads = lambda number: None
+    function(*arguments)

@@ -14,7 +14,7 @@ os.environ.setdefault(
 
 import pytest
 import torch
-from as_python import as_python
+from as_python import alone, as_python
 
 from synthlearn.core import files
 
@@ -61,13 +61,7 @@ def no_data(monkeypatch):
 
 @pytest.fixture(scope="session")
 def fork():
-    """Begins a process that calls a function: a fork, which has the libraries already. On one
-    thread: those of OpenMP are not forked.
-    """
-
-    def alone(function, *arguments):
-        torch.set_num_threads(1)
-        function(*arguments)
+    """Begins a process that calls a function: a fork, which has the libraries already."""
 
     def begin(function, *arguments):
         process = multiprocessing.get_context("fork").Process(

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 import webdataset
+from as_python import alone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -71,7 +72,7 @@ def in_child(function, *arguments):
             assert "\n" not in str(error)
             os._exit(2)
 
-    process = multiprocessing.get_context("fork").Process(target=call)
+    process = multiprocessing.get_context("fork").Process(target=alone, args=(call,))
     process.start()
     return process
 

@@ -13,6 +13,7 @@ import time
 
 import pytest
 import torch
+from as_python import alone
 from PIL import Image
 
 import synthlearn as sl
@@ -43,7 +44,7 @@ def command(*words):
         os.dup2(1, 2)
         os._exit(main([str(word) for word in words]))
 
-    process = multiprocessing.get_context("fork").Process(target=run)
+    process = multiprocessing.get_context("fork").Process(target=alone, args=(run,))
     process.start()
     return process
 

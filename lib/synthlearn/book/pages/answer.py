@@ -10,6 +10,7 @@ from ..captions import Records, record_link
 from ..html import Html, interval, percent, points, table
 from ..published import published_shares, published_updates
 from .leaderboard import accuracies, compared
+from .lengths import shares
 from .stored import one_protocol, ranked
 
 NEEDED = {
@@ -18,6 +19,7 @@ NEEDED = {
     "real.supcon",
     "real.simclr_sharp",
 }
+LEAVES = "dead_leaves-mixed"  # the set whose longer training the answer tells
 NOTHING = "The study's records are not there: make study PROFILE=cpu."
 HOW_GOOD = (
     "<b>How good?</b> An untrained network {floor}, the best of {sets} sets of noise {best} % "
@@ -28,7 +30,9 @@ HOW_FAR = (
     "<b>How far is that?</b> {share:.0f} % <small>[{low:.0f}, {high:.0f}]</small> of the way to "
     "real images. The paper's noise went {theirs}, after {their_updates:,} updates. After "
     "{updates:,} our real images have hardly begun to teach: this is a share of a short way."
+    "{longer}"
 )
+LONGER = " Trained longer, {title} go {shares} (<a href='24_length.html'>how long to train</a>)."
 WHICH = (
     "<b>Which images?</b> {alike} of {sets} sets of noise cannot be told from the best of them, by "
     "single tests at 5 %: {titles}. The order agrees with the paper's by ρ = {rho:.2f} "
@@ -66,7 +70,7 @@ def answer(rows: Records, profile: Profile) -> Html:
         return table(["state"], [["no committed records yet"]], NOTHING)
     every = [
         _how_good(rows, noise, profile),
-        _how_far(rows, noise),
+        _how_far(rows, noise, profile),
         _which(noise),
         _what_for(profile),
         _captions(rows),
@@ -94,7 +98,7 @@ def _how_good(rows: Records, noise: Records, profile: Profile) -> str:
     )
 
 
-def _how_far(rows: Records, noise: Records) -> str:
+def _how_far(rows: Records, noise: Records, profile: Profile) -> str:
     ours, low, high = study_runs.share(noise, rows["random"], rows["real"])
     theirs = ", ".join(
         f"{100 * share.share:.0f} % of the way to {name}{' at most' * share.is_bound}"
@@ -107,7 +111,17 @@ def _how_far(rows: Records, noise: Records) -> str:
         theirs=theirs,
         their_updates=published_updates(),
         updates=rows["real"].first.updates,
+        longer=_longer(rows, profile),
     )
+
+
+def _longer(rows: Records, profile: Profile) -> str:
+    """The share of the way after more updates; empty where no run is longer."""
+    first, *more = shares(rows, profile, LEAVES).items()
+    if not more:
+        return ""
+    text = ", ".join(f"{share} after {updates:,} updates" for updates, share in (first, *more))
+    return LONGER.format(title=escape(get_row(LEAVES).title), shares=text)
 
 
 def _which(noise: Records) -> str:

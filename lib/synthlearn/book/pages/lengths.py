@@ -167,6 +167,17 @@ def _length_line(
     return [escape(get_row(base).title), f"{updates:,}", number, lead, share, run_count(e.runs)]
 
 
+def shares(records: Records, profile: Profile, base: str) -> dict[int, str]:
+    """How far of the way from the random encoder to real images a source goes, by updates, where
+    both have been trained so long.
+
+    records: of the longer rows.
+    """
+    every, floor = by_length(records, profile), baseline(profile)
+    ours, real = every.get(base, {}), every.get("real", {})
+    return {n: _share(ours[n], floor, real[n]) for n in ours if n in real}
+
+
 def _share(runs: Runs, floor: Runs, ceiling: Runs) -> str:
     """How far a row goes from one to another, with its interval, in per cent; a dash where the
     whole way may be nothing.
