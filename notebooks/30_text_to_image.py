@@ -48,7 +48,7 @@ sl.book.pages.captions.captions_table(p)
 # matching {cite:p}`lipman2023`: a real image $x_0$ and noise $\varepsilon$ are mixed, and the network $v_\theta$, which is told the time $t$ and
 # the caption $c$, has to say in which direction the noise lies.
 #
-# $$x_t = (1 - t)\,x_0 + t\,\varepsilon, \qquad \min_\theta \; \mathbb{E} \,\bigl\lVert v_\theta(x_t, t, c) - (\varepsilon - x_0) \bigr\rVert^2$$
+# $$x_t = (1 - t)\,x_0 + t\,\varepsilon, \qquad \min_\theta \; \mathbb{E} \,\left\lVert v_\theta(x_t, t, c) - (\varepsilon - x_0) \right\rVert^2$$
 #
 # A sample begins as noise and follows the direction back. In one of ten images the caption is withheld, so the same network also knows what images
 # without a caption look like. A Transformer over its words gives the caption to the network. The model of the *cpu* profile is what a core learns

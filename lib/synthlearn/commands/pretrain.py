@@ -118,7 +118,7 @@ def _pictures(experiment: Any) -> tuple[Any, Any]:
         source = experiment.source()
         checked.spec_of(source)
         with checked.painting(source):
-            return source, assembly.batches(source, experiment.settings, experiment.seed)
+            return source, assembly.batches(source, experiment.settings, experiment.pool_seed)
 
     distributed.start()
     if distributed.first():

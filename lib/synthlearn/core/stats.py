@@ -304,13 +304,34 @@ def permutation_p(x: np.ndarray, y: np.ndarray, draws: int = 10_000) -> float:
     return float((1 + (np.abs(shuffled @ a) >= abs(b @ a) - 1e-9).sum()) / (draws + 1))
 
 
+def partial_rho(x: np.ndarray, y: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """Spearman's partial correlation of x and y, ``held`` kept fixed, over the last axis: (…, n) →
+    (…); 0 where ``held`` or a tie leaves nothing to correlate.
+
+    >>> x = np.array([1, 2, 3, 4, 5, 6])
+    >>> round(float(partial_rho(x, x**2, x[[1, 0, 3, 2, 5, 4]])), 6)
+    1.0
+    """
+    a, b, c = (distributions.rankdata(v, axis=-1) for v in (x, y, held))
+    a, b, c = (v - v.mean(-1, keepdims=True) for v in (a, b, c))
+
+    def scalar(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        product: np.ndarray = (u * v).sum(-1)
+        return product
+
+    squared = scalar(c, c)
+    usable = squared > 0
+    a, b = (v - (scalar(v, c) / np.where(usable, squared, 1))[..., None] * c for v in (a, b))
+    left = np.sqrt(scalar(a, a) * scalar(b, b))
+    usable = left > 1e-9
+    rho: np.ndarray = np.where(usable, scalar(a, b) / np.where(usable, left, 1), 0.0)
+    return rho
+
+
 def partial(x: np.ndarray, y: np.ndarray, held: np.ndarray) -> tuple[float, Estimate]:
     """Spearman's partial correlation of x and y (n,), n ≥ 6, ``held`` (n,) kept fixed; and Fisher's
     z of it, over the n rows."""
-    with np.errstate(invalid="ignore"):  # of all tied values
-        r = np.corrcoef(distributions.rankdata(np.stack([x, y, held]), axis=1))
-    rest = (1 - r[0, 2] ** 2) * (1 - r[1, 2] ** 2)
-    rho = float((r[0, 1] - r[0, 2] * r[1, 2]) / math.sqrt(rest)) if rest > 0 else 0.0
+    rho = float(partial_rho(x, y, held))
     z = math.atanh(min(1 - 1e-12, max(-1 + 1e-12, rho)))
     return rho, Estimate(
         z, math.sqrt(RANK_VARIANCE / (len(x) - 4)), math.inf, len(x), len(x), "sets"

@@ -6,7 +6,8 @@ Ranks throughout (Spearman). Intervals and p-values are of the percentile bootst
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
+
+from ..core.stats import partial_rho
 
 DRAWS = 4000
 
@@ -45,30 +46,6 @@ class Drawn:
         return f"{self.value:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
-def partial(x: np.ndarray, y: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """Spearman's partial correlation of x and y, ``held`` kept fixed, over the last axis: (…, n) →
-    (…); 0 where ``held`` or a tie leaves nothing to correlate.
-
-    >>> x = np.array([1, 2, 3, 4, 5, 6])
-    >>> round(float(partial(x, x**2, x[[1, 0, 3, 2, 5, 4]])), 6)
-    1.0
-    """
-    a, b, c = (rankdata(v, axis=-1) for v in (x, y, held))
-    a, b, c = (v - v.mean(-1, keepdims=True) for v in (a, b, c))
-
-    def scalar(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        product: np.ndarray = (u * v).sum(-1)
-        return product
-
-    squared = scalar(c, c)
-    usable = squared > 0
-    a, b = (v - (scalar(v, c) / np.where(usable, squared, 1))[..., None] * c for v in (a, b))
-    left = np.sqrt(scalar(a, a) * scalar(b, b))
-    usable = left > 1e-9
-    rho: np.ndarray = np.where(usable, scalar(a, b) / np.where(usable, left, 1), 0.0)
-    return rho
-
-
 def two_sides(
     accuracy: np.ndarray, diversity: np.ndarray, distance: np.ndarray
 ) -> tuple[Drawn, Drawn]:
@@ -77,7 +54,7 @@ def two_sides(
     n = len(accuracy)
     index = np.random.default_rng(0).integers(0, n, (DRAWS, n))
     y, wide, far = (np.vstack([v, v[index]]) for v in (accuracy, diversity, distance))
-    by_diversity, by_nearness = partial(wide, y, far), partial(-far, y, wide)
+    by_diversity, by_nearness = partial_rho(wide, y, far), partial_rho(-far, y, wide)
     return (
         Drawn(float(by_diversity[0]), by_diversity[1:]),
         Drawn(float(by_nearness[0]), by_nearness[1:]),
