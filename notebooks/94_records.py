@@ -29,6 +29,20 @@ p = sl.book.parameters(globals())
 study = sl.book.study_profile(p)
 
 # %% [markdown]
+# ## All of them as one table
+#
+# To compute with the records, take one of two files: one line for every record and probe, from the site's own folder. Three lines read it:
+#
+# ```python
+# import pandas
+# runs = pandas.read_csv("records.csv").query("kind == 'run' and probe == 'fc6_linear'")
+# runs.groupby("row").top1.agg(["mean", "std", "count"]).sort_values("mean")
+# ```
+
+# %% tags=["remove-input"]
+sl.book.pages.records.columns()
+
+# %% [markdown]
 # ## Rows
 
 # %% tags=["remove-input"]

@@ -42,10 +42,8 @@ def locked():
 
 def declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    every = [
-        *project["dependencies"],
-        *(d for extra in project["optional-dependencies"].values() for d in extra),
-    ]
+    extras = project["optional-dependencies"]
+    every = [*project["dependencies"], *(d for name in extras for d in extras[name])]
     return {canonical(re.split(r"[<>=!\[ ]", d)[0]): d for d in every}
 
 
@@ -53,7 +51,10 @@ def test_every_declared_dependency_is_locked_within_its_bounds():
     from packaging.requirements import Requirement
 
     lock = locked()
+    assert "jupyterlab" not in lock  # for readers alone: it would double the set-up's packages
     for name, requirement in declared().items():
+        if name == "jupyterlab":
+            continue
         assert name in lock, name
         assert Requirement(requirement).specifier.contains(lock[name]), requirement
 

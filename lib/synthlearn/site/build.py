@@ -19,6 +19,7 @@ import yaml
 from ..core import files
 from ..core.errors import DataError, SynthlearnError
 from ..study import jobs, resolve, store
+from . import takeaway
 
 PAGE_LIMIT = 800_000  # bytes of a committed page
 STAGED = ("_config.yml", "_toc.yml", "book")
@@ -189,6 +190,7 @@ def _stage(source: Path, stage: Path) -> None:
         origin = files.root() / "results" / name
         if origin.is_dir():
             shutil.copytree(origin, stage / "book" / "_static" / name)
+    takeaway.write(stage / "book" / "_static")
     for name in chapters():
         notebook = clean(read_notebook(source / f"{name}.ipynb"))
         text = json.dumps(notebook, ensure_ascii=False)

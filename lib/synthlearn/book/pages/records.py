@@ -2,7 +2,7 @@
 
 from html import escape
 
-from ...study import MeasurementRecord, Profile, Run, get_row, measuring, store
+from ...study import MeasurementRecord, Profile, Run, flat, get_row, measuring, store
 from ...study.records import Trial
 from ..captions import Records
 from ..html import Html, percent, table
@@ -12,6 +12,33 @@ NOTE = (
     "{runs} runs of {rows} rows, as committed. {twins} of them are twins: a row and seed run again "
     "on another kind of device, which the command does where the record is not."
 )
+
+
+COLUMNS = (
+    "Columns of <a href='../_static/records.csv'>records.csv</a> and "
+    "<a href='../_static/records.parquet'>records.parquet</a>, which hold the same "
+    "{lines:,} lines; in the second each column carries its meaning."
+)
+
+
+def columns() -> Html:
+    """The two files that hold all records, and their columns: what each is, and how many lines have
+    it.
+    """
+    table_of = flat.table()
+    words = {str: "text", int: "whole number", float: "number"}
+    body = [
+        [
+            f"<code>{column.name}</code>",
+            words[column.type],
+            escape(column.meaning),
+            f"{sum(value is not None for value in table_of[column.name]):,}",
+        ]
+        for column in flat.COLUMNS
+    ]
+    link = COLUMNS.format(lines=len(table_of["row"]))
+    shown = table(["column", "type", "what it is", "lines that have it"], body)
+    return Html(f"<p>{link}</p>{shown.content}", "columns of the table of all records")
 
 
 def runs_table(rows: Records, profile: Profile) -> Html:
