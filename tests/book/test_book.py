@@ -202,7 +202,7 @@ def test_svg_figures_take_the_pages_colour_and_have_unique_ids():
 def test_the_accuracy_figure_draws_all_text_in_the_pages_colour():
     e = stats.Estimate(0.5, 0.05, np.inf, 2, 1000)
     bars = [plots.Bar("a", "real", e, 30.0), plots.Bar("a", "real", e)]
-    text = plots.accuracies(bars, 0.45, 0.1, "two rows").content
+    text = plots.accuracies(bars, {"untrained": 0.45}, "two rows", "").content
     assert "#000000" not in text and "fill: black" not in text
 
 
@@ -470,7 +470,7 @@ def test_results_and_verdicts_are_computed_from_records(runs):
     records = {row.name: study.Runs((run,)), "random": book.baseline(p)}
     top1 = 100 * run.results["fc6_linear"].top1
     text = book.results(records, p).content
-    assert f"{top1:.1f}" in text and "◇ 21.1" in text and "gain over random" in text
+    assert f"{top1:.1f}" in text and "◇ 21.1" in text and "gain, points" in text
     assert f"white noise {top1:.1f} %" in book.accuracy_figure(records, p).alt
     assert "seeds 0" in book.provenance(p, records).alt
     assert np.isfinite(records["random"].first.cost.wall_seconds)

@@ -1,15 +1,15 @@
 """What chapters show: strict parameters, pictures, plots, tables and verdicts, from records.
 
-At the bottom lie ``html`` and ``figures``, which know no study; above them ``captions`` and
-``published``; above those ``tables``, ``plots``, ``sheets``, ``verdicts`` and ``laws``, which every
-chapter uses, and ``pages``, a module for what one page alone needs.
+At the bottom lie ``html`` and ``figures``, which know no study; above them ``captions``,
+``published`` and ``sentences``; above those ``tables``, ``plots``, ``sheets``, ``verdicts`` and
+``laws``, which every chapter uses, and ``pages``, a module for what one page alone needs.
 """
 
 from ..study.jobs import baseline
 from . import laws, pages
 from .captions import provenance
 from .figures import COLOURS, new, svg
-from .html import table
+from .html import folded, join, points, table
 from .pages.stored import decides, one_protocol, ranked, stored, study_profile
 from .parameters import parameters
 from .plots import (
@@ -22,9 +22,10 @@ from .plots import (
     training,
     transfer_figure,
 )
-from .sheets import contact_sheet, first_layer, grey, labelled, sheet, slider, unit_sheets
+from .sentences import best, compare, in_short, learned, way
+from .sheets import contact_sheet, first_layer, grey, labelled, rows, sheet, slider, unit_sheets
 from .sweeps import along, chosen
-from .tables import ablation, gains, parts_table, results, sensitivity, transfer_table
+from .tables import ablation, parts_table, results, sensitivity, transfer_table
 from .verdicts import verdicts
 
 __all__ = [
@@ -34,24 +35,31 @@ __all__ = [
     "accuracy_figure",
     "along",
     "baseline",
+    "best",
     "chosen",
+    "compare",
     "contact_sheet",
     "curves",
     "decides",
     "first_layer",
-    "gains",
+    "folded",
     "grey",
+    "in_short",
+    "join",
     "labelled",
     "laws",
+    "learned",
     "lines_figure",
     "new",
     "one_protocol",
     "pages",
     "parameters",
     "parts_table",
+    "points",
     "provenance",
     "ranked",
     "results",
+    "rows",
     "sensitivity",
     "sheet",
     "slider",
@@ -66,4 +74,5 @@ __all__ = [
     "transfer_table",
     "unit_sheets",
     "verdicts",
+    "way",
 ]

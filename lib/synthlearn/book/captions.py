@@ -12,6 +12,7 @@ from ..study.provenance import commit
 from .html import Html
 
 Records = Mapping[str, Runs]  # a chapter's runs, by row
+NO_CHANGE = "–"
 RECORDS_PAGE = "94_records.html"
 _start = time.perf_counter()
 
@@ -52,7 +53,7 @@ def changes(row: Row, profile: Profile) -> str:
 def list_options(options: Mapping[str, object]) -> str:
     """Options in words of the file, but for the number of runs; a dash for none."""
     words = [f"{key} = {value}" for key, value in options.items() if key != "seeds"]
-    return ", ".join(words) or "–"
+    return ", ".join(words) or NO_CHANGE
 
 
 def intervals_over(records: Records) -> str:

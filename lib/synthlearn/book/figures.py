@@ -7,6 +7,8 @@ pictures are PNG.
 import base64
 import io
 import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -46,7 +48,10 @@ COLOURS = _Families(
 )
 # for lines of one figure
 LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
+WIDTH = 5.2  # inches: shrunk to a phone's 342 px, letters of 11 points have 10 px
+PANEL = 3.5  # inches: two beside each other fill the page's column
 PNG_BYTES = 20_000  # larger pictures are stored with some loss; chosen here
+DASHES = {"--": "8 4", ":": "2 4", "-.": "8 3 2 3"}  # of SVG, by matplotlib's names
 INK = "#123456"  # stands for the page's text colour until the SVG is written
 TRANSPARENT = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
 INKED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
@@ -66,12 +71,31 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
 }
 _numbers = itertools.count(1)
+# in the tag, so that it holds in Jupyter too, where the book's style sheet is not
+SIDE_BY_SIDE = "display: flex; flex-wrap: wrap; gap: 0.8rem 0.4rem; justify-content: center"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a legend: label, colour and matplotlib's dash style."""
+
+    label: str
+    colour: str
+    dash: str = "-"
+
+    def swatch(self) -> str:
+        """A short piece of the line, as inline SVG."""
+        dashes = f'stroke-dasharray="{DASHES[self.dash]}"' if self.dash != "-" else ""
+        stroke = f'stroke="{self.colour}" stroke-width="3" {dashes}'
+        return f'<svg width="30" height="10" aria-hidden="true"><path d="M2 5H26" {stroke}/></svg>'
 
 
 def new(
-    columns: int = 1, width: float = 7.2, height: float = 3.2, **options: Any
+    columns: int = 1, width: float = WIDTH, height: float = 3.2, **options: Any
 ) -> tuple[Figure, Any]:
-    """A figure in the style, and its axes (an array if there are several)."""
+    """A figure in the style, and its axes (an array if there are several). At most ``WIDTH`` inches
+    wide its letters can be read on a phone; panels beside each other are :func:`row_of` figures.
+    """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, height))
         return figure, figure.subplots(1, columns, **options)
@@ -82,6 +106,27 @@ def svg(figure: Figure, alt: str, caption: str = "") -> html.Html:
 
     Raises: ParameterError without ``alt``.
     """
+    return html.figure(_svg_text(figure, alt), alt, caption)
+
+
+def row_of(
+    drawn: Sequence[Figure], alt: str, caption: str = "", legend: Sequence[Line] = ()
+) -> html.Html:
+    """Figures side by side where there is room, else below each other, over one legend.
+
+    Raises: ParameterError without ``alt``.
+    """
+    inside = "".join(_svg_text(each, alt if i == 0 else "") for i, each in enumerate(drawn))
+    lines = "".join(f"<span>{line.swatch()}{escape(line.label)}</span>" for line in legend)
+    below = f'<p class="legend" style="{SIDE_BY_SIDE}">{lines}</p>' if legend else ""
+    row = f'<div class="row" style="{SIDE_BY_SIDE}">{inside}</div>'
+    return html.figure(f"{row}{below}", alt, caption)
+
+
+def _svg_text(figure: Figure, alt: str) -> str:
+    """A figure's SVG; without ``alt`` it is hidden from those who hear the page, as one of several
+    that another's text describes.
+    """
     stream = io.StringIO()
     with mpl.rc_context(STYLE):
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
@@ -90,8 +135,10 @@ def svg(figure: Figure, alt: str, caption: str = "") -> html.Html:
     prefix = f"f{next(_numbers)}-"  # ids must be unique on a page
     for mark in ('id="', 'href="#', "url(#"):
         text = text.replace(mark, mark + prefix)
-    text = text.replace("<svg ", f'<svg role="img" aria-label="{escape(alt, quote=True)}" ', 1)
-    return html.figure(text, alt, caption)
+    role = f'role="img" aria-label="{escape(alt, quote=True)}"' if alt else 'aria-hidden="true"'
+    # a page's style may stretch pictures to its column, which would enlarge the letters
+    most = f'style="max-width: {figure.get_figwidth():g}in"'
+    return text.replace("<svg ", f"<svg {role} {most} ", 1)
 
 
 def image_tag(pixels: np.ndarray, alt: str, scale: int = 1, most: int = PNG_BYTES) -> str:

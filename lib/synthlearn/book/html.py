@@ -85,12 +85,29 @@ def percent(share: float) -> str:
 
 def interval(e: stats.Estimate) -> str:
     """Mean and 95 % interval in per cent."""
-    return f"{percent(e.mean)} <small>[{percent(e.low)}, {percent(e.high)}]</small>"
+    return f"{percent(e.mean)} {span(percent(e.low), percent(e.high))}"
 
 
 def points(e: stats.Estimate) -> str:
     """A difference and its interval in percentage points."""
-    return f"{100 * e.mean:+.1f} <small>[{100 * e.low:+.1f}, {100 * e.high:+.1f}]</small>"
+    return f"{100 * e.mean:+.1f} {span(f'{100 * e.low:+.1f}', f'{100 * e.high:+.1f}')}"
+
+
+def span(low: str, high: str) -> str:
+    """The ends of an interval, set small."""
+    return f"<small>[{low}, {high}]</small>"
+
+
+def join(*parts: Html) -> Html:
+    """Several things below each other, as one output of a cell."""
+    return Html("".join(part.content for part in parts), " ".join(part.alt for part in parts))
+
+
+def folded(summary: str, *parts: Html) -> Html:
+    """Things that are shown when the line ``summary`` is opened."""
+    inside = join(*parts)
+    head = f"<summary>{escape(summary)}</summary>"
+    return Html(f'<details class="more">{head}{inside.content}</details>', inside.alt)
 
 
 def count(n: int, noun: str) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -21,7 +20,6 @@ from .captions import (
     Records,
     accuracies_in_words,
     base_of,
-    chance,
     encoder_title,
     intervals_over,
     intervals_over_encoders,
@@ -30,19 +28,15 @@ from .captions import (
 )
 from .figures import INK
 from .html import Html, percent
-from .published import published
+from .published import RANDOM, REAL, published
 from .tables import rank_by_groups
 
-KEY = (
-    "Filled: ours, with 95 % intervals; dashed line: the random encoder; dotted: chance. "
-    "Hollow: the paper's, on its own axis above."
+KEY = "Left: ours, with 95 % intervals."
+PAPERS = (
+    " Right, hollow: the paper's on ImageNet-100, its bars read off a figure (± 0.2)."
+    " Each panel runs from its own untrained encoder to its own real images."
 )
-TERMS = (
-    "loss",
-    "align",
-    "uniform",
-    "above_floor",
-)  # curves that are plotted, where all rows have them
+TERMS = ("align", "uniform")  # what the main loss is the sum of
 MARKERS = "os^Dv<>P*X"  # matplotlib's, by row
 
 
@@ -56,55 +50,99 @@ class Bar:
     published: float | None = None
 
 
-def accuracies(
-    bars: Sequence[Bar], floor: float, chance: float | None, alt: str, caption: str = ""
-) -> Html:
-    """Horizontal accuracy axis: filled markers with intervals are ours, hollow diamonds the paper's
-    (own axis above, its protocol differs).
+def accuracies(bars: Sequence[Bar], marks: Mapping[str, float], alt: str, caption: str) -> Html:
+    """A panel of accuracies with intervals, and beside it one of the paper's numbers, where a bar
+    has one, in the same order.
 
-    floor: the random encoder's accuracy, a dashed line. chance: a dotted one.
+    marks: dashed lines of ours, label → accuracy: the untrained encoder, real images.
     """
+    panels = [_accuracy_panel(bars, marks)]
+    if any(bar.published is not None for bar in bars):
+        panels.append(_published_panel(bars))
+    return figures.row_of(panels, alt, caption)
+
+
+def _accuracy_panel(bars: Sequence[Bar], marks: Mapping[str, float]) -> Figure:
+    ends = [100 * end for bar in bars for end in (bar.accuracy.low, bar.accuracy.high)]
+    figure, axis = _panel(bars, {label: 100 * value for label, value in marks.items()}, ends)
+    for i, bar in enumerate(bars):
+        e, colour = bar.accuracy, figures.COLOURS[bar.family]
+        ends = [100 * e.low, 100 * e.high]
+        axis.plot(ends, [i, i], color=colour, linewidth=2.5, solid_capstyle="butt")
+        axis.plot(100 * e.mean, i, "o", color=colour, markersize=8)
+    axis.set_xlabel("ours: top-1, %")
+    return figure
+
+
+def _published_panel(bars: Sequence[Bar]) -> Figure:
+    paper = published()
+    marks = {"untrained": paper[RANDOM].value, "real": paper[REAL[0]].value}
+    figure, axis = _panel(bars, marks, [bar.published for bar in bars if bar.published is not None])
+    for i, bar in enumerate(bars):
+        if bar.published is not None:
+            axis.plot(
+                bar.published, i, "D", markerfacecolor="none", markeredgecolor=INK, markersize=7
+            )
+    axis.set_xlabel("the paper's: top-1, %")
+    return figure
+
+
+def _panel(
+    bars: Sequence[Bar], marks: Mapping[str, float], ends: Sequence[float]
+) -> tuple[Figure, Axes]:
+    """A panel with a line for each bar, its name above the line, and labelled dashed marks.
+
+    ends: what the axis has to reach besides the marks.
+    """
+    figure, axis = figures.new(width=figures.PANEL, height=0.5 * len(bars) + 1.3)
+    low, high = min([*marks.values(), *ends]), max([*marks.values(), *ends])
+    axis.set_xlim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+    floor = next(iter(marks.values()))
+    start = (
+        floor if floor < low + 0.3 * (high - low) else low
+    )  # names begin right of the first mark
     with mpl.rc_context(figures.STYLE):
-        figure, axis = figures.new(height=0.42 * len(bars) + 1.5)
-        upper = axis.twiny()
-        upper.set_visible(any(bar.published is not None for bar in bars))
         for i, bar in enumerate(bars):
-            _draw_bar(axis, upper, i, bar)
-        axis.axvline(100 * floor, color=INK, linewidth=1, linestyle="--", alpha=0.7)
-        if chance is not None:
-            axis.axvline(100 * chance, color=INK, linewidth=1, linestyle=":", alpha=0.7)
-        axis.set_yticks(range(len(bars)), [bar.label for bar in bars])
-        axis.invert_yaxis()
-        axis.set_xlabel("● ours: top-1, %")
-        if upper.get_visible():
-            upper.set_xlabel("◇ the paper's: ImageNet-100 top-1, %")
-            upper.tick_params(labelsize=9)
-            upper.spines["top"].set_visible(True)
-    return figures.svg(figure, alt, caption)
+            _beside(axis, bar.label, start, i - 0.3, "left")
+        for i, (label, at) in enumerate(marks.items()):
+            axis.axvline(at, color=INK, linewidth=1, linestyle="--", alpha=0.6)
+            side = "right" if i else "left"
+            _beside(axis, f"{label} {at:.1f}", at, -0.75 - 0.5 * i, side)
+    axis.set_ylim(len(bars) - 0.5, -0.8 - 0.5 * len(marks))
+    axis.set_yticks([])
+    axis.spines["left"].set_visible(False)
+    return figure, axis
 
 
-def _draw_bar(axis: Axes, upper: Axes, i: int, bar: Bar) -> None:
-    e, colour = bar.accuracy, figures.COLOURS[bar.family]
-    ends = [100 * e.low, 100 * e.high]
-    axis.plot(ends, [i, i], color=colour, linewidth=2.5, solid_capstyle="butt")
-    axis.plot(100 * e.mean, i, "o", color=colour, markersize=8)
-    if bar.published is not None:
-        at = bar.published
-        upper.plot(at, i, "D", markerfacecolor="none", markeredgecolor=INK, markersize=7)
+def _beside(axis: Axes, text: str, x: float, y: float, side: str) -> None:
+    """A text just right (``side`` "left", where it is held) or left of a place."""
+    away = (4 if side == "left" else -4, 0)
+    axis.annotate(
+        text, (x, y), xytext=away, textcoords="offset points", ha=side, va="center", fontsize=10.5
+    )
 
 
 def accuracy_figure(records: Records, profile: Profile) -> Html:
-    """The rows' accuracies beside the paper's numbers."""
+    """The rows' accuracies, from the untrained encoder to real images, beside the paper's."""
     paper, bars = published(), []
     for name, runs in records.items():
         row, e = get_row(name), runs.accuracy()
         theirs = paper[row.published].value if row.published else None
         bars.append(Bar(run_title(row, e), row.family, e, theirs))
-    floor = (records.get("random") or baseline(profile)).accuracy().mean
+    marks = _marks(records, profile)
     words = accuracies_in_words(records)
-    alt = f"Accuracy with intervals. {words}; random encoder {percent(floor)} %."
-    note = f"{KEY} Intervals are over {intervals_over(records)}."
-    return accuracies(bars, floor, chance(profile.data), alt, note)
+    ends = "; ".join(f"{label} {percent(value)} %" for label, value in marks.items())
+    alt = f"Accuracy with intervals. {words}; {ends}."
+    beside = PAPERS * any(bar.published is not None for bar in bars)
+    return accuracies(bars, marks, alt, f"{KEY}{beside} Intervals over {intervals_over(records)}.")
+
+
+def _marks(records: Records, profile: Profile, floor: str = "random") -> dict[str, float]:
+    """Accuracy of the untrained encoder, and of real images where there is a run."""
+    marks = {"untrained": (records.get(floor) or baseline(profile, floor)).accuracy().mean}
+    if real := records.get("real") or runs_of(get_row("real"), profile):
+        marks["real"] = real.accuracy().mean
+    return marks
 
 
 def ablation_figure(records: Records, profile: Profile, floor: str = "random") -> Html:
@@ -126,9 +164,8 @@ def ablation_figure(records: Records, profile: Profile, floor: str = "random") -
     low = (records.get(floor) or baseline(profile, floor)).accuracy().mean
     words = accuracies_in_words(every)
     alt = f"Accuracy with intervals. {words}; untrained encoder {percent(low)} %."
-    over = intervals_over(every)
-    note = f"95 % intervals over {over}; dashed line: the untrained encoder."
-    return accuracies(bars, low, None, alt, note)
+    note = f"95 % intervals over {intervals_over(every)}; dashed: the untrained encoder."
+    return accuracies(bars, {"untrained": low}, alt, note)
 
 
 def draw_line(
@@ -162,11 +199,12 @@ def styles(records: Records) -> dict[str, tuple[str, str]]:
 
 
 def training(records: Records) -> Html:
-    """Loss and its terms over training, for the rows that were trained: the terms that all of them
-    have.
+    """Alignment and uniformity over training, for the rows that were trained; the loss alone where
+    not all of them have these terms.
     """
     trained = {name: runs for name, runs in records.items() if runs.first.curves}
-    terms = [term for term in TERMS if all(term in r.first.curves for r in trained.values())]
+    both = all(runs.first.curves.keys() >= set(TERMS) for runs in trained.values())
+    terms = TERMS if both else ("loss",)
     # a chapter's rows are one family: its colour would not tell them apart
     colours = itertools.cycle(figures.LINES)
     lines = {name: (next(colours), get_row(name).title) for name in trained}
@@ -175,7 +213,8 @@ def training(records: Records) -> Html:
         for name, runs in trained.items()
     }
     words = "; ".join(f"{title} ends at loss {loss:.2f}" for title, loss in ends.items())
-    note = f"Training: the loss and its terms, mean over runs. {last_batches(trained)}".strip()
+    what = "the two terms of the loss" if both else "the loss"
+    note = f"Training: {what}, mean over runs; lower is better. {last_batches(trained)}".strip()
     return curves(trained, terms, lines, f"Training curves. {words}.", note)
 
 
@@ -187,37 +226,25 @@ def curves(
     caption: str = "",
 ) -> Html:
     """Training curves: one panel per name (loss, align, uniform), one line per row (mean over
-    runs).
+    runs), and one legend below.
 
     styles: row → (colour, label).
     """
-    width = 3.1 * len(names) + 0.8
-    figure, axes = figures.new(len(names), width=width, height=3.0, squeeze=False)
-    for axis, name in zip(axes[0], names, strict=True):
-        dashes = itertools.cycle(("-", "--", ":", "-."))
-        for (row, runs), dash in zip(records.items(), dashes, strict=False):
-            colour, label = styles[row]
+    dashes = itertools.cycle(("-", "--", ":", "-."))
+    legend = {
+        row: figures.Line(label, colour, next(dashes)) for row, (colour, label) in styles.items()
+    }
+    panels = []
+    for name in names:
+        figure, axis = figures.new(width=figures.PANEL, height=2.5)
+        for row, runs in records.items():
             values = np.mean([run.curves[name] for run in runs], axis=0)
-            steps = runs.first.curves["step"]
-            axis.plot(steps, values, color=colour, linestyle=dash, label=label)
+            line = legend[row]
+            axis.plot(runs.first.curves["step"], values, color=line.colour, linestyle=line.dash)
         axis.set_title(name.replace("_", " "), fontsize=11, color=INK)
-        axis.set_xlabel("step")
-    with mpl.rc_context(figures.STYLE):
-        _legend_below(figure, *axes[0][0].get_legend_handles_labels())
-    return figures.svg(figure, alt, caption)
-
-
-def _legend_below(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
-    """A legend under all panels, in as many columns as its longest label leaves room for."""
-    longest = max(map(len, labels))
-    columns = 1 if longest > 36 else 2 if longest > 24 else 4
-    figure.legend(
-        handles,
-        labels,
-        loc="outside lower center",
-        ncols=min(columns, len(labels)),
-        labelcolor=INK,
-    )
+        axis.set_xlabel("update")
+        panels.append(figure)
+    return figures.row_of(panels, alt, caption, [legend[row] for row in records])
 
 
 def terms_figure(records: Records) -> Html:

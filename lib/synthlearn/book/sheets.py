@@ -11,11 +11,11 @@ from ..core.image import to_tiles
 from ..generators.feature_vis import visualise
 from ..study import Experiment, Profile, Runs, get_row
 from .captions import Records
-from .figures import image_tag
+from .figures import SIDE_BY_SIDE, image_tag
 from .html import Html, figure
 
-# in the tag, so that it holds in Jupyter too, where the book's style sheet is not
-SIDE_BY_SIDE = "display: flex; flex-wrap: wrap; gap: 0.8rem 0.4rem"
+NAMED = "display: flex; flex-wrap: wrap; align-items: center; gap: 0.2rem 0.6rem; text-align: left"
+NONE: Mapping[str, str] = {}
 UNIT_STEPS = {"smoke": 8}  # of the climb to a unit's picture, by profile; else:
 USUAL_UNIT_STEPS = 96
 
@@ -26,6 +26,26 @@ def contact_sheet(images: Tensor, alt: str, caption: str = "", columns: int = 8)
     Raises: ParameterError without ``alt``.
     """
     return figure(image_tag(to_tiles(images, columns).numpy(), alt), alt, caption)
+
+
+def rows(
+    images: Mapping[str, Tensor], alt: str, caption: str = "", links: Mapping[str, str] = NONE
+) -> Html:
+    """Rows of pictures uint8 (n, 3, s, s), each beside its name: name → pictures.
+
+    links: name → address of the page that tells more.
+
+    Raises: ParameterError without ``alt``.
+    """
+    lines = ""
+    for name, each in images.items():
+        title = escape(name)
+        if name in links:
+            title = f'<a href="{escape(links[name], quote=True)}">{title}</a>'
+        tag = image_tag(to_tiles(each, len(each)).numpy(), f"{alt} ({name})")
+        lines += f'<div class="named" style="{NAMED}"><span style="flex: 0 0 7rem">{title}</span>'
+        lines += f'<div style="flex: 1 1 16rem; min-width: 0">{tag}</div></div>'
+    return figure(f'<div class="rows">{lines}</div>', alt, caption)
 
 
 def labelled(panels: Mapping[str, Tensor], alt: str, caption: str = "") -> Html:

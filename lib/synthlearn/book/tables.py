@@ -10,6 +10,7 @@ from ..study.jobs import baseline, runs_of
 from ..study.measuring import Measured
 from ..study.records import MAIN, PRIMARY
 from .captions import (
+    NO_CHANGE,
     Records,
     base_of,
     changes,
@@ -19,23 +20,21 @@ from .captions import (
     list_options,
     record_link,
 )
-from .html import Html, interval, percent, points, run_count, table
+from .html import Html, folded, interval, join, percent, points, run_count, span, table
 from .published import published
+from .sentences import share_of_way
 
+ENDS = ("random", "real")  # where the way begins and ends
 SECONDARY = ("fc7_linear", "fc6_knn", "fc6_linear_bn")  # probes beside the main one
-
-
-def secondary(runs: Runs) -> list[str]:
-    """Cells of the further probes, a dash where a row has none."""
-    there = runs.first.results
-    return [interval(runs.accuracy(probe)) if probe in there else "–" for probe in SECONDARY]
+SHARES = "Share of the way from the untrained encoder to real images: Fieller's interval."
 
 
 def results(records: Records, profile: Profile) -> Html:
-    """Our accuracy and its gain over the random encoder, with intervals, beside the paper's
-    number.
+    """Top-1 with its interval, the share of the way to real images, the number of runs and the
+    paper's number; the other probes and the gains over the random encoder are folded below.
     """
     paper, random = published(), records.get("random") or baseline(profile)
+    real = records.get("real") or runs_of(get_row("real"), profile)
     body = []
     for name, runs in records.items():
         row, e = get_row(name), runs.accuracy()
@@ -44,34 +43,49 @@ def results(records: Records, profile: Profile) -> Html:
             [
                 escape(row.title),
                 record_link(interval(e), name, profile),
-                "–" if name == "random" else points(runs.difference(random)),
-                *secondary(runs),
+                share_cell(runs, random, real) if name not in ENDS else "–",
                 run_count(e.runs),
                 f"<span class='paper'>◇ {theirs.value}</span>" if theirs else "–",
             ]
         )
-    header = ["source", "fc6 linear, %", "gain over random", "fc7", "fc6 kNN"]
-    header += ["fc6, BN re-estimated", "runs", "the paper's, %"]
+    header = ["set", "top-1, %", "share of the way", "runs", "the paper's, %"]
     n = next(iter(records.values())).first.main.n
-    note = f"Ours: top-1 on {n:,} test images of {profile.data}, "
-    note += "mean over runs [95 % interval: runs and images]. "
-    note += "The paper's: ImageNet-100, full scale, read off a figure (± 0.2)."
-    return table(header, body, note)
+    note = (
+        f"Ours: top-1 on {n:,} test images of {profile.data}, "
+        f"mean over runs [95 % interval: runs and images]. {SHARES} "
+        "The paper's: ImageNet-100, full scale, read off a figure (± 0.2)."
+    )
+    more = folded("All probes, and gains over the untrained encoder", gains(records, profile))
+    return join(table(header, body, note), more)
 
 
 def gains(records: Records, profile: Profile) -> Html:
-    """Gain over the random encoder by every probe."""
+    """Top-1 by every probe, and its gain over the random encoder."""
     random = records.get("random") or baseline(profile)
-    of_random = run_count(random.accuracy().runs)
     body = []
     for name, runs in records.items():
         for probe in (PRIMARY, *SECONDARY):
-            if name != "random" and probe in runs.first.results:
-                gain, count = runs.difference(random, probe), run_count(runs.accuracy().runs)
-                title, words = escape(get_row(name).title), probe.replace("_", " ")
-                body.append([title, words, points(gain), count, of_random])
-    header = ["source", "measurement", "gain over random, points", "runs", "runs of random"]
-    return table(header, body, f"95 % intervals over {intervals_over(records)}.")
+            if probe in runs.first.results:
+                gain = "–" if name == "random" else points(runs.difference(random, probe))
+                e, words = runs.accuracy(probe), probe.replace("_", " ")
+                title = escape(get_row(name).title)
+                body.append([title, words, interval(e), gain, run_count(e.runs)])
+    header = ["set", "probe", "top-1, %", "gain, points", "runs"]
+    note = (
+        f"95 % intervals over {intervals_over(records)}; {len(random)} runs of the random encoder."
+    )
+    return table(header, body, note)
+
+
+def share_cell(runs: Runs, floor: Runs, ceiling: Runs | None) -> str:
+    """How far a row goes from one to another, with its interval, in per cent; a dash where the
+    whole way may be nothing.
+    """
+    share = share_of_way(runs, floor, ceiling) if ceiling else None
+    if share is None:
+        return "–"
+    mean, low, high = (f"{100 * each:.0f}" for each in share)
+    return f"{mean} % {span(low, high)}"
 
 
 def sensitivity(profile: Profile, names: Sequence[str], variant: str) -> Html:
@@ -110,8 +124,7 @@ def ablation(records: Records, profile: Profile, against: str | None = None) -> 
         for name, runs in records.items():
             if (against or base_of(name)) == base and name != base:
                 body.append(_ablation_line(name, runs, reference, profile))
-    header = ["row", "top-1, %", "difference from the first line of its kind, points"]
-    header += ["changed", "runs", "command"]
+    header = ["run", "top-1, %", "− the first line of its kind, points", "runs", "command"]
     note = f"Top-1 [95 % interval over {intervals_over(records)}]; "
     note += "differences are unpaired over runs, image by image over the same test images."
     return table(header, body, note)
@@ -123,11 +136,11 @@ def _ablation_line(name: str, runs: Runs, reference: Runs | None, profile: Profi
     if reference is not None:
         difference = points(runs.difference(reference, _common_probe(runs, reference)))
     command = f"python -m synthlearn run --profile {profile.name} --row {escape(name)}"
+    changed = changes(row, profile)
     return [
-        escape(row.title),
+        escape(row.title) + f"<br><small>{escape(changed)}</small>" * (changed != NO_CHANGE),
         record_link(interval(e), name, profile),
         difference,
-        changes(row, profile),
         run_count(e.runs),
         f"<code>{command}</code>",
     ]

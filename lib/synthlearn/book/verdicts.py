@@ -9,14 +9,33 @@ from ..study.rules import Evidence
 from .html import Html, count, run_count, table
 
 OPEN_COMPARISONS = 4  # of a claim; where there are more, they are folded away. Chosen here
+PER_ROW = " of the row that has fewest"
 MARKS = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}
 
 
 def verdicts(chapter: str) -> Html:
-    """The claims that a chapter tells, each with the one verdict that it has in the whole book, and
-    the chapter's own part of the evidence.
+    """The claims that a chapter tells, a line each, with the one verdict that each has in the whole
+    book; the chapter's own part of the evidence is folded below it.
     """
-    return claim_table([claim for claim in claims.verdicts() if chapter in claim.chapters], chapter)
+    judged = [claim for claim in claims.verdicts() if chapter in claim.chapters]
+    lines = "".join(f"<li>{_line_of(claim, chapter)}</li>" for claim in judged)
+    note = f"<p class='note'>{escape(_note(judged))}</p>"
+    words = "; ".join(f"{claim.text}: {claim.verdict}" for claim in judged)
+    return Html(f'<ul class="verdicts">{lines}</ul>{note}', f"{words}. {_note(judged)}")
+
+
+def _line_of(claim: Claim, chapter: str) -> str:
+    """A claim as one line: verdict, text, source; its evidence folded."""
+    text = f"{_mark(claim)} {escape(claim.text)} <small>({escape(claim.source)})</small>"
+    if reason := _reason(claim):
+        text += f" <small>{reason[:1].upper()}{reason[1:]}.</small>"
+    if not claim.pieces:
+        return text
+    inside = _evidence(claim, chapter)
+    own = sum(_belongs(e, chapter) for e in claim.pieces) or len(claim.pieces)
+    every = count(len(claim.pieces), "comparison")
+    part = every if own == len(claim.pieces) else f"{own} of its {every} on this page"
+    return f"{text}{_folded(f'{part}; {run_count(claim.runs)}{PER_ROW}', inside)}"
 
 
 def claim_table(judged: Sequence[Claim], chapter: str = "", evidence: bool = True) -> Html:
@@ -51,14 +70,17 @@ def _tally(words: Sequence[str]) -> str:
     return ", ".join(f"{words.count(word)} {word}" for word in claims.VERDICTS if word in words)
 
 
+def _mark(claim: Claim) -> str:
+    kind = claim.verdict.replace(" ", "-")
+    return f"<b class='{kind}'>{MARKS[claim.verdict]} {claim.verdict}</b>"
+
+
 def _verdict(claim: Claim) -> str:
     """The verdict's mark and word; of an undecided claim, what would settle it; of one without a
     rule, why.
     """
-    kind = claim.verdict.replace(" ", "-")
-    word = f"<b class='{kind}'>{MARKS[claim.verdict]} {claim.verdict}</b>"
     reason = _reason(claim)
-    return f"{word}<br><small>{reason}</small>" if reason else word
+    return f"{_mark(claim)}<br><small>{reason}</small>" if reason else _mark(claim)
 
 
 def _reason(claim: Claim) -> str:
@@ -84,10 +106,8 @@ def _evidence(claim: Claim, chapter: str) -> str:
     rest = [e for e in claim.pieces if e not in own]
     lines, others = ("<br>".join(map(_line, part)) for part in (own, rest))
     if rest:
-        every = count(len(claim.pieces), "comparison")
-        head = f"<small>this page: {len(own)} of its {every}</small><br>"
-        return f"{head}{lines}{_folded(f'the others: {_tally_of(rest)}', others)}"
-    if len(own) > OPEN_COMPARISONS:
+        return f"{lines}{_folded(f'the others: {_tally_of(rest)}', others)}"
+    if not chapter and len(own) > OPEN_COMPARISONS:
         return _folded(f"{count(len(own), 'comparison')}: {_tally_of(own)}", lines)
     return lines
 

@@ -24,6 +24,8 @@ from . import takeaway
 PAGE_LIMIT = 800_000  # bytes of a committed page
 STAGED = ("_config.yml", "_toc.yml", "book")
 LINKED = ("records", "twins", "measurements", "search")  # the files that numbers link to
+PROMPTS = {"parameters": "Settings", "solution": "Solution"}  # of folded cells, by tag; else:
+CODE = "Code"
 COLAB = ("colab-install", "colab-link")  # ids of the cells that a published page has for Colab
 
 
@@ -146,6 +148,14 @@ def clean(notebook: dict[str, Any]) -> dict[str, Any]:
     return notebook
 
 
+def _prompts(tags: Sequence[str]) -> dict[str, Any]:
+    """What a folded cell's line says, as the builder reads it; empty for an open one."""
+    if not {"hide-input", "hide-cell"} & set(tags):
+        return {}
+    word = next((word for tag, word in PROMPTS.items() if tag in tags), CODE)
+    return {"mystnb": {"code_prompt_show": word, "code_prompt_hide": word}}
+
+
 def _is_stderr(output: dict[str, Any]) -> bool:
     return output["output_type"] == "stream" and output["name"] == "stderr"
 
@@ -193,6 +203,8 @@ def _stage(source: Path, stage: Path) -> None:
     takeaway.write(stage / "book" / "_static")
     for name in chapters():
         notebook = clean(read_notebook(source / f"{name}.ipynb"))
+        for cell in notebook["cells"]:
+            cell["metadata"] |= _prompts(cell["metadata"].get("tags", []))
         text = json.dumps(notebook, ensure_ascii=False)
         files.write_text(stage / "notebooks" / f"{name}.ipynb", text)
 

@@ -12,22 +12,9 @@ from ..captions import Records, intervals_over, record_link
 from ..html import Html, interval, run_count
 from ..html import table as html_table
 from ..published import published
-from ..tables import secondary
 from .stored import FAMILIES, command, protocol
 
-HEADER = (
-    "source",
-    "protocol",
-    "pictures",
-    "fc6 linear, %",
-    "runs",
-    "fc7",
-    "fc6 kNN",
-    "fc6, BN re-estimated",
-    "the paper's, %",
-    "minutes",
-    "command (seeds)",
-)
+HEADER = ("set", "top-1, %", "runs", "the paper's, %", "protocol", "images", "minutes", "command")
 NOTE = (
     "Ours: mean over runs [95 % interval over {over}]; each links to its records. A click on a "
     "heading sorts."
@@ -49,7 +36,7 @@ def table(rows: Records, profile: Profile) -> Html:
     """Rows with their method and every measurement, sortable, each with its command."""
     body = [_line(name, runs, profile) for name, runs in rows.items()]
     alike = len({line[1] for line in body}) <= 2  # one protocol beside "no training"
-    filters = ("pictures",) if alike else ("protocol", "pictures")
+    filters = ("images",) if alike else ("protocol", "images")
     note = NOTE.format(over=intervals_over(rows))
     return html_table(HEADER, body, note, sortable=True, filters=filters)
 
@@ -58,18 +45,16 @@ def _line(name: str, runs: Runs, profile: Profile) -> list[str]:
     row, accuracy = get_row(name), runs.accuracy()
     entry = published().get(row.published or "")
     minutes = np.mean([run.cost.wall_seconds for run in runs]) / 60
-    seeds = ", ".join(str(seed) for seed in sorted({run.seed for run in runs}))
     colour = figures.COLOURS[row.family]
     return [
         f"<span class='dot' style='background:{colour}'></span>{escape(row.title)}",
-        protocol(runs, profile),
-        FAMILIES[row.family],
         record_link(interval(accuracy), name, profile),
         run_count(accuracy.runs),
-        *secondary(runs),
         f"<span class='paper'>◇ {entry.value}</span>" if entry else "–",
+        protocol(runs, profile),
+        FAMILIES[row.family],
         f"{minutes:.1f}",
-        f"{command(f'run --profile {profile.name} --row {name}')} ({seeds})",
+        command(f"run --profile {profile.name} --row {name}"),
     ]
 
 

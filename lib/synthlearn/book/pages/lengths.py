@@ -1,7 +1,6 @@
 """The pages on numbers of images and on lengths of training: accuracy against both."""
 
 import itertools
-import math
 from collections.abc import Mapping
 from html import escape
 
@@ -16,6 +15,7 @@ from ..figures import INK
 from ..html import Html, interval, percent, points, run_count, table
 from ..plots import draw_line
 from ..published import published_shares, published_updates
+from ..tables import share_cell
 
 LENGTHS = "24_length"  # the chapter of the longer rows
 MARKERS = "os^Dv<>P"  # matplotlib's, by source
@@ -161,7 +161,7 @@ def _length_line(
     lead = share = "–"
     if updates in real:
         lead = points(real[updates].difference(runs))
-        share = _share(runs, floor, real[updates])
+        share = share_cell(runs, floor, real[updates])
     e = runs.accuracy()
     number = record_link(interval(e), runs.row.name, profile)
     return [escape(get_row(base).title), f"{updates:,}", number, lead, share, run_count(e.runs)]
@@ -175,19 +175,7 @@ def shares(records: Records, profile: Profile, base: str) -> dict[int, str]:
     """
     every, floor = by_length(records, profile), baseline(profile)
     ours, real = every.get(base, {}), every.get("real", {})
-    return {n: _share(ours[n], floor, real[n]) for n in ours if n in real}
-
-
-def _share(runs: Runs, floor: Runs, ceiling: Runs) -> str:
-    """How far a row goes from one to another, with its interval, in per cent; a dash where the
-    whole way may be nothing.
-    """
-    top, low, high = runs.part(1.0), floor.part(-1.0), ceiling.part(1.0)
-    gone, way = stats.contrast([top, low]), stats.contrast([high, low])
-    share, least, most = stats.ratio(gone, way, stats.contrast([top, (-1.0, *high[1:])]))
-    if not math.isfinite(most):
-        return "–"
-    return f"{100 * share:.0f} % <small>[{100 * least:.0f}, {100 * most:.0f}]</small>"
+    return {n: share_cell(ours[n], floor, real[n]) for n in ours if n in real}
 
 
 def _published_lines() -> list[list[str]]:

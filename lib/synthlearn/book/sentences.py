@@ -1,0 +1,107 @@
+"""Sentences whose results are computed, and the boxes that chapters open and close with."""
+
+import math
+import re
+from html import escape
+
+from ..core import stats
+from ..study import Profile, Runs, get_row
+from ..study.jobs import baseline, runs_of
+from ..study.records import MAIN
+from .captions import Records
+from .html import Html, percent, points, span
+
+HIGHER = "top-1 is {size} points {span} {word} with {a} than with {b}"
+ALIKE = "{a} and {b} cannot be told apart with {runs}: the difference is {difference} points"
+WAY = "{share} of the way from the untrained encoder to real images {span}"
+
+
+def compare(a: Runs, b: Runs, name_a: str = "", name_b: str = "", probe: str = MAIN) -> str:
+    """Which of two rows teaches more, as a clause with the difference and its interval; that they
+    cannot be told apart where the interval holds 0.
+
+    >>> compare(runs["dead_leaves-mixed"], runs["random"])  # doctest: +SKIP
+    'top-1 is 4.1 points [3.1, 5.0] higher with dead leaves, mixed than with random encoder'
+    """
+    e = a.difference(b, probe)
+    names = {"a": escape(name_a or a.row.title), "b": escape(name_b or b.row.title)}
+    if e.p > stats.LEVEL:
+        few = f"{len(a)} and {len(b)} runs" if len(a) != len(b) else f"{len(a)} runs each"
+        return ALIKE.format(runs=few, difference=points(e), **names)
+    sign = 1 if e.mean > 0 else -1
+    low, high = sorted((sign * e.low, sign * e.high))
+    word = "higher" if sign > 0 else "lower"
+    size = percent(abs(e.mean))
+    return HIGHER.format(size=size, span=span(percent(low), percent(high)), word=word, **names)
+
+
+def way(runs: Runs, profile: Profile) -> str:
+    """How far a row goes from the untrained encoder to real images, as a clause; empty where there
+    is no run on real images, or where that way may be nothing.
+    """
+    real = runs_of(get_row("real"), profile)
+    share = share_of_way(runs, baseline(profile), real) if real else None
+    if share is None:
+        return ""
+    mean, low, high = (f"{100 * each:.0f}" for each in share)
+    return WAY.format(share=f"{mean} %", span=span(low, high))
+
+
+def share_of_way(
+    runs: Runs, floor: Runs, ceiling: Runs, probe: str = MAIN
+) -> tuple[float, float, float] | None:
+    """How far a row goes from one to another, with Fieller's 95 % interval; None where the whole
+    way may be nothing.
+    """
+    top, low, high = runs.part(1.0, probe), floor.part(-1.0, probe), ceiling.part(1.0, probe)
+    gone, whole = stats.contrast([top, low]), stats.contrast([high, low])
+    share = stats.ratio(gone, whole, stats.contrast([top, (-1.0, *high[1:])]))
+    return share if math.isfinite(share[2]) else None
+
+
+def best(records: Records) -> str:
+    """Which of several rows has the highest top-1, and which cannot be told from it, by single
+    tests at 5 %, as a sentence.
+    """
+    first, *others = sorted(records, key=lambda name: -records[name].accuracy().mean)
+    runs = records[first]
+    e, title = runs.accuracy(), escape(get_row(first).title)
+    ends = span(percent(e.low), percent(e.high))
+    text = f"The highest top-1 has {title}: {percent(e.mean)} % {ends}"
+    alike = [name for name in others if runs.difference(records[name]).p > stats.LEVEL]
+    if not alike:
+        return f"{text}, above each of the other {len(others)}." if others else f"{text}."
+    titles = "; ".join(escape(get_row(name).title) for name in alike)
+    return f"{text}. It cannot be told from {titles}."
+
+
+def in_short(*sentences: str, sure: str = "", unsure: str = "") -> Html:
+    """The box that a chapter opens with: its answer in two or three sentences, and what we are sure
+    of and what not. Empty sentences are left out.
+    """
+    parts = [f"Sure {sure}" if sure else "", f"unsure {unsure}" if unsure else ""]
+    trust = "; ".join(part for part in parts if part)
+    last = f"<p class='trust'>{trust[:1].upper()}{trust[1:]}.</p>" if trust else ""
+    return _box("in-short", "In short", _sentences(sentences), last)
+
+
+def learned(*sentences: str) -> Html:
+    """The box that a chapter closes with: what a reader can repeat to a colleague, a line each."""
+    return _box("learned", "", _sentences(sentences))
+
+
+def _sentences(sentences: tuple[str, ...]) -> str:
+    every = [_finished(text) for text in sentences if text.strip(" .")]
+    return "".join(f"<p>{text}</p>" for text in every)
+
+
+def _finished(text: str) -> str:
+    """A clause as a sentence: capital first, full stop last."""
+    text = text.strip()
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?', '!')) else '.'}"
+
+
+def _box(kind: str, heading: str, *paragraphs: str) -> Html:
+    title = f"<p class='title'>{heading}</p>" if heading else ""
+    content = f'<div class="{kind}">{title}{"".join(paragraphs)}</div>'
+    return Html(content, re.sub(r"<[^>]+>", "", content.replace("</p>", " ")))
