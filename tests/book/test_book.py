@@ -348,14 +348,24 @@ def test_tables_sort_numbers_with_separators_by_value():
         "+1.2",
         "mosaic",
         "12, of 30",
+        "one run",
+        "± 0.5",
+        "◇ 35.2",
+        "12.5 %",
+        "2026-11-28",
+        "9c81e0f",
+        "–",
     ]
     page, source = (
         "document = {addEventListener() {}};",
-        (ROOT / "book/_static/sort.js").read_text(),
+        (ROOT / "book/_static/tables.js").read_text(),
     )
     script = f"{page}{source};console.log(JSON.stringify({json.dumps(cells)}.map(number)))"
     done = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == [992, 4946, 1234567, 47.5, -0.4, 1.2, None, 12]
+    assert json.loads(done.stdout) == [
+        *(992, 4946, 1234567, 47.5, -0.4, 1.2, None, 12, 1, 0.5, 35.2, 12.5),
+        *(None, None, None),
+    ]
 
 
 def test_a_failed_a_missing_and_an_unrun_chapter_do_not_enter_the_book(small_book, tmp_path):
