@@ -14,8 +14,7 @@
 # %% [markdown]
 # # Random StyleGANs
 #
-# A StyleGAN learns to paint faces from thousands of photographs. Here it learns nothing: its weights are random, and what it paints is the
-# bias of its architecture. **How much does an untrained generator know about pictures, and which randomness suits it best?**
+# *What does a painter network know about images before it has seen one, and which randomness suits it best?*
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
@@ -31,132 +30,139 @@ device: str = None
 import synthlearn as sl
 
 p = sl.book.parameters(globals())
-
-# %% [markdown]
-# ## Four ways to be random
-#
-# Rows: **random**, the usual initialisation; **high frequencies**, wavelet-like kernels and pink noise; **sparse**, noise in patches and
-# positive biases; **oriented**, kernels tied to few orientations {cite:p}`baradad2021`.
-
-# %% tags=["hide-input"]
-import torch
-
-KINDS = ("random", "highfreq", "sparse", "oriented")
-nets = {}
-for kind in KINDS:
-    row = sl.study.get_row(f"stylegan-{kind}")
-    options = row.source_options(row.settings(p))
-    nets[kind] = sl.generator(row.name, **options, images_per_network=1)
-sheet = torch.cat([g.sample(range(8), size=96) for g in nets.values()])
-sl.book.contact_sheet(
-    sheet,
-    alt="Four rows of eight abstract pictures: smooth blobs; blobs under grain; patches of texture; smooth shapes with streaks of edges.",
-)
-
-# %% [markdown]
-# ## How it works
-#
-# The network of StyleGAN2 {cite:p}`karras2020` starts from 4 × 4 numbers and doubles the resolution six times; two convolutions per step are
-# modulated by random styles, and every step adds its colours to the picture. Three of the sets draw each 3 × 3 kernel from a fixed bank of
-# edges, bars and spots: on the left the 40 of *high frequencies* and *sparse*, on the right the 40 of *oriented*.
-
-# %% tags=["hide-input"]
-from synthlearn.core import rng
-from synthlearn.core.image import to_tiles
-from synthlearn.generators import stylegan, stylegan_network, stylegan_noise, stylegan_tied
-
-
-def tiles(kernels: torch.Tensor) -> torch.Tensor:
-    x = (kernels / kernels.abs().amax((1, 2), keepdim=True) + 1) * 127.5
-    return to_tiles(
-        x.byte()[:, None].expand(-1, 3, -1, -1).repeat_interleave(8, 2).repeat_interleave(8, 3), 8
-    ).permute(2, 0, 1)
-
-
-sl.book.labelled(
-    {
-        "signs: highfreq, sparse": tiles(stylegan_tied.sign_kernels()),
-        "oriented": tiles(stylegan_tied.oriented_kernels()),
-    },
-    alt="Two banks of 40 small kernels: edges and bars at several angles, spots, and their negatives.",
-)
-
-# %% [markdown]
-# Noise enters every layer: a pink map (1/f^α, α from 0.5 to 1.5), in *sparse* and *oriented* under an envelope that lets it live in patches
-# only.
-
-# %% tags=["hide-input"]
-key = rng.key("chapter", torch.arange(3))
-
-maps = {f"pink {i + 1}": sl.book.grey(x) for i, x in enumerate(stylegan_noise.pink_noise(key, 128))}
-maps |= {
-    f"with envelope {i + 1}": sl.book.grey(x)
-    for i, x in enumerate(stylegan_noise.enveloped_noise(key, 128))
-}
-sl.book.labelled(
-    maps,
-    alt="Three maps of pink noise, and three in which an envelope leaves the noise in some patches.",
-)
-
-# %% [markdown]
-# With such kernels all channels of a layer are one map, seen through different signs and biases: ReLU(± M + noise + b). So a channel's
-# successor is a piecewise linear function of two numbers per pixel, and our networks look it up in a table and never hold their 512 channels.
-# The result is that of the full network, to rounding, [many times faster](93_benchmarks). Below, one picture of *oriented* grows from 8 to 256
-# pixels.
-
-# %% tags=["hide-input"]
-g = sl.generator("stylegan-oriented")
-net = g.network_key(0, seed=0)
-one = g.keys([5])
-grown = {}
-for side in (8, 16, 32, 64, 128, 256):
-    x = stylegan_tied.tied_synthesis(
-        stylegan_network.network(net, side, 1.0, False, "cpu"),
-        one,
-        torch.tensor(net),
-        side,
-        g.options,
-    )
-    x = stylegan.to_photographic(x, one)[0]
-    grown[f"{side} px"] = (
-        x.repeat_interleave(128 // side, 1).repeat_interleave(128 // side, 2)
-        if side < 128
-        else x[:, :: side // 128, :: side // 128]
-    )
-sl.book.labelled(
-    grown,
-    alt="The same picture after each doubling of the resolution: blobs first, then edges and streaks, then fine detail.",
-)
-
-# %% [markdown]
-# At last every colour channel is given a random mean and contrast, as photographs have them. Whether all of this follows the authors' code is
-# measured on [the page of its laws](83_laws_stylegan).
-
-# %% [markdown]
-# ## Training
-#
-# All sets alike: alignment and uniformity on two random views {cite:p}`wang2020`, no labels. Pictures are painted at 256 px and reduced.
-
-# %% tags=["hide-input"]
 runs = sl.study.chapter("03_stylegan", p)
+untrained = sl.book.baseline(p)
+oriented, usual = runs["stylegan-oriented"], runs["stylegan-random"]
+sl.book.in_short(
+    sl.book.compare(oriented, untrained, "oriented StyleGANs", "the untrained encoder"),
+    f"That is {way}" if (way := sl.book.way(oriented, p)) else "",
+    sl.book.compare(usual, untrained, "the usual initialisation", "the untrained encoder"),
+    sl.book.best(runs),
+)
+
+# %% tags=["hide-input"]
+sets = {}
+for name in ("random", "highfreq", "sparse", "oriented"):
+    row = sl.study.get_row(f"stylegan-{name}")
+    options = row.source_options(row.settings(p))
+    sets[name] = sl.generator(row.name, **options, images_per_network=1)
+titles = dict(zip(sets, ("random", "high frequencies", "sparse", "oriented"), strict=True))
+sl.book.rows(
+    {titles[name]: source.sample(range(8), size=96) for name, source in sets.items()},
+    alt="Eight abstract images of untrained networks",
+    caption="The four sets: smooth blobs; blobs under grain; texture in patches; smooth shapes with streaks of edges.",
+)
+
+# %% [markdown]
+# ## Why it might work
+#
+# A StyleGAN learns to paint faces from thousands of photographs {cite:p}`karras2020`. Here it learns nothing: its weights stay random, and what
+# it paints is the bias of its **architecture**. It works from coarse to fine, every place by the same rule, and every layer adds detail to what
+# is there. Natural images are built somewhat like that.
+#
+# *Which* random weights, one may choose. The paper's three other sets draw small kernels from a fixed bank of **edges, bars and spots**, as
+# wavelets have, and add **noise** to each layer.
+#
+# In the paper this choice was the largest step of all {cite:p}`baradad2021`: on ImageNet-100 the usual initialisation reached 34 %, the other three 42 to 44 %,
+# the best of its sets. An untrained network reached 21 %, one trained on photographs at least 63 %.
+#
+# ## How an image is made
+#
+# A layer multiplies its input channels $x_i$ by styles $s_i$, random numbers of this image; convolves with kernels $w_{ki}$ of this network;
+# divides by the size of the products; adds noise $n$ and biases $b_k$ (the usual initialisation has neither); and drops what is negative:
+#
+# $$y_k = \sqrt{2}\; \max\!\left(0,\; \frac{\sum_i s_i\, w_{ki} * x_i}{\sqrt{\sum_i s_i^2\, |w_{ki}|^2}} + n + b_k\right).$$
+#
+# In code, a layer is one function. Every second layer doubles the resolution first, by a transposed convolution and a blur.
+
+# %%
+import torch
+from torch.nn import functional
+
+from synthlearn.generators import stylegan_network as sn
+
+
+def layer(x, style, kernel, doubles):
+    x = (x * style[:, None, None])[None]
+    if doubles:
+        x = functional.conv_transpose2d(x, kernel.transpose(0, 1), stride=2)
+        x = sn.smooth(functional.pad(x, (1, 1, 1, 1)))
+    else:
+        x = functional.conv2d(x, kernel, padding=1)
+    size = (kernel * style[:, None, None]).square().sum((1, 2, 3)).sqrt()
+    return 2**0.5 * functional.relu(x[0] / size[:, None, None])
+
+
+# %% [markdown]
+# The network starts from 4 × 4 constants. After every second layer it adds colours, a random mixture of the channels, to the image so far.
+
+# %%
+from synthlearn.generators import stylegan_free
+
+
+def paint(net, styles, colour_styles, side, width):
+    x, image = net.constant, torch.zeros(3, 2, 2)
+    for i, plan in enumerate(sn.layers(side, width)):
+        x = layer(x, styles[i][0], net.kernels[i], plan.up)
+        if not plan.up:
+            colours = net.rgb[i // 2] * colour_styles[i // 2][0]
+            image = sn.upsample(image[None])[0]
+            image = image + torch.einsum("rc,chw->rhw", colours, x)
+    return image
+
+
+side, width = 64, 1 / 16  # small: the paper's has 256 pixels, width 1
+source = sl.generator("stylegan-random", width=width)
+key = source.network_key(0, seed=0)
+net = sn.network(key, side, width, free=True, device="cpu")
+image = paint(net, *sn.styles(net, source.keys([5])), side, width)
+library = stylegan_free.free_synthesis(net, source.keys([5]), side, width)
+assert torch.allclose(image, library[0], atol=1e-3)
+
+# %% [markdown]
+# At last, each colour channel is given a random mean and contrast, as photographs have them.
+
+# %% tags=["hide-input"]
+sl.book.pages.stylegan.growth()
+
+# %% [markdown]
+# The three other sets draw each kernel from a bank, on the left that of *high frequencies* and *sparse*, on the right that of *oriented*. An
+# image of the oriented set uses a random part of its bank, so some images are all streaks of one direction.
+
+# %% tags=["hide-input"]
+sl.book.pages.stylegan.banks()
+
+# %% [markdown]
+# Noise enters every layer. Its amplitude falls as 1/f^α, with α from 0.5 to 1.5. An envelope confines it to patches, as texture is in photographs.
+
+# %% tags=["hide-input"]
+sl.book.pages.stylegan.noise_maps()
+
+# %% [markdown]
+# With such kernels all channels of a layer are one map under different signs and biases. Our painter uses this and never holds the 512
+# channels; [it is many times faster](93_benchmarks), with the full network's images. [The page of laws](83_laws_stylegan) compares them with the authors'.
+#
+# ## What the network learns from it
+#
+# Each set trains the same small AlexNet on two random views of every image, by [alignment and uniformity](10_align_uniform)
+# {cite:p}`wang2020`. No label and no photograph is used.
+
+# %% tags=["hide-input"]
 sl.book.training(runs)
 
 # %% tags=["hide-input"]
-sl.book.first_layer({**runs, "random": sl.book.baseline(p)})
+sl.book.first_layer({**runs, "random": untrained})
 
 # %% [markdown]
 # ## Result
 #
-# The encoder is frozen; a linear classifier on its fc6 features learns to name real images.
+# The encoder is frozen. A linear classifier on its features (fc6) learns to name real images.
 
 # %% tags=["hide-input"]
 sl.book.accuracy_figure(runs, p)
 
 # %% tags=["hide-input"]
 sl.book.results(runs, p)
-
-# %% tags=["hide-input"]
-sl.book.gains(runs, p)
 
 # %% [markdown]
 # ## Verdict
@@ -165,14 +171,79 @@ sl.book.gains(runs, p)
 sl.book.verdicts("03_stylegan")
 
 # %% [markdown]
-# ## Try it yourself
+# ## What we learned
+
+# %% tags=["hide-input"]
+sl.book.learned(
+    "Which randomness it is matters: "
+    + sl.book.compare(oriented, usual, "oriented kernels", "the usual initialisation"),
+    "The architecture alone: "
+    + sl.book.compare(usual, untrained, "images of the usual initialisation", "no training"),
+    "Kernels and noise differ together between these sets, so we cannot say which of the two is at work",
+)
+
+# %% [markdown]
+# ## Try it
 #
 # ```bash
 # papermill notebooks/03_stylegan.ipynb out.ipynb -p epochs 20
 # python -m synthlearn generate --generator stylegan-oriented --n 100 --size 256 --out stylegan
 # ```
 #
-# One knob worth turning: `sl.generator("stylegan-sparse", noise="envelope_bank")`, another reading of the authors' code.
+# One knob: `sl.generator("stylegan-oriented", noise="none")`. Expect the same shapes without texture.
+#
+# ## Exercises
+#
+# :::{admonition} Exercise 1
+# :class: exercise
+# Mix two images of one network: styles of the first up to some layer, of the second from there on. Which of the two decides where things are,
+# and which the colours? First predict what happens when the change comes early or late.
+# :::
+
+# %% tags=["hide-cell", "solution"]
+from synthlearn.generators import stylegan
+
+keys = source.keys([5, 6])
+(a, colours_a), (b, colours_b) = (sn.styles(net, each) for each in keys.split(1))
+mixed = {
+    f"changed at layer {at}": paint(
+        net, a[:at] + b[at:], colours_a[: at // 2] + colours_b[at // 2 :], side, width
+    )
+    for at in (0, 2, 4, 6, len(a))
+}
+sl.book.labelled(
+    {name: stylegan.to_photographic(x[None], keys[:1])[0] for name, x in mixed.items()},
+    alt="Five images on the way from one to another: an early change replaces the shapes, a late one little.",
+)
+
+# %% [markdown]
+# :::{admonition} Exercise 2
+# :class: exercise
+# Tie the kernels: let every output channel have the kernels of the first, times +1 or −1. Show that all channels are then one map: that
+# each channel before the ReLU is ± the first.
+# :::
+
+# %% tags=["hide-cell", "solution"]
+draw = torch.Generator().manual_seed(0)
+x = torch.randn((1, 16, 32, 32), generator=draw)
+kernels = torch.randn((1, 16, 3, 3), generator=draw)
+sign = torch.randn((24, 1, 1, 1), generator=draw).sign()
+channels = functional.conv2d(x, sign * kernels, padding=1)[0]
+assert torch.allclose(channels, sign[:, 0] * sign[0] * channels[0], atol=1e-4)
+print("24 channels, one map")
+
+# %% [markdown]
+# :::{admonition} Exercise 3
+# :class: exercise
+# Which of the four sets is most like photographs in its edges? Guess from the images above; then measure the kurtosis of the steps between
+# neighbours. A Gaussian has 3, photographs have far more.
+# :::
+
+# %% tags=["hide-cell", "solution"]
+from synthlearn.measure import metrics
+
+for name, each in sets.items():
+    print(f"{name:10}", f"{metrics.step_kurtosis(each.sample(range(8), size=96)).median():.1f}")
 
 # %% tags=["hide-input"]
 sl.book.provenance(p, runs)

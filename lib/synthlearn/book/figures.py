@@ -137,7 +137,7 @@ def _svg_text(figure: Figure, alt: str) -> str:
         text = text.replace(mark, mark + prefix)
     role = f'role="img" aria-label="{escape(alt, quote=True)}"' if alt else 'aria-hidden="true"'
     # a page's style may stretch pictures to its column, which would enlarge the letters
-    most = f'style="max-width: {figure.get_figwidth():g}in"'
+    most = f'style="max-width: min(100%, {figure.get_figwidth():g}in)"'
     return text.replace("<svg ", f"<svg {role} {most} ", 1)
 
 

@@ -1,11 +1,11 @@
 """What one page alone needs: a module for a page or a subject, as in
 ``sl.book.pages.leaderboard.table(…)``.
 
-The index: ``answer``, ``gallery``. Chapters of the noise paper: ``feature_vis``, ``properties``,
-``lengths``, ``devices``, ``frames``, ``initialisation``. Text to image: ``captions``,
-``guidance``, ``learned``, ``limits``. Beyond the papers: ``mixing``, ``programs``, ``memory``,
-``private``, ``own_noise``. Results: ``leaderboard``, ``claims``, ``costs``, ``benchmarks``,
-``records``, ``scale``; ``stored`` says which committed runs they show.
+The index: ``answer``, ``gallery``. Chapters of the noise paper: ``statistical``, ``stylegan``,
+``feature_vis``, ``properties``, ``lengths``, ``devices``, ``frames``, ``initialisation``. Text to
+image: ``captions``, ``guidance``, ``learned``, ``limits``. Beyond the papers: ``mixing``,
+``programs``, ``memory``, ``private``, ``own_noise``. Results: ``leaderboard``, ``claims``,
+``costs``, ``benchmarks``, ``records``, ``scale``; ``stored`` says which committed runs they show.
 """
 
 from . import (
@@ -32,7 +32,9 @@ from . import (
     properties,
     records,
     scale,
+    statistical,
     stored,
+    stylegan,
 )
 
 __all__ = [
@@ -59,5 +61,7 @@ __all__ = [
     "properties",
     "records",
     "scale",
+    "statistical",
     "stored",
+    "stylegan",
 ]
