@@ -547,11 +547,12 @@ def test_every_claim_of_the_specification_has_a_rule_or_a_reason():
 
 
 def verdicts(page):
-    """Claim's text → verdict, of a table of claims."""
-    lines = re.findall(
-        r"<tr><td>(.*?)<br>.*?<b class='[a-z-]+'>. ([a-z ]+)</b>", page.content, re.DOTALL
-    )
-    return {html.unescape(text): verdict for text, verdict in lines}
+    """Claim's text → verdict, of a table or a list of claims."""
+    bold = r"<b class='[a-z-]+'>. ([a-z ]+)</b>"
+    lines = re.findall(rf"<tr><td>(.*?)<br>.*?{bold}", page.content, re.DOTALL)
+    listed = re.findall(rf"<li>{bold} (.*?) <small>", page.content)
+    every = [*lines, *((text, verdict) for verdict, text in listed)]
+    return {html.unescape(text): verdict for text, verdict in every}
 
 
 def test_a_claim_has_one_verdict_in_the_whole_book():
@@ -580,10 +581,10 @@ def test_a_claim_has_one_verdict_in_the_whole_book():
 def test_a_chapter_says_which_part_of_a_claim_it_shows():
     (line,) = (
         line
-        for line in book.verdicts("01_dead_leaves").content.split("<tr>")
+        for line in book.verdicts("01_dead_leaves").content.split("<li>")
         if "more than no training" in line
     )
-    assert "this page: 4 of its 15 comparisons" in line and line.index("squares") < line.index(
+    assert "4 of its 15 comparisons on this page" in line and line.index("squares") < line.index(
         "the others"
     ) < line.index("spectrum")
 

@@ -129,18 +129,25 @@ def accuracies_in_words(records: Records) -> str:
 
 
 def provenance(profile: Profile, records: Mapping[str, Sequence[Record]]) -> Html:
-    """One line: profile and commit of the page; of its records, where it shows any, code, device,
-    versions, wall time and seeds.
+    """Profile and commit of the page in one line; of its records, where it shows any, code, device,
+    versions, wall time and seeds, folded below it.
     """
     parts = {
         "profile": profile.name,
         "data": profile.data,
         "page made at commit": commit("notebooks", "book", "workflow"),
-        **_origins([record for every in records.values() for record in every]),
-        "this page": f"{time.perf_counter() - _start:.0f} s",
+        "in": f"{time.perf_counter() - _start:.0f} s",
     }
-    line = " · ".join(f"{name} {value}" for name, value in parts.items())
-    return Html(f'<p class="provenance">{escape(line)}</p>', line)
+    line = _listed(parts)
+    origins = _listed(_origins([record for every in records.values() for record in every]))
+    if not origins:
+        return Html(f'<p class="provenance">{escape(line)}</p>', line)
+    inside = f"<summary>{escape(line)}</summary>{escape(origins)}"
+    return Html(f'<details class="provenance">{inside}</details>', f"{line} · {origins}")
+
+
+def _listed(parts: Mapping[str, str]) -> str:
+    return " · ".join(f"{name} {value}" for name, value in parts.items())
 
 
 def _origins(records: Sequence[Record]) -> dict[str, str]:

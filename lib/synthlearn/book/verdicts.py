@@ -26,7 +26,7 @@ def verdicts(chapter: str) -> Html:
 
 def _line_of(claim: Claim, chapter: str) -> str:
     """A claim as one line: verdict, text, source; its evidence folded."""
-    text = f"{_mark(claim)} {escape(claim.text)} <small>({escape(claim.source)})</small>"
+    text = f"{mark(claim)} {escape(claim.text)} <small>({escape(claim.source)})</small>"
     if reason := _reason(claim):
         text += f" <small>{reason[:1].upper()}{reason[1:]}.</small>"
     if not claim.pieces:
@@ -70,7 +70,8 @@ def _tally(words: Sequence[str]) -> str:
     return ", ".join(f"{words.count(word)} {word}" for word in claims.VERDICTS if word in words)
 
 
-def _mark(claim: Claim) -> str:
+def mark(claim: Claim) -> str:
+    """A verdict as a mark and a word."""
     kind = claim.verdict.replace(" ", "-")
     return f"<b class='{kind}'>{MARKS[claim.verdict]} {claim.verdict}</b>"
 
@@ -80,7 +81,7 @@ def _verdict(claim: Claim) -> str:
     rule, why.
     """
     reason = _reason(claim)
-    return f"{_mark(claim)}<br><small>{reason}</small>" if reason else _mark(claim)
+    return f"{mark(claim)}<br><small>{reason}</small>" if reason else mark(claim)
 
 
 def _reason(claim: Claim) -> str:

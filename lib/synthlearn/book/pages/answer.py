@@ -7,7 +7,7 @@ from ...core import stats
 from ...study import Profile, claims, get_row, units
 from ...study import runs as study_runs
 from ..captions import Records, record_link
-from ..html import Html, interval, percent, points, table
+from ..html import Html, interval, percent, points, span, table
 from ..published import published_shares, published_updates
 from .leaderboard import accuracies, compared
 from .lengths import shares
@@ -22,44 +22,52 @@ NEEDED = {
 LEAVES = "dead_leaves-mixed"  # the set whose longer training the answer tells
 NOTHING = "The study's records are not there: make study PROFILE=cpu."
 HOW_GOOD = (
-    "<b>How good?</b> An untrained network {floor}, the best of {sets} sets of noise {best} % "
-    "({titles}; chosen on one half of the runs, taken on the other), real images {real}: top-1 on "
-    "CIFAR-10 by a linear classifier, after {updates:,} updates of a small network."
+    "<b>Does it work?</b> {verdict} A linear classifier on an untrained network names {floor} of "
+    "the images of CIFAR-10. With a network trained on the best noise it names {best} %, with one "
+    "trained on real images {real}."
 )
+VERDICTS = {
+    "yes": "Yes, in a small network trained briefly.",
+    "no": "No, not in a small network trained briefly.",
+    "open": "With these runs we cannot tell.",
+}
 HOW_FAR = (
-    "<b>How far is that?</b> {share:.0f} % <small>[{low:.0f}, {high:.0f}]</small> of the way to "
-    "real images. The paper's noise went {theirs}, after {their_updates:,} updates. After "
-    "{updates:,} our real images have hardly begun to teach: this is a share of a short way."
-    "{longer}"
+    "<b>How far does it get?</b> {share:.0f} % {span} of the way from untrained to real images, "
+    "after {updates:,} updates. That is a share of a short way: our real images have hardly begun "
+    "to teach. The paper's noise went {theirs}, after {their_updates:,} updates.{longer}"
 )
 LONGER = " Trained longer, {title} go {shares} (<a href='24_length.html'>how long to train</a>)."
 WHICH = (
-    "<b>Which images?</b> {alike} of {sets} sets of noise cannot be told from the best of them, by "
-    "single tests at 5 %: {titles}. The order agrees with the paper's by ρ = {rho:.2f} "
-    "<small>[{low:.2f}, {high:.2f}]</small> over {common} synthetic sets."
+    "<b>Which images teach best?</b> {titles}: of {sets} sets these {alike} cannot be told apart. "
+    "The order of the sets agrees with the paper's by ρ = {rho:.2f} {span} over "
+    "{common} synthetic sets."
 )
 WHAT_FOR = (
-    "<b>What for?</b> On other tasks, real images − the best noise, in points of gain over chance: "
-    "{gaps}; over encoders and images."
+    "<b>And for other tasks?</b> There real images lead the best noise by these points of gain "
+    "over chance: {gaps}."
 )
 SEVERAL = (
     "Several samples of a caption as positives teach {several} points more than two views of a "
-    "sample, by a text-to-image model that learned from the real images at hand{colour}. "
+    "sample, by a text-to-image model that learned from our real images{colour}. "
 )
 CAPTIONS = (
     "<b>What do captions add?</b> {several}On real images the labels that these captions name, "
-    "used directly (SupCon), teach {labels} points more than two views. A model that has seen "
-    "billions of images is not tested."
+    "used directly, add {labels} points. A model that has seen billions of images is not tested."
 )
+PHRASES = {
+    "supported": "are supported",
+    "contradicted": "contradicted",
+    "undecided": "not decided by as many runs as we have",
+    "not tested": "not tested",
+}
 HOW_SURE = (
-    "<b>How sure?</b> Of {claims} claims: {verdicts}. "
-    "<a href='91_claims.html'>Each with its evidence</a>."
+    "Of {claims} claims, {verdicts}. <a href='91_claims.html'>Each claim with its evidence</a>."
 )
 
 
 def answer(rows: Records, profile: Profile) -> Html:
     """The study's answer in a few short lines, from the records: how good, how far, which images,
-    what for, what captions add, how sure.
+    what for, what captions add.
     """
     noise = {
         name: runs
@@ -74,7 +82,6 @@ def answer(rows: Records, profile: Profile) -> Html:
         _which(noise),
         _what_for(profile),
         _captions(rows),
-        _how_sure(),
     ]
     lines = [line for line in every if line]
     items = "".join(f"<li>{line}</li>" for line in lines)
@@ -82,19 +89,23 @@ def answer(rows: Records, profile: Profile) -> Html:
 
 
 def _how_good(rows: Records, noise: Records, profile: Profile) -> str:
-    halves, chosen = study_runs.best(noise)
+    halves, _ = study_runs.best(noise)
     best = stats.contrast([half.part(weight, chosen=True) for weight, half in halves])
+
+    floor = rows["random"]
+    apart = stats.contrast(
+        [*(half.part(weight, chosen=True) for weight, half in halves), floor.part(-1.0)]
+    )
+    word = "open" if apart.p > stats.LEVEL else "yes" if apart.mean > 0 else "no"
 
     def linked(name: str) -> str:
         return record_link(f"{percent(rows[name].accuracy().mean)} %", name, profile)
 
     return HOW_GOOD.format(
+        verdict=VERDICTS[word],
         floor=linked("random"),
-        sets=len(noise),
         best=interval(best),
-        titles=" or ".join(escape(get_row(name).title) for name in chosen),
         real=linked("real"),
-        updates=rows["real"].first.updates,
     )
 
 
@@ -106,8 +117,7 @@ def _how_far(rows: Records, noise: Records, profile: Profile) -> str:
     )
     return HOW_FAR.format(
         share=100 * ours,
-        low=100 * low,
-        high=100 * high,
+        span=span(f"{100 * low:.0f}", f"{100 * high:.0f}"),
         theirs=theirs,
         their_updates=published_updates(),
         updates=rows["real"].first.updates,
@@ -127,17 +137,20 @@ def _longer(rows: Records, profile: Profile) -> str:
 def _which(noise: Records) -> str:
     best, *others = ranked(noise)
     alike = [name for name in others if noise[best].difference(noise[name]).p > stats.LEVEL]
-    common = compared(noise)
+    tops, common = (best, *alike), compared(noise)
     rho, low, high = stats.correlation(*accuracies(noise, common))
     return WHICH.format(
         alike=len(alike) + 1,
         sets=len(noise),
-        titles="; ".join(escape(get_row(name).title) for name in (best, *alike)),
+        titles="; ".join(escape(_capital(get_row(name).title, name == best)) for name in tops),
         rho=rho,
-        low=low,
-        high=high,
+        span=span(f"{low:.2f}", f"{high:.2f}"),
         common=len(common),
     )
+
+
+def _capital(text: str, first: bool) -> str:
+    return text[:1].upper() + text[1:] if first else text
 
 
 def _what_for(profile: Profile) -> str:
@@ -160,7 +173,9 @@ def _captions(rows: Records) -> str:
     return CAPTIONS.format(several=several, labels=more("real.supcon", "real.simclr_sharp"))
 
 
-def _how_sure() -> str:
+def how_sure() -> Html:
+    """How many claims have which verdict, as a sentence with a link to them."""
     words = [claim.verdict for claim in claims.verdicts()]
-    total = ", ".join(f"{words.count(word)} {word}" for word in claims.VERDICTS if word in words)
-    return HOW_SURE.format(claims=len(words), verdicts=total)
+    each = [f"{words.count(word)} {PHRASES[word]}" for word in claims.VERDICTS if word in words]
+    text = HOW_SURE.format(claims=len(words), verdicts=", ".join(each))
+    return Html(f"<p>{text}</p>", re.sub(r"<[^>]+>", "", text))

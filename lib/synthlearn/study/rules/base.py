@@ -45,6 +45,7 @@ class Evidence:
 
     tested: whether all that it needs is recorded. control: whether the claim means nothing unless
     this is supported. runs: of the row or measurement that has fewest.
+    estimate: of the difference itself, where it is one in accuracy.
     away: how far from the rule's bound, positive where the claim says so; one_run, images: its
     variance that one more run of each row would share, and that runs do not take away: for
     :meth:`needs`.
@@ -60,6 +61,7 @@ class Evidence:
     away: float = 0.0
     one_run: float = 0.0
     images: float = 0.0
+    estimate: stats.Estimate | None = None
 
     @property
     def verdict(self) -> str:
@@ -193,6 +195,7 @@ def of_contrast(
         e.mean - bound,
         one_run,
         e.fixed,
+        e,
     )
 
 
@@ -215,4 +218,5 @@ def of_units(
         e.mean - bound,
         (e.error**2 - e.fixed) * e.runs,
         e.fixed,
+        e,
     )
