@@ -21,7 +21,8 @@ MAIN = (
 CAPTION = (
     "For each claim the comparison that decides, in points of top-1, with the 95 % interval: "
     "right of the line as the claim says. A claim with several comparisons holds only if all of "
-    "them do, so the mark may differ from what one interval shows. Claims without a record have no line."
+    "them do, so the mark may differ from what one interval shows. "
+    "Claims without a record have no line."
 )
 STEP = 5  # points between ticks
 
