@@ -14,11 +14,11 @@
 # %% [markdown]
 # # Laws of dead leaves
 #
-# **Do our [dead leaves](01_dead_leaves) follow the law of the authors'?** Their code was run and its pictures measured; ours are measured by
+# **Do our [dead leaves](01_dead_leaves) follow the law of the authors'?** Their code was run and its images measured; ours are measured by
 # the same estimators. The tests of the library use the same functions and the same figures.
 
 # %% tags=["parameters", "remove-input"]
-profile: str = "smoke"  # smoke measures fewer pictures; the targets are the same
+profile: str = "smoke"  # smoke measures fewer images; the targets are the same
 
 # %% tags=["hide-input"]
 import synthlearn as sl
@@ -26,23 +26,23 @@ import synthlearn as sl
 p = sl.book.parameters(globals())
 
 # %% [markdown]
-# ## Picture by picture
+# ## Image by image
 
 # %% tags=["hide-input"]
 laws = sl.book.laws
-pictures = laws.dead_leaves_pictures(p)
-laws.law_table("dead_leaves", laws.dead_leaves_laws(p, pictures))
+images = laws.dead_leaves_pictures(p)
+laws.law_table("dead_leaves", laws.dead_leaves_laws(p, images))
 
 # %% [markdown]
 # Ties on slanted outlines fall differently in OpenCV's rasteriser and ours, one pixel in some thousand. Textures here come from a bank of
-# 1,000 pictures (8 at the smoke size) instead of 10,000.
+# 1,000 images (8 at the smoke size) instead of 10,000.
 #
-# ## All pictures together
+# ## All images together
 #
-# Sizes: what is visible of the leaves, as areas of regions of one colour, pooled over pictures; and the law that radii are drawn by.
+# Sizes: what is visible of the leaves, as areas of regions of one colour, pooled over images; and the law that radii are drawn by.
 
 # %% tags=["hide-input"]
-laws.check_table("dead_leaves_sizes", laws.dead_leaves_sizes(pictures), "authors' code")
+laws.check_table("dead_leaves_sizes", laws.dead_leaves_sizes(images), "authors' code")
 
 # %% tags=["hide-input"]
 sl.book.provenance(p, {})

@@ -14,12 +14,12 @@
 # %% [markdown]
 # # Laws of statistical models
 #
-# **Do our [statistical pictures](02_statistical) follow the law of the authors'?** The paper's data were made with MATLAB; the targets come
+# **Do our [statistical images](02_statistical) follow the law of the authors'?** The paper's data were made with MATLAB; the targets come
 # from a NumPy version of that code, which agrees with the authors' published samples. The tests of the library use the same functions and the
 # same figures.
 
 # %% tags=["parameters", "remove-input"]
-profile: str = "smoke"  # smoke measures fewer pictures; the targets are the same
+profile: str = "smoke"  # smoke measures fewer images; the targets are the same
 
 # %% tags=["hide-input"]
 import synthlearn as sl
@@ -27,16 +27,16 @@ import synthlearn as sl
 p = sl.book.parameters(globals())
 
 # %% [markdown]
-# ## Picture by picture
+# ## Image by image
 
 # %% tags=["hide-input"]
 laws = sl.book.laws
 laws.law_table("statistical", laws.statistical_laws(p), "authors' law")
 
 # %% [markdown]
-# *Border gradient* is why the pyramid mirrors at the borders: with periodic borders it would be 1, and pictures would tile.
+# *Border gradient* is why the pyramid mirrors at the borders: with periodic borders it would be 1, and images would tile.
 #
-# One thing the law hides in a corner: without imposed colours, a picture's decorrelated channels keep the mean of the noise, so the *sign*
+# One thing the law hides in a corner: without imposed colours, an image's decorrelated channels keep the mean of the noise, so the *sign*
 # of each colour axis, which is free in an eigenvector and left to the linear-algebra library, moves the colours apart or together. We draw
 # the signs.
 #

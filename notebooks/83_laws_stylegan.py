@@ -14,12 +14,12 @@
 # %% [markdown]
 # # Laws of random StyleGANs
 #
-# **Do our [random StyleGANs](03_stylegan) paint what the authors' do?** At 256 pixels, a new network every ten pictures, since networks
-# differ more than pictures of one network. *random* is measured on the authors' network files; the others on a version from their
+# **Do our [random StyleGANs](03_stylegan) paint what the authors' do?** At 256 pixels, a new network every ten images, since networks
+# differ more than images of one network. *random* is measured on the authors' network files; the others on a version from their
 # description, which agrees with the authors' files.
 
 # %% tags=["parameters", "remove-input"]
-profile: str = "smoke"  # smoke measures fewer pictures; the targets are the same
+profile: str = "smoke"  # smoke measures fewer images; the targets are the same
 
 # %% tags=["hide-input"]
 import synthlearn as sl
@@ -27,7 +27,7 @@ import synthlearn as sl
 p = sl.book.parameters(globals())
 
 # %% [markdown]
-# ## Picture by picture
+# ## Image by image
 
 # %% tags=["hide-input"]
 laws = sl.book.laws
@@ -39,7 +39,7 @@ laws.law_table("stylegan", laws.stylegan_laws(p))
 #
 # ## Exact properties
 #
-# That one map per layer gives the pictures of the full network is a test of the library, which runs both side by side.
+# That one map per layer gives the images of the full network is a test of the library, which runs both side by side.
 
 # %% tags=["hide-input"]
 laws.check_table("stylegan_exact", laws.stylegan_checks())

@@ -17,7 +17,7 @@
 # **Do our [fractals](04_fractals) follow the law of the published code?** Its figures beside ours.
 
 # %% tags=["parameters", "remove-input"]
-profile: str = "smoke"  # smoke measures fewer pictures; the targets are the same
+profile: str = "smoke"  # smoke measures fewer images; the targets are the same
 
 # %% tags=["hide-input"]
 import synthlearn as sl

@@ -14,12 +14,12 @@
 # %% [markdown]
 # # Laws of feature visualisations
 #
-# **What can be checked of our [feature visualisations](05_feature_vis)?** Their law is the network's, so pictures of a small encoder at 48
-# pixels cannot be held against the authors' of a ResNet-50 at 256. What the construction promises can be; the authors' published pictures are
+# **What can be checked of our [feature visualisations](05_feature_vis)?** Their law is the network's, so images of a small encoder at 48
+# pixels cannot be held against the authors' of a ResNet-50 at 256. What the construction promises can be; the authors' published images are
 # shown beside ours for orientation.
 
 # %% tags=["parameters", "remove-input"]
-profile: str = "smoke"  # smoke measures fewer pictures; the targets are the same
+profile: str = "smoke"  # smoke measures fewer images; the targets are the same
 
 # %% tags=["hide-input"]
 import synthlearn as sl
@@ -31,19 +31,19 @@ p = sl.book.parameters(globals())
 
 # %% tags=["hide-input"]
 laws = sl.book.laws
-pictures = laws.feature_vis_pictures(p)
-laws.check_table("feature_vis_exact", laws.feature_vis_checks(p, pictures))
+images = laws.feature_vis_pictures(p)
+laws.check_table("feature_vis_exact", laws.feature_vis_checks(p, images))
 
 # %% [markdown]
-# ## Beside the authors' published pictures
+# ## Beside the authors' published images
 #
 # Another network, another size, and theirs went through JPEG: no target, only for orientation.
 
 # %% tags=["hide-input"]
 laws.law_table(
     "feature_vis",
-    laws.feature_vis_laws(pictures),
-    "authors' published pictures",
+    laws.feature_vis_laws(images),
+    "authors' published images",
     target=False,
 )
 

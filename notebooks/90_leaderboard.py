@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Leaderboard
 #
-# Every row with a committed record, by protocol, beside the paper's number. **Which synthetic pictures teach best, and is the order the paper's?**
+# Every row with a committed record, by protocol, beside the paper's number. **Which synthetic images teach best, and is the order the paper's?**
 # Nothing on this page is typed: it is computed from `results/records`.
 
 # %% tags=["parameters", "remove-input"]

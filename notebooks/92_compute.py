@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Compute
 #
-# **What did the study cost, and what would it cost you?** Every row with its pictures, time, memory and an estimate of energy, from the records.
+# **What did the study cost, and what would it cost you?** Every row with its images, time, memory and an estimate of energy, from the records.
 
 # %% tags=["parameters", "remove-input"]
 profile: str = "smoke"  # cpu or gpu: the page shows that profile's committed records, else those of the one that decides
@@ -33,7 +33,7 @@ runs = sl.book.stored(study)
 sl.book.pages.costs.rows_table(runs, study)
 
 # %% [markdown]
-# Pictures of a generator are made once per seed and kept. Times include the wait for the other run beside it, with which a row shares the
+# Images of a generator are made once per seed and kept. Times include the wait for the other run beside it, with which a row shares the
 # memory; of rows that were cut off and went on, the wall time is that of the last try.
 #
 # ## Further measurements

@@ -29,7 +29,7 @@ p = sl.book.parameters(globals())
 # ## Ratios
 #
 # A vertical line marks equal speed. A goal, where one was set beforehand, is a tick. Ours computes whole batches with all threads; the reference
-# loops make one picture after the other on one thread.
+# loops make one image after the other on one thread.
 
 # %% tags=["remove-input"]
 sl.book.pages.benchmarks.ratios_figure()
@@ -51,7 +51,7 @@ sl.book.pages.benchmarks.engine_tables()
 # %% [markdown]
 # ### Generated or stored?
 #
-# Pictures that are made when they are needed take no disk and never repeat. Do they slow training down?
+# Images that are made when they are needed take no disk and never repeat. Do they slow training down?
 
 # %% tags=["remove-input"]
 sl.book.pages.benchmarks.stored_table()
@@ -62,10 +62,10 @@ sl.book.pages.benchmarks.stored_table()
 # They are in `benchmarks/reference.py`.
 #
 # *opencv_leaves*: parameters drawn 200 leaves at a time, OpenCV's fills, cover tested every 200 leaves; about fifty times faster than the
-# published code, which tests the whole picture after every leaf. *python_fractal*: the published way, a Python loop over 100,000 points with
-# a paste each. *numba_fractal*: a compiled chaos game of 100,000 points with count and colour, one fractal per picture; our sigma pictures
-# hold up to five fractals on a background and draw one new fractal per two pictures. *numpy_noise*: NumPy's own generator, which need not
-# give the same picture in any batch. *masked_textures*: leaves as by *opencv_leaves*, then a pass over the picture for every leaf, as
+# published code, which tests the whole image after every leaf. *python_fractal*: the published way, a Python loop over 100,000 points with
+# a paste each. *numba_fractal*: a compiled chaos game of 100,000 points with count and colour, one fractal per image; our sigma images
+# hold up to five fractals on a background and draw one new fractal per two images. *numpy_noise*: NumPy's own generator, which need not
+# give the same image in any batch. *masked_textures*: leaves as by *opencv_leaves*, then a pass over the image for every leaf, as
 # published. *numpy_statistics*: the authors' MATLAB channel by channel in NumPy, with pyrtools' pyramid. *full_stylegan*: the same network
 # with all its channels at 256 px. *pil_views*: torchvision's pipeline on PIL images.
 

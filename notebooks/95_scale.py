@@ -36,13 +36,13 @@ sl.book.pages.scale.training_table()
 # %% [markdown]
 # The first line is one set of the noise paper's small scale, which `-p profile paper` runs.
 #
-# ## Pictures
+# ## Images
 
 # %% tags=["remove-input"]
 sl.book.pages.scale.pictures_table(runs)
 
 # %% [markdown]
-# Sets are functions of an index, so their pictures can be made by as many machines as there are: `generate --format webdataset` writes shards,
+# Sets are functions of an index, so their images can be made by as many machines as there are: `generate --format webdataset` writes shards,
 # goes on where it stopped, and two machines with other ranges write what one would have written.
 #
 # ## A web-scale text-to-image model
@@ -51,7 +51,7 @@ sl.book.pages.scale.pictures_table(runs)
 sl.book.pages.scale.diffusion_table()
 
 # %% [markdown]
-# So making the pictures costs far more than training on them, which is why the authors call generation a limit {cite:p}`tian2023`. Storage and download fall
+# So making the images costs far more than training on them, which is why the authors call generation a limit {cite:p}`tian2023`. Storage and download fall
 # away if samples are made where they are used.
 #
 # ## More machines
@@ -71,9 +71,9 @@ sl.book.pages.scale.diffusion_table()
 #
 # ## What would break first
 #
-# - **Slow sets.** Pictures with wavelet marginals and StyleGANs take days of a server's cores for 1.3 million; on a GPU, hours. The network that
-#   waits for pictures would be the bottleneck of a stream without repetition (`refresh=1`), so make a pool first.
-# - **Pools in one file.** A pool is one uncompressed file that is read at random: a quarter of a terabyte for 1.3 million pictures of 256 px.
+# - **Slow sets.** Images with wavelet marginals and StyleGANs take days of a server's cores for 1.3 million; on a GPU, hours. The network that
+#   waits for images would be the bottleneck of a stream without repetition (`refresh=1`), so make a pool first.
+# - **Pools in one file.** A pool is one uncompressed file that is read at random: a quarter of a terabyte for 1.3 million images of 256 px.
 #   It needs a fast local disk; on a network file system, shards and their own reader would be due.
 # - **Views per second.** Views are cut and coloured on the training device; on a GPU they are a small share of the step, on CPUs a large one
 #   ([benchmarks](93_benchmarks)).
