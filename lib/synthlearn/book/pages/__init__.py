@@ -6,6 +6,8 @@ The index: ``answer``, ``gallery``. Chapters of the noise paper: ``statistical``
 image: ``captions``, ``guidance``, ``learned``, ``limits``. Beyond the papers: ``mixing``,
 ``programs``, ``memory``, ``private``, ``own_noise``. Results: ``leaderboard``, ``claims``,
 ``costs``, ``benchmarks``, ``records``, ``scale``; ``stored`` says which committed runs they show.
+
+To play with: ``live``.
 """
 
 from . import (
@@ -24,6 +26,7 @@ from . import (
     learned,
     lengths,
     limits,
+    live,
     memory,
     mixing,
     own_noise,
@@ -53,6 +56,7 @@ __all__ = [
     "learned",
     "lengths",
     "limits",
+    "live",
     "memory",
     "mixing",
     "own_noise",
