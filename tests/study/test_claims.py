@@ -13,7 +13,7 @@ from make import part, result
 from make import run as made
 
 from synthlearn import book
-from synthlearn.book.verdicts import claim_table
+from synthlearn.book.verdicts import claim_list
 from synthlearn.core import files, stats
 from synthlearn.core.errors import DataError, ParameterError
 from synthlearn.study import claims, runs
@@ -547,25 +547,20 @@ def test_every_claim_of_the_specification_has_a_rule_or_a_reason():
 
 
 def verdicts(page):
-    """Claim's text → verdict, of a table or a list of claims."""
-    bold = r"<b class='[a-z-]+'>. ([a-z ]+)</b>"
-    lines = re.findall(rf"<tr><td>(.*?)<br>.*?{bold}", page.content, re.DOTALL)
-    listed = re.findall(rf"<li>{bold} (.*?) <small>", page.content)
-    every = [*lines, *((text, verdict) for verdict, text in listed)]
-    return {html.unescape(text): verdict for text, verdict in every}
+    """Claim's text → verdict, of a list of claims."""
+    lines = re.findall(r"<li><b class='[a-z-]+'>. ([a-z ]+)</b> (.*?) <small>", page.content)
+    return {html.unescape(text): verdict for verdict, text in lines}
 
 
 def test_a_claim_has_one_verdict_in_the_whole_book():
     every = {claim.text: claim.verdict for claim in claims.verdicts()}
-    pages = {"overview": verdicts(book.pages.claims.overview())} | {
-        paper: verdicts(book.pages.claims.of_paper(paper)) for paper in claims.PAPERS
-    }
+    pages = {paper: verdicts(book.pages.claims.of_paper(paper)) for paper in claims.PAPERS}
     notebooks = [path.read_text() for path in (files.root() / "notebooks").glob("*.py")]
     telling = {
         match for text in notebooks for match in re.findall(r'book\.verdicts\("([^"]+)"\)', text)
     }
     pages |= {chapter: verdicts(book.verdicts(chapter)) for chapter in telling}
-    assert len(telling) > 15 and pages["overview"] == every
+    assert len(telling) > 15
     assert set(itertools.chain(*(pages[paper] for paper in claims.PAPERS))) == set(every)
     for name, page in pages.items():
         assert page and page.items() <= every.items(), name
@@ -591,7 +586,7 @@ def test_a_chapter_says_which_part_of_a_claim_it_shows():
 
 def test_an_undecided_claim_says_what_would_settle_it():
     for claim in claims.verdicts():
-        cell = claim_table([claim]).content
+        cell = claim_list([claim]).content
         assert ("would settle it" in cell or "would not settle it" in cell) == (
             claim.verdict == "undecided"
         ), claim.id

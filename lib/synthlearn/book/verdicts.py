@@ -1,4 +1,4 @@
-"""The claims of the papers: what each says, its verdict and its evidence, as tables."""
+"""The claims of the papers, a line each: its verdict, what it says, and its evidence, folded."""
 
 from collections.abc import Sequence
 from html import escape
@@ -6,18 +6,23 @@ from html import escape
 from ..study import all_rows, claims, get_row
 from ..study.claims import Claim
 from ..study.rules import Evidence
-from .html import Html, count, run_count, table
+from .html import Html, count, run_count
 
-OPEN_COMPARISONS = 4  # of a claim; where there are more, they are folded away. Chosen here
 PER_ROW = " of the row that has fewest"
 MARKS = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}
 
 
 def verdicts(chapter: str) -> Html:
-    """The claims that a chapter tells, a line each, with the one verdict that each has in the whole
-    book; the chapter's own part of the evidence is folded below it.
+    """The claims that a chapter tells, each with the one verdict that it has in the whole book; of
+    the evidence the chapter's own part comes first.
     """
-    judged = [claim for claim in claims.verdicts() if chapter in claim.chapters]
+    return claim_list([claim for claim in claims.verdicts() if chapter in claim.chapters], chapter)
+
+
+def claim_list(judged: Sequence[Claim], chapter: str = "") -> Html:
+    """Claims, a line each with its evidence folded below; of a chapter, what involves its own rows
+    first.
+    """
     lines = "".join(f"<li>{_line_of(claim, chapter)}</li>" for claim in judged)
     note = f"<p class='note'>{escape(_note(judged))}</p>"
     words = "; ".join(f"{claim.text}: {claim.verdict}" for claim in judged)
@@ -29,6 +34,8 @@ def _line_of(claim: Claim, chapter: str) -> str:
     text = f"{mark(claim)} {escape(claim.text)} <small>({escape(claim.source)})</small>"
     if reason := _reason(claim):
         text += f" <small>{reason[:1].upper()}{reason[1:]}.</small>"
+    if claim.changed:
+        text += f" <small><i>Rule changed {escape(claim.changed)}.</i></small>"
     if not claim.pieces:
         return text
     inside = _evidence(claim, chapter)
@@ -36,21 +43,6 @@ def _line_of(claim: Claim, chapter: str) -> str:
     every = count(len(claim.pieces), "comparison")
     part = every if own == len(claim.pieces) else f"{own} of its {every} on this page"
     return f"{text}{_folded(f'{part}; {run_count(claim.runs)}{PER_ROW}', inside)}"
-
-
-def claim_table(judged: Sequence[Claim], chapter: str = "", evidence: bool = True) -> Html:
-    """Claims with source, verdict and evidence; of a chapter, what involves its own rows is open
-    and the rest folded.
-    """
-    body = []
-    for claim in judged:
-        text = f"{escape(claim.text)}<br><small>{escape(claim.source)}</small>"
-        if claim.changed and evidence:
-            text += f"<br><small><i>Rule changed {escape(claim.changed)}.</i></small>"
-        pieces = [_evidence(claim, chapter)] if evidence else []
-        body.append([text, _verdict(claim), *pieces, run_count(claim.runs)])
-    middle = ["evidence: difference in points, 95 % interval"] if evidence else []
-    return table(["claim", "verdict", *middle, "runs"], body, _note(judged))
 
 
 def _note(judged: Sequence[Claim]) -> str:
@@ -74,14 +66,6 @@ def mark(claim: Claim) -> str:
     """A verdict as a mark and a word."""
     kind = claim.verdict.replace(" ", "-")
     return f"<b class='{kind}'>{MARKS[claim.verdict]} {claim.verdict}</b>"
-
-
-def _verdict(claim: Claim) -> str:
-    """The verdict's mark and word; of an undecided claim, what would settle it; of one without a
-    rule, why.
-    """
-    reason = _reason(claim)
-    return f"{mark(claim)}<br><small>{reason}</small>" if reason else mark(claim)
 
 
 def _reason(claim: Claim) -> str:
@@ -108,8 +92,6 @@ def _evidence(claim: Claim, chapter: str) -> str:
     lines, others = ("<br>".join(map(_line, part)) for part in (own, rest))
     if rest:
         return f"{lines}{_folded(f'the others: {_tally_of(rest)}', others)}"
-    if not chapter and len(own) > OPEN_COMPARISONS:
-        return _folded(f"{count(len(own), 'comparison')}: {_tally_of(own)}", lines)
     return lines
 
 

@@ -1,5 +1,4 @@
-"""The claims' page: all of them at a glance, and each paper's with its evidence; the index's
-figure of the main ones."""
+"""The claims' page: each paper's claims with their evidence; the index's figure of the main ones."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from ...study import claims
 from ...study.claims import Claim
 from ...study.rules import Evidence
 from ..html import Html, figure, points
-from ..verdicts import claim_table, mark
+from ..verdicts import claim_list, mark
 
 # the claims that carry the papers' stories and this book's, chosen before most of their records
 MAIN = (
@@ -27,14 +26,9 @@ CAPTION = (
 STEP = 5  # points between ticks
 
 
-def overview() -> Html:
-    """All claims and their verdicts, without the evidence."""
-    return claim_table(claims.verdicts(), evidence=False)
-
-
 def of_paper(paper: str) -> Html:
     """The claims of one paper (a key of ``study.claims.PAPERS``) with all evidence."""
-    return claim_table([claim for claim in claims.verdicts() if claim.paper == paper])
+    return claim_list([claim for claim in claims.verdicts() if claim.paper == paper])
 
 
 def main_claims() -> Html:
