@@ -152,8 +152,12 @@ sl.book.verdicts("01_dead_leaves")
 
 # %% tags=["hide-input"]
 sl.book.learned(
-    sl.book.compare(plain["dead_leaves-squares"], plain["dead_leaves-mixed"], "squares", "six shapes"),
-    sl.book.compare(plain["dead_leaves-textures"], plain["dead_leaves-oriented"], "textured leaves", "flat ones"),
+    sl.book.compare(
+        plain["dead_leaves-squares"], plain["dead_leaves-mixed"], "squares", "six shapes"
+    ),
+    sl.book.compare(
+        plain["dead_leaves-textures"], plain["dead_leaves-oriented"], "textured leaves", "flat ones"
+    ),
     "The paper has the opposite order, mixed shapes above squares and textures first; at our size, 400 updates, we cannot say whether that is the network or the length of training"
     if p.is_study
     else "",
@@ -225,7 +229,9 @@ class GreyLeaves(dl.DeadLeaves):
 
 grey = GreyLeaves("grey_leaves", dl.DeadLeavesOptions())
 assert torch.equal(grey.sample([7], size=64)[0], grey.sample(range(8), size=64)[7])
-sl.book.contact_sheet(grey.sample(range(8), size=64), alt="Eight dead-leaves images in shades of grey.")
+sl.book.contact_sheet(
+    grey.sample(range(8), size=64), alt="Eight dead-leaves images in shades of grey."
+)
 
 # %% tags=["hide-input"]
 sl.book.provenance(p, runs)

@@ -14,10 +14,7 @@
 # %% [markdown]
 # # Claims
 #
-# What the papers say, as rules over our records. **What held here, what did not, and how sure are we?** A claim is *supported* when all of its
-# comparisons are, *contradicted* when one is the other way round, *undecided* when the runs do not tell, *not tested* when a record is missing and
-# the rest does not contradict it, a control fails, or there is no rule. A mark before a comparison is for it alone; the verdict asks for
-# more. Verdicts and numbers are computed; no verdict is typed.
+# *What of the papers held here, what did not, and how sure are we?*
 
 # %% tags=["parameters", "remove-input"]
 profile: str = "smoke"  # cpu or gpu: the page shows that profile's committed records, else those of the one that decides
@@ -28,8 +25,12 @@ import synthlearn as sl
 p = sl.book.parameters(globals())
 study = sl.book.study_profile(p)
 runs = sl.book.stored(study)
+sl.book.pages.answer.how_sure()
 
 # %% [markdown]
+# Each claim is a rule over our records, and its verdict is computed. It is *supported* when all of its comparisons are, *contradicted* when one is the
+# other way round, *undecided* when the runs do not tell, and *not tested* when a record is missing, a control fails, or there is no rule.
+#
 # ## Learning to See by Looking at Noise
 
 # %% tags=["remove-input"]

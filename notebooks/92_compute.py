@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Compute
 #
-# **What did the study cost, and what would it cost you?** Every row with its images, time, memory and an estimate of energy, from the records.
+# *What did the study cost, and what would it cost you?*
 
 # %% tags=["parameters", "remove-input"]
 profile: str = "smoke"  # cpu or gpu: the page shows that profile's committed records, else those of the one that decides
@@ -25,12 +25,13 @@ import synthlearn as sl
 p = sl.book.parameters(globals())
 study = sl.book.study_profile(p)
 runs = sl.book.stored(study)
+sl.book.pages.costs.total(runs)
 
 # %% [markdown]
-# ## Rows
+# ## Runs
 
 # %% tags=["remove-input"]
-sl.book.pages.costs.rows_table(runs, study)
+sl.book.folded(f"All {len(runs)} rows of the study", sl.book.pages.costs.rows_table(runs))
 
 # %% [markdown]
 # Images of a generator are made once per seed and kept. Times include the wait for the other run beside it, with which a row shares the

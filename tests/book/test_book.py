@@ -23,7 +23,7 @@ from synthlearn.core import files, stats
 from synthlearn.core.errors import DataError, ParameterError
 from synthlearn.measure.base import MEASUREMENTS
 from synthlearn.site import build, check, pairs
-from synthlearn.study import jobs, profiles, store, units
+from synthlearn.study import jobs, store, units
 from synthlearn.study import runs as study_runs
 from synthlearn.study.records import MeasurementRecord, Spec
 
@@ -494,9 +494,9 @@ def test_a_table_has_a_cell_for_every_heading():
 
 def test_costs_are_those_of_the_records():
     records = book.stored(study.resolve("cpu"))
-    content = pages.costs.rows_table(records, profiles.defaults("cpu")).content
+    content = pages.costs.rows_table(records).content
     head, *lines = re.findall(r"<tr>(.*?)</tr>", content)
-    column = re.findall(r"<th[^>]*>(.*?)</th>", head).index("pictures, min")
+    column = re.findall(r"<th[^>]*>(.*?)</th>", head).index("images, min")
     for line, runs in zip(lines, records.values(), strict=True):
         seconds = [run.cost.pool_seconds for run in runs]
         cell = re.findall(r"<td>(.*?)</td>", line)[column]

@@ -1,4 +1,4 @@
-"""The claims' page: each paper's claims with their evidence; the index's figure of the main ones."""
+"""The claims of each paper with their evidence, and the index's figure of the main ones."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -10,6 +10,7 @@ from ...study import MeasurementRecord, Profile, Runs, get_row, measuring, store
 from ...study.records import Trial
 from ..captions import Records
 from ..html import Html, table
+from ..sentences import in_short
 from .stored import command
 
 WATTS = 10  # assumed for one busy core of a server, with its share of the memory
@@ -17,50 +18,56 @@ WATTS = 10  # assumed for one busy core of a server, with its share of the memor
 # (nvidia-smi, every minute)
 CARD_WATTS = 43
 HEADER = (
-    "source",
+    "run",
+    "all, min",
     "runs",
-    "pictures",
-    "on a GPU",
-    "pictures, min",
+    "images, min",
     "training, min",
     "probe, min",
-    "all, min",
-    "processor, min",
-    "energy, Wh",
     "memory, MB",
-    "failed tries",
-    "command",
 )
-NOTE = (
-    "In all {runs:.0f} runs, {pictures:,.0f} pictures, {cores:.1f} hours of runs on a core each "
-    "and {card:.1f} hours of runs that shared a GPU with eight to fourteen others, {processor:.1f} "
-    f"processor hours, {{energy:.0f}} Wh. Energy is an estimate: {WATTS} W for a busy core, "
-    f"{CARD_WATTS} W for a share of the card. Minutes of pictures, training and probe are means "
-    "over runs, the rest sums."
+TOTAL = (
+    "The {runs:,} runs took {cores:.0f} hours of a core and {card:.1f} hours on a GPU that each "
+    "shared with eight to fourteen others, and made {images:,.0f} images."
 )
+PRICE = (
+    "A run of the main protocol takes {each:.0f} minutes of a core: its images, its training and "
+    "its probes."
+)
+ENERGY = (
+    "By an estimate of {watts} W for a busy core and {card_watts} W for a share of the card, all "
+    "of them took {energy:,.0f} Wh."
+)
+NOTE = "Minutes of images, training and probe are means over runs, the first column is the sum of all runs."
 
 
-def rows_table(rows: Records, profile: Profile) -> Html:
-    """What every row cost, sums over its runs, sortable; and the total."""
-    body, total = [], np.zeros(6)
-    for name, runs in rows.items():
-        sums = _sums(runs)
-        total += sums
-        body.append(_line(name, runs, sums, profile))
-    count, pictures, wall, cpu, energy, card = total
-    note = NOTE.format(
-        runs=count,
-        pictures=pictures,
-        cores=(wall - card) / 3600,
-        card=card / 3600,
-        processor=cpu / 3600,
-        energy=energy,
+def total(rows: Records) -> Html:
+    """What all runs cost, as the short answer of the page."""
+    if not rows:
+        return in_short("No run has been recorded yet")
+    count, images, wall, _, energy, card = np.sum([_sums(runs) for runs in rows.values()], axis=0)
+    spent = TOTAL.format(
+        runs=int(count), cores=(wall - card) / 3600, card=card / 3600, images=images
     )
-    return table(HEADER, body, note, sortable=True)
+    each = [
+        run.cost.wall_seconds / 60
+        for name in ("dead_leaves-mixed", "real")
+        for run in rows.get(name, ())
+        if not run.provenance.on_card
+    ]
+    price = PRICE.format(each=np.mean(each)) if each else ""
+    watts = ENERGY.format(watts=WATTS, card_watts=CARD_WATTS, energy=energy)
+    return in_short(spent, price, watts)
+
+
+def rows_table(rows: Records) -> Html:
+    """What every row cost, sortable."""
+    body = [_line(name, runs, _sums(runs)) for name, runs in rows.items()]
+    return table(HEADER, body, NOTE, sortable=True)
 
 
 def _sums(runs: Runs) -> np.ndarray:
-    """Of a row's runs: their number, pictures, seconds by the clock and of the processor, Wh, and
+    """Of a row's runs: their number, images, seconds by the clock and of the processor, Wh, and
     seconds on a card.
     """
     cost = [run.cost for run in runs]
@@ -71,23 +78,16 @@ def _sums(runs: Runs) -> np.ndarray:
     return np.array([len(runs), sum(c.images or 0 for c in cost), wall, cpu, energy, card])
 
 
-def _line(name: str, runs: Runs, sums: np.ndarray, profile: Profile) -> list[str]:
+def _line(name: str, runs: Runs, sums: np.ndarray) -> list[str]:
     cost = [run.cost for run in runs]
-    count, pictures, wall, cpu, energy, _ = sums
     return [
         escape(get_row(name).title),
-        f"{count:.0f}",
-        f"{pictures:,.0f}",
-        str(sum(run.provenance.on_card for run in runs)),
+        f"{sums[2] / 60:.1f}",
+        f"{sums[0]:.0f}",
         _minutes([c.pool_seconds for c in cost]),
         _minutes([c.train_seconds for c in cost]),
         _minutes([c.probe_seconds for c in cost]),
-        f"{wall / 60:.1f}",
-        f"{cpu / 60:.1f}",
-        f"{energy:.1f}",
         f"{max(c.peak_mb or 0 for c in cost):,}",
-        str(sum(c.failed_tries or 0 for c in cost)),
-        command(f"run --profile {profile.name} --row {name}"),
     ]
 
 
