@@ -16,13 +16,17 @@ ALIKE = "{a} and {b} cannot be told apart with {runs}: the difference is {differ
 WAY = "{share} of the way from the untrained encoder to real images {span}"
 
 
-def compare(a: Runs, b: Runs, name_a: str = "", name_b: str = "", probe: str = MAIN) -> str:
+def compare(
+    a: Runs | None, b: Runs | None, name_a: str = "", name_b: str = "", probe: str = MAIN
+) -> str:
     """Which of two rows teaches more, as a clause with the difference and its interval; that they
-    cannot be told apart where the interval holds 0.
+    cannot be told apart where the interval holds 0. Empty where one of them has no run.
 
     >>> compare(runs["dead_leaves-mixed"], runs["random"])  # doctest: +SKIP
     'top-1 is 4.1 points [3.1, 5.0] higher with dead leaves, mixed than with random encoder'
     """
+    if a is None or b is None:
+        return ""
     e = a.difference(b, probe)
     names = {"a": escape(name_a or a.row.title), "b": escape(name_b or b.row.title)}
     if e.p > stats.LEVEL:

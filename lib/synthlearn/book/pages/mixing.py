@@ -1,27 +1,44 @@
-"""Mixing within a picture: what goes in, and what comes out."""
+"""Mixing within an image: what goes in, and what comes out."""
 
 import torch
+from torch import Tensor
 
 from ...generators.mixed import Mixed
 from ...study import Experiment, Profile, get_row
+from ..captions import Records
 from ..html import Html
-from ..sheets import contact_sheet
+from ..sheets import rows
 
-SIDE = 128  # of a picture on the sheet in pixels
+SIDE = 96  # of an image on the sheet in pixels
 
 
-def sheet(name: str, profile: Profile, n: int = 2) -> Html:
-    """Pictures of a row of mixed pictures, each behind those that it is made of: a line per
-    picture.
+def examples(records: Records, profile: Profile, n: int = 8) -> Html:
+    """The first images of each row.
+
+    >>> examples(runs, p)  # doctest: +SKIP
     """
-    row = get_row(name)
-    source = Experiment(row, profile, 0).source()
+    images = {
+        get_row(name).title: Experiment(get_row(name), profile, 0).source().sample(range(n), SIDE)
+        for name in records
+    }
+    caption = "The first images of each set. All are made of the same three sets."
+    return rows(images, f"{n} images of abstract shapes and clouds", caption)
+
+
+def ingredients(profile: Profile, *names: str, index: int = 0) -> Html:
+    """An image of each of some rows of mixed images, last, behind those that it is made of.
+
+    >>> ingredients(p, "mixed-convex", "mixed-kml")  # doctest: +SKIP
+    """
+    lines = {get_row(name).title: _made(name, profile, index) for name in names}
+    caption = "In each line the images that go in, and last the one that comes out."
+    return rows(lines, "Images that go in, then their mixture", caption)
+
+
+def _made(name: str, profile: Profile, index: int) -> Tensor:
+    """The ingredients of an image of a row, and that image: uint8 (n + 1, 3, s, s)."""
+    source = Experiment(get_row(name), profile, 0).source()
     assert isinstance(source, Mixed)
-    index = torch.arange(n)
-    parts = source.ingredients(source.keys(index), index, SIDE, 0)
-    made = source.sample(index, SIDE)
-    count = parts.shape[1]
-    line = f"in each line the {count} pictures that go in, and at its end the one that comes out"
-    alt = f"{row.title}: {line}."
-    pictures = torch.cat([parts, made[:, None]], 1).flatten(0, 1)
-    return contact_sheet(pictures, alt, alt, count + 1)
+    number = torch.tensor([index])
+    parts = source.ingredients(source.keys(number), number, SIDE, 0)
+    return torch.cat([parts[0], source.sample(number, SIDE)])

@@ -1,4 +1,4 @@
-"""Random programs: sheets, programs over time, accuracy by their number."""
+"""Random programs: their images, programs over time, accuracy by their number."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from ...study import Profile, get_row
 from .. import sheets
 from ..captions import Records
 from ..html import Html
-from ..sheets import contact_sheet
+from ..sheets import rows
 from ..sweeps import along
 from .stored import METHODS
 
-TIMES = (0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5)
+TIMES = (0.5, 1.5, 2.5, 3.5, 4.5, 5.5)
 
 
 def _programs() -> Programs:
@@ -24,21 +24,23 @@ def _programs() -> Programs:
     return source
 
 
-def sheet(count: int = 6, pictures: int = 6, size: int = 96) -> Html:
-    """Some programs, a line each: pictures of one program differ in time and in small changes of
+def sheet(count: int = 6, images: int = 7, size: int = 80) -> Html:
+    """Some programs, a line each: images of one program differ in time and in small changes of
     its numbers.
+
+    >>> sheet()  # doctest: +SKIP
     """
     source = _programs()
-    turns = source.options.programs * torch.arange(pictures)
-    index = (torch.arange(count)[:, None] + turns).flatten()
-    text = (
-        f"Programs 0 to {count - 1}, a line each, {pictures} pictures of each: as classes they are "
-        "as easy or hard to tell apart as this."
+    turns = source.options.programs * torch.arange(images)
+    lines = {f"program {i}": source.sample(i + turns, size) for i in range(count)}
+    caption = (
+        f"{images} images of each of {count} programs. One program's images differ in time and a "
+        "little in its numbers."
     )
-    return contact_sheet(source.sample(index, size), text, text, pictures)
+    return rows(lines, f"{images} abstract coloured patterns that resemble each other", caption)
 
 
-def over_time(times: Sequence[float] = TIMES, count: int = 10, size: int = 72) -> dict[str, Tensor]:
+def over_time(times: Sequence[float] = TIMES, count: int = 8, size: int = 72) -> dict[str, Tensor]:
     """Some programs at rising times: label → uint8 (3, h, w)."""
     drawn = _programs().program_keys(torch.arange(2 * count), 0)
     keys = drawn[is_varied(drawn)][:count]
@@ -48,14 +50,14 @@ def over_time(times: Sequence[float] = TIMES, count: int = 10, size: int = 72) -
     }
 
 
-def by_number(rows: Records, profile: Profile) -> Html:
+def by_number(records: Records, profile: Profile) -> Html:
     """Accuracy against the number of programs, a line per method."""
     lines: dict[str, dict[float, str]] = {}
-    for name in rows:
+    for name in records:
         row = get_row(name)
         if row.source_name == "programs" and row.classes == "own" and name.startswith("programs"):
             settings = row.settings(profile)
             number = float(row.source_options(settings)["programs"])
             lines.setdefault(METHODS[settings.method], {})[number] = name
     real = ("real", "the same network on real images")
-    return along(rows, profile, "programs", lines, *real)
+    return along(records, profile, "programs", lines, *real)
