@@ -107,13 +107,11 @@ sl.book.slider(
     scale=2,
 )
 
+# %% [markdown]
+# Paint your own. The exponent is the knob to turn first: below 3 a few large leaves hide everything, above it the scene is dust.
+
 # %% tags=["hide-input"]
-sl.book.slider(
-    sl.book.pages.frames.exponents((1, 1.5, 2, 2.5, 3, 3.5, 4)),
-    "The same scene under a rising exponent of its radii, from few large shapes to dust.",
-    "The same scene under other exponents. The papers use 3.",
-    scale=2,
-)
+sl.book.pages.live.leaves()
 
 # %% [markdown]
 # ## What the network learns from it

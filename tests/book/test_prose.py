@@ -34,7 +34,7 @@ VERDICT = re.compile(
 SOURCE = re.compile(r"\{cite|\bpapers?\b|\bauthors?\b|\bpublished\b")
 # Page → phrases that hold such a number or word and are none of our results: "paper", the words of
 # a source, which must be named in the same paragraph; "constant", of a method or of statistics;
-# "size", of data, pictures or versions; "question".
+# "size", of data, images or versions; "question".
 ALLOWED = {
     "01_dead_leaves": {
         "reached 35 to 41 %": "paper",
@@ -82,7 +82,7 @@ ALLOWED = {
     "checklist": {"CC BY 4.0": "size"},
     "deviations": {
         "| least crop area | 8 % | 20 % in *smoke*, *cpu* and *gpu*, 8 % in *paper* "
-        "| 8 % of a 48-px picture": "constant",
+        "| 8 % of a 48-px image": "constant",
         "steps ×0.1": "constant",
         "65,536 and 0.999 | 4,096 and 0.99": "constant",
         # the tolerance of book/laws.toml, which the tests hold it to
@@ -215,7 +215,7 @@ def test_feature_visualisations_are_said_to_have_the_pool_that_they_have():
     own = study.get_row("feature_vis-random").settings(p)
     last = own.n_images % own.batch_size, p.n_images % p.batch_size
     text = (ROOT / "book" / "deviations.md").read_text()
-    pool = f"{own.n_images:,} pictures in *cpu*, {own.epochs} epochs"
+    pool = f"{own.n_images:,} images in *cpu*, {own.epochs} epochs"
     assert f"{pool}, where the other sets have {p.n_images:,} and {p.epochs}" in text
     assert f"a last batch of {last[0]} instead of {last[1]}" in text
     updates = [

@@ -38,7 +38,10 @@ ENERGY = (
     "By an estimate of {watts} W for a busy core and {card_watts} W for a share of the card, all "
     "of them took {energy:,.0f} Wh."
 )
-NOTE = "Minutes of images, training and probe are means over runs, the first column is the sum of all runs."
+NOTE = (
+    "Minutes of images, training and probe are means over runs; the first column is the sum of "
+    "everything over all runs."
+)
 
 
 def total(rows: Records) -> Html:
