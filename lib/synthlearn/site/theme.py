@@ -21,19 +21,12 @@ ICON_LINK = re.compile(rf"\s*<(?:link|script)\b[^>]*{ICON_FONT}[^>]*>(?:\s*</scr
 def setup(app: Any) -> dict[str, bool]:
     """Register both with Sphinx."""
     app.add_node(HideCodeCellNode, override=True, html=(_open_fold, _close_fold))
-    app.connect("doctree-read", _name_folds)
     app.connect("build-finished", _finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def _name_folds(app: Any, document: nodes.document) -> None:
-    """A hidden cell or its code is one small line; an exercise's solution says so."""
-    for cell in document.findall(nodes.container):
-        if "prompt_show" in cell:
-            cell["prompt_show"] = "Solution" if "tag_solution" in cell["classes"] else "code"
-
-
 def _open_fold(writer: Any, node: nodes.Element) -> None:
+    """A hidden cell or its code is one small line; its words are those of ``build.PROMPTS``."""
     words = node["prompt_show"]
     writer.body.append(f'<details class="fold {words.lower()}"><summary>{words}</summary>\n')
 
