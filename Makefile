@@ -72,7 +72,7 @@ publish: $(READY) ## put the executed chapters of PROFILE into results/pages
 site: $(READY) ## build the HTML from the published pages, running nothing
 	python -m synthlearn.site.build --chapters results/pages --out _build
 
-check: $(READY) ## look at the built site in headless Chromium: links, pictures, alternative texts, console, search, phone width, size
+check: $(READY) ## look at the built site: links, alternative texts, size; in Chromium at three widths: letters, contrast, tables, sliders, console, search
 	python -m synthlearn.site.check _build/html --shots _build/shots
 
 verify: $(READY) ## compare PROFILE's records with their starts run again, or those of CHAPTER with whole runs; it says what each was asked
