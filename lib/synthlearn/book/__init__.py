@@ -8,6 +8,7 @@ At the bottom lie ``html`` and ``figures``, which know no study; above them ``ca
 from ..study.jobs import baseline
 from . import laws, pages
 from .captions import provenance
+from .comparisons import differences, differences_figure, measured_pairs, pairs, tell_apart
 from .figures import COLOURS, new, svg
 from .html import folded, join, points, table
 from .pages.stored import decides, one_protocol, ranked, stored, study_profile
@@ -22,10 +23,10 @@ from .plots import (
     training,
     transfer_figure,
 )
-from .sentences import best, compare, in_short, learned, way
+from .sentences import best, compare, in_short, in_words, learned, way
 from .sheets import contact_sheet, first_layer, grey, labelled, rows, sheet, slider, unit_sheets
 from .sweeps import along, chosen
-from .tables import ablation, parts_table, results, sensitivity, transfer_table
+from .tables import ablation, parts_table, results, sensitivity, transfer_groups, transfer_table
 from .verdicts import verdicts
 
 __all__ = [
@@ -41,18 +42,23 @@ __all__ = [
     "contact_sheet",
     "curves",
     "decides",
+    "differences",
+    "differences_figure",
     "first_layer",
     "folded",
     "grey",
     "in_short",
+    "in_words",
     "join",
     "labelled",
     "laws",
     "learned",
     "lines_figure",
+    "measured_pairs",
     "new",
     "one_protocol",
     "pages",
+    "pairs",
     "parameters",
     "parts_table",
     "points",
@@ -68,9 +74,11 @@ __all__ = [
     "styles",
     "svg",
     "table",
+    "tell_apart",
     "terms_figure",
     "training",
     "transfer_figure",
+    "transfer_groups",
     "transfer_table",
     "unit_sheets",
     "verdicts",

@@ -37,6 +37,8 @@ PAPERS = (
     " Each panel runs from its own untrained encoder to its own real images."
 )
 TERMS = ("align", "uniform")  # what the main loss is the sum of
+RANDOM_ROW = "random"  # the untrained encoder
+DASHES = ("-", "--", ":", "-.")
 MARKERS = "os^Dv<>P*X"  # matplotlib's, by row
 
 
@@ -97,7 +99,7 @@ def _panel(
     figure, axis = figures.new(width=figures.PANEL, height=0.5 * len(bars) + 1.3)
     low, high = min([*marks.values(), *ends]), max([*marks.values(), *ends])
     axis.set_xlim(low - 0.06 * (high - low), high + 0.06 * (high - low))
-    floor = next(iter(marks.values()))
+    floor = next(iter(marks.values()), low)
     start = (
         floor if floor < low + 0.3 * (high - low) else low
     )  # names begin right of the first mark
@@ -273,50 +275,65 @@ def terms_figure(records: Records) -> Html:
     return figures.svg(figure, alt, note)
 
 
-def lines_figure(measured: Measured, label: str, caption: str) -> Html:
-    """Top-1 of the parts of a measurement (layers, numbers of examples) as one line per row."""
-    figure, axis = figures.new(width=7.2, height=3.6)
+def lines_figure(measured: Measured, label: str, caption: str, rows: Sequence[str] = ()) -> Html:
+    """Top-1 of the parts of a measurement (layers, numbers of examples) as one line per row.
+
+    rows: to draw, those of them that were measured; all where none is given.
+    """
+    figure, axis = figures.new(height=3.4)
     parts = {name: units.part(measured, name) for name in units.parts(measured)}
-    first, words = next(iter(parts.values())), []
-    for name, marker in zip(measured, itertools.cycle(MARKERS), strict=False):
+    first, words, legend = next(iter(parts.values())), [], []
+    names = [name for name in measured if name in rows or not rows]
+    families = [get_row(name).family for name in names]
+    for i, (name, marker) in enumerate(zip(names, itertools.cycle(MARKERS), strict=False)):
         row, estimates = get_row(name), [each.estimate(name) for each in parts.values()]
         top1 = [100 * e.mean for e in estimates]
+        # rows of a family share a colour, so they differ by their dashes
+        dash = DASHES[families[:i].count(row.family) % len(DASHES)]
+        beside = 0.5 * (i - (len(names) - 1) / 2) / max(len(names), 1)
         axis.errorbar(
-            list(parts),
+            [at + beside for at in range(len(parts))],
             top1,
             yerr=_error_bars(estimates),
             marker=marker,
+            linestyle=dash,
             color=figures.COLOURS[row.family],
-            label=encoder_title(name, first),
             linewidth=1.5,
             capsize=2,
         )
+        title = encoder_title(name, first)
+        legend.append(figures.Line(title, figures.COLOURS[row.family], dash))
         values = (f"{part} {value:.1f}" for part, value in zip(parts, top1, strict=True))
         words.append(f"{row.title}: {', '.join(values)}")
+    axis.set_xticks(range(len(parts)), list(parts))
     axis.set_xlabel(label)
     axis.set_ylabel("top-1, %")
-    axis.legend(labelcolor=INK, fontsize=8, ncols=2, frameon=False)
     note = f"{caption} {intervals_over_encoders(first)}"
-    return figures.svg(figure, f"{caption} {'; '.join(words)}.", note)
+    return figures.row_of([figure], f"{caption} {'; '.join(words)}.", note, legend)
 
 
-def transfer_figure(measured: Measured) -> Html:
-    """Group means of transfer, a panel per group, best overall first."""
+def transfer_figure(measured: Measured, rows: Sequence[str] = ()) -> Html:
+    """Group means of transfer, a panel per group, best overall first; dashed: the untrained
+    encoder.
+
+    rows: to draw, those of them that were measured; all where none is given.
+    """
     groups = {group: units.group(measured, group) for group in units.groups(measured)}
-    first, order = next(iter(groups.values())), rank_by_groups(groups)
-    height, words = 0.3 * len(order) + 1.2, []
-    figure, axes = figures.new(len(groups), width=7.6, height=height, sharey=True, squeeze=False)
-    for axis, (group, each) in zip(axes[0], groups.items(), strict=True):
-        for i, name in enumerate(order):
-            row, e = get_row(name), each.estimate(name)
-            colour = figures.COLOURS[row.family]
-            axis.plot([100 * e.low, 100 * e.high], [i, i], color=colour, linewidth=2)
-            axis.plot(100 * e.mean, i, "o", color=colour)
-            words.append(f"{row.title} {group} {100 * e.mean:.1f}")
-        axis.set_title(group, fontsize=11, color=INK)
-        axis.set_xlabel("gain over chance, %")
-    axes[0][0].set_yticks(range(len(order)), [encoder_title(name, first) for name in order])
-    axes[0][0].invert_yaxis()
+    first, words, panels = next(iter(groups.values())), [], []
+    order = [name for name in rank_by_groups(groups) if name in rows or not rows]
+    for group, each in groups.items():
+        bars = [
+            Bar(encoder_title(name, first), get_row(name).family, each.estimate(name))
+            for name in order
+            if name != RANDOM_ROW
+        ]
+        floor = {}
+        if RANDOM_ROW in each.values:
+            floor = {"untrained": each.estimate(RANDOM_ROW).mean}
+        panel = _accuracy_panel(bars, floor)
+        panel.axes[0].set_xlabel(f"{group}: gain over chance, %")
+        panels.append(panel)
+        words += [f"{bar.label} {group} {100 * bar.accuracy.mean:.1f}" for bar in bars]
     note = "(top-1 − chance)/(1 − chance), mean over the group's tasks; "
     note += intervals_over_encoders(first)
-    return figures.svg(figure, f"Transfer by group: {'; '.join(words)}.", note)
+    return figures.row_of(panels, f"Transfer by group: {'; '.join(words)}.", note)

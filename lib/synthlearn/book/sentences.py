@@ -11,8 +11,8 @@ from ..study.records import MAIN
 from .captions import Records
 from .html import Html, percent, points, span
 
-HIGHER = "top-1 is {size} points {span} {word} with {a} than with {b}"
-ALIKE = "{a} and {b} cannot be told apart with {runs}: the difference is {difference} points"
+HIGHER = "{what} is {size} points {span} {word} with {a} than with {b}"
+ALIKE = "{a} and {b} cannot be told apart{runs}: the difference is {difference} points"
 WAY = "{share} of the way from the untrained encoder to real images {span}"
 
 
@@ -27,16 +27,29 @@ def compare(
     """
     if a is None or b is None:
         return ""
-    e = a.difference(b, probe)
-    names = {"a": escape(name_a or a.row.title), "b": escape(name_b or b.row.title)}
+    few = f"{len(a)} and {len(b)} runs" if len(a) != len(b) else f"{len(a)} runs each"
+    names = (name_a or a.row.title, name_b or b.row.title)
+    return in_words(a.difference(b, probe), *names, runs=f" with {few}")
+
+
+def in_words(
+    e: stats.Estimate, name_a: str, name_b: str, what: str = "top-1", runs: str = ""
+) -> str:
+    """A difference as a clause, with its interval; that two things cannot be told apart where the
+    interval holds 0.
+
+    >>> e = stats.Estimate(mean=0.04, error=0.01, df=100, runs=3, n=1000)
+    >>> in_words(e, "leaves", "noise")
+    'top-1 is 4.0 points <small>[2.0, 6.0]</small> higher with leaves than with noise'
+    """
+    names = {"a": escape(name_a), "b": escape(name_b)}
     if e.p > stats.LEVEL:
-        few = f"{len(a)} and {len(b)} runs" if len(a) != len(b) else f"{len(a)} runs each"
-        return ALIKE.format(runs=few, difference=points(e), **names)
+        return ALIKE.format(runs=runs, difference=points(e), **names)
     sign = 1 if e.mean > 0 else -1
     low, high = sorted((sign * e.low, sign * e.high))
     word = "higher" if sign > 0 else "lower"
-    size = percent(abs(e.mean))
-    return HIGHER.format(size=size, span=span(percent(low), percent(high)), word=word, **names)
+    ends, size = span(percent(low), percent(high)), percent(abs(e.mean))
+    return HIGHER.format(what=what, size=size, span=ends, word=word, **names)
 
 
 def way(runs: Runs, profile: Profile) -> str:

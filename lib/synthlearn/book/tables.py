@@ -171,6 +171,26 @@ def parts_table(measured: Measured, caption: str) -> Html:
     return table(["source", *parts], body, note, sortable=True)
 
 
+def transfer_groups(measured: Measured, apart: str) -> Html:
+    """Each row's gain over chance by group of tasks, and its top-1 on one task, that is to be seen
+    by itself.
+
+    >>> sl.book.transfer_groups(transfer, "coil100-azimuth")  # doctest: +SKIP
+    """
+    groups = {group: units.group(measured, group) for group in units.groups(measured)}
+    first = next(iter(groups.values()))
+    single = units.part(measured, apart) if apart in units.parts(measured) else None
+    body = []
+    for row in rank_by_groups(groups):
+        cells = [interval(each.estimate(row)) for each in groups.values()]
+        cells += [interval(single.estimate(row))] if single else []
+        body.append([escape(encoder_title(row, first)), *cells])
+    header = ["source", *groups, *([f"{apart}, top-1"] if single else [])]
+    note = "Groups: mean gain over chance, (top-1 − chance)/(1 − chance), in per cent. "
+    note += intervals_over_encoders(first)
+    return table(header, body, note, sortable=True)
+
+
 def transfer_table(measured: Measured) -> Html:
     """Accuracy of every task and the group means of gains over chance."""
     tasks = units.tasks_of(next(iter(measured.values()))[0])

@@ -2,8 +2,8 @@
 ``sl.book.pages.leaderboard.table(…)``.
 
 The index: ``answer``, ``gallery``. Chapters of the noise paper: ``statistical``, ``stylegan``,
-``feature_vis``, ``properties``, ``lengths``, ``devices``, ``frames``, ``initialisation``. Text to
-image: ``captions``, ``guidance``, ``learned``, ``limits``. Beyond the papers: ``mixing``,
+``feature_vis``, ``properties``, ``lengths``, ``devices``, ``layers``, ``frames``,
+``initialisation``. Text to image: ``captions``, ``guidance``, ``learned``, ``limits``. Beyond the papers: ``mixing``,
 ``programs``, ``memory``, ``private``, ``own_noise``. Results: ``leaderboard``, ``claims``,
 ``costs``, ``benchmarks``, ``records``, ``scale``; ``stored`` says which committed runs they show.
 
@@ -22,6 +22,7 @@ from . import (
     gallery,
     guidance,
     initialisation,
+    layers,
     leaderboard,
     learned,
     lengths,
@@ -52,6 +53,7 @@ __all__ = [
     "gallery",
     "guidance",
     "initialisation",
+    "layers",
     "leaderboard",
     "learned",
     "lengths",

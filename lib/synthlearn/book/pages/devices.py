@@ -1,8 +1,11 @@
 """The page on measuring: the same run on two kinds of device."""
 
 import numpy as np
+import torch
+from matplotlib.colors import ListedColormap
 
-from ...core import intervals, stats
+from ...core import intervals, rng, stats
+from ...measure import few_shot
 from ...study import Run, get_row, store
 from .. import figures
 from ..figures import INK
@@ -14,27 +17,46 @@ def device_figure() -> Html:
     pair, colour by family; on the line they agree.
     """
     pairs = store.device_pairs()
-    figure, axis = figures.new(width=4.6, height=4.2)
+    figure, axis = figures.new(width=4.4, height=4.2)
     families: dict[str, list[tuple[Run, Run]]] = {}
+    legend: list[figures.Line] = []
     for pair in pairs:
         families.setdefault(get_row(pair[0].row).family, []).append(pair)
     for family, members in families.items():
         x, y = ([100 * pair[i].main.top1 for pair in members] for i in (0, 1))
         colour, label = figures.COLOURS[family], family.replace("_", " ")
-        axis.plot(x, y, "o", color=colour, label=label, markersize=6)
+        axis.plot(x, y, "o", color=colour, markersize=6)
+        legend.append(figures.Line(label, colour))
     axis.axline((45, 45), slope=1, color=INK, linewidth=1, linestyle="--")
     axis.set_xlabel("top-1 on a processor, %")
     axis.set_ylabel("top-1 on a GPU, %")
-    axis.legend(labelcolor=INK, fontsize=8, frameon=False, ncols=2)
     words = "; ".join(
         f"{get_row(first.row).title} seed {first.seed}: "
         f"{100 * first.main.top1:.1f} and {100 * twin.main.top1:.1f}"
         for first, twin in pairs
     )
     alt = f"The same run on two kinds of device. {words}."
-    return figures.svg(
-        figure, alt, "Each mark is one row and seed, run twice; dashed: equal accuracy."
+    note = "Each mark is one row and seed, run twice; dashed: equal accuracy."
+    return figures.row_of([figure], alt, note, legend)
+
+
+def apart_in_words() -> str:
+    """How far a run lies from its twin on another device, beside how far seeds lie apart.
+
+    >>> apart_in_words()  # doctest: +SKIP
+    """
+    _, rounding, seeds = _spreads()
+    return (
+        f"a run moves by {rounding:.1f} points (standard deviation) by rounding alone, and rows "
+        f"of other seeds by {seeds:.1f}"
     )
+
+
+def _spreads() -> tuple[np.ndarray, float, float]:
+    """Differences of twins; standard deviations, in points, of one run by rounding and by seed."""
+    apart = np.array([twin.main.top1 - first.main.top1 for first, twin in store.device_pairs()])
+    one_run = 100 * float(apart.std(ddof=1)) / 2**0.5
+    return apart, one_run, 100 * stats.pooled(_accuracies().values()).variance ** 0.5
 
 
 def device_table() -> Html:
@@ -42,10 +64,8 @@ def device_table() -> Html:
     in their seed.
     """
     pairs, rows = store.device_pairs(), _accuracies()
-    apart = np.array([twin.main.top1 - first.main.top1 for first, twin in pairs])
+    apart, one_run, seeds = _spreads()
     mean, low, high = (100 * value for value in intervals.paired_t(apart))
-    one_run = 100 * float(apart.std(ddof=1)) / 2**0.5
-    seeds = 100 * stats.pooled(rows.values()).variance ** 0.5
     repeated = sum(len(values) > 1 for values in rows.values())
     n = int(np.median([first.main.n for first, _ in pairs]))
     p = float(np.mean([first.main.top1 for first, _ in pairs]))
@@ -79,3 +99,39 @@ def _accuracies() -> dict[str, list[float]]:
         if get_row(run.row).trained:
             rows.setdefault(run.row, []).append(run.main.top1)
     return rows
+
+
+def classifiers_figure() -> Html:
+    """What two classifiers make of the same few examples of three made-up classes, in two
+    dimensions.
+
+    >>> sl.book.pages.devices.classifiers_figure()  # doctest: +SKIP
+    """
+    labels = torch.arange(3).repeat(5)
+    centres = torch.tensor([[1.2, 0.3], [0.2, 1.3], [1.4, 1.5]])
+    x = centres[labels] + 0.35 * rng.normal(rng.key("classes", 0), (15, 2))
+    line = torch.linspace(-0.6, 2.6, 120)
+    grid = torch.stack(torch.meshgrid(line, line, indexing="xy"), -1).reshape(-1, 2)
+    colours = [figures.LINES[i] for i in (0, 1, 2)]
+    drawn = []
+    for name, classify in (("nearest mean", few_shot.nearest_mean), ("ridge", few_shot.ridge)):
+        figure, axis = figures.new(width=figures.PANEL, height=3.0)
+        regions = classify(x, labels, grid, 3).reshape(120, 120)
+        axis.imshow(
+            regions.numpy(),
+            origin="lower",
+            extent=(-0.6, 2.6, -0.6, 2.6),
+            cmap=ListedColormap(colours),
+            alpha=0.25,
+            interpolation="nearest",
+        )
+        for label, mark in enumerate("os^"):
+            axis.plot(*x[labels == label].T.tolist(), mark, color=colours[label], markersize=7)
+        axis.set_title(name, fontsize=11, color=INK)
+        axis.set_xticks([])
+        axis.set_yticks([])
+        drawn.append(figure)
+    note = "Five examples each of three made-up classes; the ground has the colour of the answer. "
+    note += "Nearest means compare directions alone, so their borders run through the origin."
+    alt = "Two classifiers' regions for three classes: wedges from the origin, and straight cuts."
+    return figures.row_of(drawn, alt, note)

@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from html import escape
 
 import numpy as np
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
+import torch
+from matplotlib.patches import Circle
 
-from ...core import stats
+from ...core import rng, stats
+from ...measure.properties import NEIGHBOURS, neighbourhoods
 from ...study import Profile, get_row, measuring
 from ...study.measuring import Measured
 from ...study.records import MeasurementRecord
 from ...study.sets import Drawn, two_sides
 from .. import figures
 from ..captions import Records
-from ..html import Html, table
+from ..html import Html, percent, span, table
 
 # parts of the measurement, in the words of the page
 PROPERTIES = {
@@ -26,13 +27,28 @@ PROPERTIES = {
     "coverage": "coverage",
     "log_volume": "log volume",
     "effective_rank": "effective rank",
-    "colour_kl": "colour: symmetric KL to real images",
+    "colour_kl": "colours' divergence",
     "spectrum": "spectrum's slope",
     "coherence": "two-view coherence",
     "retrieval": "two-view retrieval",
     "colour_coherence": "coherence of mean colour",
 }
-PLOTTED = ("frechet", "recall", "log_volume", "spectrum")
+# what each is, and whether real images are asked
+DEFINITIONS = {
+    "frechet": ("distance between the Gaussians with the moments of both sets", True),
+    "precision": ("share of the set's images that lie within the balls of real ones", True),
+    "recall": ("share of real images that lie within the balls of the set's", True),
+    "density": ("balls of real images that hold an image of the set, divided by k", True),
+    "coverage": ("share of real images whose ball holds an image of the set", True),
+    "log_volume": ("half the log determinant of the features' covariance", False),
+    "effective_rank": ("number of directions that carry the covariance", False),
+    "colour_kl": ("divergence of the histograms of L*a*b* colours, both ways", True),
+    "spectrum": ("slope of log power over log frequency", False),
+    "coherence": ("cosine of two views of an image, minus that of two images", False),
+    "retrieval": ("share of views whose nearest view is of the same image", False),
+    "colour_coherence": ("coherence of the views' mean colours, without an encoder", False),
+}
+PLOTTED = ("recall", "frechet", "log_volume", "spectrum")
 # parts of both eyes, each a column of two
 SEEN = ("frechet", "precision", "recall", "coverage", "log_volume")
 DIVERSITY = ("log_volume", "recall", "effective_rank")
@@ -42,6 +58,7 @@ NO_EYE = (
     "<code>reference</code> (<code>pip install -e '.[reference]'</code>), and is measured in "
     "profile cpu."
 )
+REAL, SET = figures.LINES[4], figures.LINES[0]  # colours of two sets of points
 LEAST_SETS, LEAST_PARTIAL = 4, 6  # that a correlation, and a partial one, needs; chosen here
 
 
@@ -83,29 +100,148 @@ def properties_table(measured: Measured) -> Html:
     return table(["set", *PROPERTIES.values()], body, note, sortable=True)
 
 
-def correlations(measured: Measured, records: Records) -> Html:
-    """Pearson and Spearman correlation of each property with accuracy over the synthetic sets, with
-    bootstrap intervals over sets; Holm over properties.
+def definitions() -> Html:
+    """What each property is, and whether it asks real images.
+
+    >>> sl.book.pages.properties.definitions()  # doctest: +SKIP
+    """
+    lines = [
+        [PROPERTIES[key], "real images" if asks else "the set alone", what]
+        for key, (what, asks) in DEFINITIONS.items()
+    ]
+    return table(["property", "looks at", "what it is"], lines)
+
+
+def _correlated(
+    measured: Measured, records: Records
+) -> tuple[Joined, dict[str, list[tuple[float, float, float]]]]:
+    """The sets, and each property's Pearson and Spearman correlation with accuracy over them, the
+    strongest first; none over too few sets.
     """
     sets = join(measured, records)
     if len(sets.names) < LEAST_SETS:
-        note = "Fewer than four synthetic sets with records: no correlation."
-        return table(["sets"], [[str(len(sets.names))]], note)
+        return sets, {}
     both = {
         key: [stats.correlation(x, sets.accuracy, kind) for kind in ("pearson", "spearman")]
         for key, x in sets.values.items()
     }
+    order = sorted(both, key=lambda key: -abs(both[key][1][0]))
+    return sets, {key: both[key] for key in order}
+
+
+def correlations(measured: Measured, records: Records) -> Html:
+    """Pearson and Spearman correlation of each property with accuracy over the synthetic sets, with
+    bootstrap intervals over sets; Holm over properties.
+    """
+    sets, both = _correlated(measured, records)
+    if not both:
+        note = "Fewer than four synthetic sets with records: no correlation."
+        return table(["sets"], [[str(len(sets.names))]], note)
     p = [stats.permutation_p(x, sets.accuracy) for x in sets.values.values()]
-    clear = dict(zip(both, stats.holm(p), strict=True))
+    clear = dict(zip(sets.values, stats.holm(p), strict=True))
     body = []
-    for key in sorted(both, key=lambda key: -abs(both[key][1][0])):
-        cells = [f"{r:+.2f} <small>[{low:+.2f}, {high:+.2f}]</small>" for r, low, high in both[key]]
-        body.append([PROPERTIES[key], *cells, "✓" if clear[key] else "–"])
-    header = ["property", "Pearson with accuracy", "Spearman with accuracy", "more than chance"]
-    note = f"Over {len(sets.names)} synthetic sets, real images and mixtures left out; "
-    note += "intervals: bootstrap over sets. Last column: Spearman's permutation test, "
+    for key, each in both.items():
+        pearson, spearman = (f"{r:+.2f} {span(f'{a:+.2f}', f'{b:+.2f}')}" for r, a, b in each)
+        body.append([PROPERTIES[key], spearman, pearson, "✓" if clear[key] else "–"])
+    header = ["property", "Spearman with accuracy", "Pearson", "more than chance"]
+    note = f"Over {len(sets.names)} synthetic sets; real images and mixtures are left out. "
+    note += "Intervals: bootstrap over sets. Last column: Spearman's permutation test, "
     note += "Holm's rule over the properties."
     return table(header, body, note, sortable=True)
+
+
+def strongest(measured: Measured, records: Records) -> str:
+    """With which property accuracy goes most, and with which least, as a clause; empty over too few
+    sets.
+
+    >>> sl.book.pages.properties.strongest(measured, records)  # doctest: +SKIP
+    """
+    sets, both = _correlated(measured, records)
+    if not both:
+        return ""
+    most, *_, least = both
+    top, bottom = both[most][1], both[least][1]
+    text = f"over {len(sets.names)} synthetic sets accuracy goes most with {PROPERTIES[most]} "
+    text += f"(rank correlation {_interval(top)}) and least with {PROPERTIES[least]}"
+    return f"{text} ({_interval(bottom)})"
+
+
+def _interval(r: tuple[float, float, float]) -> str:
+    return f"{r[0]:+.2f} {span(f'{r[1]:+.2f}', f'{r[2]:+.2f}')}"
+
+
+def held_fixed(measured: Measured, records: Records, key: str = "log_volume") -> str:
+    """How accuracy goes with diversity among sets that are equally near to real images, and with
+    nearness among equally diverse ones, as a clause; empty over too few sets.
+
+    >>> sl.book.pages.properties.held_fixed(measured, records)  # doctest: +SKIP
+    """
+    sets = join(measured, records, ("frechet", key))
+    if len(sets.names) < LEAST_PARTIAL:
+        return ""
+    wide, near = two_sides(sets.accuracy, sets.values[key], sets.values["frechet"])
+    lows = [each.interval[0] for each in (wide, near)]
+    text = f"among sets equally near to real images accuracy goes with {PROPERTIES[key]} by "
+    text += f"{_cell(wide)}, and with nearness among sets of equal {PROPERTIES[key]} by "
+    text += f"{_cell(near)}"
+    which = {(True, False): "only the first", (False, True): "only the second"}
+    both = "both are" if all(low > 0 for low in lows) else "neither is"
+    clear = which.get((lows[0] > 0, lows[1] > 0))
+    return f"{text}; {f'{clear} is' if clear else both} above 0 for sure"
+
+
+def in_balls(measured: Measured, name: str = "noise-white") -> Html:
+    """Why a set of images that are all alike may have a high precision: in how few balls of real
+    images they lie, as a paragraph.
+
+    >>> sl.book.pages.properties.in_balls(measured)  # doctest: +SKIP
+    """
+    if name not in measured:
+        return Html("", "")
+    record = measured[name][0]
+    density, covered = record.value("density"), record.value("coverage")
+    text = (
+        f"Here {percent(record.value('precision').value)} % of {get_row(name).title} lies in some "
+        f"ball of a real image. But one image lies in {NEIGHBOURS * density.value:.1f} of the "
+        f"{density.n:,} balls on average, where a real image lies in "
+        f"{NEIGHBOURS * density.real:.1f}; and of all real images, "
+        f"{percent(covered.value)} % have any of it in their ball."
+    )
+    return Html(f"<p>{text}</p>", text)
+
+
+def balls_figure() -> Html:
+    """Points of two made-up sets with the balls of one: a set that is as varied as the real one,
+    and one whose images are all alike, seen by precision and by recall.
+
+    >>> sl.book.pages.properties.balls_figure()  # doctest: +SKIP
+    """
+    real = rng.normal(rng.key("balls", 0), (40, 2)) * torch.tensor([1.6, 1.0])
+    other = rng.normal(rng.key("balls", 1), (40, 2))
+    sets = {"as varied": other * torch.tensor([1.4, 0.9]) + 0.4, "all alike": 0.1 * other}
+    drawn, words = [], []
+    for name, points in sets.items():
+        numbers = neighbourhoods(real, points, k=3)
+        for what, centres, colour in (("precision", real, REAL), ("recall", points, SET)):
+            figure, axis = figures.new(width=figures.PANEL, height=2.5)
+            radius = torch.cdist(centres, centres).kthvalue(4, 1).values
+            for centre, r in zip(centres.tolist(), radius.tolist(), strict=True):
+                axis.add_patch(Circle(centre, r, facecolor=colour, alpha=0.13, linewidth=0))
+            for x, c, mark in ((real, REAL, "o"), (points, SET, "s")):
+                axis.plot(*x.T.tolist(), mark, color=c, markersize=4)
+            axis.set_title(f"{name}: {what} {numbers[what]:.2f}", fontsize=11, color=figures.INK)
+            axis.set_xlim(-5, 5)
+            axis.set_ylim(-3.2, 3.2)
+            axis.set_aspect("equal")
+            axis.set_axis_off()
+            drawn.append(figure)
+            words.append(f"{name} {what} {numbers[what]:.2f}")
+    legend = [figures.Line("real images", REAL), figures.Line("synthetic images", SET)]
+    note = "Made-up features in two dimensions, k = 3. Left: balls around real images, and which "
+    note += "synthetic images they hold. Right: balls around synthetic images. Images that are "
+    note += "all alike fall into the balls of real ones, but their own balls hold next to none."
+    alt = f"Points and balls around them. {'; '.join(words)}."
+    return figures.row_of(drawn, alt, note, legend)
 
 
 def neutral(profile: Profile) -> Measured:
@@ -115,7 +251,7 @@ def neutral(profile: Profile) -> Measured:
 
 
 def eyes_table(own: Measured, neutral: Measured) -> Html:
-    """Properties of every set in our own encoder's eyes and in the ImageNet classifier's; and how
+    """Properties of every set in our own encoder's eyes and in the ImageNet classifier's, and how
     far the two rank the synthetic sets alike.
     """
     if not neutral:
@@ -189,37 +325,27 @@ def _cell(drawn: Drawn) -> str:
 def properties_figure(
     measured: Measured, records: Records, plotted: Sequence[str] = PLOTTED
 ) -> Html:
-    """Accuracy against some properties, a mark per synthetic set in its family's colour; real
-    images as a star.
+    """Accuracy against some properties, a panel each and a mark per synthetic set in its family's
+    colour; real images as a star.
     """
-    sets, n = join(measured, records), len(plotted)
-    figure, axes = figures.new(n, width=2.1 * n + 0.8, height=2.9, sharey=True, squeeze=False)
-    for axis, key in zip(axes[0], plotted, strict=True):
+    sets, drawn = join(measured, records), []
+    for key in plotted:
+        figure, axis = figures.new(width=figures.PANEL, height=2.7)
         for family, x, y in zip(sets.families, sets.values[key], sets.accuracy, strict=True):
             axis.plot(x, 100 * y, "o", color=figures.COLOURS[family], markersize=7)
         if "real" in measured and "real" in records:
             x, y = measured["real"][0].value(key).value, records["real"].accuracy().mean
             axis.plot(x, 100 * y, "*", color=figures.COLOURS["real"], markersize=12)
-        axis.set_xlabel(PROPERTIES[key], fontsize=9)
-    axes[0][0].set_ylabel("top-1, %")
-    figure.legend(
-        handles=_family_handles(axes[0][0], sets.families),
-        loc="outside lower center",
-        ncols=4,
-        labelcolor=figures.INK,
-        fontsize=9,
-        frameon=False,
-    )
-    note = "One mark per synthetic set, colour by family; star: real images."
-    return figures.svg(figure, f"Accuracy against properties. {_words(sets, plotted)}.", note)
-
-
-def _family_handles(axis: Axes, families: Sequence[str]) -> list[Artist]:
-    colours = {family: figures.COLOURS[family] for family in families}
-    return [
-        axis.plot([], [], "o", color=colour, label=family.replace("_", " "))[0]
-        for family, colour in colours.items()
+        axis.set_xlabel(PROPERTIES[key])
+        axis.set_ylabel("top-1, %")
+        drawn.append(figure)
+    legend = [
+        figures.Line(family.replace("_", " "), figures.COLOURS[family])
+        for family in dict.fromkeys(sets.families)
     ]
+    note = "One mark per synthetic set, in the colour of its family; star: real images."
+    alt = f"Accuracy against properties. {_words(sets, plotted)}."
+    return figures.row_of(drawn, alt, note, legend)
 
 
 def _words(sets: Joined, plotted: Sequence[str]) -> str:

@@ -1,0 +1,134 @@
+"""Pairs of rows that a page compares: their differences, drawn, and what can be said of each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+
+import matplotlib as mpl
+
+from ..core import stats
+from ..study import Profile, get_row, rows_of, units
+from ..study.jobs import runs_of
+from . import figures
+from .html import Html, count, points, run_count
+
+NONE = "None of these pairs is recorded in this profile."
+CLEAR, UNCLEAR = ("supported", "✓ differ"), ("undecided", "? cannot be told apart")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A row less another: their difference, and the family of the first, for its colour."""
+
+    difference: stats.Estimate
+    family: str
+
+
+Pairs = Mapping[str, Pair]
+
+
+def pairs(profile: Profile, names: Mapping[str, tuple[str, str]]) -> dict[str, Pair]:
+    """Pairs by label, of those whose rows the profile has and whose runs are recorded.
+
+    names: label → the two rows.
+
+    >>> sl.book.pairs(p, {"mild jitter": ("real.mild", "real")})  # doctest: +SKIP
+    """
+    there = {row.name for row in rows_of(profile)}
+    every = {}
+    for label, both in names.items():
+        runs = [runs_of(get_row(name), profile) for name in both if name in there]
+        if len(runs) == len(both) and runs[0] and runs[1]:
+            every[label] = Pair(runs[0].difference(runs[1]), runs[0].row.family)
+    return every
+
+
+def measured_pairs(
+    parts: Mapping[str, units.Units], names: Mapping[str, tuple[str, str]]
+) -> dict[str, Pair]:
+    """Pairs of rows in parts of a measurement, of those that were measured.
+
+    parts: label → a part's units. names: label → the two rows, in every part.
+
+    >>> sl.book.measured_pairs({"conv3": conv3}, {"leaves − real": ("dead_leaves-mixed", "real")})
+    ... # doctest: +SKIP
+    """
+    every = {}
+    for part, of in parts.items():
+        for label, (a, b) in names.items():
+            if a in of.values and b in of.values:
+                text = f"{part}: {label}" if label else part
+                every[text] = Pair(of.apart(a, b), get_row(a).family)
+    return every
+
+
+def differences_figure(pairs: Pairs, caption: str, what: str = "top-1") -> Html:
+    """Each pair's difference with its interval, its label above the line, zero dashed.
+
+    >>> sl.book.differences_figure(pairs, "Mild minus strong jitter.")  # doctest: +SKIP
+    """
+    if not pairs:
+        return Html(f"<p>{NONE}</p>", NONE)
+    figure, axis = figures.new(height=0.55 * len(pairs) + 1.0)
+    words = []
+    with mpl.rc_context(figures.STYLE):
+        for i, (label, pair) in enumerate(pairs.items()):
+            e, colour = pair.difference, figures.COLOURS[pair.family]
+            inside = colour if e.runs > 1 else "none"
+            ends = [100 * e.low, 100 * e.high]
+            axis.plot(ends, [i, i], color=colour, linewidth=2.5, solid_capstyle="butt")
+            axis.plot(100 * e.mean, i, "o", color=colour, markersize=8, markerfacecolor=inside)
+            axis.annotate(
+                label,
+                (0, i - 0.36),
+                xycoords=("axes fraction", "data"),
+                va="center",
+                fontsize=10.5,
+            )
+            words.append(f"{label}: {100 * e.mean:+.1f} points")
+    axis.axvline(0, color=figures.INK, linewidth=1, linestyle="--", alpha=0.6)
+    axis.set_ylim(len(pairs) - 0.6, -0.7)
+    axis.set_yticks([])
+    axis.spines["left"].set_visible(False)
+    axis.set_xlabel(f"difference in {what}, points")
+    over = " or ".join(dict.fromkeys(pair.difference.over for pair in pairs.values()))
+    alone = any(pair.difference.runs == 1 for pair in pairs.values())
+    note = f"{caption} 95 % intervals over {over}{'; hollow: a row has one run' * alone}."
+    return figures.svg(figure, f"Differences. {'; '.join(words)}.", note)
+
+
+def differences(pairs: Pairs, why: str = "Neither paper makes a claim of this") -> Html:
+    """What can be said of each pair, a line each: whether they differ, by Holm's procedure over
+    the page's pairs.
+
+    >>> sl.book.differences(pairs)  # doctest: +SKIP
+    """
+    if not pairs:
+        return Html(f"<p>{NONE}</p>", NONE)
+    estimates = {label: pair.difference for label, pair in pairs.items()}
+    clear = stats.holm([e.p for e in estimates.values()])
+    lines, words = "", []
+    for (label, e), differ in zip(estimates.items(), clear, strict=True):
+        kind, mark = CLEAR if differ else UNCLEAR
+        few = f"{run_count(e.runs)}{' of the row that has fewest' * (e.runs > 1)}"
+        lines += f"<li><b class='{kind}'>{mark}</b> {escape(label)}: {points(e)} points"
+        lines += f" <small>({few})</small></li>"
+        words.append(f"{label}: {mark[2:]}")
+    note = f"{why}, so there is no verdict; these are the page's own "
+    note += f"{count(len(pairs), 'comparison')}, by Holm's procedure at 5 % over them."
+    content = f"<ul class=\"verdicts\">{lines}</ul><p class='note'>{escape(note)}</p>"
+    return Html(content, f"{'; '.join(words)}. {note}")
+
+
+def tell_apart(pairs: Pairs, what: str) -> str:
+    """How many of some pairs differ, as a clause; empty where there is none.
+
+    >>> sl.book.tell_apart(pairs, "of views")  # doctest: +SKIP
+    '2 of the 4 comparisons of views show a difference'
+    """
+    if not pairs:
+        return ""
+    clear = stats.holm([pair.difference.p for pair in pairs.values()])
+    number = {0: "none", len(clear): "each"}.get(sum(clear), str(sum(clear)))
+    verb = "shows" if sum(clear) <= 1 or number == "each" else "show"
+    return f"{number} of the {count(len(clear), 'comparison')} {what} {verb} a difference"
