@@ -14,8 +14,7 @@
 # %% [markdown]
 # # Mixtures
 #
-# If sets teach different things, pictures of several might teach more than as many pictures of one. **Is a mixture better than its best
-# part?**
+# *Does a mixture of several sets teach more than the best of them alone?*
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
@@ -31,60 +30,150 @@ device: str = None
 import synthlearn as sl
 
 p = sl.book.parameters(globals())
-
-# %% [markdown]
-# ## The mixture
-#
-# Four sets of four families in equal parts, drawn by lot for every picture: dead leaves, spectrum with colours, oriented StyleGANs, sigma
-# fractals. Mixing *within* a picture is another chapter's subject.
+runs = sl.study.chapter("21_mixtures", p)
+MIXTURE = "mixture-four"
+PARTS = ("dead_leaves-mixed", "stat-spectrum_color", "stylegan-oriented", "fractals-sigma")
+parts = {name: sl.book.baseline(p, name) for name in PARTS}
+mixture = runs.get(MIXTURE) or sl.book.baseline(p, MIXTURE)
+best = max(parts.values(), key=lambda each: each.accuracy().mean)
+sl.book.in_short(
+    sl.book.compare(mixture, best, "the mixture", f"the best of its parts, {best.row.title}"),
+    f"The mixture goes {way}" if (way := sl.book.way(mixture, p)) else "",
+    sl.book.best({MIXTURE: mixture, **parts}),
+)
 
 # %% tags=["hide-input"]
-row = sl.study.get_row("mixture-four")
-source = sl.study.Experiment(row, p, seed=0).source()
-sl.book.contact_sheet(
-    source.sample(range(16), size=96),
-    alt="Sixteen pictures of four kinds in random order: leaves, clouds with colours, smooth textures, fractal scenes.",
+titles = dict(zip(PARTS, ("dead leaves", "spectra", "StyleGANs", "fractals"), strict=True))
+images = {titles[name]: sl.generator(name).sample(range(8), size=96) for name in PARTS}
+source = sl.generator("mixture", parts=dict.fromkeys(PARTS, 1))
+sl.book.rows(
+    {**images, "the mixture": source.sample(range(8), size=96)},
+    alt="Eight images of a set",
+    caption="The four parts and their mixture. Each image of the mixture is the image of one part in the same column.",
 )
 
 # %% [markdown]
-# ## Two comparisons
+# ## Why it might work
 #
-# - **Equal data and equal updates**: the mixture against each part alone, all with the same number of pictures and steps.
-# - **Equal views per image**: each part with a quarter of the pictures and a quarter of the steps, so that every picture is seen as often
-#   as in the mixture. This is how the authors compared at large scale: their mixture of four trained four times as long. It sets 100 updates against
-#   400 here, so the mixture is ahead [in length](24_length) as well as in variety: a lead over a quarter of a part need not be the mixing.
+# Sets differ in what they show. Dead leaves have sharp edges, spectra have clouds, StyleGANs smooth textures, fractals repeat themselves at every size. If
+# sets teach different things, images of several might teach more than as many images of one.
 #
-# ## Training
+# It might also fail. A mixture shows each part for only a quarter of the time, and the loss pushes the features of *all* images apart. Images of two
+# families are easy to tell apart, so a mixture gives the encoder easier work than a single set does.
+#
+# The noise paper reports in words that mixing helps {cite:p}`baradad2021`; its public texts have no number.
+#
+# ## How an image is drawn
+#
+# Image $j$ of a mixture is image $j$ of one of its parts $g_1, \dots, g_n$, chosen by lot with the weights $w$:
+#
+# $$x_j = g_{c(j)}(j), \qquad P\left(c(j) = i\right) = \frac{w_i}{w_1 + \dots + w_n}.$$
+#
+# Our four parts have equal weights. The same in code, against the library:
 
-# %% tags=["hide-input"]
-runs = sl.study.chapter("21_mixtures", p)
-sl.book.training(runs)
+# %%
+import torch
+
+from synthlearn.core import rng
+
+makers = [sl.generator(name) for name in PARTS]
+weights = torch.ones(4)
+edges = weights.cumsum(0) / weights.sum()  # ¼, ½, ¾, 1
+lot = rng.uniform(source.keys(range(16)))  # one number in [0, 1) for each image
+choice = (lot[:, None] >= edges).sum(1)
+painted = [makers[c].sample([j], size=48)[0] for j, c in enumerate(choice.tolist())]
+assert torch.equal(torch.stack(painted), source.sample(range(16), size=48))
 
 # %% [markdown]
+# Mixing *within* an image is the subject of [another chapter](40_mixing).
+#
+# ## What the network learns from it
+#
+# The mixture and each part alone train for as many updates on as many images.
+
+# %% tags=["hide-input"]
+sl.book.training({MIXTURE: mixture, **parts})
+
+# %% [markdown]
+# A mixture can look good here without teaching more: it is easier to tell a fractal from a cloud than one cloud from another.
+#
 # ## Result
 
 # %% tags=["hide-input"]
-sl.book.ablation_figure(runs, p)
+pairs = sl.book.pairs(p, {f"mixture − {titles[name]}": (MIXTURE, name) for name in PARTS})
+sl.book.differences_figure(pairs, "The mixture minus each part alone, at equal images and updates.")
 
 # %% tags=["hide-input"]
-parts = {
-    name: sl.book.baseline(p, name)
-    for name in ("dead_leaves-mixed", "stat-spectrum_color", "stylegan-oriented", "fractals-sigma")
-}
-sl.book.ablation({**runs, **parts}, p, against="mixture-four")
+sl.book.join(
+    sl.book.results({MIXTURE: mixture, **parts}, p),
+    sl.book.folded(
+        "Parts with a quarter of the images and of the updates",
+        sl.book.ablation({**runs, **parts}, p, against=MIXTURE),
+    ),
+)
 
 # %% [markdown]
+# The folded table has a second comparison, that of the authors at large scale: each part with as many views *per image* as in the mixture. A part then
+# makes a quarter of the updates. So the mixture trains longer as well as on more varied images, and [length](24_length) alone could
+# explain its lead.
+#
 # ## Verdict
 
 # %% tags=["hide-input"]
 sl.book.verdicts("21_mixtures")
 
 # %% [markdown]
-# ## Try it yourself
+# ## What we learned
+
+# %% tags=["hide-input"]
+sl.book.learned(
+    sl.book.compare(mixture, best, "the mixture", f"the best of its parts, {best.row.title}"),
+    sl.book.tell_apart(pairs, "of the mixture with a part, at equal updates,"),
+    "We cannot say whether a mixture pays at a longer training, where a single set may have nothing new to show",
+)
+
+# %% [markdown]
+# ## Try it
 #
 # ```bash
+# papermill notebooks/21_mixtures.ipynb out.ipynb -p epochs 20
 # python -m synthlearn pretrain --generator mixture --option 'parts={"noise-white": 1, "dead_leaves-mixed": 3}' --out encoder.safetensors
 # ```
+#
+# One knob: the weights. With three parts of dead leaves to one of white noise, expect the loss to fall faster: noise is easy to tell from leaves.
+#
+# ## Exercises
+#
+# :::{admonition} Exercise 1
+# :class: exercise
+# The lot decides how many images a part gets. How far from 250 of 1,000 may a part of four lie? Predict the standard deviation, then count.
+# :::
+
+# %% tags=["hide-cell", "solution"]
+count = torch.bincount(source.choose(source.keys(range(1000))), minlength=4)
+deviation = (1000 * 0.25 * 0.75) ** 0.5
+print(f"predicted: 250 ± {deviation:.0f}; counted: {count.tolist()}")
+assert (count - 250).abs().max() < 4 * deviation
+
+# %% [markdown]
+# :::{admonition} Exercise 2
+# :class: exercise
+# Describe each image by the mean and the spread of its three colours. Show that a mixture of equal parts fills at least the average log volume of its
+# parts. Why must it?
+# :::
+
+# %% tags=["hide-cell", "solution"]
+from synthlearn.measure.properties import log_volume
+
+features = []
+for maker in makers:
+    pixels = maker.sample(range(48), size=32).double().flatten(2) / 255
+    features.append(torch.cat([pixels.mean(2), pixels.std(2)], 1))
+single = [log_volume(x, ridge=1e-6) for x in features]
+together = log_volume(torch.cat(features), ridge=1e-6)
+print(f"parts {', '.join(f'{v:.1f}' for v in single)}; mixture {together:.1f}")
+# the mixture's covariance is the mean of the parts' plus that of their means, and log det is concave
+assert together > sum(single) / len(single)
 
 # %% tags=["hide-input"]
 sl.book.provenance(p, runs)
