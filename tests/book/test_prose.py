@@ -66,7 +66,16 @@ ALLOWED = {
     "13_initialisation": {
         r"\approx 0.7\, Z + 0.7\, I, \qquad W_V W_O \approx 0.4\, Z' - 0.4\, I": "constant"
     },
+    "14_transfer": {
+        "A has 12 % on a task": "constant",
+        "and 40 % on one": "constant",
+        "B has 20 % and 33 %": "constant",
+    },
     "21_mixtures": {"might teach more than as many": "question"},
+    "22_number_of_images": {r"j \cdot 0.618\ldots": "constant"},
+    "24_length": {
+        "gains 6 points over": "constant",
+    },
     "31_stablerep": {"temperature (0.2)": "constant"},
     "40_mixing": {
         "ImageNet rose from 16.7 to 38.4 %": "paper",

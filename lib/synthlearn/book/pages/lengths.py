@@ -11,6 +11,7 @@ from ...study import Profile, Runs, get_row, rows_of
 from ...study.jobs import baseline
 from .. import figures
 from ..captions import Records, base_of, intervals_over, line_note, record_link
+from ..comparisons import Pairs
 from ..figures import INK
 from ..html import Html, interval, percent, points, run_count, table
 from ..plots import draw_line
@@ -21,34 +22,99 @@ LENGTHS = "24_length"  # the chapter of the longer rows
 MARKERS = "os^Dv<>P"  # matplotlib's, by source
 
 
+def pool(name: str, profile: Profile) -> str:
+    """How many different images a row trains on, and how often it sees each, in words.
+
+    >>> pool("dead_leaves-mixed.n1000", study.resolve("cpu"))  # doctest: +SKIP
+    '1,000 images, each seen 100 times'
+    """
+    images, settings = _images_seen(name, profile), get_row(name).settings(profile)
+    times = settings.n_images * settings.epochs / images
+    often = {1: "once", 2: "twice"}.get(round(times), f"{times:.0f} times")
+    return f"{images:,} images, each seen {often}"
+
+
+def _by_size(records: Records, profile: Profile) -> dict[str, dict[str, Runs]]:
+    """Runs by source and row, from few to many different images; each source's usual pool is
+    among them.
+    """
+    lines: dict[str, dict[str, Runs]] = {}
+    for name in dict.fromkeys([*map(base_of, records), *records]):
+        runs = records.get(name) or baseline(profile, name)
+        lines.setdefault(base_of(name), {})[name] = runs
+    return {
+        base: dict(sorted(line.items(), key=lambda entry: _images_seen(entry[0], profile)))
+        for base, line in lines.items()
+    }
+
+
 def size_figure(records: Records, profile: Profile) -> Html:
     """Accuracy against the number of different images seen, at equal updates; a line per source,
     the never-repeating stream at all it has seen.
     """
-    lines: dict[str, list[tuple[int, stats.Estimate]]] = {}
-    for name in dict.fromkeys([*records, *map(base_of, records)]):
-        runs = records.get(name) or baseline(profile, name)
-        images = _images_seen(name, profile)
-        lines.setdefault(base_of(name), []).append((images, runs.accuracy()))
-    words = []
-    figure, axis = figures.new(height=3.4)
-    for (base, line), marker in zip(lines.items(), "os^Dv", strict=False):
-        line.sort(key=lambda entry: entry[0])
-        row = get_row(base)
-        counts, estimates = [n for n, _ in line], [e for _, e in line]
-        draw_line(axis, counts, estimates, figures.COLOURS[row.family], marker, row.title)
-        values = ", ".join(f"{n:,} images {percent(e.mean)} %" for n, e in line)
-        words.append(f"{row.title}: {values}")
-    floor = baseline(profile).accuracy().mean
-    axis.axhline(100 * floor, color=INK, linestyle="--", linewidth=1)
+    figure, axis = figures.new(height=3.8)
+    words, drawn, counts = [], [], set()
+    every = _by_size(records, profile)
+    for (base, line), marker in zip(every.items(), MARKERS, strict=False):
+        row, estimates = get_row(base), [runs.accuracy() for runs in line.values()]
+        images = [_images_seen(name, profile) for name in line]
+        draw_line(axis, images, estimates, figures.COLOURS[row.family], marker, row.title)
+        values = (
+            f"{n:,} images {percent(e.mean)} %" for n, e in zip(images, estimates, strict=True)
+        )
+        words.append(f"{row.title}: {', '.join(values)}")
+        drawn += estimates
+        counts |= {*images}
+    floor = baseline(profile).accuracy()
+    _draw_floor(axis, floor)
     axis.set_xscale("log")
     axis.set_xlabel("different images")
     axis.set_ylabel("top-1, %")
-    axis.legend(labelcolor=INK, frameon=False)
-    over = line_note(e for line in lines.values() for _, e in line)
-    note = f"Equal updates; {over}; dashed line: the random encoder."
+    if max(counts, default=1) >= 1000:
+        axis.set_xticks([1e3, 1e4, 1e5], ["1,000", "10,000", "100,000"])
+        axis.minorticks_off()
+    figure.legend(loc="outside lower center", ncols=2, labelcolor=INK, frameon=False)
+    note = f"Equal updates. {line_note([*drawn, floor])}; dashed line and band: the untrained "
+    note += "encoder. What to see: whether a line rises."
     alt = f"Accuracy against the number of images. {'; '.join(words)}."
     return figures.svg(figure, alt, note)
+
+
+def size_table(records: Records, profile: Profile) -> Html:
+    """By source, accuracy with so many different images, and how far it lies from that with the
+    usual pool.
+
+    >>> sl.book.pages.lengths.size_table(runs, p)  # doctest: +SKIP
+    """
+    body = []
+    for base, line in _by_size(records, profile).items():
+        usual = line[base]
+        for name, runs in line.items():
+            e = runs.accuracy()
+            body.append(
+                [
+                    escape(get_row(base).title),
+                    record_link(interval(e), name, profile),
+                    "the usual pool" if name == base else points(runs.difference(usual)),
+                    pool(name, profile),
+                    run_count(e.runs),
+                ]
+            )
+    header = ["source", "top-1, %", "− the usual pool, points", "different images", "runs"]
+    note = f"Equal updates. 95 % intervals over {intervals_over(records)}."
+    return table(header, body, note)
+
+
+def largest(pairs: Pairs) -> str:
+    """The largest difference of some pairs, as a clause; empty where there is none.
+
+    >>> sl.book.pages.lengths.largest(pairs)  # doctest: +SKIP
+    """
+    if not pairs:
+        return ""
+    label, pair = max(pairs.items(), key=lambda entry: abs(entry[1].difference.mean))
+    difference = f"{points(pair.difference)} points"
+    return f"the largest difference from the usual pool is {difference} ({escape(label)})"
 
 
 def _images_seen(name: str, profile: Profile) -> int:
@@ -81,7 +147,7 @@ def length_figure(records: Records, profile: Profile) -> Html:
     """Accuracy against the number of updates, a line per source; the random encoder, which needs
     none, as a dashed line with its interval.
     """
-    figure, axis = figures.new(height=4.6)
+    figure, axis = figures.new(height=5.0)
     every = {
         base: {updates: runs.accuracy() for updates, runs in lengths.items()}
         for base, lengths in by_length(records, profile).items()
@@ -101,12 +167,14 @@ def length_figure(records: Records, profile: Profile) -> Html:
     floor = baseline(profile).accuracy()
     _draw_floor(axis, floor)
     _label_updates(axis, {updates for line in every.values() for updates in line})
-    figure.legend(loc="outside lower center", ncols=3, labelcolor=INK, frameon=False, fontsize=9)
+    figure.legend(loc="outside lower center", ncols=2, labelcolor=INK, frameon=False)
     drawn = [e for line in every.values() for e in line.values()]
-    note = f"{line_note([*drawn, floor])}; dashed line and band: the random encoder. "
-    note += _missing(records, profile)
+    note = f"{line_note([*drawn, floor])}; dashed line and band: the untrained encoder. "
+    note += "What to see: whether lines come nearer to that of real images. "
+    missing = planned(records, profile)
+    note += f"{missing[:1].upper()}{missing[1:]}." if missing else ""
     alt = f"Accuracy against updates. {'; '.join(words)}; "
-    alt += f"random encoder {percent(floor.mean)} %."
+    alt += f"untrained encoder {percent(floor.mean)} %."
     return figures.svg(figure, alt, note.strip())
 
 
@@ -123,10 +191,47 @@ def _label_updates(axis: Axes, updates: set[int]) -> None:
     axis.set_ylabel("top-1, %")
 
 
-def _missing(records: Records, profile: Profile) -> str:
-    """Longer rows that have no run yet; empty where all have."""
-    missing = [get_row(name).title for name in longer_rows(profile) if name not in records]
-    return f"No run yet: {'; '.join(missing)}." if missing else ""
+def planned(records: Records, profile: Profile) -> str:
+    """How many of the longer rows have no run yet, as a clause; empty where all have.
+
+    >>> sl.book.pages.lengths.planned({}, p)  # doctest: +SKIP
+    'of the 14 longer rows planned none is recorded yet'
+    """
+    every = longer_rows(profile)
+    there = len([name for name in every if name in records])
+    if there == len(every):
+        return ""
+    number = f"{there} are" if there > 1 else "one is" if there else "none is"
+    return f"of the {len(every)} longer rows planned {number} recorded yet"
+
+
+def shares_in_words(records: Records, profile: Profile, base: str, title: str) -> str:
+    """How far of the way to real images a source goes, by updates, as a clause; empty where that
+    cannot be said.
+
+    >>> sl.book.pages.lengths.shares_in_words(runs, p, "programs-100", "programs")  # doctest: +SKIP
+    """
+    parts = [
+        f"{share} after {updates:,} updates"
+        for updates, share in shares(records, profile, base).items()
+        if share != "–"
+    ]
+    where = "of the way from the untrained encoder to real images"
+    return f"{escape(title)} go {where} {', '.join(parts)}" if parts else ""
+
+
+def gained(records: Records, profile: Profile) -> str:
+    """What real images gain by the longest training recorded, as a clause; empty where there is
+    none.
+
+    >>> sl.book.pages.lengths.gained(runs, p)  # doctest: +SKIP
+    """
+    lengths = by_length(records, profile).get("real", {})
+    if len(lengths) < 2:
+        return ""
+    (first, *_, last) = lengths
+    more = points(lengths[last].difference(lengths[first]))
+    return f"real images gain {more} points from {first:,} to {last:,} updates"
 
 
 def length_table(records: Records, profile: Profile) -> Html:
@@ -140,10 +245,10 @@ def length_table(records: Records, profile: Profile) -> Html:
         for updates, runs in lengths.items():
             body.append(_length_line(base, updates, runs, real, floor, profile))
     over = intervals_over({"random": floor, **records})
-    header = ["source", "updates", "top-1, %", "real images − it, points", "share of the way"]
+    header = ["source", "top-1, %", "updates", "real images − it, points", "share of the way"]
     note = (
-        f"Intervals over {over}. Share: of the way from the random encoder to real images at as "
-        "many updates (Fieller's), – where that way may be none. "
+        f"Intervals over {over}. Share: of the way from the untrained encoder to real images at as "
+        "many updates (Fieller's interval), – where that way may be none. "
         "The paper's: other data and a network of full width, read off a figure (± 0.2); "
         "the bar of ImageNet-100 is cut off there, so its share is a bound."
     )
@@ -164,7 +269,14 @@ def _length_line(
         share = share_cell(runs, floor, real[updates])
     e = runs.accuracy()
     number = record_link(interval(e), runs.row.name, profile)
-    return [escape(get_row(base).title), f"{updates:,}", number, lead, share, run_count(e.runs)]
+    return [
+        escape(get_row(base).title),
+        number,
+        f"{updates:,}",
+        lead,
+        share,
+        run_count(e.runs),
+    ]
 
 
 def shares(records: Records, profile: Profile, base: str) -> dict[int, str]:
@@ -188,8 +300,8 @@ def _published_lines() -> list[list[str]]:
         lines.append(
             [
                 f"<span class='paper'>{title}</span>",
-                f"{published_updates():,}",
                 f"<span class='paper'>◇ {each.best.value}</span>",
+                f"{published_updates():,}",
                 f"{'≥ ' * each.is_bound}{each.left:+.1f}",
                 f"{'at most ' * each.is_bound}{100 * each.share:.0f} %",
                 "one run",
