@@ -50,12 +50,10 @@ pairs = sl.book.pairs(
     },
 )
 sl.book.in_short(
-    sl.book.compare(runs[few], usual[LEAVES], page.pool(few, p), page.pool(LEAVES, p))
-    if few in runs
-    else "",
-    sl.book.compare(runs[stream], usual[LEAVES], "images that never repeat", page.pool(LEAVES, p))
-    if stream in runs
-    else "",
+    sl.book.compare(runs.get(few), usual[LEAVES], page.pool(few, p), page.pool(LEAVES, p)),
+    sl.book.compare(
+        runs.get(stream), usual[LEAVES], "images that never repeat", page.pool(LEAVES, p)
+    ),
     sl.book.tell_apart(pairs, "of a pool with the usual one"),
     unsure="what holds when training is long enough to learn a small pool by heart",
 )
@@ -153,9 +151,7 @@ sl.book.learned(
 
 # %% tags=["hide-input"]
 sl.book.learned(
-    sl.book.compare(usual[LEAVES], runs[few], page.pool(LEAVES, p), page.pool(few, p))
-    if few in runs
-    else "",
+    sl.book.compare(usual[LEAVES], runs.get(few), page.pool(LEAVES, p), page.pool(few, p)),
     page.largest(pairs),
     "At this length an endless supply of images is no advantage that we could measure; longer training, which sees each image more often, may change that"
     if p.is_study

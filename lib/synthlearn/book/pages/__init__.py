@@ -3,9 +3,10 @@
 
 The index: ``answer``, ``gallery``. Chapters of the noise paper: ``statistical``, ``stylegan``,
 ``feature_vis``, ``properties``, ``lengths``, ``devices``, ``layers``, ``frames``,
-``initialisation``. Text to image: ``captions``, ``guidance``, ``learned``, ``limits``. Beyond the papers: ``mixing``,
-``programs``, ``memory``, ``private``, ``own_noise``. Results: ``leaderboard``, ``claims``,
-``costs``, ``benchmarks``, ``records``, ``scale``; ``stored`` says which committed runs they show.
+``initialisation``. Text to image: ``captions``, ``guidance``, ``learned``, ``limits``. Beyond the
+papers: ``mixing``, ``programs``, ``memory``, ``private``, ``own_noise``. Results: ``leaderboard``,
+``claims``, ``costs``, ``benchmarks``, ``records``, ``scale``; ``stored`` says which committed runs
+they show.
 
 To play with: ``live``.
 """
