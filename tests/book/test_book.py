@@ -565,7 +565,7 @@ def test_a_private_tables_interval_is_over_encoders_and_settings_stand_apart():
     records = measured("private", means, ("1", fields), data=data)
     text = pages.private.facts(records, {name: runs[name] for name in records}).content
     e = units.part(records, "1").estimate("real")
-    numbers, settings = text.split("<details>")
+    numbers, settings = text.split('<details class="more">')
     assert f"42.0 <small>[{100 * e.low:.1f}, {100 * e.high:.1f}]</small>" in numbers
     assert e.high - e.low > 0.1  # the draws alone: 0.002
     assert "rate" not in numbers and "30 steps, rate 16; 30 steps, rate 16" in settings

@@ -23,7 +23,7 @@ from .plots import (
     training,
     transfer_figure,
 )
-from .sentences import best, compare, in_short, in_words, learned, way
+from .sentences import best, compare, compare_units, in_short, in_words, learned, way
 from .sheets import contact_sheet, first_layer, grey, labelled, rows, sheet, slider, unit_sheets
 from .sweeps import along, chosen
 from .tables import ablation, parts_table, results, sensitivity, transfer_groups, transfer_table
@@ -39,6 +39,7 @@ __all__ = [
     "best",
     "chosen",
     "compare",
+    "compare_units",
     "contact_sheet",
     "curves",
     "decides",

@@ -8,6 +8,7 @@ from ..core import stats
 from ..study import Profile, Runs, get_row
 from ..study.jobs import baseline, runs_of
 from ..study.records import MAIN
+from ..study.units import Units
 from .captions import Records
 from .html import Html, percent, points, span
 
@@ -30,6 +31,20 @@ def compare(
     few = f"{len(a)} and {len(b)} runs" if len(a) != len(b) else f"{len(a)} runs each"
     names = (name_a or a.row.title, name_b or b.row.title)
     return in_words(a.difference(b, probe), *names, runs=f" with {few}")
+
+
+def compare_units(
+    measured: Units, a: str, b: str, name_a: str = "", name_b: str = "", what: str = "top-1"
+) -> str:
+    """As :func:`compare`, of two rows in a part of a measurement; empty where one of them was not
+    measured.
+
+    >>> compare_units(units.part(memory, "1000"), "real", "random")  # doctest: +SKIP
+    """
+    if not {a, b} <= measured.values.keys():
+        return ""
+    names = (name_a or get_row(a).title, name_b or get_row(b).title)
+    return in_words(measured.apart(a, b), *names, what=what)
 
 
 def in_words(

@@ -15,9 +15,11 @@ from .. import sheets
 from ..captions import Records, encoder_title, intervals_over_encoders
 from ..html import Html, interval, percent, table
 from ..plots import lines_figure
-from ..sheets import contact_sheet
+from ..sheets import rows
 
 ENLARGED = 6  # times that a digit is shown larger than it is
+ASKED = 200  # digits that are looked up for the sheet, some of which it shows
+DECIDE = 8  # neighbours that decide there
 NOTE = (
     "Entries that matter: whose removal, each alone, changes any of {decisions:,} decisions, of "
     "{entries:,} entries. Means over encoders; {over} The linear probe: over all runs of its row."
@@ -37,14 +39,18 @@ def figure(measured: Measured) -> Html:
     return lines_figure(sizes, "images of each class in the memory", caption)
 
 
-def facts(measured: Measured, rows: Records) -> Html:
+def whole(measured: Measured) -> units.Units:
+    """Top-1 of the largest memory, by row and encoder."""
+    return units.part(measured, units.largest_memory(measured))
+
+
+def facts(measured: Measured, records: Records) -> Html:
     """The whole memory beside a linear probe, what happens when a class goes, and how many entries
     any decision hangs on.
     """
-    whole = units.part(measured, units.largest_memory(measured))
+    largest = whole(measured)
     before = units.part(measured, WITHOUT_CLASS, "before")
     after = units.part(measured, WITHOUT_CLASS, "top1")
-    of_removed = units.part(measured, WITHOUT_CLASS, "of_removed")
     matter = units.part(measured, INFLUENTIAL, "value")
 
     def mean(part: units.Units, name: str) -> str:
@@ -52,11 +58,10 @@ def facts(measured: Measured, rows: Records) -> Html:
 
     body = [
         [
-            escape(encoder_title(name, whole)),
-            interval(whole.estimate(name)),
-            percent(rows[name].accuracy().mean),
+            escape(encoder_title(name, largest)),
+            interval(largest.estimate(name)),
+            percent(records[name].accuracy().mean),
             f"{mean(before, name)} → {mean(after, name)}",
-            mean(of_removed, name),
             mean(matter, name),
         ]
         for name in measured
@@ -68,34 +73,37 @@ def facts(measured: Measured, rows: Records) -> Html:
         "encoder",
         "memory of all, %",
         "linear probe, %",
-        f"without “{gone.removed}”: the other classes, %",
-        "images of it called so, %",
+        f"other classes, without “{gone.removed}”, %",
         "entries that matter, %",
     ]
-    over = intervals_over_encoders(whole)
+    over = intervals_over_encoders(largest)
     return table(header, body, NOTE.format(decisions=few.n, entries=few.entries, over=over))
 
 
-def neighbour_sheet(name: str, profile: Profile, asked: int = 5, k: int = 8) -> Html:
-    """Digits, each before the entries that decide what it is: a memory of digits by a row's
-    encoder, which has seen none of them.
+def neighbour_sheet(name: str, profile: Profile, right: int = 4, wrong: int = 2) -> Html:
+    """Digits that a memory names rightly and wrongly, each before the entries that decide: a memory
+    of digits by a row's encoder, which has seen none of them.
+
+    >>> neighbour_sheet("dead_leaves-mixed", p)  # doctest: +SKIP
     """
     encoder = Experiment(get_row(name), profile, 0).encoder()
     assert encoder is not None
     training, test = (datasets.load("digits", split) for split in datasets.SPLITS)
-    tap = memory.maker(encoder, name)["layer"]
-    held = _memory(training, memory.embed(encoder, training.images, tap))
-    queries = memory.embed(encoder, test.images[:asked], tap)
-    nearest, called = held.query(queries, k), held.classify(queries, k)
-    lines = []
-    for i in range(asked):
-        near = [int(entry) for entry, _, _ in nearest[i]]
-        lines.append(torch.cat((test.images[i : i + 1], training.images[near])))
-    tiles = sheets.enlarge(torch.cat(lines), ENLARGED)
-    each = [f"a {test.classes[test.labels[i]]} is called {c}" for i, c in enumerate(called)]
-    text = ", ".join(each)
-    alt = f"Each line: a digit, and the {k} entries nearest to it. {text}."
-    return contact_sheet(tiles, alt, f"From the top: {text}.", k + 1)
+    held = _memory(training, memory.embed(encoder, training.images, encoder.main_tap))
+    queries = memory.embed(encoder, test.images[:ASKED], encoder.main_tap)
+    called = held.classify(queries, DECIDE)
+    true = [test.classes[c] for c in test.labels[:ASKED].tolist()]
+    hits = [i for i in range(len(called)) if called[i] == true[i]]
+    misses = [i for i in range(len(called)) if called[i] != true[i]]
+    lines = {}
+    for i in hits[:right] + misses[:wrong]:
+        near = [int(entry) for entry, *_ in held.query(queries[i : i + 1], DECIDE)[0]]
+        tiles = torch.cat((test.images[i : i + 1], training.images[near]))
+        verb = "is called" if called[i] == true[i] else "is wrongly called"
+        lines[f"a {true[i]} {verb} {called[i]}"] = sheets.enlarge(tiles, ENLARGED)
+    alt = f"A digit, then the {DECIDE} digits of the memory that are nearest to it"
+    caption = f"{alt}. Of the first {len(called)}, {len(hits)} are called rightly."
+    return rows(lines, alt, caption)
 
 
 def _memory(images: ImageSet, entries: torch.Tensor) -> memory.Memory:
