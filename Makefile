@@ -20,7 +20,7 @@ SNAKEMAKE = snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet rul
   --rerun-incomplete --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test bench study pages status publish site check verify lint clean
+.PHONY: help setup book test bench study pages status publish site pdf check verify lint clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -71,6 +71,9 @@ publish: $(READY) ## put the executed chapters of PROFILE into results/pages
 
 site: $(READY) ## build the HTML from the published pages, running nothing
 	python -m synthlearn.site.build --chapters results/pages --out _build
+
+pdf: $(READY) ## print the built site into one PDF, _build/book.pdf
+	python -m synthlearn.site.pdf _build/html _build/book.pdf
 
 check: $(READY) ## look at the built site: links, alternative texts, size; in Chromium at three widths: letters, contrast, tables, sliders, console, search
 	python -m synthlearn.site.check _build/html --shots _build/shots
