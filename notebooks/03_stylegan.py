@@ -47,8 +47,9 @@ for name in ("random", "highfreq", "sparse", "oriented"):
     options = row.source_options(row.settings(p))
     sets[name] = sl.generator(row.name, **options, images_per_network=1)
 titles = dict(zip(sets, ("random", "high frequencies", "sparse", "oriented"), strict=True))
+images = {titles[name]: source.sample(range(8), size=96) for name, source in sets.items()}
 sl.book.rows(
-    {titles[name]: source.sample(range(8), size=96) for name, source in sets.items()},
+    images,
     alt="Eight abstract images of untrained networks",
     caption="The four sets: smooth blobs; blobs under grain; texture in patches; smooth shapes with streaks of edges.",
 )
@@ -242,8 +243,8 @@ print("24 channels, one map")
 # %% tags=["hide-cell", "solution"]
 from synthlearn.measure import metrics
 
-for name, each in sets.items():
-    print(f"{name:10}", f"{metrics.step_kurtosis(each.sample(range(8), size=96)).median():.1f}")
+for name, each in images.items():
+    print(f"{name:16}", f"{metrics.step_kurtosis(each).median():.1f}")
 
 # %% tags=["hide-input"]
 sl.book.provenance(p, runs)

@@ -13,7 +13,7 @@ import torch
 
 from synthlearn import book, study
 from synthlearn.book import captions, pages, sheets
-from synthlearn.book.pages import benchmarks, frames, gallery, leaderboard, scale, stored
+from synthlearn.book.pages import benchmarks, fractals, gallery, leaderboard, scale, stored
 from synthlearn.core import files
 from synthlearn.core.errors import DataError
 from synthlearn.measure.initialisation import ArmAccuracy
@@ -211,7 +211,15 @@ def test_sliders_hold_every_picture_with_its_label():
     assert (
         shown.count("<img") == 2 and 'alt="two (b)"' in shown and 'class="panels slider"' in shown
     )
-    assert frames.systems(2, 32)["system 1"].shape == (3, 32, 32)
+
+
+def test_fractals_of_other_numbers_and_other_factors_differ():
+    def images(html):
+        return re.findall(r'src="([^"]*)"', html.content)
+
+    grown, others = fractals.growth(0, 32), fractals.systems((0, 13), 32)
+    assert images(grown)[-2] == images(others)[0] != images(others)[1]
+    assert len(set(images(fractals.instances(13, 32)))) == len(fractals.INSTANCES)
 
 
 def test_counts_of_operations_are_the_known_ones(monkeypatch):

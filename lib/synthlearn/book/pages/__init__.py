@@ -2,7 +2,7 @@
 ``sl.book.pages.leaderboard.table(…)``.
 
 The index: ``answer``, ``gallery``. Chapters of the noise paper: ``statistical``, ``stylegan``,
-``feature_vis``, ``properties``, ``lengths``, ``devices``, ``layers``, ``frames``,
+``fractals``, ``feature_vis``, ``properties``, ``lengths``, ``devices``, ``layers``,
 ``initialisation``. Text to image: ``captions``, ``guidance``, ``learned``, ``limits``. Beyond the
 papers: ``mixing``, ``programs``, ``memory``, ``private``, ``own_noise``. Results: ``leaderboard``,
 ``claims``, ``costs``, ``benchmarks``, ``records``, ``scale``; ``stored`` says which committed runs
@@ -19,7 +19,7 @@ from . import (
     costs,
     devices,
     feature_vis,
-    frames,
+    fractals,
     gallery,
     guidance,
     initialisation,
@@ -50,7 +50,7 @@ __all__ = [
     "costs",
     "devices",
     "feature_vis",
-    "frames",
+    "fractals",
     "gallery",
     "guidance",
     "initialisation",
