@@ -14,9 +14,7 @@
 # %% [markdown]
 # # StableRep
 #
-# SimCLR makes every picture a class of its own, supervised learning makes a label a class. StableRep {cite:p}`tian2023` makes a *caption* a
-# class: several pictures of it, each drawn from its own noise, are positives of each other. **Do several samples of a caption teach more
-# than two views of one picture?**
+# *Do several samples of a caption teach more than two views of one image?*
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
@@ -31,152 +29,178 @@ device: str = None
 import synthlearn as sl
 
 p = sl.book.parameters(globals())
-
-# %% [markdown]
-# ## The pictures
-#
-# Samples of fifty captions, two hundred of each, by a [model that has learned](30_text_to_image) from the real images that this page compares with and
-# from no others; guidance is 2, as in the paper. Below, ten samples of four captions: a row is what the loss draws together.
+runs = sl.study.chapter("31_stablerep", p) | sl.study.chapter("32_guidance", p)
+mosaics, colours = (
+    ("mosaic-named.stablerep", "mosaic-named"),
+    ("mosaic-colour.stablerep", "mosaic-colour"),
+)
+learned = runs.get("learned.stablerep_w2")
+sl.book.in_short(
+    sl.book.compare(
+        learned,
+        runs.get("learned.w2"),
+        "StableRep on samples of the learned model",
+        "SimCLR on them",
+    ),
+    sl.book.compare(
+        *map(runs.get, mosaics),
+        "StableRep on mosaics whose captions name the class",
+        "SimCLR on them",
+    ),
+    sl.book.compare(
+        *map(runs.get, colours),
+        "StableRep on mosaics whose captions name colours",
+        "SimCLR on them",
+    ),
+    sl.book.compare(
+        runs.get("real.supcon"),
+        runs.get("real.captioned"),
+        "the labels themselves, on real images,",
+        "captions that name them",
+    ),
+    unsure=""
+    if learned
+    else "what samples of the trained model teach: its runs are still to be made",
+)
 
 # %% tags=["hide-input"]
 sl.book.pages.captions.positives_sheet(p)
 
 # %% [markdown]
-# ## The loss
+# ## Why it might work
 #
-# For each picture, cross-entropy between a softmax over all other pictures of the batch and a uniform distribution over those of its
-# caption. With embeddings $z$ of length 1, temperature $\tau$, and $P(i)$ for the other pictures of the caption of picture $i$:
+# SimCLR makes every image a class of its own; supervised learning makes a label a class. StableRep {cite:p}`tian2023` makes a *caption* a class:
+# several images of it, each drawn from its own noise, are positives of each other. They share what the caption says, and differ in the rest. So the
+# network may learn what captions are about, without a label.
+#
+# The paper's model had seen billions of images that its real arm had not. Its gain therefore has two parts: what the model knows, and what the loss
+# makes of several samples. Here the [model](30_text_to_image) has seen no more than the real arm, so only the second part is left, and what captions say.
+#
+# ## How the loss works
+#
+# For each image, cross-entropy between a softmax over all other images of the batch and a uniform distribution over those of its
+# caption. With embeddings $z$ of length 1, temperature $\tau$, and $P(i)$ for the other images of the caption of image $i$:
 #
 # $$q_{ij} = \frac{\exp(z_i \cdot z_j / \tau)}{\sum_{k \ne i} \exp(z_i \cdot z_k / \tau)}, \qquad L = -\frac{1}{B} \sum_i \frac{1}{|P(i)|} \sum_{j \in P(i)} \log q_{ij}$$
+
+# %%
+import torch
+from torch.nn.functional import normalize
+
+draw = torch.Generator().manual_seed(0)
+z = normalize(torch.randn(12, 8, generator=draw))  # 12 embeddings …
+caption = torch.arange(12) % 4  # … of 4 captions
+tau = 0.2
+
+itself = torch.eye(12, dtype=torch.bool)
+log_q = (z @ z.T / tau).masked_fill(itself, -torch.inf).log_softmax(1)
+positive = (caption[:, None] == caption) & ~itself
+loss = -(log_q.masked_fill(~positive, 0).sum(1) / positive.sum(1)).mean()
+
+torch.testing.assert_close(loss, sl.losses.multi_positive(z, caption, tau))
+
+# %% [markdown]
+# With two images per caption it is SimCLR's loss. With $m$ of them it cannot fall below $\log(m - 1)$, since no softmax gives more than its share to
+# each of $m - 1$ positives. The loss even pushes a positive *away* if it has more than its share: it evens out, it does not only attract.
 #
-# With two pictures per caption it is SimCLR's loss. With *m* of them it cannot fall below log(*m* − 1), since no softmax gives more
-# than its share to each of *m* − 1 positives; the curves therefore show what is above the floor. The loss pushes a positive *away* if it has
-# more than its share: it evens out, it does not only attract.
-#
-# ## Equal budgets
-#
-# Same number of pictures, of updates, and of views per update. SimCLR takes 250 pictures and two views of each, StableRep fifty captions with
-# ten pictures each, seen once. Encoder, views, optimiser, learning rate and temperature (0.2) are the same. As in the reference, batch
-# statistics are over one picture of each caption at a time.
+# **Equal budgets.** All arms have the same number of images, of updates, and of views per update. SimCLR takes 250 images and two views of each;
+# StableRep fifty captions with ten images each, seen once. Encoder, views, optimiser, learning rate and temperature (0.2) are the same.
 
 # %% tags=["hide-input"]
-runs = sl.study.chapter("31_stablerep", p) | sl.study.chapter("32_guidance", p)
-CURVES = ("learned.stablerep_w2", "learned-colour.stablerep", "mosaic-named.stablerep")
+CURVES = ("learned.stablerep_w2", "learned-colour.stablerep", *mosaics[:1], *colours[:1])
 sl.book.training(sl.book.chosen(runs, p, *CURVES))
 
 # %% [markdown]
 # ## Result
-
-# %% tags=["hide-input"]
-MAIN = ("learned.w2", "learned.stablerep_w2", "real.simclr_sharp", "real.captioned", "real.supcon")
-main = sl.book.chosen(runs, p, *MAIN)
-sl.book.ablation_figure(main, p)
-
-# %% tags=["hide-input"]
-sl.book.ablation(main, p, against="learned.w2")
-
-# %% [markdown]
-# The last two rows are controls with equal information: the real images under the same captions, as a perfect model would give that can only repeat
-# what it has seen, and the real images under their classes. They also answer whether real images, retrieved by caption, would do as well.
 #
-# ## Is it the captions?
-#
-# What each caption set tells about the class:
+# The gain of StableRep over SimCLR on the same images, against what the captions tell about the class. If captions taught by themselves, the
+# gain would be there at few bits too.
 
 # %% tags=["hide-input"]
-sl.book.pages.captions.captions_table(p)
+sl.book.pages.captions.bits_figure(runs, p)
+
+# %% tags=["hide-input"]
+MAIN = (
+    "real.simclr_sharp",
+    "learned.w2",
+    "learned.stablerep_w2",
+    *mosaics[::-1],
+    "real.captioned",
+    "real.supcon",
+)
+sl.book.ablation(sl.book.chosen(runs, p, *MAIN), p, against="real.simclr_sharp")
 
 # %% [markdown]
-# The same loss where captions tell next to nothing about the class, by a model of its own that was told nothing else:
+# The last two lines are controls with equal information: the real images under the same captions, as a perfect model would give that can only
+# repeat what it has seen, and the real images under their classes.
 
 # %% tags=["hide-input"]
-sl.book.pages.captions.pairs(runs, p, "learned-colour")
-
-# %% [markdown]
-# And what the classes themselves teach when they are told, on samples and on photographs:
-
-# %% tags=["hide-input"]
-TOLD = ("learned.supcon", "learned.supervised", "real.supcon", "real.supervised")
-sl.book.ablation(sl.book.chosen(runs, p, *MAIN[:2], *TOLD), p, against="learned.w2")
-
-# %% [markdown]
-# ## Half and half
-#
-# Half of each caption's pictures are real images, the other half samples, at the same number of pictures:
-
-# %% tags=["hide-input"]
-HALF = ("learned.w2", "learned.half_real", "learned.stablerep_w2", "learned.stablerep_half_real")
-sl.book.ablation(sl.book.chosen(runs, p, *HALF), p, against="learned.w2")
-
-# %% [markdown]
-# ## A model that knows more
-#
-# So far the model was made of the very images that the real arm trains on. The paper's model has seen far more than that. Here one is trained on
-# all 50,000 training images of CIFAR-10 (a copy with some loss), five times what the real arm and the probe have. The last row is what the model
-# itself is held against: SimCLR on all of those images. Verdicts of the two regimes are kept apart.
-
-# %% tags=["hide-input"]
-WIDE = ("learned-wide", "learned-wide.stablerep", "real.wide")
-sl.book.ablation(sl.book.chosen(runs, p, *WIDE), p, against="real.simclr_sharp")
-
-# %% [markdown]
-# ## The same on mosaics
-#
-# [Patch mosaics](30_text_to_image) have an exact score and cost seconds, so they have had more ablations. They recombine real images and know nothing
-# more, and no verdict on StableRep rests on them.
-
-# %% tags=["hide-input"]
-MOSAICS = ("mosaic-named", "mosaic-named.stablerep", "mosaic-named.shuffled")
-sl.book.ablation(sl.book.chosen(runs, p, *MOSAICS), p, against="mosaic-named")
-
-# %% tags=["hide-input"]
-sl.book.pages.captions.pairs(runs, p, "mosaic-colour", "mosaic-learned")
-
-# %% [markdown]
-# How many real images do they need? StableRep on ten thousand mosaics, whatever they were made of:
-
-# %% tags=["hide-input"]
+CAPTIONS = (
+    "learned-colour",
+    "learned-colour.stablerep",
+    *colours[::-1],
+    "mosaic-learned",
+    "mosaic-learned.stablerep",
+    "mosaic-named.shuffled",
+)
+LABELS = (
+    "learned.supcon",
+    "learned.supervised",
+    "mosaic-named.supcon",
+    "mosaic-named.supervised",
+    "real.supcon",
+    "real.supervised",
+)
+KNOWS = (
+    "learned-wide",
+    "learned-wide.stablerep",
+    "mosaic-wide",
+    "mosaic-wide.stablerep",
+    "real.wide",
+)
+HALF = (
+    "learned.half_real",
+    "learned.stablerep_half_real",
+    "learned.stablerep_w2",
+    "real.captioned",
+)
+SETTINGS = (
+    "long",
+    "stablerep_long",
+    "stablerep_cold",
+    "stablerep_warm",
+    "stablerep_downsample",
+    "vit",
+    "stablerep_vit",
+)
+OTHERS = (
+    "learned.stablerep_long",
+    "learned.stablerep_downsample",
+    *(f"mosaic-named.{name}" for name in SETTINGS),
+    "gaussian-named.stablerep",
+)
 BEHIND = {
     500: "mosaic-named.of500",
     2000: "mosaic-named.of2000",
-    10_000: "mosaic-named.stablerep",
+    10_000: mosaics[0],
     50_000: "mosaic-wide.stablerep",
 }
-sl.book.along(runs, p, "real images behind the mosaics", {"StableRep": BEHIND})
 
-# %% [markdown]
-# ## Settings
-#
-# Longer training and the paper's downsampled views, on samples:
 
-# %% tags=["hide-input"]
-OTHER = ("learned.stablerep_w2", "learned.stablerep_long", "learned.stablerep_downsample")
-sl.book.ablation(sl.book.chosen(runs, p, *OTHER), p, against="learned.stablerep_w2")
+def lines(names, against):
+    return sl.book.ablation(sl.book.chosen(runs, p, *names), p, against=against)
 
-# %% [markdown]
-# On mosaics, also other temperatures, and one [Gaussian](30_text_to_image) per caption in their place.
 
-# %% tags=["hide-input"]
-SETTINGS = ("long", "stablerep_long", "stablerep_cold", "stablerep_warm", "stablerep_downsample")
-sl.book.ablation(
-    sl.book.chosen(
-        runs, p, "mosaic-named.stablerep", *(f"mosaic-named.{name}" for name in SETTINGS)
+sl.book.join(
+    sl.book.folded("Captions that tell less", lines(CAPTIONS, mosaics[1])),
+    sl.book.folded("Labels used directly", lines(LABELS, "real.simclr_sharp")),
+    sl.book.folded("Half real images, half samples", lines(HALF, "real.captioned")),
+    sl.book.folded(
+        "A model that knows more: made of all 50,000 training images of CIFAR-10",
+        lines(KNOWS, "real.simclr_sharp"),
+        sl.book.along(runs, p, "real images behind the mosaics", {"StableRep": BEHIND}),
     ),
-    p,
-    against="mosaic-named.stablerep",
-)
-
-# %% tags=["hide-input"]
-sl.book.ablation(sl.book.chosen(runs, p, "gaussian-named", "gaussian-named.stablerep"), p)
-
-# %% [markdown]
-# A small Vision Transformer with the paper's optimiser and three-layer head; its features are the class token's:
-
-# %% tags=["hide-input"]
-sl.book.ablation(
-    sl.book.chosen(runs, p, "random.vit", "mosaic-named.vit", "mosaic-named.stablerep_vit"),
-    p,
-    against="mosaic-named.vit",
+    sl.book.folded("Length, temperature, views, network", lines(OTHERS, mosaics[0])),
 )
 
 # %% [markdown]
@@ -186,17 +210,76 @@ sl.book.ablation(
 sl.book.verdicts("31_stablerep")
 
 # %% [markdown]
-# The paper's model had seen billions of images that its real arm had not, so its gain has two parts: what the model knows, and what the loss
-# makes of several samples. Where the model knows nothing more than the real arm, only the second part is left, and what the captions say.
-# So read three comparisons together: StableRep against SimCLR where captions name the class, the same where they name colours, and the same labels used
-# directly. And mind the length: *long* rows make three times the updates.
-#
-# ## Try it yourself
+# ## What we learned
+
+# %% tags=["hide-input"]
+sl.book.learned(
+    sl.book.compare(
+        runs.get("real.captioned"),
+        runs.get("real.simclr_sharp"),
+        "the captions on real images, without any model,",
+        "SimCLR on the same images",
+    ),
+    sl.book.compare(
+        runs.get("mosaic-named.of500"),
+        runs.get(mosaics[0]),
+        "mosaics made of 500 real images",
+        "mosaics made of 10,000",
+    ),
+    "A loss over captions learns what captions say; where they name the class it is a supervised loss in disguise",
+    "The paper's gain may come from what its model knows; a model that knows nothing more cannot tell",
+)
+
+# %% [markdown]
+# ## Try it
 #
 # ```bash
 # papermill notebooks/31_stablerep.ipynb out.ipynb -p epochs 8
 # python -m synthlearn pretrain --row mosaic-named.stablerep --profile smoke --out encoder.safetensors
 # ```
+#
+# One knob: `images_per_caption`, how many images of a caption stand in a batch. Expect SimCLR's loss at two.
+#
+# ## Exercises
+#
+# :::{admonition} Exercise 1
+# :class: exercise
+# What is the least value of the loss for three images of each of four captions? Place the captions on the corners of a regular simplex and compare
+# with `multi_positive_floor`.
+# :::
+
+# %% tags=["hide-cell", "solution"]
+corners = torch.eye(4) - 0.25  # a regular simplex, up to its size
+least = sl.losses.multi_positive(corners[caption], caption, tau)
+floor = sl.losses.multi_positive_floor(captions=4, m=3, temperature=tau)
+print(f"{least:.4f}, and log(m − 1) = {torch.tensor(2.0).log():.4f} as τ → 0")
+assert abs(least - floor) < 1e-5
+
+# %% [markdown]
+# :::{admonition} Exercise 2
+# :class: exercise
+# Show that a positive with more than its share is pushed away. Take an image with one identical positive and one at a right angle, and look at the
+# gradients of its two cosines.
+# :::
+
+# %% tags=["hide-cell", "solution"]
+cosines = torch.tensor([1.0, 0.0, 0.0], requires_grad=True)  # two positives, one other image
+(-(cosines / tau).log_softmax(0)[:2].mean()).backward()
+print(cosines.grad)  # q − p over τ: above 0 pushes away
+assert cosines.grad[0] > 0 > cosines.grad[1]
+
+# %% [markdown]
+# :::{admonition} Exercise 3
+# :class: exercise
+# Show that two images of each caption give SimCLR's loss, `sl.losses.nt_xent`.
+# :::
+
+# %% tags=["hide-cell", "solution"]
+x, y = z[:6], z[6:]
+ids = torch.arange(6).repeat(2)
+torch.testing.assert_close(
+    sl.losses.multi_positive(torch.cat([x, y]), ids, tau), sl.losses.nt_xent(x, y, tau)
+)
 
 # %% tags=["hide-input"]
 sl.book.provenance(p, runs)

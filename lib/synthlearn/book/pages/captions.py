@@ -1,22 +1,25 @@
-"""Captions and the pictures that are drawn for them: what they tell, samples, near-copies.
+"""Captions and the images that are drawn for them: what they tell, samples, near-copies.
 
-Pictures come from the source that a row trains on, see :func:`mosaics`.
+Images come from the source that a row trains on, see :func:`mosaics`.
 """
 
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import TypeVar
 
+import matplotlib as mpl
 import torch
 
 from ...core.image import resize
 from ...data import datasets, image_set
 from ...study import Experiment, Profile, get_row
-from ...text2image import Mosaic, mutual_information, nearest
+from ...text2image import Learned, Mosaic, mutual_information, nearest
 from ...text2image.captions import CaptionSource
+from .. import figures
 from ..captions import Records
 from ..html import Html, table
-from ..sheets import contact_sheet
+from ..sheets import rows
 from ..sweeps import chosen
 from ..tables import ablation
 
@@ -32,7 +35,32 @@ INFORMATION = (
 )
 DISTANCE = (
     "Root-mean-square distance to the nearest of {images:,} real images or its mirror image, "
-    "pixels in 0 … 1; {count} pictures each."
+    "pixels in 0 … 1; {count} images each."
+)
+# images → captions → the row that reads them and the row of SimCLR on the same images
+GAINS = {
+    "learned model": {
+        "colour": ("learned-colour.stablerep", "learned-colour"),
+        "named": ("learned.stablerep_w2", "learned.w2"),
+        "the class itself": ("learned.supcon", "learned.w2"),
+    },
+    "mosaics": {
+        "shuffled": ("mosaic-named.shuffled", "mosaic-named"),
+        "colour": ("mosaic-colour.stablerep", "mosaic-colour"),
+        "learned": ("mosaic-learned.stablerep", "mosaic-learned"),
+        "named": ("mosaic-named.stablerep", "mosaic-named"),
+        "the class itself": ("mosaic-named.supcon", "mosaic-named"),
+    },
+    "real images": {
+        "named": ("real.captioned", "real.simclr_sharp"),
+        "the class itself": ("real.supcon", "real.simclr_sharp"),
+    },
+}
+MARKS = "os^"
+OFFSET = 0.05  # bits between marks that would hide each other
+BITS_NOTE = (
+    "Top-1 of StableRep less SimCLR's on the same images, 95 % intervals over runs and images; "
+    "of the class itself, SupCon's. Bits are less what chance seems to tell."
 )
 S = TypeVar("S", bound=CaptionSource)
 
@@ -49,6 +77,32 @@ def mosaics(profile: Profile, kind: str = "named") -> Mosaic:
     source = captioned(profile, f"mosaic-{kind}")
     assert isinstance(source, Mosaic)
     return source
+
+
+def is_trained(profile: Profile) -> bool:
+    """Whether the learned model is at hand: trained, or so small that a page may train it.
+
+    >>> is_trained(p)  # doctest: +SKIP
+    """
+    model = captioned(profile, "learned")
+    assert isinstance(model, Learned)
+    return not profile.is_study or model.path().exists()
+
+
+def model_row(profile: Profile) -> str:
+    """The row whose images a page shows: the learned model's, or those of mosaics until that has
+    been trained.
+    """
+    return "learned" if is_trained(profile) else "mosaic-named"
+
+
+def information(profile: Profile, kind: str) -> tuple[float, float]:
+    """How many bits captions of a kind tell about the class, less what chance seems to tell, and
+    how many there are to tell.
+    """
+    images, captions = mosaics(profile, kind).real()
+    bits, bias = mutual_information(captions.ids, images.labels)
+    return max(bits - bias, 0.0), math.log2(len(images.classes))
 
 
 def guided(source: S, w: float) -> S:
@@ -72,19 +126,18 @@ def captions_table(profile: Profile) -> Html:
     for kind in kinds:
         images, captions = mosaics(profile, kind).real()
         bits, bias = mutual_information(captions.ids, images.labels)
-        classes, counts = len(images.classes), torch.bincount(captions.ids)
+        classes = len(images.classes)
         body.append(
             [
                 kind,
                 str(len(captions.texts)),
-                f"{int(counts.min())} … {int(counts.max())}",
                 f"{bits:.2f}",
                 f"{bias:.2f}",
                 f"“{escape(captions.texts[len(captions.texts) // 2])}”",
             ]
         )
     note = INFORMATION.format(every=float(torch.log2(torch.tensor(float(classes)))))
-    header = ["captions", "number", "images of one", "bits about the class", "bias", "example"]
+    header = ["captions", "number", "bits about the class", "bias", "example"]
     return table(header, body, note)
 
 
@@ -104,22 +157,24 @@ def words_table(profile: Profile) -> Html:
 
 def caption_sheet(
     profile: Profile,
-    row: str = "learned",
-    captions: Sequence[int] = (0, 12, 23, 34, 45),
+    row: str = "",
+    captions: Sequence[int] = (0, 23, 45),
     columns: int = 8,
 ) -> Html:
-    """Real images of some captions, and below each row the samples of the same caption by the model
-    of a row of :data:`MODELS`.
+    """Real images of some captions, and below each line the samples of the same caption by the
+    model of a row of :data:`MODELS`; by default that of :func:`model_row`.
     """
-    model = captioned(profile, row)
+    name = row or model_row(profile)
+    model = captioned(profile, name)
     images, of_images = model.real()
-    rows, own = [], places(model, captions)
-    for c in own:
-        rows.append(resize(images.images[of_images.ids == c][:columns], SIDE))
-        rows.append(resize(model.sample(_samples(model, c, columns), SIDE), SIDE))
-    texts = "; ".join(of_images.texts[c] for c in own)
-    caption = f"Real images of a caption, and below them {MODELS[row]}: {texts}."
-    return contact_sheet(torch.cat(rows), f"Rows in pairs. {caption}", caption, columns)
+    lines = {}
+    for c in places(model, captions):
+        text = of_images.texts[c]
+        own = images.images[of_images.ids == c][:columns]
+        lines[f"{text}: real images"] = resize(own, SIDE)
+        lines[f"{text}: samples"] = resize(model.sample(_samples(model, c, columns), SIDE), SIDE)
+    caption = f"Real images of a caption, and below them {MODELS[name]}."
+    return rows(lines, "Small images of one caption", caption)
 
 
 def _samples(source: CaptionSource, caption: int, n: int) -> torch.Tensor:
@@ -130,13 +185,19 @@ def _samples(source: CaptionSource, caption: int, n: int) -> torch.Tensor:
 def positives_sheet(
     profile: Profile, w: float = 2.0, captions: Sequence[int] = (2, 17, 31, 48), m: int = 10
 ) -> Html:
-    """Samples of some captions by the learned model: a row per caption."""
-    model = guided(captioned(profile, "learned"), w)
-    own = places(model, captions)
-    rows = [resize(model.sample(_samples(model, c, m), SIDE), SIDE) for c in own]
-    texts = "; ".join(model.texts()[c] for c in own)
-    alt = f"{m} samples of each of {len(captions)} captions: {texts}."
-    return contact_sheet(torch.cat(rows), alt, f"A row per caption: {texts}.", m)
+    """Samples of some captions: a line per caption. The learned model's under guidance ``w``, or
+    mosaics without, see :func:`model_row`.
+    """
+    name = model_row(profile)
+    model = captioned(profile, name)
+    if name == "learned":
+        model = guided(model, w)
+    lines = {
+        model.texts()[c]: resize(model.sample(_samples(model, c, m), SIDE), SIDE)
+        for c in places(model, captions)
+    }
+    caption = f"A line per caption, {m} {MODELS[name]}: the loss draws a line together."
+    return rows(lines, f"{m} images of one caption", caption)
 
 
 def copies_table(profile: Profile, n: int = 400) -> Html:
@@ -147,7 +208,8 @@ def copies_table(profile: Profile, n: int = 400) -> Html:
     count = n if profile.name != "smoke" else SMOKE_PICTURES
     test = image_set.sample(datasets.load(profile.data, "test", profile.crop), count).images
     every = {"real images that no model has seen": test}
-    for row, words in MODELS.items():
+    there = {row: words for row, words in MODELS.items() if row != "learned" or is_trained(profile)}
+    for row, words in there.items():
         model = captioned(profile, row)
         for w in COPY_WEIGHTS:
             every[f"{words}, w = {w:g}"] = guided(model, w).sample(range(count), SIDE)
@@ -156,17 +218,55 @@ def copies_table(profile: Profile, n: int = 400) -> Html:
         distance, _ = nearest(resize(pictures, images.images.shape[-1]), images.images)
         shares = [f"{100 * float((distance < limit).float().mean()):.1f}" for limit in COPY]
         body.append([label, f"{float(distance.median()):.3f}", *shares])
-    header = ["pictures", "median distance", *(f"below {limit}, %" for limit in COPY)]
+    header = ["images", "median distance", *(f"below {limit}, %" for limit in COPY)]
     return table(header, body, DISTANCE.format(images=len(images), count=count))
 
 
-def pairs(rows: Records, profile: Profile, *bases: str) -> Html:
+def bits_figure(records: Records, profile: Profile) -> Html:
+    """How much more StableRep (or, with the class for a caption, SupCon) teaches than SimCLR on the
+    same images, against the bits that captions tell about the class.
+
+    >>> bits_figure(runs, p)  # doctest: +SKIP
+    """
+    bits = {kind: information(profile, kind)[0] for kind in ("named", "colour", "learned")}
+    bits |= {"shuffled": 0.0, "the class itself": information(profile, "named")[1]}
+    figure, axis = figures.new(height=3.6)
+    legend, words, every = [], [], []
+    for (images, of_images), colour, mark in zip(GAINS.items(), figures.LINES, MARKS, strict=False):
+        for kind, (row, base) in of_images.items():
+            both = chosen(records, profile, row, base)
+            if len(both) < len({row, base}):
+                continue
+            e = both[row].difference(both[base])
+            x = bits[kind] + OFFSET * (list(GAINS).index(images) - 1)
+            axis.plot([x, x], [100 * e.low, 100 * e.high], color=colour, linewidth=2)
+            inside = colour if e.runs > 1 else "none"
+            axis.plot(x, 100 * e.mean, mark, color=colour, markerfacecolor=inside, markersize=8)
+            words.append(f"{images}, {kind} ({bits[kind]:.1f} bits): {100 * e.mean:+.1f} points")
+            every.append(e)
+        legend.append(figures.Line(images, colour))
+    if not every:
+        text = "No pair of rows has been run in this profile yet."
+        return table(["captions"], [["–"]], text)
+    axis.axhline(0, color=figures.INK, linewidth=1, linestyle="--", alpha=0.6)
+    axis.set_xlabel("bits that a caption tells about the class")
+    axis.set_ylabel("− SimCLR, points of top-1")
+    top = max(100 * e.high for e in every)
+    with mpl.rc_context(figures.STYLE):
+        for kind in {text.split(", ")[1].split(" (")[0] for text in words}:
+            axis.annotate(kind, (bits[kind], top + 1), ha="center", fontsize=10.5, rotation=35)
+    axis.set_ylim(top=top + 6)
+    note = f"{'Hollow: a row has one run. ' * any(e.runs == 1 for e in every)}{BITS_NOTE}"
+    return figures.row_of([figure], f"Gains over SimCLR. {'; '.join(words)}.", note, legend)
+
+
+def pairs(records: Records, profile: Profile, *bases: str) -> Html:
     """SimCLR and StableRep on the same pictures, for each of some caption sets that the profile
     has.
     """
     tables = [
         ablation(own, profile)
         for base in bases
-        if (own := chosen(rows, profile, base, f"{base}.stablerep"))
+        if (own := chosen(records, profile, base, f"{base}.stablerep"))
     ]
     return Html("".join(t.content for t in tables), " ".join(t.alt for t in tables))

@@ -9,18 +9,17 @@ from ...core.image import resize
 from ...study import Experiment, Profile, get_row
 from ...text2image import Learned, flow
 from ..html import Html, table
-from ..sheets import contact_sheet
-from .captions import SIDE, guided
+from ..sheets import rows
+from .captions import MODELS, SIDE, captioned, guided, is_trained, model_row
 
 HEADER = (
     "parameters",
     "real images",
-    "pictures seen",
+    "images seen",
     "loss, first and last",
     "minutes",
     "sampler",
 )
-TURNS = 2  # noises of a caption on the sheet
 
 
 def model(profile: Profile) -> Learned:
@@ -30,25 +29,24 @@ def model(profile: Profile) -> Learned:
     return source
 
 
-def sheet(profile: Profile, weights: Sequence[float] = (1.0, 2.0, 4.0), columns: int = 10) -> Html:
-    """Samples: a row for each w, a column for each of some captions, one noise to a column."""
-    source = model(profile)
+def sheet(profile: Profile, weights: Sequence[float] = (1.0, 2.0, 4.0), columns: int = 8) -> Html:
+    """Samples: a line for each w, a column for each of some captions, one noise to a column. Of
+    mosaics until the model has been trained.
+    """
+    name = model_row(profile)
+    source = captioned(profile, name)
     number = source.options.number
     index = torch.arange(columns) * (number // columns)
-    rows = [
-        resize(guided(source, w).sample(index + turn * number, SIDE), SIDE)
-        for turn in range(TURNS)
-        for w in weights
-    ]
-    values = ", ".join(f"{w:g}" for w in weights)
+    lines = {f"w = {w:g}": resize(guided(source, w).sample(index, SIDE), SIDE) for w in weights}
     texts = "; ".join(source.texts()[int(i)] for i in index)
-    caption = f"Two noises, each with w = {values} from above; a column is one caption: {texts}."
-    alt = f"Samples of the trained model. {caption}"
-    return contact_sheet(torch.cat(rows), alt, caption, columns)
+    caption = f"One noise to a column, {MODELS[name]}. Captions from the left: {texts}."
+    return rows(lines, f"{columns} images of {columns} captions", caption)
 
 
 def training_table(profile: Profile) -> Html:
-    """What the model is and what its training took."""
+    """What the model is and what its training took; a line that says so until it is trained."""
+    if not is_trained(profile):
+        return table(["learned model"], [["–"]], f"Not trained yet in profile {profile.name}.")
     source = model(profile)
     network, header = flow.load(source.path())
     images, seen = len(source.real()[0]), header["pictures"]

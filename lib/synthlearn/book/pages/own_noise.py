@@ -1,10 +1,8 @@
 """Our own noise: how it was searched, and what it is worth beside others."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
-
-import torch
 
 from ...generators import generator
 from ...study import Profile, get_row, measuring, resolve, search, units
@@ -13,7 +11,7 @@ from ...study.search import Search, Standing
 from .. import figures
 from ..captions import Records, encoder_title, intervals_over_encoders
 from ..html import Html, interval, points, table
-from ..sheets import contact_sheet
+from ..sheets import rows
 
 OURS = "collage-found"
 # what it has to beat
@@ -31,8 +29,8 @@ EFFECTS = (
     "(their number)."
 )
 LAST_RUNG = (
-    "Seeds {seeds}; last column: how often the point is the best when seeds and images are drawn "
-    "again."
+    "Runs with seeds {seeds}. Chosen: how often the point is the best when runs and images are "
+    "drawn again."
 )
 GAINS = (
     "Mean of (top-1 − chance)/(1 − chance) over {tasks} tasks, these fixed, without {chosen_on}; "
@@ -49,14 +47,31 @@ def outcome(profile: Profile) -> tuple[Search, list[Standing]]:
     return space, search.search_all(space, profile if smoke else resolve("cpu"))
 
 
-def sheet(space: Search, points: int = 6, pictures: int = 6, size: int = 96) -> Html:
-    """The first points of the search, a line each."""
-    options = [space.options(point) for point in range(min(points, space.configs))]
-    rows = [generator(space.generator, **each).sample(range(pictures), size) for each in options]
-    text = "; ".join(", ".join(f"{k} {v}" for k, v in each.items()) for each in options)
-    alt = f"Points of the space, a line each: {text}."
-    caption = "The first points of the search, a line each."
-    return contact_sheet(torch.cat(rows), alt, caption, pictures)
+def sheet(space: Search, points: int = 6, images: int = 7, size: int = 80) -> Html:
+    """The first points of the search, a line each.
+
+    >>> sheet(space)  # doctest: +SKIP
+    """
+    lines, texts = {}, []
+    for point in range(min(points, space.configs)):
+        options = space.options(point)
+        source = generator(space.generator, **options)
+        lines[f"point {point}"] = source.sample(range(images), size)
+        texts.append(f"{point}: {_in_words(options)}")
+    caption = f"The first points of the search. {'; '.join(texts)}."
+    return rows(lines, f"{images} collages of shapes, with or without a field on them", caption)
+
+
+def _in_words(options: Mapping[str, object]) -> str:
+    """Options of a point without those that do nothing there."""
+    field = options.get("field")
+    idle = {
+        "amplitude": field == "none",
+        "slope": field != "spectrum",
+        "field": field == "none",
+        "rule": options.get("rule") == "none",
+    }
+    return ", ".join(f"{name} {value}" for name, value in options.items() if not idle.get(name))
 
 
 def halving_figure(space: Search, rungs: Sequence[Standing]) -> Html:
@@ -71,7 +86,7 @@ def halving_figure(space: Search, rungs: Sequence[Standing]) -> Html:
         x = range(1, len(line) + 1)
         axis.plot(x, line, "o-", color=colour, alpha=alpha, linewidth=width)
     ticks = [
-        f"{len(each)} points,\n{rung.n_images:,} pictures × {rung.epochs}"
+        f"{len(each)} points,\n{rung.n_images:,} × {rung.epochs}"
         for each, rung in zip(scores, space.rungs, strict=True)
     ]
     axis.set_xticks(range(1, len(rungs) + 1), ticks)
@@ -81,7 +96,9 @@ def halving_figure(space: Search, rungs: Sequence[Standing]) -> Html:
         for i, s in enumerate(scores)
     )
     alt = f"Successive halving. {each_rung}; point {best} wins."
-    return figures.svg(figure, alt, f"Every tried point; orange: point {best}, which won.")
+    axis.set_xlabel("points that are left, images × epochs")
+    note = f"Every tried point; orange: point {best}, which won. Lines join points that went on."
+    return figures.svg(figure, alt, note)
 
 
 def finalists(space: Search, rungs: Sequence[Standing]) -> Html:
@@ -92,14 +109,14 @@ def finalists(space: Search, rungs: Sequence[Standing]) -> Html:
     body = [
         [
             str(point),
-            *(str(value) for value in space.options(point).values()),
-            " ".join(f"{100 * x:.1f}" for x in right.mean(1)),
             f"{100 * right.mean():.1f}",
+            " ".join(f"{100 * x:.1f}" for x in right.mean(1)),
             f"{100 * shares[point]:.0f}",
+            _in_words(space.options(point)),
         ]
         for point, right in rungs[-1]
     ]
-    header = ["point", *space.space, "each seed, %", "mean, %", "chosen, %"]
+    header = ["point", "mean, %", "each run, %", "chosen, %", "options"]
     seeds = ", ".join(map(str, space.rungs[-1].seeds))
     return table(header, body, LAST_RUNG.format(seeds=seeds))
 
@@ -112,16 +129,16 @@ def effects_figure(space: Search, rung: Standing) -> Html:
     if not effects:
         few = "Too few points to compare values of an option."
         return table(["points"], [[str(len(rung))]], few)
-    figure, axis = figures.new(height=0.24 * len(effects) + 1.2)
+    figure, axis = figures.new(height=0.28 * len(effects) + 1.2)
     colours = dict(zip(space.space, itertools.cycle(figures.LINES), strict=False))
     for i, e in enumerate(effects):
         axis.plot([100 * e.low, 100 * e.high], [i, i], color=colours[e.option], linewidth=2)
         axis.plot(100 * e.mean, i, "o", color=colours[e.option])
     axis.axvline(0, color=figures.INK, linewidth=1, linestyle="--")
     ticks = [f"{e.option} {e.value} ({e.configs})" for e in effects]
-    axis.set_yticks(range(len(effects)), ticks, fontsize=9)
+    axis.set_yticks(range(len(effects)), ticks, fontsize=10.5)
     axis.invert_yaxis()
-    axis.set_xlabel("points of top-1 against the other points")
+    axis.set_xlabel("top-1 against the other points, points")
     each = "; ".join(
         f"{e.option} {e.value} {100 * e.mean:+.1f} [{100 * e.low:+.1f}, {100 * e.high:+.1f}]"
         for e in effects
@@ -129,12 +146,12 @@ def effects_figure(space: Search, rung: Standing) -> Html:
     return figures.svg(figure, f"What options do: {each}.", EFFECTS)
 
 
-def rivals(rows: Records, profile: Profile) -> Records:
+def rivals(records: Records, profile: Profile) -> Records:
     """Our noise beside what it has to beat, as far as the profile has it."""
     others = [name for name in RIVALS if profile.name in get_row(name).profiles]
     if profile.name == "smoke":
-        return dict(rows)
-    return {**rows, **{name: baseline(profile, name) for name in others}}
+        return dict(records)
+    return {**records, **{name: baseline(profile, name) for name in others}}
 
 
 def other_sets(profile: Profile, name: str = OURS) -> Html:
