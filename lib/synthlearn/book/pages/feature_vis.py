@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from ...study import Profile, get_row
 from .. import figures
 from ..html import Html
 from ..laws import Climb, climb, feature_vis_source
-from ..sheets import slider
+from ..sheets import enlarge, slider
 
 KINDS = ("random", "dead_leaves")  # networks that the pictures are of
+NAMES = ("of an untrained network", "of one trained on dead leaves")  # of these
+EXAMPLE = 48  # pixels of an example, as the smaller profiles make them
 PICTURE = 2  # which of each network's is shown; chosen here
 SIDE = 64  # of that picture, in pixels; chosen here
 STAGES = 8  # about as many of its stages are shown; chosen here
@@ -22,6 +25,15 @@ class Climbs:
 
     steps: list[int]
     climbs: dict[str, Climb]  # by the row's title
+
+
+def examples(profile: Profile, n: int = 8) -> dict[str, Tensor]:
+    """The first images of both networks, twice their size: name → uint8 (n, 3, 96, 96)."""
+    sources = (feature_vis_source(kind, profile) for kind in KINDS)
+    return {
+        name: enlarge(source.sample(range(n), size=EXAMPLE), 2)
+        for name, source in zip(NAMES, sources, strict=True)
+    }
 
 
 def climbs(profile: Profile) -> Climbs:
@@ -45,18 +57,24 @@ def climb_slider(climbs: Climbs) -> Html:
         f"step {step}": torch.cat([each.stages[i, 0] for each in climbs.climbs.values()], 2)
         for i, step in enumerate(climbs.steps)
     }
-    alt = "One picture per network over the steps: noise first, then marks that repeat, "
-    return slider(frames, f"{alt}then strong structure.", scale=3)
+    return slider(
+        frames,
+        "An image of each network over the steps: faint noise, then marks, then strong structure",
+        "Left: an image of the untrained network. Right: of the one trained on dead leaves.",
+        scale=3,
+    )
 
 
 def climb_figure(climbs: Climbs) -> Html:
     """How much each picture excites its unit, over the steps."""
-    figure, axis = figures.new(height=2.6)
-    for title, each in climbs.climbs.items():
+    figure, axis = figures.new(width=figures.PANEL, height=2.6)
+    lines = []
+    for name, colour, each in zip(NAMES, figures.LINES, climbs.climbs.values(), strict=False):
         excited = each.excited[:, 0].mean(1)
-        axis.plot(climbs.steps, excited / excited[-1], "o-", label=title)
+        axis.plot(climbs.steps, excited / excited[-1], "o-", color=colour)
+        lines.append(figures.Line(name, colour))
     axis.set_xlabel("step")
     axis.set_ylabel("activation, share of the last")
-    axis.legend(frameon=False, labelcolor="linecolor")
     alt = "Activation of the unit over the steps of the optimisation, rising for both networks."
-    return figures.svg(figure, alt)
+    note = "How much the image excites its unit, as a share of where the climb ends."
+    return figures.row_of([figure], alt, note, lines)
