@@ -257,6 +257,7 @@ def small_book(tmp_path, monkeypatch):
     root = tmp_path / "project"
     (root / "book").mkdir(parents=True)
     shutil.copy(ROOT / "_config.yml", root)
+    shutil.copy(ROOT / "CITATION.cff", root)
     shutil.copytree(ROOT / "book" / "_static", root / "book" / "_static")
     shutil.copy(ROOT / "book" / "references.bib", root / "book")
     shutil.copy(ROOT / "book" / "references.md", root / "book")

@@ -13,7 +13,8 @@ from typing import Any
 WIDTHS = {"desk": (1366, 900), "tablet": (768, 1024), "phone": (390, 844)}  # pixels; chosen here
 SCHEMES = ("light", "dark")
 LIMITS = {"smallest": 10, "contrast": 4.5, "wideEnough": 1366}  # px; WCAG 2, level AA; px
-SETTLED = 80  # ms after a change of width or scheme
+SETTLED = 100  # ms after a change of width or scheme
+THEMED = "s => [undefined, s].includes(document.documentElement.dataset.theme)"  # the book's theme
 LENIENT = "letters:"  # lines with it are warnings, until all figures are drawn for a phone
 FLAGS = (
     "--no-sandbox",
@@ -107,6 +108,7 @@ def _measure(page: Any, stem: str, shots: Path | None) -> Iterator[str]:
         page.set_viewport_size({"width": width, "height": height})
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme)
+            page.wait_for_function(THEMED, arg=scheme)
             page.wait_for_timeout(SETTLED)
             yield from (f"{way}, {scheme}: {line}" for line in page.evaluate(script, LIMITS))
             if shots:
