@@ -11,10 +11,10 @@ from synthlearn.book.pages import live
 from synthlearn.core import files
 from synthlearn.core.image import area_resize
 from synthlearn.generators import dead_leaves, generator
-from synthlearn.site import check
+from synthlearn.site import look
 
 STATIC = files.root() / "book" / "_static"
-needs_browser = pytest.mark.skipif(check.browser() is None, reason="no Chromium here")
+needs_browser = pytest.mark.skipif(look.browser() is None, reason="no Chromium here")
 # Turns the knobs of the figure, and reads the canvas.
 PAINTED = """([index, size, shape, exponent]) => {
   const form = document.querySelector(".live-leaves form");
@@ -31,7 +31,7 @@ PAINTED = """([index, size, shape, exponent]) => {
 def chromium():
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as p:
-        opened = p.chromium.launch(executable_path=check.browser(), args=list(check.FLAGS))
+        opened = p.chromium.launch(executable_path=look.browser(), args=list(look.FLAGS))
         yield opened
         opened.close()
 

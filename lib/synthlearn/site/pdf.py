@@ -15,9 +15,9 @@ import yaml
 
 from ..core import files
 from ..core.errors import DataError, SynthlearnError
-from .check import FLAGS, browser, served
+from .look import FLAGS, browser, served
 
-MARGIN = {"top": "16mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
+MARGIN: Any = {"top": "16mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
 FOOTER = (
     "<div style='width: 100%; font: 8px sans-serif; text-align: center; color: #666'>"
     "<span class='title'></span> · <span class='pageNumber'></span></div>"
