@@ -14,8 +14,7 @@
 # %% [markdown]
 # # Captions, budget, limits
 #
-# A text-to-image model can draw many pictures of few captions, or few of many. **How should a budget of pictures be spent, can synthetic
-# pictures help rare classes, and what do the limits that the authors name {cite:p}`tian2023` amount to here?**
+# *How should a budget of synthetic images be spent: on many images of few captions, or on few of many?*
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
@@ -31,23 +30,59 @@ import synthlearn as sl
 
 p = sl.book.parameters(globals())
 runs = sl.study.chapter("34_captions", p)
-
-# %% [markdown]
-# ## Few captions or many
-#
-# Two [learned models](30_text_to_image), one told fifty captions and one five hundred, both at guidance 2:
-
-# %% tags=["hide-input"]
 runs |= sl.study.chapter("31_stablerep", p) | sl.study.chapter("32_guidance", p)
-MODELS = ("learned.w2", "learned.stablerep_w2", "learned-500", "learned-500.stablerep")
-sl.book.ablation(
-    sl.book.chosen(runs, p, *MODELS, "learned-500.stablerep_m2"), p, against="learned.stablerep_w2"
+rare = sl.study.measured("long_tail", p)["dead_leaves-mixed"]
+learned = runs.get("learned-500.stablerep")
+fifty, many = (runs.get(f"mosaic-named.{name}") for name in ("stablerep", "captions500"))
+sl.book.in_short(
+    sl.book.compare(
+        runs.get("learned.stablerep_w2"), learned, "StableRep on samples of 50 captions", "500"
+    ),
+    sl.book.compare(fifty, many, "StableRep on mosaics of 50 captions", "500"),
+    f"With rare classes filled up, {sl.book.pages.limits.rare_in_words(rare)}",
+    unsure="" if learned else "what holds for the trained model: its runs are still to be made",
 )
 
+# %% tags=["hide-input"]
+sl.book.pages.captions.narrow_sheet(p)
+
 # %% [markdown]
-# More points are at hand for [patch mosaics](30_text_to_image), which no verdict rests on.
+# ## Why it might work
 #
-# Ten thousand pictures in all, so more captions mean fewer pictures of each, made of fewer real images: the two cannot be told apart.
+# A text-to-image model can draw any number of images of any caption. At a fixed number of images, more of each caption means more positives that differ,
+# and fewer captions. More captions mean finer groups, which tell more about details and less about classes.
+#
+# Here the two come together: with more captions there are fewer images of each, made of fewer real images. The authors name further limits:
+# images that do not show their caption, bias, and cost {cite:p}`tian2023`.
+#
+# ## How much a caption tells
+#
+# What a grouping by captions can tell about the classes is their mutual information, from the shares $p(c, y)$ of images with caption $c$ and class $y$:
+#
+# $$I(c; y) = \sum_{c, y} p(c, y) \log_2 \frac{p(c, y)}{p(c)\,p(y)}.$$
+
+# %%
+import torch
+
+from synthlearn.text2image import mutual_information
+
+images, captions = sl.book.pages.captions.mosaics(p).real()
+joint = torch.zeros(len(captions.texts), len(images.classes), dtype=torch.double)
+for caption, label in zip(captions.ids, images.labels, strict=True):
+    joint[caption, label] += 1 / len(images.labels)
+apart = joint.sum(1, keepdim=True) * joint.sum(0)  # p(c) p(y)
+there = joint > 0
+bits = (joint[there] * (joint[there] / apart[there]).log2()).sum()
+
+library, bias = mutual_information(captions.ids, images.labels)
+assert abs(bits - library) < 1e-9
+
+# %% [markdown]
+# An estimate from few images is too high; `bias` is what shuffled captions seem to tell.
+#
+# ## Result
+#
+# Ten thousand mosaics in all, of 50, 200 or 500 captions. Mosaics cost seconds, so there are more of these runs; no verdict rests on them.
 
 # %% tags=["hide-input"]
 LINES = {
@@ -62,101 +97,133 @@ LINES = {
 sl.book.along(runs, p, "captions", LINES)
 
 # %% tags=["hide-input"]
-rows = [name for line in LINES.values() for name in line.values()]
-sl.book.ablation(sl.book.chosen(runs, p, *rows), p, against="mosaic-named.stablerep")
+MODELS = (
+    "learned.stablerep_w2",
+    "learned-500.stablerep",
+    "learned-500.stablerep_m2",
+    *LINES["StableRep"].values(),
+    "mosaic-named.n1000",
+)
+sl.book.ablation(sl.book.chosen(runs, p, *MODELS), p, against="mosaic-named.stablerep")
 
 # %% [markdown]
-# With five hundred captions a group has twenty pictures, made of about twenty photographs; what the grouping no longer says, words can still say.
+# The last line has twenty images of each caption in place of two hundred, seen ten times as often.
 #
-# ## Pictures of a caption in a batch
-#
-# At 500 views in a batch, *m* pictures of each of 500/*m* captions, five hundred captions in all:
+# **Rare classes.** Ten classes of 1,000, 599 … 10 real images; a linear classifier on features that have never seen one (of [dead leaves](01_dead_leaves)).
+# Rare classes are filled up to the largest: by *repeating* their images, by random *views* of them, or by *mosaics* of them. *Mosaics of all*
+# are made of a thousand real images of each class that the classifier does not get. *Balanced* has as many real images in all, equally many of
+# each class.
 
 # %% tags=["hide-input"]
-batch = {
+sl.book.pages.limits.rare_table(rare)
+
+# %% [markdown]
+# Compare *mosaics* with *varied*: both make more of a rare class's own few images; they recombine, they do not know. Compare *mosaics of all* with
+# *balanced*: a model that has seen more of the class, beside those images themselves. And compare the head of every arm with *balanced*, not with the
+# images as they are: a linear classifier on weak features can only gain on rare classes at a cost to the common ones.
+
+# %% tags=["hide-input"]
+BATCH = {
     2: "mosaic-named.captions500_m2",
     5: "mosaic-named.captions500_m5",
     10: "mosaic-named.captions500",
 }
-sl.book.along(runs, p, "pictures of a caption in a batch, m", {"StableRep": batch})
-
-# %% [markdown]
-# ## A tenth of the pictures
-#
-# Twenty pictures of each of the fifty captions in place of two hundred, seen ten times as often:
-
-# %% tags=["hide-input"]
-few = sl.book.chosen(runs, p, "mosaic-named.stablerep", "mosaic-named.n1000")
-sl.book.ablation(few, p, against="mosaic-named.stablerep")
-
-# %% [markdown]
-# ## What pictures cost
-#
-# The authors made a hundred million pictures {cite:p}`tian2023`; at their speed that is about 22,000 hours of an A100, many times the training
-# ([the sum](95_scale)). Here:
-
-# %% tags=["hide-input"]
-sl.book.pages.limits.costs(
-    sl.book.chosen(
-        runs,
-        p,
-        "learned",
-        "learned.w2",
-        "mosaic-named",
-        "mosaic-named.w2",
-        "gaussian-named",
-    )
-)
-
-# %% [markdown]
-# ## Mismatch and bias
-#
-# Whether samples show what their caption names, beside photographs; whether the classes that they seem to show are unequal; and which classes
-# lose if the encoder has seen mosaics rather than the photographs.
-
-# %% tags=["hide-input"]
+COSTS = ("learned", "learned.w2", "mosaic-named", "mosaic-named.w2", "gaussian-named")
 measured = sl.study.measured("guidance", p)
-sl.book.pages.guidance.fidelity_table(
-    {
-        name: records
-        for name, records in measured.items()
-        if name in ("learned", "mosaic-named", "gaussian-named")
-    }
+sl.book.join(
+    sl.book.folded(
+        "Images of a caption in a batch: m of each of 500/m captions",
+        sl.book.along(runs, p, "images of a caption in a batch, m", {"StableRep": BATCH}),
+    ),
+    sl.book.folded("What images cost", sl.book.pages.limits.costs(sl.book.chosen(runs, p, *COSTS))),
+    sl.book.folded(
+        "Mismatch and bias: do samples show what their caption names, and which classes lose?",
+        sl.book.pages.guidance.fidelity_table(
+            {
+                name: measured[name]
+                for name in ("learned", "mosaic-named", "gaussian-named")
+                if name in measured
+            }
+        ),
+        sl.book.pages.limits.classes_figure(runs, p, "mosaic-named", "real.simclr_sharp"),
+    ),
 )
 
-# %% tags=["hide-input"]
-sl.book.pages.limits.classes_figure(runs, p, "mosaic-named", "real.simclr_sharp")
-
 # %% [markdown]
-# ## Rare classes
+# The authors made a hundred million images {cite:p}`tian2023`; at their speed that is about 22,000 hours of an A100, many times the training
+# ([the sum](95_scale)).
 #
-# Ten classes of 1,000, 599 … 10 photographs; a linear classifier on features that have never seen one (of [dead leaves](01_dead_leaves)).
-# Rare classes are filled up to the largest: by *repeating* their photographs, by random *views* of them, by *mosaics* of them; *mosaics of all*
-# are made of a thousand photographs of each class that the classifier does not get; *balanced* has as many photographs in all, equally many of
-# each class.
-
-# %% tags=["hide-input"]
-rare = sl.study.measured("long_tail", p)["dead_leaves-mixed"]
-sl.book.pages.limits.rare_table(rare)
-
-# %% [markdown]
 # ## Verdict
 
 # %% tags=["hide-input"]
 sl.book.verdicts("34_captions")
 
 # %% [markdown]
-# Hold *mosaics* against *varied*: both make more of a rare class's own few photographs; they recombine, they do not know. Hold *mosaics of all* against
-# *balanced*: a model that has seen more photographs of the class, beside those photographs themselves. And hold the head of every arm against
-# *balanced*, not against the images as they are: with a linear classifier on weak features, more of the rare classes can only come at a cost to the
-# common ones. The table is the distinction between the two regimes.
-#
-# ## Try it yourself
+# ## What we learned
+
+# %% tags=["hide-input"]
+sl.book.learned(
+    sl.book.compare(
+        runs.get("mosaic-named.n1000"),
+        fifty,
+        "a tenth of the mosaics, seen ten times as often,",
+        "all of them",
+    ),
+    sl.book.compare(
+        runs.get("mosaic-named.captions500_plus"),
+        many,
+        "words besides 500 captions",
+        "the grouping alone",
+    ),
+    "Images made of a class's few real images recombine them; they add nothing that is known from elsewhere",
+)
+
+# %% [markdown]
+# ## Try it
 #
 # ```bash
 # papermill notebooks/34_captions.ipynb out.ipynb -p epochs 8
 # python -m synthlearn measure --profile smoke --what long_tail
 # ```
+#
+# One knob: `number` of `sl.data.source("mosaic", number=500, …)`. Expect captions whose images look alike.
+#
+# ## Exercises
+#
+# :::{admonition} Exercise 1
+# :class: exercise
+# How many bits does a caption tell at most about ten equally large classes? And a caption that only says "animal" or "vehicle", for six and four of them?
+# :::
+
+# %% tags=["hide-cell", "solution"]
+labels = torch.arange(10).repeat(100)
+two = (labels < 6).long()
+for name, ids in {"the class": labels, "animal or vehicle": two}.items():
+    print(f"{name}: {mutual_information(ids, labels)[0]:.2f} bits")
+assert abs(mutual_information(labels, labels)[0] - torch.tensor(10.0).log2()) < 1e-6
+
+# %% [markdown]
+# :::{admonition} Exercise 2
+# :class: exercise
+# Why is the estimate biased? Draw captions at random for 1,000 images, once 50 and once 500 different ones. How many bits do they seem to tell?
+# :::
+
+# %% tags=["hide-cell", "solution"]
+draw = torch.Generator().manual_seed(0)
+seem = [mutual_information(torch.randint(n, (1000,), generator=draw), labels)[0] for n in (50, 500)]
+print(f"50 captions: {seem[0]:.2f} bits, 500: {seem[1]:.2f}, of nothing")
+assert seem[0] < seem[1]
+
+# %% [markdown]
+# :::{admonition} Exercise 3
+# :class: exercise
+# A batch has 500 views. How many positive pairs does it hold with 2, 5 and 10 images of each caption, and how many other pairs?
+# :::
+
+# %% tags=["hide-cell", "solution"]
+for m in (2, 5, 10):
+    positive = 500 * (m - 1) // 2
+    print(f"m = {m:2}: {positive:5,} positive pairs, {500 * 499 // 2 - positive:,} others")
 
 # %% tags=["hide-input"]
 sl.book.provenance(p, runs)

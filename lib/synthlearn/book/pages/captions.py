@@ -115,6 +115,22 @@ def places(source: CaptionSource, captions: Sequence[int]) -> list[int]:
     return [c * source.options.number // OF for c in captions]
 
 
+def narrow_sheet(profile: Profile, times: int = 10, columns: int = 8) -> Html:
+    """Real images of a caption, and of one of ``times`` as many captions: a finer grouping.
+
+    >>> narrow_sheet(p)  # doctest: +SKIP
+    """
+    model, lines = mosaics(profile), {}
+    for number in (model.options.number, times * model.options.number):
+        source = type(model)(**{**vars(model.options), "number": number})
+        images, captions = source.real()
+        c = int(captions.ids[0])
+        own = images.images[captions.ids == c][:columns]
+        lines[f"{number} captions: {captions.texts[c]}"] = resize(own, SIDE)
+    caption = "Real images of one caption. The more captions, the fewer and the more alike."
+    return rows(lines, "Small real images that share a caption", caption)
+
+
 def captions_table(profile: Profile) -> Html:
     """What each caption set tells about the labels; the learned one where the profile has its
     row.

@@ -11,11 +11,10 @@ from ...study import Profile, get_row
 from ...study.measuring import Measured
 from ...text2image import gaussian, mosaic, sampling
 from ...text2image.captions import CaptionSource
-from ...text2image.quadrature import guided_mean
 from .. import figures, sheets
 from ..html import Html, percent, table
-from ..sheets import contact_sheet
-from .captions import SIDE, captioned, guided, mosaics, places
+from ..sheets import rows
+from .captions import MODELS, SIDE, captioned, guided, model_row, mosaics, places
 
 FRAME = 64  # side of a frame's pictures in pixels
 # variance of a caption, w; of all images it is 1
@@ -33,20 +32,20 @@ FIDELITY = {
     "precision": "precision",
     "recall": "recall",
     "variety": "variety within a caption",
-    "agreement": "says its class",
+    "agreement": "agreement with the caption",
     "imbalance": "imbalance of classes",
     "distance": "median distance to a real image",
     "copies": "near-copies",
 }
-PANELS = ("frechet", "precision", "recall", "variety", "agreement")  # of the figure
+PANELS = ("frechet", "recall", "variety", "agreement")  # of the figure
 SHARES = ("precision", "recall", "agreement", "copies")
 FIDELITY_NOTE = (
-    "{n:,} pictures each; features of the encoder trained on real images (conv5; the judge of "
+    "{n:,} images each; features of the encoder trained on real images (conv5; the judge of "
     "classes reads fc6). Not FID: no Inception weights. Real images: test images; for variety, the "
     "model's own. The judge learned from photographs that neither model nor probe has."
 )
 GAUSSIANS_NOTE = (
-    "One coordinate; the caption's mean is 1, that of all images 0, their variance 1; "
+    "Variance of guided samples of one coordinate; that of all images is 1; "
     f"{STEPS} steps of Heun's method."
 )
 STEPS_CAPTION = (
@@ -60,21 +59,15 @@ def _spread(source: CaptionSource, n: int) -> torch.Tensor:
     return torch.arange(n) * (source.options.number // n)
 
 
-def _values(weights: Sequence[float]) -> str:
-    return ", ".join(f"{w:g}" for w in weights)
-
-
 def sheet(
     profile: Profile, weights: Sequence[float] = (0.0, 1.0, 2.0, 4.0, 8.0), columns: int = 8
 ) -> Html:
-    """Mosaics of the same noise for the same captions along guidance: a row per w."""
+    """Mosaics of the same noise for the same captions along guidance: a line per w."""
     model = mosaics(profile)
     index = _spread(model, columns)
-    rows = [resize(guided(model, w).sample(index, SIDE), SIDE) for w in weights]
-    values = _values(weights)
-    alt = f"One sample of {columns} captions, a row for each w: {values}."
-    caption = f"A row for each w: {values}; a column is one noise."
-    return contact_sheet(torch.cat(rows), alt, caption, columns)
+    lines = {f"w = {w:g}": resize(guided(model, w).sample(index, SIDE), SIDE) for w in weights}
+    caption = "Mosaics under rising guidance; a column is one noise and one caption."
+    return rows(lines, f"One mosaic of each of {columns} captions", caption)
 
 
 def slider(
@@ -82,8 +75,10 @@ def slider(
     weights: Sequence[float] = (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0),
     n: int = 12,
 ) -> Html:
-    """The same noises for the same captions by the learned model, w by w: a sheet for each."""
-    model = captioned(profile, "learned")
+    """The same noises for the same captions, w by w: a sheet for each. By the learned model, or
+    mosaics until it is trained.
+    """
+    model = captioned(profile, model_row(profile))
     index = _spread(model, n)
     frames = {
         f"w = {w:g}": sheets.sheet(resize(guided(model, w).sample(index, SIDE), FRAME), 6)
@@ -91,7 +86,8 @@ def slider(
     }
     grows = f"guidance grows from {weights[0]:g} to {weights[-1]:g}"
     alt = f"Samples of {n} captions as {grows}: louder, and more alike."
-    return sheets.slider(frames, alt, "The noise of each picture stays the same.")
+    caption = f"{MODELS[model_row(profile)].capitalize()}; the noise of each image stays the same."
+    return sheets.slider(frames, alt, caption)
 
 
 def steps_sheet(profile: Profile, caption: int = 3) -> Html:
@@ -114,7 +110,8 @@ def steps_sheet(profile: Profile, caption: int = 3) -> Html:
     every_second = levels[:-1:2]
     sides = ", ".join(str(mosaic.window(level)) for level in every_second)
     text = STEPS_CAPTION.format(sides=sides)
-    return contact_sheet(pictures, text, text, len(every_second))
+    lines = dict(zip(("a noise", "another"), pictures.split(len(every_second)), strict=True))
+    return rows(lines, "A blur that becomes an image from left to right", text)
 
 
 def gaussian_sheet(
@@ -123,11 +120,9 @@ def gaussian_sheet(
     """Samples of Gaussian captions along guidance."""
     model = captioned(profile, "gaussian-named")
     index = _spread(model, columns)
-    rows = [resize(guided(model, w).sample(index, SIDE), SIDE) for w in weights]
-    values = _values(weights)
-    alt = f"Blurred pictures of {columns} captions, a row for each w: {values}."
-    caption = f"One Gaussian per caption; a row for each w: {values}."
-    return contact_sheet(torch.cat(rows), alt, caption, columns)
+    lines = {f"w = {w:g}": resize(guided(model, w).sample(index, SIDE), SIDE) for w in weights}
+    caption = "One Gaussian per caption: a blurred mean with texture."
+    return rows(lines, f"Blurred images of {columns} captions", caption)
 
 
 def law_table() -> Html:
@@ -136,32 +131,12 @@ def law_table() -> Html:
     """
     one, body = torch.ones(1, dtype=torch.float64), []
     for v, w in GAUSSIANS:
-        mean, variance = gaussian.guided_moments(1.0, v, 0.0, 1.0, w, STEPS)
+        _, variance = gaussian.guided_moments(1.0, v, 0.0, 1.0, w, STEPS)
         law = float(gaussian.guided_variance(v * one, one, w))
-        tilted = gaussian.tilted(one, v * one, 0 * one, one, w)
-        tilted_mean, tilted_variance = (float(t) for t in tilted)
-        body.append(
-            [
-                f"{v:g}",
-                str(w),
-                f"{mean:.3f}",
-                f"{guided_mean(1.0, v, 0.0, 1.0, w):.3f}",
-                f"{variance:.4f}",
-                f"{law:.4f}",
-                f"{tilted_mean:.3f}",
-                f"{tilted_variance:.4f}",
-            ]
-        )
-    header = [
-        "variance of the caption",
-        "w",
-        "mean, here",
-        "mean, quadrature",
-        "variance, here",
-        "variance, closed form",
-        "tilted: mean",
-        "tilted: variance",
-    ]
+        _, tilted = gaussian.tilted(one, v * one, 0 * one, one, w)
+        numbers = variance, law, float(tilted)
+        body.append([f"{v:g}", str(w), *(f"{number:.4f}" for number in numbers)])
+    header = ["variance of the caption", "w", "sampled", "closed form", "tilted density"]
     return table(header, body, GAUSSIANS_NOTE)
 
 
@@ -178,23 +153,27 @@ def fidelity_figure(measured: Measured, names: Sequence[str], profile: Profile) 
         return table(["w"], [["–"]], "No samples along w have been measured yet.")
     weights = dict(sorted(weights.items(), key=lambda item: item[1]))
     x, ticks = list(weights.values()), [f"{w:g}" for w in weights.values()]
-    figure, axes = figures.new(len(PANELS), width=9.6, height=2.8, squeeze=False)
-    each = []
-    for axis, key in zip(axes[0], PANELS, strict=True):
+    panels, each = [], []
+    for key in PANELS:
+        figure, axis = figures.new(width=figures.PANEL, height=2.3)
         parts = [measured[name][0].value(key) for name in weights]
         values, real = [part.value for part in parts], parts[0].real
         axis.plot(x, values, "o-", color=figures.LINES[0])
         axis.axhline(real, color=figures.INK, linestyle=":", linewidth=1)
-        axis.set_title(FIDELITY[key], fontsize=9, color=figures.INK)
+        axis.set_title(FIDELITY[key], fontsize=11, color=figures.INK)
         axis.set_xscale("log")
         axis.set_xticks(x, ticks)
         axis.minorticks_off()
         axis.set_xlabel("w")
+        panels.append(figure)
         listed = ", ".join(f"{value:.3g}" for value in values)
         each.append(f"{FIDELITY[key]}: {listed} (real images {real:.3g})")
     alt = f"Samples along w = {', '.join(ticks)}. {'; '.join(each)}."
-    note = "Dotted: real images that the model has not seen; variety: of its own."
-    return figures.svg(figure, alt, note)
+    note = (
+        "Samples along guidance, one model. Dotted: real images that it has not seen; of variety, "
+        "its own."
+    )
+    return figures.row_of(panels, alt, note)
 
 
 def fidelity_table(measured: Measured) -> Html:
@@ -208,6 +187,19 @@ def fidelity_table(measured: Measured) -> Html:
         body.append([escape(get_row(name).title), *cells])
     note = FIDELITY_NOTE.format(n=first.results["frechet"].n)
     return table(["samples of", *FIDELITY.values()], body, note)
+
+
+def agreement_in_words(measured: Measured, a: str, b: str) -> str:
+    """How far agreement with the caption goes from one row's samples to another's, as a clause;
+    empty where one was not measured.
+
+    >>> agreement_in_words(measured, "learned", "learned.w2")  # doctest: +SKIP
+    """
+    if not {a, b} <= measured.keys():
+        return ""
+    first, last = (percent(measured[name][0].value("agreement").value) for name in (a, b))
+    titles = escape(get_row(a).title), escape(get_row(b).title)
+    return f"agreement with the caption is {first} % in {titles[0]}, {last} % in {titles[1]}"
 
 
 def _cell(key: str, value: float) -> str:

@@ -6,7 +6,7 @@ from html import escape
 import numpy as np
 
 from ...data import datasets
-from ...measure.long_tail import ARMS
+from ...measure.long_tail import ARMS, MOSAICS, REPEATED
 from ...study import MeasurementRecord, Profile, get_row
 from ...study.jobs import baseline
 from ...study.records import Cost
@@ -18,14 +18,14 @@ PARTS = {"head": "head: 3 classes", "middle": "middle: 4", "tail": "tail: 3", "t
 COSTS = (
     "source",
     "on",
-    "ms per picture",
+    "ms per image",
     "generation, s",
     "training, s",
     "share of generation",
     "runs that made their own",
 )
 COSTS_NOTE = (
-    "Means over the runs that made their pictures themselves, beside eight to fourteen other runs "
+    "Means over the runs that made their images themselves, beside eight to fourteen other runs "
     "on the card."
 )
 RARE_NOTE = (
@@ -87,6 +87,17 @@ def classes_figure(rows: Records, profile: Profile, a: str, b: str) -> Html:
     )
     titles = f"{get_row(a).title} against {get_row(b).title}"
     return figures.svg(figure, f"Accuracy by class, {titles}: {each}.", "Means over runs.")
+
+
+def rare_in_words(records: Sequence[MeasurementRecord], a: str = MOSAICS, b: str = REPEATED) -> str:
+    """Accuracy on the rare classes by two ways to fill them up, as a clause.
+
+    >>> rare_in_words(sl.study.measured("long_tail", p)["dead_leaves-mixed"])  # doctest: +SKIP
+    """
+    tail = {}
+    for arm in (a, b):
+        tail[arm] = percent(float(np.mean([record.results[arm].tail for record in records])))
+    return f"of the three rarest classes {tail[a]} % are right with {a}, {tail[b]} % with {b}"
 
 
 def rare_table(records: Sequence[MeasurementRecord]) -> Html:
