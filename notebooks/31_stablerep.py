@@ -59,7 +59,7 @@ sl.book.in_short(
         "captions that name them",
     ),
     unsure=""
-    if learned
+    if learned or not p.is_study
     else "what samples of the trained model teach: its runs are still to be made",
 )
 

@@ -53,7 +53,7 @@ sl.book.in_short(
         "w = 1",
     ),
     unsure=""
-    if STABLEREP[2] in learned
+    if STABLEREP[2] in learned or not p.is_study
     else "what guidance does to the trained model: its runs are still to be made",
 )
 

@@ -58,7 +58,7 @@ sl.book.in_short(
         "StableRep+ on mosaics",
     ),
     unsure=""
-    if learned
+    if learned or not p.is_study
     else "what holds for samples of the trained model: its runs are still to be made",
 )
 

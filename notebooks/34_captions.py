@@ -40,7 +40,9 @@ sl.book.in_short(
     ),
     sl.book.compare(fifty, many, "StableRep on mosaics of 50 captions", "500"),
     f"With rare classes filled up, {sl.book.pages.limits.rare_in_words(rare)}",
-    unsure="" if learned else "what holds for the trained model: its runs are still to be made",
+    unsure=""
+    if learned or not p.is_study
+    else "what holds for the trained model: its runs are still to be made",
 )
 
 # %% tags=["hide-input"]

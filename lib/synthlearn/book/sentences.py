@@ -10,7 +10,7 @@ from ..study.jobs import baseline, runs_of
 from ..study.records import MAIN
 from ..study.units import Units
 from .captions import Records
-from .html import Html, percent, points, span
+from .html import Html, count, percent, points, span
 
 HIGHER = "{what} is {size} points {span} {word} with {a} than with {b}"
 ALIKE = "{a} and {b} cannot be told apart{runs}: the difference is {difference} points"
@@ -28,7 +28,7 @@ def compare(
     """
     if a is None or b is None:
         return ""
-    few = f"{len(a)} and {len(b)} runs" if len(a) != len(b) else f"{len(a)} runs each"
+    few = f"{len(a)} and {len(b)} runs" if len(a) != len(b) else f"{count(len(a), 'run')} each"
     names = (name_a or a.row.title, name_b or b.row.title)
     return in_words(a.difference(b, probe), *names, runs=f" with {few}")
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 import matplotlib as mpl
 import torch
 
+from ... import data
 from ...core.image import resize
 from ...data import datasets, image_set
 from ...study import Experiment, Profile, get_row
@@ -84,7 +85,8 @@ def is_trained(profile: Profile) -> bool:
 
     >>> is_trained(p)  # doctest: +SKIP
     """
-    model = captioned(profile, "learned")
+    row = get_row("learned")
+    model = data.source("learned", **row.source_options(row.settings(profile)))
     assert isinstance(model, Learned)
     return not profile.is_study or model.path().exists()
 
@@ -244,8 +246,7 @@ def bits_figure(records: Records, profile: Profile) -> Html:
 
     >>> bits_figure(runs, p)  # doctest: +SKIP
     """
-    bits = {kind: information(profile, kind)[0] for kind in ("named", "colour", "learned")}
-    bits |= {"shuffled": 0.0, "the class itself": information(profile, "named")[1]}
+    bits = {"shuffled": 0.0, "the class itself": information(profile, "named")[1]}
     figure, axis = figures.new(height=3.6)
     legend, words, every = [], [], []
     for (images, of_images), colour, mark in zip(GAINS.items(), figures.LINES, MARKS, strict=False):
@@ -254,6 +255,8 @@ def bits_figure(records: Records, profile: Profile) -> Html:
             if len(both) < len({row, base}):
                 continue
             e = both[row].difference(both[base])
+            if kind not in bits:
+                bits[kind], _ = information(profile, kind)
             x = bits[kind] + OFFSET * (list(GAINS).index(images) - 1)
             axis.plot([x, x], [100 * e.low, 100 * e.high], color=colour, linewidth=2)
             inside = colour if e.runs > 1 else "none"
