@@ -8,7 +8,7 @@ papers: ``mixing``, ``programs``, ``memory``, ``private``, ``own_noise``. Result
 ``claims``, ``costs``, ``benchmarks``, ``records``, ``scale``; ``stored`` says which committed runs
 they show.
 
-To play with: ``live``.
+To play with: ``explorer``, ``guess``, ``live``.
 """
 
 from . import (
@@ -18,9 +18,11 @@ from . import (
     claims,
     costs,
     devices,
+    explorer,
     feature_vis,
     fractals,
     gallery,
+    guess,
     guidance,
     initialisation,
     layers,
@@ -49,9 +51,11 @@ __all__ = [
     "claims",
     "costs",
     "devices",
+    "explorer",
     "feature_vis",
     "fractals",
     "gallery",
+    "guess",
     "guidance",
     "initialisation",
     "layers",
