@@ -126,7 +126,8 @@ arms = sl.book.chosen(runs, p, *ARMS)
 sl.book.accuracy_figure(arms, p)
 
 # %% tags=["hide-input"]
-sl.book.ablation(arms, p, against="real.captioned")
+first = "real.captioned" if "real.captioned" in arms else "mosaic-named.stablerep"
+sl.book.ablation(arms, p, against=first)
 
 # %% tags=["hide-input"]
 COLOUR = (

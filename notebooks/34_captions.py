@@ -39,7 +39,7 @@ sl.book.in_short(
         runs.get("learned.stablerep_w2"), learned, "StableRep on samples of 50 captions", "500"
     ),
     sl.book.compare(fifty, many, "StableRep on mosaics of 50 captions", "500"),
-    f"With rare classes filled up, {sl.book.pages.limits.rare_in_words(rare)}",
+    sl.book.pages.limits.rare_in_words(rare),
     unsure=""
     if learned or not p.is_study
     else "what holds for the trained model: its runs are still to be made",

@@ -89,15 +89,17 @@ def classes_figure(rows: Records, profile: Profile, a: str, b: str) -> Html:
     return figures.svg(figure, f"Accuracy by class, {titles}: {each}.", "Means over runs.")
 
 
-def rare_in_words(records: Sequence[MeasurementRecord], a: str = MOSAICS, b: str = REPEATED) -> str:
-    """Accuracy on the rare classes by two ways to fill them up, as a clause.
+def rare_in_words(records: Sequence[MeasurementRecord]) -> str:
+    """Accuracy on the rare classes, filled up by mosaics or by repetition, as a clause.
 
     >>> rare_in_words(sl.study.measured("long_tail", p)["dead_leaves-mixed"])  # doctest: +SKIP
     """
-    tail = {}
-    for arm in (a, b):
-        tail[arm] = percent(float(np.mean([record.results[arm].tail for record in records])))
-    return f"of the three rarest classes {tail[a]} % are right with {a}, {tail[b]} % with {b}"
+    mosaics, repeated = (
+        percent(float(np.mean([record.results[arm].tail for record in records])))
+        for arm in (MOSAICS, REPEATED)
+    )
+    text = "of the three rarest classes {} % are right with mosaics of their few real images, "
+    return f"{text.format(mosaics)}{repeated} % with these images repeated"
 
 
 def rare_table(records: Sequence[MeasurementRecord]) -> Html:
