@@ -14,8 +14,8 @@
 # %% [markdown]
 # # Losses
 #
-# Two views of a picture should land close together; different pictures should spread out. **Does it matter how that is said, and do labels
-# help that come for free?**
+# *Two views of an image should land close together, and different images far apart. Does it matter how that is said? And do labels help
+# that cost nothing?*
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
@@ -28,35 +28,151 @@ data: str = None  # digits, cifar10-20k … or a folder with train/ and test/
 device: str = None
 
 # %% tags=["hide-input"]
+import torch
+from torch.nn.functional import cross_entropy, normalize
+
 import synthlearn as sl
 
 p = sl.book.parameters(globals())
+runs = sl.study.chapter("10_align_uniform", p)
+every = {
+    name: sl.book.baseline(p, name) for name in ("dead_leaves-mixed", "fractals-fractaldb", "real")
+} | runs
+
+
+def compare(a, b, *names):
+    return sl.book.compare(every.get(a), every.get(b), *names)
+
+
+def line(lead, clause):
+    return f"{lead}: {clause}" if clause else ""
+
+
+leaves, fractals = "dead_leaves-mixed", "fractals-fractaldb"
+weight = compare(
+    f"{leaves}.double_uniform",
+    f"{leaves}.half_uniform",
+    "twice the weight on uniformity",
+    "half of it",
+)
+simclr = compare(leaves, f"{leaves}.simclr", "alignment and uniformity", "SimCLR, on dead leaves")
+labels = compare(
+    f"{fractals}.supcon",
+    f"{fractals}.classes100",
+    "SupCon, which has the labels,",
+    "the same fractals without labels",
+)
+sl.book.in_short(
+    line("Weight of uniformity", weight),
+    line("Way of saying it", simclr),
+    line("Free labels", labels),
+    sure="of the labels, which cost more than any other change here",
+    unsure="of the best weight and temperature, which were not searched for",
+)
 
 # %% [markdown]
 # ## Two forces
 #
-# The noise paper trains with *alignment and uniformity* {cite:p}`wang2020`: the mean squared distance of two views of a picture, plus the
-# logarithm of the mean of exp(−2 d²) over all pairs of pictures in a batch. The picture shows both terms over training, from the right,
-# where the pictures crowd together, to the left, where they spread; the dotted line is a random spread on the sphere.
+# An encoder sends every view to a point on the unit sphere. Let $x_i$ and $y_i$ be the points of two views of image $i$. The noise paper
+# trains with two terms {cite:p}`wang2020`. *Alignment* is the mean squared distance of two views of an image:
+#
+# $$\mathcal{L}_\text{align} = \frac1n \sum_i \lVert x_i - y_i \rVert^2.$$
+#
+# *Uniformity* is small when different images are far apart. Near pairs count most:
+#
+# $$\mathcal{L}_\text{uniform} = \log \frac{2}{n(n-1)} \sum_{i<j} e^{-2 \lVert x_i - x_j \rVert^2}.$$
+#
+# The loss is their sum, with uniformity as the mean over both views.
+
+# %%
+generator = torch.Generator().manual_seed(0)
+x, y = normalize(
+    torch.randn(2, 64, 128, generator=generator) + torch.randn(64, 128, generator=generator), dim=2
+)
+
+
+def align(x, y):
+    return (x - y).square().sum(1).mean()
+
+
+def uniform(x):
+    return torch.pdist(x).square().mul(-2).exp().mean().log()
+
+
+torch.testing.assert_close(align(x, y), sl.losses.align(x, y))
+torch.testing.assert_close(uniform(x), sl.losses.uniform(x))
+
+# %% [markdown]
+# Why both? Train a small network on each alone. Without uniformity there is an easy answer: send every view to the same point. Without
+# alignment the views spread, but by brightness as much as by what the image shows.
 
 # %% tags=["hide-input"]
-runs = sl.study.chapter("10_align_uniform", p)
-base = {"dead_leaves-mixed": sl.book.baseline(p, "dead_leaves-mixed")}
-sl.book.terms_figure(
-    {**base, **{name: each for name, each in runs.items() if name.startswith("dead_leaves")}}
+sl.book.pages.forces.figure()
+
+# %% [markdown]
+# ## The same, as a search
+#
+# Other papers set the encoder a task: among all points $z_k$ of a batch, both views together, find the one of the same image. The loss is
+# the cross-entropy of a softmax over similarities. It is called InfoNCE, or NT-Xent in SimCLR {cite:p}`chen2020simclr`:
+#
+# $$\ell_i = -\log \frac{\exp(z_i \cdot z_{i'} / \tau)}{\sum_{k \ne i} \exp(z_i \cdot z_k / \tau)},$$
+#
+# where $i'$ is the other view of image $i$. The temperature $\tau$ says how much near points count. The numerator aligns; the denominator
+# spreads.
+
+
+# %%
+def info_nce(x, y, temperature):
+    z, n = torch.cat((x, y)), len(x)
+    similarity = (z @ z.T / temperature).fill_diagonal_(-torch.inf)  # not with itself
+    partner = torch.arange(2 * n).roll(n)
+    return cross_entropy(similarity, partner)
+
+
+torch.testing.assert_close(info_nce(x, y, 0.5), sl.losses.nt_xent(x, y, 0.5))
+
+# %% [markdown]
+# ## Several positives
+#
+# Some images are known to belong together: views of one image, images of one category of fractals, images made from one caption. Let
+# $c_i$ be that group. The softmax is the same; the target is no longer one partner but all of them, in equal shares:
+#
+# $$q_{ij} = \frac{\exp(z_i \cdot z_j / \tau)}{\sum_{k \ne i} \exp(z_i \cdot z_k / \tau)}, \qquad
+# p_{ij} = \frac{[c_i = c_j]}{\sum_{k \ne i} [c_i = c_k]}, \qquad
+# \mathcal{L} = -\frac1n \sum_i \sum_{j \ne i} p_{ij} \log q_{ij}.$$
+#
+# With captions this is StableRep's loss {cite:p}`tian2023`; with classes it is SupCon {cite:p}`khosla2020`; with two views of
+# each image it is InfoNCE.
+
+
+# %%
+def multi_positive(z, group, temperature):
+    log_q = (z @ z.T / temperature).fill_diagonal_(-torch.inf).log_softmax(1)
+    p = (group[:, None] == group).float().fill_diagonal_(0)
+    p = p / p.sum(1, keepdim=True)
+    return -(p * log_q.fill_diagonal_(0)).sum(1).mean()
+
+
+z, image = torch.cat((x, y)), torch.arange(64).repeat(2)
+torch.testing.assert_close(
+    multi_positive(z, image // 4, 0.1), sl.losses.multi_positive(z, image // 4, 0.1)
 )
+torch.testing.assert_close(
+    multi_positive(z, image // 4, 0.1), sl.losses.sup_con(z, image // 4, 0.1)
+)
+torch.testing.assert_close(multi_positive(z, image, 0.5), info_nce(x, y, 0.5))
 
 # %% [markdown]
 # ## What is varied
 #
-# - **The weight of uniformity**: half and twice the paper's; **batches of 128** in place of the study's, at equal epochs.
-# - **SimCLR** {cite:p}`chen2020simclr`: the same two views, a softmax over the batch, temperature 0.5, which is usual for short schedules
-#   and was not tuned here.
-# - **Labels for free**: FractalDB's categories. *Cross-entropy* as its authors train {cite:p}`kataoka2020` (one view per picture, so half
-#   the passes through the network), and *SupCon* {cite:p}`khosla2020`, in which all pictures of a category are positives. With a few
-#   thousand pictures a thousand categories would have few members each, so these rows have a hundred.
+# - **The weight of uniformity**, half and twice the paper's; and **batches of 128** images in place of the study's, for equal epochs.
+# - **SimCLR** in place of the two terms, at temperature 0.5, which is usual for short schedules and was not tuned here.
+# - **Labels for free.** A fractal knows its category. *SupCon* takes all images of a category as positives; *cross-entropy* is what
+#   FractalDB's authors train with {cite:p}`kataoka2020` (one view of each image, so half the passes through the encoder). A thousand
+#   categories would have few members each here, so these runs have a hundred. Compare them with *FractalDB, 100 categories*, which sees
+#   the same images without labels.
 #
-# Everything else is as in the other chapters: the same images, views, optimiser and number of epochs.
+# Everything else is as in the other chapters.
 #
 # ## Result
 
@@ -64,11 +180,7 @@ sl.book.terms_figure(
 sl.book.ablation_figure(runs, p)
 
 # %% tags=["hide-input"]
-sl.book.ablation(runs, p)
-
-# %% [markdown]
-# Mind the runs of each row: single runs lie apart as far as [rounding alone moves them](12_measuring), and the intervals hold that.
-# SupCon and cross-entropy are to be compared with *FractalDB, 100 categories*, which sees the same pictures without their labels.
+sl.book.folded("All differences, and the commands", sl.book.ablation(runs, p))
 
 # %% [markdown]
 # ## Verdict
@@ -77,14 +189,96 @@ sl.book.ablation(runs, p)
 sl.book.verdicts("10_align_uniform")
 
 # %% [markdown]
-# ## Try it yourself
+# ## What we learned
+
+# %% tags=["hide-input"]
+sl.book.learned(
+    "All of these losses pull views together and push images apart; they differ in how much a near pair counts",
+    line(
+        "On real images as well",
+        compare("real", "real.simclr", "alignment and uniformity", "SimCLR"),
+    ),
+    line(
+        "An encoder that is trained to name a hundred kinds of fractals may forget whatever does not help with that",
+        compare(
+            f"{fractals}.supervised",
+            f"{fractals}.classes100",
+            "cross-entropy",
+            "the same fractals without labels",
+        ),
+    ),
+    "Which loss is best in a long training, each with its own temperature and weight, this page cannot say",
+)
+
+# %% [markdown]
+# ## Try it
 #
 # ```bash
 # papermill notebooks/10_align_uniform.ipynb out.ipynb -p epochs 20
 # python -m synthlearn pretrain --generator fractals-fractaldb --set method=supcon --method-option temperature=0.2 --out encoder.safetensors
 # ```
 #
-# One knob worth turning: `--set method=simclr --method-option temperature=0.1`.
+# One knob: the temperature, `--set method=simclr --method-option temperature=0.1`. Expect near images to be pushed apart harder, and
+# the views of an image to lie less close.
+#
+# ## Exercises
+#
+# :::{admonition} Exercise 1
+# :class: exercise
+# Show that InfoNCE is alignment plus a kind of uniformity. On the sphere $\lVert x - y \rVert^2 = 2 - 2\, x \cdot y$; use it to write the
+# numerator by means of `align`.
+# :::
+
+# %% tags=["hide-cell", "solution"]
+t = 0.5
+similarity = (z @ z.T / t).fill_diagonal_(-torch.inf)
+spread = similarity.logsumexp(1).mean()  # large where many points are near
+pulled = align(x, y) / (2 * t) - 1 / t
+print(
+    f"InfoNCE {info_nce(x, y, t):.4f} = {pulled:.4f} from alignment + {spread:.4f} from all pairs"
+)
+torch.testing.assert_close(info_nce(x, y, t), pulled + spread)
+
+# %% [markdown]
+# :::{admonition} Exercise 2
+# :class: exercise
+# What are the three losses when every image lands on the same point? And how small can the multi-positive loss get for six images of each
+# of ten captions? First think, then compute. Why is the smallest value not zero?
+# :::
+
+# %% tags=["hide-cell", "solution"]
+same = torch.ones(64, 1)
+print(
+    f"align {align(same, same):.2f}, uniform {uniform(same):.2f}, InfoNCE {info_nce(same, same, 0.5):.2f}"
+)
+assert (
+    abs(info_nce(same, same, 0.5) - torch.tensor(127.0).log()) < 1e-5
+)  # one of 127 others: a guess
+
+corners = normalize(torch.eye(10) - 0.1, dim=1).repeat(
+    6, 1
+)  # a regular simplex: all captions equally far apart
+captions = torch.arange(10).repeat(6)
+least = multi_positive(corners, captions, 0.1)
+print(
+    f"six images of a caption on one point: {least:.4f}, at least log 5 = {torch.tensor(5.0).log():.4f}"
+)
+assert abs(least - sl.losses.multi_positive_floor(10, 6, 0.1)) < 1e-5
+# five partners share the softmax: even a perfect encoder has to guess among them
+
+# %% [markdown]
+# :::{admonition} Exercise 3
+# :class: exercise
+# On the toy of the figure, lower the weight of uniformity to a tenth and to a fiftieth. Predict how the two terms move; then train.
+# :::
+
+# %% tags=["hide-cell", "solution"]
+toy = sl.book.pages.forces
+reached = {weight: toy.terms(toy.train(1, weight)) for weight in (0.02, 0.1, 1)}
+for weight, (a, u) in reached.items():
+    print(f"weight {weight:4}: align {a:.4f}, uniform {u:.2f}")
+assert reached[0.02][0] < reached[1][0]  # views of an image are closer
+assert reached[0.02][1] > reached[1][1]  # but images are spread less evenly
 
 # %% tags=["hide-input"]
 sl.book.provenance(p, runs)

@@ -172,7 +172,10 @@ def test_pairs_out_of_step_are_named(tmp_path):
 
 
 def test_chapters_hold_no_machinery():
+    """But for the one chapter that shows it."""
     for path in NOTEBOOKS:
+        if path.stem == "08_one_run":
+            continue
         for cell in jupytext.read(path).cells:
             if cell.cell_type == "code":
                 assert not re.search(

@@ -71,6 +71,7 @@ ALLOWED = {
         "own images at least 63 %": "paper",
         "(hue 0.1 instead of the paper's 0.4, on 80 % of the views)": "constant",
     },
+    "08_one_run": {"standard deviation 0.02": "constant", "/ 0.07)": "constant"},
     "10_align_uniform": {"temperature 0.5": "constant"},
     "11_moco": {"$m$ is 0.999": "constant", "$m$ is 0.99, and": "constant"},
     "13_initialisation": {

@@ -3,10 +3,10 @@
 
 The index: ``answer``, ``gallery``. Chapters of the noise paper: ``statistical``, ``stylegan``,
 ``fractals``, ``feature_vis``, ``properties``, ``lengths``, ``devices``, ``layers``,
-``initialisation``. Text to image: ``captions``, ``guidance``, ``learned``, ``limits``. Beyond the
-papers: ``mixing``, ``programs``, ``memory``, ``private``, ``own_noise``. Results: ``leaderboard``,
-``claims``, ``costs``, ``benchmarks``, ``records``, ``scale``; ``stored`` says which committed runs
-they show.
+``initialisation``. Losses: ``forces``. Text to image: ``captions``, ``guidance``, ``learned``,
+``limits``. Beyond the papers: ``mixing``, ``programs``, ``memory``, ``private``, ``own_noise``.
+Results: ``leaderboard``, ``claims``, ``costs``, ``benchmarks``, ``records``, ``scale``; ``stored``
+says which committed runs they show.
 
 To play with: ``explorer``, ``guess``, ``live``.
 """
@@ -20,6 +20,7 @@ from . import (
     devices,
     explorer,
     feature_vis,
+    forces,
     fractals,
     gallery,
     guess,
@@ -53,6 +54,7 @@ __all__ = [
     "devices",
     "explorer",
     "feature_vis",
+    "forces",
     "fractals",
     "gallery",
     "guess",

@@ -1,0 +1,336 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # One run, end to end
+#
+# *What lies between an image that nobody photographed and a number that says what it taught?*
+
+# %% tags=["parameters", "hide-input"]
+profile: str = "smoke"  # whose records the first box is of; the run of this page is small in all
+n_images: int = 192
+epochs: int = 6
+batch_size: int = 64
+width: float = 0.125
+data: str = "digits"  # or cifar10-20k … or a folder with train/ and test/
+device: str = "cpu"  # where two ways of adding numbers can agree to the bit
+
+# %% tags=["hide-input"]
+import synthlearn as sl
+
+p = sl.book.parameters(globals())
+study = sl.book.stored(sl.book.study_profile(p))
+leaves, untrained = study["dead_leaves-mixed"], study["random"]
+sl.book.in_short(
+    "Draw images; make two views of each; pull the views of an image together and push images apart; freeze the network; let a linear "
+    "classifier on its features name real images. This page writes all of it out in plain PyTorch",
+    f"It trains for seconds. The study makes {leaves.first.updates:,} updates of a wider network: there "
+    + sl.book.compare(leaves, untrained, "dead leaves", "no training"),
+    sure="that these lines are what the library does: both end in the same bits",
+    unsure="of what so short a run is worth",
+)
+
+# %% [markdown]
+# ## 1. Draw images
+#
+# The images come from a program: opaque shapes, dropped until no pixel is bare ([dead leaves](01_dead_leaves)). Image number $i$ depends
+# on $i$ alone, so nothing has to be stored. `images` is a tensor of bytes: image, colour channel, row, column.
+
+# %%
+import copy
+from math import cos, pi
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, normalize
+
+images = sl.generator("dead_leaves-mixed").sample(range(p.n_images), size=48)
+print(tuple(images.shape), images.dtype)
+sl.book.contact_sheet(images[:8], alt="Eight images of coloured shapes that cover each other.")
+
+# %% [markdown]
+# ## 2. Make two views
+#
+# A view is a random crop, sometimes mirrored, in random colours. What two views of one image share is what the network is to see; what
+# differs it must learn to ignore. Random numbers are functions of *(seed, epoch, image, view)*: no state is kept, so any step can be
+# made again. A view has 3 × 32 × 32 numbers, with a mean of about 0 in each channel.
+
+# %%
+from synthlearn.core import rng
+
+seed, augment = 0, sl.augment.Augmentation(crop=32, scale_min=0.2)
+mean, std = (torch.tensor(c).view(3, 1, 1) for c in sl.encoders.SmallAlexNet.normalisation)
+
+
+def two_views(indices, epoch):
+    keys = rng.fold(rng.key("views", seed, epoch), indices)
+    return [augment(images[indices], rng.fold(keys, view)) for view in range(2)]
+
+
+views = [((x * std + mean) * 255).clamp(0, 255).byte() for x in two_views(torch.arange(8), epoch=0)]
+sl.book.rows(
+    {"view 1": views[0], "view 2": views[1]}, alt="Crops of eight images in changed colours"
+)
+
+# %% [markdown]
+# ## 3. Encode
+#
+# The encoder is a small AlexNet: five convolutions and three linear layers that end in 128 numbers. Scaled to length 1, they are a point
+# on a sphere. Weights start as Gaussian noise with standard deviation 0.02.
+
+# %%
+channels = [3, *(round(p.width * n) for n in (96, 192, 384, 384, 192))]
+hidden, side, layers = round(p.width * 4096), 32, []
+for i in range(5):
+    into, out = channels[i : i + 2]
+    layers += [nn.Conv2d(into, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
+    if i in (0, 1, 4):
+        layers.append(nn.MaxPool2d(3, 2))
+        side = (side - 1) // 2
+layers.append(nn.Flatten())
+for into in (out * side**2, hidden):
+    layers += [nn.Linear(into, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU()]
+encoder = nn.Sequential(*layers, nn.Linear(hidden, 128)).to(memory_format=torch.channels_last)
+
+weights = [m.weight for m in encoder if isinstance(m, nn.Conv2d | nn.Linear)]
+for number, w in enumerate(weights):
+    w.data.copy_(0.02 * rng.normal(rng.key("encoder", seed, number), tuple(w.shape)))
+nn.init.zeros_(encoder[-1].bias)
+untrained_encoder = copy.deepcopy(encoder)
+
+# %% [markdown]
+# ## 4. Two losses
+#
+# For views $x_i$ and $y_i$ of image $i$, as points on the sphere,
+#
+# $$\mathcal{L} = \underbrace{\frac1n \sum_i \lVert x_i - y_i \rVert^2}_{\text{align}}
+# + \underbrace{\log \frac{2}{n(n-1)} \sum_{i<j} e^{-2 \lVert x_i - x_j \rVert^2}}_{\text{uniform}}.$$
+#
+# *Align* pulls the two views of an image together. *Uniform* pushes different images apart; it is taken of both views, and the mean
+# counts {cite:p}`wang2020`. [Losses](10_align_uniform) shows what each does alone.
+
+
+# %%
+def align(x, y):
+    return (x - y).square().sum(1).mean()
+
+
+def uniform(x):
+    return torch.pdist(x).square().mul(-2).exp().mean().log()
+
+
+# %% [markdown]
+# ## 5. Train
+#
+# Every epoch takes the images in a new order, batch by batch. The learning rate climbs for a fifth of the steps, then falls along a
+# cosine to zero. One detail is easily missed: batch norm keeps running statistics for later use, and, as in the paper's code, they come
+# from the first view alone.
+
+# %%
+from synthlearn.learn.norms import batch_statistics_only
+
+sgd = torch.optim.SGD(encoder.parameters(), lr=0.0, momentum=0.9, weight_decay=1e-4)
+steps, peak = p.epochs * (p.n_images // p.batch_size), 0.12 * p.batch_size / 256
+
+
+def rate(step):
+    if step / steps < 0.2:
+        return peak * (step + 1) / max(1, round(steps * 0.2))
+    return peak * 0.5 * (1 + cos(pi * (step / steps - 0.2) / 0.8))
+
+
+losses = []
+for epoch in range(p.epochs):
+    order = rng.permutation(rng.key("order", seed, epoch), p.n_images)
+    for indices in order.split(p.batch_size)[: p.n_images // p.batch_size]:
+        first, second = two_views(indices, epoch)
+        x = normalize(encoder(first), dim=1)
+        with batch_statistics_only(encoder):
+            y = normalize(encoder(second), dim=1)
+        loss = align(x, y) + (uniform(x) + uniform(y)) / 2
+        sgd.param_groups[0]["lr"] = rate(len(losses))
+        sgd.zero_grad()
+        loss.backward()
+        sgd.step()
+        losses.append(loss.item())
+print(f"{len(losses)} updates; loss at first {losses[0]:.2f}, at last {losses[-1]:.2f}")
+
+# %% [markdown]
+# The library trains the same encoder on the same images in three lines. Both ways end in the same weights and running statistics, to the
+# bit: the order of every sum is the same on one processor.
+
+# %%
+from synthlearn.learn.methods import AlignUniform
+
+optimisation = sl.train.Optimisation(p.epochs, p.batch_size, lr=0.12, last_batch="waits")
+method = AlignUniform(sl.encoders.SmallAlexNet(p.width, input_size=32, seed=seed))
+sl.train.Training(images, method, augment, optimisation, seed).run()
+
+state, theirs = encoder.state_dict().values(), method.encoder.state_dict().values()
+assert len(state) == len(theirs) and all(map(torch.equal, state, theirs))
+
+# %% [markdown]
+# ## 6. Freeze, and read features
+#
+# From here on nothing is trained in the encoder. Labelled real images of another kind, which it has never seen, go through it; the
+# features are the numbers after the first linear layer (fc6). `x` has a row for each image.
+
+# %%
+train, test = sl.data.both(p.data)
+
+
+@torch.no_grad()
+def features(encoder, images):
+    fc6 = encoder.eval()[:-4]
+    views = ((sl.probe.centre_view(images, 32) / 255 - mean) / std).contiguous(
+        memory_format=torch.channels_last
+    )
+    return torch.cat([fc6(part) for part in views.split(500)])
+
+
+x, x_test = features(encoder, train.images), features(encoder, test.images)
+print(
+    f"{tuple(x.shape)} to learn from, {tuple(x_test.shape)} to be tested on, {len(train.classes)} classes"
+)
+assert torch.equal(x_test, sl.probe.main_features(method.encoder, test.images))
+
+# %% [markdown]
+# ## 7. A linear probe
+#
+# Features are standardised. The classifier $W, b$ is the minimum of
+#
+# $$\frac1n \sum_i -\log \operatorname{softmax}(W x_i + b)_{y_i} + \frac{\lambda}{2} \lVert W \rVert^2,$$
+#
+# which is convex: there is one minimum, whichever way it is found. *Top-1* is the share of test images whose most likely class is right.
+
+
+# %%
+def probe(x, x_test, l2=0.1):
+    centre, scale = x.mean(0), x.std(0, unbiased=False)
+    kept = scale > 1e-6
+    z, z_test = (((f - centre) / scale)[:, kept].double() for f in (x, x_test))
+    w = torch.zeros(z.shape[1], len(train.classes), dtype=torch.float64, requires_grad=True)
+    b = torch.zeros(len(train.classes), dtype=torch.float64, requires_grad=True)
+    solver = torch.optim.LBFGS([w, b], max_iter=200, line_search_fn="strong_wolfe")
+
+    def objective():
+        solver.zero_grad()
+        value = cross_entropy(z @ w + b, train.labels) + l2 / 2 * w.square().sum()
+        value.backward()
+        return value
+
+    solver.step(objective)
+    return (z_test @ w + b).argmax(1) == test.labels
+
+
+correct = probe(x, x_test)
+print(f"top-1: {correct.double().mean():.1%} of {len(test):,} images")
+
+# %% [markdown]
+# The library finds the same minimum by another way, in single precision. It may differ on an image that lies on the border of two
+# classes; here we ask that at most one of a thousand does.
+
+# %%
+result = sl.probe.linear(x, train.labels, x_test, test.labels, len(train.classes), l2=0.1)
+assert (result.correct != correct).sum() <= len(test) / 1000
+
+# %% [markdown]
+# ## What is it worth?
+
+# %% tags=["hide-input"]
+from synthlearn.core.intervals import wilson
+
+before = probe(features(untrained_encoder, train.images), features(untrained_encoder, test.images))
+lines = []
+for name, right in {"this run": correct, "the same encoder, untrained": before}.items():
+    low, high = (f"{100 * end:.1f}" for end in wilson(int(right.sum()), len(right)))
+    lines.append([name, f"{100 * right.double().mean():.1f} <small>[{low}, {high}]</small>"])
+sl.book.table(
+    ["features", "top-1, %"],
+    lines,
+    f"One run. 95 % intervals over {len(test):,} test images of {p.data}.",
+)
+
+# %% [markdown]
+# An untrained encoder is no bad start: random filters keep much of what an image shows, and a probe can use it. A few seconds of training
+# may move the features without improving them. The study trains longer, repeats every run with other seeds, and compares on one set
+# of real images; [measuring](12_measuring) tells how far its numbers can be trusted.
+#
+# ## What we learned
+
+# %% tags=["hide-input"]
+spread = 100 * sl.study.runs.spread(leaves.first).variance ** 0.5
+sl.book.learned(
+    "A run is a function of its seed: two programs that share nothing but the random numbers end in the same bits",
+    "Nothing in the two losses names an object; what the network may ignore is decided by the views",
+    f"In the study, runs that differ in their seed alone have a standard deviation of {spread:.1f} points: one run, as here, says little",
+)
+
+# %% [markdown]
+# ## Try it
+#
+# ```bash
+# papermill notebooks/08_one_run.ipynb out.ipynb -p epochs 8 -p n_images 1024 -p batch_size 128
+# ```
+#
+# One knob: the length of training. This command shows the encoder seven times as many views (a minute or two). Expect a lower loss, and a
+# top-1 above the untrained encoder's.
+#
+# ## Exercises
+#
+# :::{admonition} Exercise 1
+# :class: exercise
+# Does a probe need an encoder at all? Give it the pixels of these images, and compare. What does that say of this set of real images?
+# :::
+
+# %% tags=["hide-cell", "solution"]
+pixels, pixels_test = (sl.probe.raw_pixels(part.images, 32) for part in (train, test))
+on_pixels = sl.probe.linear(
+    pixels, train.labels, pixels_test, test.labels, len(train.classes), l2=0.1
+)
+print(f"pixels {on_pixels.top1:.1%}, features {correct.double().mean():.1%}")
+# Small, centred digits are nearly separable as they are: an easy set, fit for tests. The study asks CIFAR-10.
+
+# %% [markdown]
+# :::{admonition} Exercise 2
+# :class: exercise
+# Replace the linear probe by nearest neighbours: of the 20 training images whose features have the largest cosine with a test image's,
+# each votes for its class with weight $\exp(\text{cosine} / 0.07)$.
+# :::
+
+# %% tags=["hide-cell", "solution"]
+cosine, nearest = (normalize(x_test, dim=1) @ normalize(x, dim=1).T).topk(20, dim=1)
+votes = torch.zeros(len(test), len(train.classes))
+votes.scatter_add_(1, train.labels[nearest], (cosine / 0.07).exp())
+neighbours = votes.argmax(1) == test.labels
+print(f"top-1 by nearest neighbours: {neighbours.double().mean():.1%}")
+assert torch.equal(
+    neighbours, sl.probe.knn(x, train.labels, x_test, test.labels, len(train.classes)).correct
+)
+
+# %% [markdown]
+# :::{admonition} Exercise 3
+# :class: exercise
+# Why can any step of this run be made again on its own? Show that the views of image 7 depend neither on the other images of its batch
+# nor on what was drawn before, but do depend on the epoch.
+# :::
+
+# %% tags=["hide-cell", "solution"]
+alone, together = two_views(torch.tensor([7]), epoch=3), two_views(torch.arange(16), epoch=3)
+assert all(torch.equal(a[0], b[7]) for a, b in zip(alone, together, strict=True))
+later = two_views(torch.tensor([7]), epoch=4)
+assert not any(torch.equal(a, b) for a, b in zip(alone, later, strict=True))
+print("the same views in another batch; others in another epoch")
+
+# %% tags=["hide-input"]
+sl.book.provenance(p, {"dead_leaves-mixed": leaves, "random": untrained})
