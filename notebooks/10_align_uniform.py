@@ -35,37 +35,21 @@ import synthlearn as sl
 
 p = sl.book.parameters(globals())
 runs = sl.study.chapter("10_align_uniform", p)
-every = {
-    name: sl.book.baseline(p, name) for name in ("dead_leaves-mixed", "fractals-fractaldb", "real")
-} | runs
+leaves, fractals = "dead_leaves-mixed", "fractals-fractaldb"
+every = {name: sl.book.baseline(p, name) for name in (leaves, fractals, "real")} | runs
 
 
-def compare(a, b, *names):
-    return sl.book.compare(every.get(a), every.get(b), *names)
-
-
-def line(lead, clause):
+def line(lead, a, b, *names):
+    clause = sl.book.compare(every.get(a), every.get(b), *names)
     return f"{lead}: {clause}" if clause else ""
 
 
-leaves, fractals = "dead_leaves-mixed", "fractals-fractaldb"
-weight = compare(
-    f"{leaves}.double_uniform",
-    f"{leaves}.half_uniform",
-    "twice the weight on uniformity",
-    "half of it",
-)
-simclr = compare(leaves, f"{leaves}.simclr", "alignment and uniformity", "SimCLR, on dead leaves")
-labels = compare(
-    f"{fractals}.supcon",
-    f"{fractals}.classes100",
-    "SupCon, which has the labels,",
-    "the same fractals without labels",
-)
+double, half = (f"{leaves}.{word}_uniform" for word in ("double", "half"))
+supcon, unlabelled = f"{fractals}.supcon", f"{fractals}.classes100"
 sl.book.in_short(
-    line("Weight of uniformity", weight),
-    line("Way of saying it", simclr),
-    line("Free labels", labels),
+    line("Weight of uniformity", double, half, "twice the weight", "half of it"),
+    line("Way of saying it", leaves, f"{leaves}.simclr", "the two terms", "SimCLR, on dead leaves"),
+    line("Free labels", supcon, unlabelled, "SupCon's labels", "no labels, on the same fractals"),
     sure="of the labels, which cost more than any other change here",
     unsure="of the best weight and temperature, which were not searched for",
 )
@@ -194,19 +178,9 @@ sl.book.verdicts("10_align_uniform")
 # %% tags=["hide-input"]
 sl.book.learned(
     "All of these losses pull views together and push images apart; they differ in how much a near pair counts",
-    line(
-        "On real images as well",
-        compare("real", "real.simclr", "alignment and uniformity", "SimCLR"),
-    ),
-    line(
-        "An encoder that is trained to name a hundred kinds of fractals may forget whatever does not help with that",
-        compare(
-            f"{fractals}.supervised",
-            f"{fractals}.classes100",
-            "cross-entropy",
-            "the same fractals without labels",
-        ),
-    ),
+    line("On real images as well", "real", "real.simclr", "the two terms", "SimCLR"),
+    "An encoder that is trained to name a hundred kinds of fractals may forget whatever does not help with that",
+    line("In numbers", f"{fractals}.supervised", unlabelled, "cross-entropy", "no labels"),
     "Which loss is best in a long training, each with its own temperature and weight, this page cannot say",
 )
 
