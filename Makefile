@@ -18,6 +18,8 @@ READY := $(VENV)/.ready
 TRITON := 3.6.0
 SNAKEMAKE = snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet rules \
   --rerun-incomplete --keep-going
+# tests/kernels.py forks the kernels: six seconds of a core less for each chapter
+NOTEBOOKS = PYTHONPATH=tests:$(PYTHONPATH) pytest -vv -p kernels --nbmake --nbmake-timeout=300 notebooks
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book test bench study pages status publish site pdf check verify lint clean
@@ -50,7 +52,7 @@ book: $(READY) ## run every chapter at the smoke size and build the book into _b
 
 test: $(READY) ## run the tests, the examples of docstrings and every notebook
 	pytest -n 2 --dist worksteal --doctest-modules tests lib/synthlearn
-	pytest -vv --nbmake --nbmake-timeout=300 -n 2 --dist worksteal notebooks || pytest -vv --nbmake --nbmake-timeout=300 --last-failed notebooks  # two kernels may pick one port
+	$(NOTEBOOKS) -n 2 --dist worksteal || $(NOTEBOOKS) --last-failed  # two kernels may pick one port
 
 bench: $(READY) ## measure generators and views against reference loops, training against the hardware
 	python -m benchmarks $(BENCH)

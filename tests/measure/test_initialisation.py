@@ -70,13 +70,13 @@ def test_an_untrained_encoder_has_one_arm_and_it_is_the_probe_with_new_batch_nor
 def test_batch_norm_of_every_arm_is_of_the_probes_images():
     """An encoder whose statistics are broken measures as one whose are not."""
     subject = Subject()
-    whole = measure(subject, per_class=[20], tuned=[])
+    whole = measure(subject, per_class=[5], tuned=[])
     encoder = subject.encoder()
     for name, buffer in encoder.named_buffers():
         if name.endswith("running_mean"):
             buffer += 10.0
     subject.encoder = lambda: encoder
-    assert measure(subject, per_class=[20], tuned=[]) == whole
+    assert measure(subject, per_class=[5], tuned=[]) == whole
 
 
 @pytest.mark.parametrize(

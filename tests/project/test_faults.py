@@ -268,7 +268,7 @@ KILLED = {
         "made/encoder.safetensors",
         "--force",
     ],
-    "run": ["run", "--profile", "smoke", "--row", "random"],
+    "run": ["run", "--profile", "smoke", "--row", "random", "--set", "per_class=20"],
     "memory": [
         "memory",
         "build",

@@ -7,7 +7,8 @@ import pytest
 
 from synthlearn.core import files
 from synthlearn.core.errors import ParameterError
-from synthlearn.measure import properties
+from synthlearn.data import datasets
+from synthlearn.measure import properties, tasks
 from synthlearn.measure.base import Accuracy
 from synthlearn.study import measuring, records, resolve, store
 from synthlearn.study.experiment import Experiment
@@ -23,7 +24,7 @@ def confirmations(monkeypatch, tmp_path):
 
 
 def job(row):
-    return Measuring("layers", Experiment(get_row(row), resolve("smoke"), 0))
+    return Measuring("layers", Experiment(get_row(row), resolve("smoke", per_class=20), 0))
 
 
 def write(of, record, top1, machine):
@@ -49,6 +50,29 @@ def test_measurements_are_made_once_and_replayed(runs, monkeypatch, confirmation
     assert comparison.agrees and comparison.strict and "nothing is trained" in comparison.asked
     write(random, first, top1 + 0.008, machine=False)
     assert store.replay(random).word == "DIFFERS"
+
+
+def test_images_of_the_tasks_are_read_once_for_all_runs_and_anew_for_other_archives(monkeypatch):
+    asked, archives, load = [], {}, tasks.load
+    monkeypatch.setattr(measuring, "_FIELDS", {})
+    monkeypatch.setattr(datasets, "manifest", lambda: archives)
+    monkeypatch.setattr(tasks, "load", lambda name: asked.append(name) or load(name))
+    profile = resolve("smoke")
+    jobs = [Measuring("transfer", Experiment(get_row("noise-white"), profile, s)) for s in (0, 1)]
+    first, second = (job.spec.content for job in jobs)
+    assert first["tasks"] == second["tasks"] and first["record"] != second["record"]
+    once = len(asked)
+    assert once == len(set(asked)) == len(first["tasks"])
+    archives["other"] = {"file": "not-here.tar"}
+    assert Measuring("transfer", jobs[0].experiment).spec.content["tasks"] == first["tasks"]
+    assert len(asked) == 2 * once
+
+
+@pytest.mark.parametrize("name", measuring.OF_EVERY_RUN)
+def test_fields_that_are_read_once_ask_the_run_nothing(name):
+    asked_nothing = measuring.measurement(name, resolve("smoke")).spec_fields(None)
+    experiment = Experiment(get_row("random"), resolve("smoke"), 0)
+    assert asked_nothing == measuring.measurement(name, resolve("smoke")).spec_fields(experiment)
 
 
 def test_a_measured_encoder_of_another_machine_is_compared_as_two_encoders_of_a_row(

@@ -13,7 +13,7 @@ import pytest
 from synthlearn import study
 from synthlearn.__main__ import main
 from synthlearn.core.errors import DataError
-from synthlearn.study import jobs, start, versions
+from synthlearn.study import jobs, measuring, start, versions
 
 ROWS = ("noise-white", "real.simclr")
 MAKE = """
@@ -123,13 +123,17 @@ def test_a_version_that_cannot_run_says_why_and_one_that_is_left_is_ended(tmp_pa
         os.kill(process, 0)
 
 
-@pytest.mark.parametrize("name", ["layers", "private"])
-def test_a_measurements_start_repeats(name, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("layers", {}), ("private", {"smoke": {"epsilons": [8.0], "public": "orientation"}})],
+)
+def test_a_measurements_start_repeats(name, options, monkeypatch):
     """Of one row, which is trained if any is; whatever the number of pictures and images."""
     few = {"n_images": 32, "epochs": 1, "width": 1 / 16, "per_class": 20}
     monkeypatch.setattr(start, "resolve", functools.partial(study.resolve, **few))
     plan = start.plans()[name]
-    one = dataclasses.replace(plan, smoke=plan.smoke[-1:])
-    monkeypatch.setattr(start, "plans", lambda: {name: one})
+    one = dataclasses.replace(plan, smoke=plan.smoke[-1:], options=options)
+    for module in (start, measuring):
+        monkeypatch.setattr(module, "plans", lambda: {name: one})
     first = start.of_measurement(name)
     assert len(first) == 64 and first == start.of_measurement(name)

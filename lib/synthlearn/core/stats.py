@@ -78,7 +78,7 @@ class Estimate:
 
     @property
     def _half(self) -> float:
-        return float(distributions.t.ppf(1 - LEVEL / 2, self.df)) * self.error
+        return float(special.stdtrit(self.df, 1 - LEVEL / 2)) * self.error
 
     @property
     def p(self) -> float:
@@ -90,13 +90,13 @@ class Estimate:
         so that both directions may be asked."""
         if self.error == 0:
             return float(not self.mean > bound)
-        return float(min(1.0, 2 * distributions.t.sf((self.mean - bound) / self.error, self.df)))
+        return float(min(1.0, 2 * special.stdtr(self.df, (bound - self.mean) / self.error)))
 
     def below(self, bound: float) -> float:
         """The same in the other direction."""
         if self.error == 0:
             return float(not self.mean < bound)
-        return float(min(1.0, 2 * distributions.t.cdf((self.mean - bound) / self.error, self.df)))
+        return float(min(1.0, 2 * special.stdtr(self.df, (self.mean - bound) / self.error)))
 
 
 def pooled(rows: Iterable[Sequence[float]], shared: float = 1.0) -> Spread:

@@ -11,6 +11,7 @@ from typing import Any
 from ..core import files, progress, stats
 from ..core.errors import ParameterError
 from ..core.options import build
+from ..data import datasets
 from ..measure.base import MEASUREMENTS, Measurement, Part
 from . import comparison, contracts, entries, store
 from .comparison import Comparison, to_the_bit
@@ -24,6 +25,10 @@ FILE = "workflow/measurements.toml"
 LISTS, MORE = {"rows": list, "smoke": list}, {"seeds": int, "options": dict}  # of an entry there
 SMOKE = "smoke"
 MINUTE = 60.0
+# Measurements whose fields of the spec ask the run nothing: the images of all tasks, which take a
+# second to read, are the same for every run.
+OF_EVERY_RUN = ("transfer",)
+_FIELDS: dict[str, dict[str, Any]] = {}  # of those, by options and archives
 Measured = Mapping[str, Sequence[MeasurementRecord]]  # records of one measurement, by row
 
 
@@ -125,9 +130,19 @@ class Measuring:
             "record": of.id,
             "data": of.content["data"],
             "seed": self.experiment.seed,
-            **contracts.spec_fields(self.measurement, self.experiment),
+            **self._spec_fields(),
         }
         return Spec(content)
+
+    def _spec_fields(self) -> dict[str, Any]:
+        """The measurement's own fields of the spec; those of :data:`OF_EVERY_RUN` are read once for
+        the options and archives at hand."""
+        if self.name not in OF_EVERY_RUN:
+            return contracts.spec_fields(self.measurement, self.experiment)
+        key = files.digest([self.name, vars(self.measurement.options), datasets.manifest()])
+        if key not in _FIELDS:
+            _FIELDS[key] = contracts.spec_fields(self.measurement, self.experiment)
+        return _FIELDS[key]
 
     def specs(self) -> Iterator[Spec]:
         """Its spec on the profile's device, then on the other kind."""
