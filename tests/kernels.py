@@ -16,7 +16,13 @@ from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvision
 
 ROOT = Path(__file__).resolve().parents[1]
 FORKSERVER = multiprocessing.get_context("forkserver")
-LIBRARIES = ["ipykernel.kernelapp", "ipykernel.ipkernel", "matplotlib.pyplot", "synthlearn.book"]
+LIBRARIES = [
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "matplotlib.pyplot",
+    "sklearn.datasets",
+    "synthlearn.book",
+]
 
 
 def pytest_configure():
