@@ -107,7 +107,7 @@ def _measure(page: Any, stem: str, shots: Path | None) -> Iterator[str]:
     for way, (width, height) in WIDTHS.items():
         page.set_viewport_size({"width": width, "height": height})
         for scheme in SCHEMES:
-            page.emulate_media(color_scheme=scheme)
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # no transitions
             page.wait_for_function(THEMED, arg=scheme)
             page.wait_for_timeout(SETTLED)
             yield from (f"{way}, {scheme}: {line}" for line in page.evaluate(script, LIMITS))
