@@ -41,7 +41,19 @@ sl.book.pages.answer.answer(runs, study)
 sl.book.pages.gallery.thumbnails(runs, p)
 
 # %% [markdown]
-# The [leaderboard](90_leaderboard) has all sets, with the paper's numbers beside ours and what differs between them; the [gallery](06_gallery) has the
+# **All sets, to explore.** Choose what runs to the right; hover, tap or step through the dots to see a set.
+
+# %% tags=["remove-input"]
+sl.book.pages.explorer.explorer(runs, study)
+
+# %% [markdown]
+# **Guess.** Which of two sets teaches more? The records answer.
+
+# %% tags=["remove-input"]
+sl.book.pages.guess.guess(runs, study)
+
+# %% [markdown]
+# The [leaderboard](90_leaderboard) has every number, with the paper's beside ours and what differs between them; the [gallery](06_gallery) has the
 # images.
 #
 # ## What held, and what did not
