@@ -93,7 +93,7 @@ n, share = 64, 0.25  # a quarter of the pool is new in each epoch
 noise = sl.generator("noise-white")
 library = sl.data.batches(noise, n, size=8, refresh=share)
 j = torch.arange(n)
-phase = (j.double() * 0.6180339887498949) % 1  # the golden ratio's fraction fills [0, 1) evenly
+phase = (j.double() * 0.6180339887498949) % 1  # fills [0, 1) evenly
 seen = set()
 for epoch in range(5):
     number = j + n * (epoch * share + phase).floor().long()
@@ -151,7 +151,6 @@ sl.book.learned(
 
 # %% tags=["hide-input"]
 sl.book.learned(
-    sl.book.compare(usual[LEAVES], runs.get(few), page.pool(LEAVES, p), page.pool(few, p)),
     page.largest(pairs),
     "At this length an endless supply of images is no advantage that we could measure; longer training, which sees each image more often, may change that"
     if p.is_study

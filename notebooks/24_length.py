@@ -53,7 +53,7 @@ page.length_figure(runs, p)
 #
 # ## How it is measured
 #
-# Let $A(u)$ be the accuracy after $u$ updates. How much a source gains by longer training is a difference along its line, $A(u') - A(u)$. How good it is
+# Let $A(u)$ be the accuracy after $u$ updates. How much a source gains by longer training is a difference along its line, $A(v) - A(u)$ for $v > u$. How good it is
 # beside real images is read at one $u$, as the share of the way from the untrained encoder, which needs no update:
 #
 # $$s(u) = \frac{A_\text{source}(u) - A_\text{untrained}}{A_\text{real}(u) - A_\text{untrained}}.$$

@@ -129,6 +129,6 @@ def tell_apart(pairs: Pairs, what: str) -> str:
     if not pairs:
         return ""
     clear = stats.holm([pair.difference.p for pair in pairs.values()])
-    number = {0: "none", len(clear): "each"}.get(sum(clear), str(sum(clear)))
+    number = {1: "one", 0: "none", len(clear): "each"}.get(sum(clear), str(sum(clear)))
     verb = "shows" if sum(clear) <= 1 or number == "each" else "show"
     return f"{number} of the {count(len(clear), 'comparison')} {what} {verb} a difference"

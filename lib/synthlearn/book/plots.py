@@ -101,7 +101,7 @@ def _panel(
     axis.set_xlim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     floor = next(iter(marks.values()), low)
     start = (
-        floor if floor < low + 0.3 * (high - low) else low
+        floor if floor < low + 0.35 * (high - low) else low
     )  # names begin right of the first mark
     with mpl.rc_context(figures.STYLE):
         for i, bar in enumerate(bars):

@@ -48,10 +48,15 @@ def compare_units(
 
 
 def in_words(
-    e: stats.Estimate, name_a: str, name_b: str, what: str = "top-1", runs: str = ""
+    e: stats.Estimate,
+    name_a: str,
+    name_b: str,
+    what: str = "top-1",
+    runs: str = "",
+    where: str = "",
 ) -> str:
     """A difference as a clause, with its interval; that two things cannot be told apart where the
-    interval holds 0.
+    interval holds 0. ``where`` comes before it.
 
     >>> e = stats.Estimate(mean=0.04, error=0.01, df=100, runs=3, n=1000)
     >>> in_words(e, "leaves", "noise")
@@ -59,12 +64,12 @@ def in_words(
     """
     names = {"a": escape(name_a), "b": escape(name_b)}
     if e.p > stats.LEVEL:
-        return ALIKE.format(runs=runs, difference=points(e), **names)
+        return where + ALIKE.format(runs=runs, difference=points(e), **names)
     sign = 1 if e.mean > 0 else -1
     low, high = sorted((sign * e.low, sign * e.high))
     word = "higher" if sign > 0 else "lower"
     ends, size = span(percent(low), percent(high)), percent(abs(e.mean))
-    return HIGHER.format(what=what, size=size, span=ends, word=word, **names)
+    return where + HIGHER.format(what=what, size=size, span=ends, word=word, **names)
 
 
 def way(runs: Runs, profile: Profile) -> str:

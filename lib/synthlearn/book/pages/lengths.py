@@ -216,8 +216,8 @@ def shares_in_words(records: Records, profile: Profile, base: str, title: str) -
         for updates, share in shares(records, profile, base).items()
         if share != "–"
     ]
-    where = "of the way from the untrained encoder to real images"
-    return f"{escape(title)} go {where} {', '.join(parts)}" if parts else ""
+    way = "of the way from the untrained encoder to real images"
+    return f"{way} {escape(title)} go {', '.join(parts)}" if parts else ""
 
 
 def gained(records: Records, profile: Profile) -> str:
@@ -249,8 +249,8 @@ def length_table(records: Records, profile: Profile) -> Html:
     note = (
         f"Intervals over {over}. Share: of the way from the untrained encoder to real images at as "
         "many updates (Fieller's interval), – where that way may be none. "
-        "The paper's: other data and a network of full width, read off a figure (± 0.2); "
-        "the bar of ImageNet-100 is cut off there, so its share is a bound."
+        "The paper's: its best set, other data and a network of full width, read off a figure "
+        "(± 0.2); the bar of ImageNet-100 is cut off there, so its share is a bound."
     )
     return table([*header, "runs"], [*body, *_published_lines()], note)
 
@@ -296,7 +296,7 @@ def _published_lines() -> list[list[str]]:
     """
     lines = []
     for name, each in published_shares().items():
-        title = f"◇ the paper: {escape(each.best.row)}, real images: {escape(name)}"
+        title = f"◇ the paper, to {escape(name)}"
         lines.append(
             [
                 f"<span class='paper'>{title}</span>",

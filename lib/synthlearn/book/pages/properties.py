@@ -181,9 +181,9 @@ def held_fixed(measured: Measured, records: Records, key: str = "log_volume") ->
         return ""
     wide, near = two_sides(sets.accuracy, sets.values[key], sets.values["frechet"])
     lows = [each.interval[0] for each in (wide, near)]
-    text = f"among sets equally near to real images accuracy goes with {PROPERTIES[key]} by "
-    text += f"{_cell(wide)}, and with nearness among sets of equal {PROPERTIES[key]} by "
-    text += f"{_cell(near)}"
+    text = "among sets equally near to real images the rank correlation of accuracy with "
+    text += f"{PROPERTIES[key]} is {_cell(wide)}; among sets of equal {PROPERTIES[key]} that "
+    text += f"with nearness is {_cell(near)}"
     which = {(True, False): "only the first", (False, True): "only the second"}
     both = "both are" if all(low > 0 for low in lows) else "neither is"
     clear = which.get((lows[0] > 0, lows[1] > 0))
