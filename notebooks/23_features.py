@@ -14,7 +14,7 @@
 # %% [markdown]
 # # What the features look like
 #
-# The press called it *learning to see by looking at noise*. **What do these networks look for, and which views taught them?**
+# *What do encoders trained on noise look for, and which views taught them to?*
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
@@ -30,48 +30,104 @@ device: str = None
 import synthlearn as sl
 
 p = sl.book.parameters(globals())
-
-# %% [markdown]
-# ## First layer
-#
-# The filters that see the picture, as they are after training; the untrained network's are noise. Look for edges and colour contrasts, and at which
-# pictures they come from.
+runs = sl.study.chapter("23_features", p)
+LEAVES, MILD = "dead_leaves-mixed", "dead_leaves-mixed.mild"
+views = {**runs, MILD: sl.book.baseline(p, MILD)}
+leaves, real = (sl.book.baseline(p, name) for name in (LEAVES, "real"))
+pairs = sl.book.pairs(
+    p,
+    {
+        "leaves: no jitter": (f"{LEAVES}.no_jitter", LEAVES),
+        "leaves: mild jitter": (MILD, LEAVES),
+        "leaves: smaller crops": (f"{LEAVES}.small_crops", LEAVES),
+        "real: no jitter": ("real.no_jitter", "real"),
+        "real: mild jitter": ("real.mild", "real"),
+    },
+)
+none = f"{LEAVES}.no_jitter"
+sl.book.in_short(
+    sl.book.compare(views.get(none), leaves, "unchanged colours of leaves", "the paper's jitter"),
+    sl.book.compare(views.get("real.mild"), real, "mild jitter of real images", "the paper's"),
+    sl.book.tell_apart(pairs, "of views"),
+)
 
 # %% tags=["hide-input"]
-NAMES = (
-    "random",
-    "noise-white",
-    "dead_leaves-mixed",
-    "fractals-sigma",
-    "stat-spectrum_color",
-    "real",
-)
+NAMES = ("random", "noise-white", LEAVES, "fractals-sigma", "stat-spectrum_color", "real")
 sl.book.first_layer({name: sl.book.baseline(p, name) for name in NAMES})
 
 # %% [markdown]
-# ## Deeper units
+# These are the filters that see the image first, after training. Untrained filters are noise. Trained ones show edges and pairs of colours, whatever the
+# source; white noise, which has neither, leaves them nearly as they were.
 #
-# A unit of the third and of the fifth convolution, drawn by letting a picture climb its activation, averaged over space {cite:p}`olah2017`,
-# exactly as the [feature visualisations](05_feature_vis) are made. Units are the first eight of a layer: chosen by number, not by look.
+# ## Why it might work
+#
+# The noise paper shows images that excite single units of its encoders: textures and parts of things, for noise as for photographs
+# {cite:p}`baradad2021`. How can noise teach that? Because the lesson is not in the images alone. Two *views* of an image are random crops with
+# random colours, and they must get alike features. Whatever a view changes, the encoder learns to ignore.
+#
+# If colours do not change between views, comparing colours is enough to recognise an image, and nothing else needs to be learned. If they change too
+# much, colour is thrown away, and a classifier may miss it later.
+#
+# ## How a view is made
+#
+# A view is $v = (t_\text{grey} \circ t_\text{colour} \circ t_\text{crop})(x)$. The crop covers a share of the area drawn uniformly between a least one and 1. Colour
+# is four steps in random order, with factors
+#
+# $$b, c, s \sim \mathcal U(1 - j, 1 + j), \qquad h \sim \mathcal U(-\eta, \eta),$$
+#
+# for brightness, contrast, saturation and hue, whose circle has length 1. One view in five is grey. In code, against the library:
+
+# %%
+import torch
+
+from synthlearn.core import rng
+from synthlearn.core.augment import Augmentation, jitter, resized_crop
+from synthlearn.core.image import MEAN, STD, luma
+
+images = sl.generator(LEAVES).sample(range(8), size=48)
+keys = rng.key("views", torch.arange(8))
+law = Augmentation(crop=32, scale_min=0.2, jitter=0.4, hue=0.4)
+draw = law.parameters(keys, 48, 48)  # what happens to each image
+
+x = resized_crop(images, draw.top, draw.left, draw.height, draw.width, draw.flip, 32)
+x = jitter(x, draw.factors, draw.order)
+x = torch.where(draw.grey[:, None, None, None], luma(x), x)
+x = (x - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+assert torch.allclose(x, law(images, keys), atol=1e-6)
 
 # %% tags=["hide-input"]
-sheets = sl.book.unit_sheets(("random", "dead_leaves-mixed", "real"), ("conv3", "conv5"), p)
+sl.book.rows(
+    sl.book.pages.views.of_each_law(sl.generator(LEAVES).sample([4, 4, 4, 4, 9, 9, 9, 9], size=96)),
+    alt="Four views each of two images of dead leaves",
+    caption="Views of two images, with the same crops in each row. With the paper's jitter two views share shapes but not colours.",
+)
+
+# %% [markdown]
+# ## What deeper units look for
+#
+# An image climbs the activation of one unit, averaged over space {cite:p}`olah2017`, as the [feature visualisations](05_feature_vis) are made. The
+# units are the first eight of the third and of the fifth convolution: chosen by number, not by look.
+
+# %% tags=["hide-input"]
+sheets = sl.book.unit_sheets(("random", LEAVES, "real"), ("conv3", "conv5"), p)
 sheets["conv3"]
 
 # %% tags=["hide-input"]
 sheets["conv5"]
 
 # %% [markdown]
-# ## Which views
+# These are images, not measurements: look whether the lower two rows of a sheet differ from each other as much as from the first.
 #
-# Two views of one picture must agree, so whatever a view changes is something that the network learns to ignore. The study's views are the
-# noise paper's, with very strong colour jitter. Here: none at all, milder jitter, and smaller crops, for noise and for real images.
+# ## Result
+#
+# Each kind of view trains the same encoder on the same images. *Mild* is the jitter of SimCLR's authors, with a quarter of the shift of hue and on
+# four views of five; *smaller crops* begin at a twelfth of the area instead of a fifth.
 
 # %% tags=["hide-input"]
-runs = sl.study.chapter("23_features", p)
-MILD = "dead_leaves-mixed.mild"
-views = {**runs, MILD: sl.book.baseline(p, MILD)}
-sl.book.ablation_figure(views, p)
+sl.book.differences_figure(
+    pairs,
+    "Other views minus the study's, on the same images. Left of the dashed line: worse.",
+)
 
 # %% tags=["hide-input"]
 sl.book.ablation(views, p)
@@ -83,12 +139,62 @@ sl.book.ablation(views, p)
 sl.book.verdicts("23_features")
 
 # %% [markdown]
-# ## Try it yourself
+# On the views:
+
+# %% tags=["hide-input"]
+sl.book.differences(pairs)
+
+# %% [markdown]
+# ## What we learned
+
+# %% tags=["hide-input"]
+sl.book.learned(
+    sl.book.tell_apart(pairs, "of views"),
+    sl.book.compare(views.get(none), leaves, "unchanged colours of leaves", "the paper's jitter"),
+    "The views are half of the lesson: which source teaches most is a question for one kind of views only, and this book asks it for the noise paper's",
+)
+
+# %% [markdown]
+# ## Try it
 #
 # ```bash
 # python -m synthlearn pretrain --generator dead_leaves-mixed --set jitter_p=0.0 --out encoder.safetensors
 # papermill notebooks/23_features.ipynb out.ipynb -p epochs 20
 # ```
+#
+# One knob: `jitter_p`, the share of views whose colours change. At 0 expect the loss to fall at once: colour alone tells images apart.
+#
+# ## Exercises
+#
+# :::{admonition} Exercise 1
+# :class: exercise
+# Can colours alone solve the task? Take two views of each of 64 images, describe a view by its mean colour, and count how often the nearest second
+# view is of the same image: without jitter, and with the paper's.
+# :::
+
+# %% tags=["hide-cell", "solution"]
+from synthlearn.measure.properties import coherence, two_views
+
+many = sl.generator("stat-spectrum_color").sample(range(64), size=48)
+share = {}
+for name, probability in (("no jitter", 0.0), ("the paper's jitter", 1.0)):
+    both = two_views(many, Augmentation(crop=32, jitter_p=probability, grey_p=0.0))
+    share[name] = coherence(*(view.mean((2, 3)) for view in both))[1]
+    print(f"{name}: {share[name]:.0%} of first views find their partner; by chance {1 / 64:.0%}")
+assert share["no jitter"] > share["the paper's jitter"]
+
+# %% [markdown]
+# :::{admonition} Exercise 2
+# :class: exercise
+# Hue shifts are uniform on $[-\eta, \eta]$ turns. At which $\eta$ does a view say nothing about the hue of its image? What does the paper's value leave?
+# :::
+
+# %% tags=["hide-cell", "solution"]
+from math import log2
+
+for eta in (0.1, 0.25, 0.4, 0.5):  # uniform on an arc of 2η turns
+    print(f"η = {eta:<4g} leaves {-log2(2 * eta):.2f} bits about the hue")
+assert log2(2 * 0.5) == 0  # the whole circle
 
 # %% tags=["hide-input"]
 sl.book.provenance(p, views)

@@ -116,17 +116,18 @@ def unit_sheets(
     seed 0.
     """
     steps = UNIT_STEPS.get(profile.name, USUAL_UNIT_STEPS)
-    rows, index = [get_row(name) for name in names], torch.arange(units)
+    which, index = [get_row(name) for name in names], torch.arange(units)
     encoders = [
         str(Experiment(row, profile, 0).trained_encoder()) if row.trained else "small"
-        for row in rows
+        for row in which
     ]
-    titles, sheets = ", ".join(row.title for row in rows), {}
+    sheets = {}
     for tap in taps:
-        pictures = [
-            visualise(encoder, tap, index, size, steps, width=profile.width) for encoder in encoders
-        ]
-        caption = f"{tap}, a row per encoder: {titles}."
-        alt = f"{units} units of {caption}"
-        sheets[tap] = contact_sheet(enlarge(torch.cat(pictures), 2), alt, caption, units)
+        pictures = {
+            row.title: enlarge(visualise(encoder, tap, index, size, steps, width=profile.width), 2)
+            for row, encoder in zip(which, encoders, strict=True)
+        }
+        alt = f"Images that excite {units} units of {tap}"
+        caption = f"{tap}: a row per encoder, a column per unit's number."
+        sheets[tap] = rows(pictures, alt, caption)
     return sheets

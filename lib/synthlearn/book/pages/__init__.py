@@ -2,7 +2,7 @@
 ``sl.book.pages.leaderboard.table(…)``.
 
 The index: ``answer``, ``gallery``. Chapters of the noise paper: ``statistical``, ``stylegan``,
-``fractals``, ``feature_vis``, ``properties``, ``lengths``, ``devices``, ``layers``,
+``fractals``, ``feature_vis``, ``properties``, ``lengths``, ``devices``, ``layers``, ``views``,
 ``initialisation``. Losses: ``forces``. Text to image: ``captions``, ``guidance``, ``learned``,
 ``limits``. Beyond the papers: ``mixing``, ``programs``, ``memory``, ``private``, ``own_noise``.
 Results: ``leaderboard``, ``claims``, ``costs``, ``benchmarks``, ``records``, ``scale``; ``stored``
@@ -43,6 +43,7 @@ from . import (
     statistical,
     stored,
     stylegan,
+    views,
 )
 
 __all__ = [
@@ -77,4 +78,5 @@ __all__ = [
     "statistical",
     "stored",
     "stylegan",
+    "views",
 ]
