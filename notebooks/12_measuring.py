@@ -14,8 +14,7 @@
 # %% [markdown]
 # # Measuring
 #
-# One number hides much. **Does a set that is good by a linear probe stay good with few examples, on other tasks, at other layers, and when
-# the whole network is trained on?**
+# *What does a probe measure, and does its answer hold with only a few examples of a class?*
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
@@ -31,111 +30,167 @@ device: str = None
 import synthlearn as sl
 
 p = sl.book.parameters(globals())
-
-# %% [markdown]
-# ## The tasks
-#
-# Small sets in three groups, in the spirit of VTAB {cite:p}`zhai2019`: *natural* photographs, *specialised* ones (satellite, blood cells,
-# traffic signs, digits), and *structured* tasks that ask for number, place, direction and size. The structured ones but the turntable are
-# rendered here, so that the label is the only thing that decides them: below, a row per task.
-#
-# They are discs and bars in flat colours, and so look much like [dead leaves](01_dead_leaves). A lead of synthetic sets over real images in that group
-# may be that likeness and no more; the turntable (*coil100*) is its one task with photographs, and has a column of its own.
+devices, units = sl.book.pages.devices, sl.study.units
+few = sl.study.measured("few_shot", p)
+NOISE = "stylegan-oriented" if "stylegan-oriented" in few else "dead_leaves-mixed"
+TITLE = sl.study.get_row(NOISE).title
+shots = {f"{n} of each class": units.part(few, n) for n in units.parts(few)}
+first, last = (list(shots)[at] for at in (0, -1))
+sl.book.in_short(
+    *(
+        sl.book.in_words(
+            shots[name].apart(NOISE, "random"),
+            TITLE,
+            "the untrained encoder",
+            where=f"with {name} ",
+        )
+        for name in (first, last)
+    ),
+    devices.apart_in_words(),
+)
 
 # %% tags=["hide-input"]
+devices.classifiers_figure()
+
+# %% [markdown]
+# ## Why it might matter
+#
+# Each number of this book is the top-1 accuracy of a simple classifier on an encoder's frozen features. It asks whether classes lie apart *in a simple
+# way*; it does not ask what the features hold in all. And it sees thousands of labels. Someone with five labelled images of each class wants to know
+# something else.
+#
+# A number also has to be told from chance. A run made again, with another seed or on another machine, gives another number.
+#
+# ## How a probe works
+#
+# Let $f(x)$ be the features of image $x$ (the layer fc6, after its ReLU), standardised. The study's **linear probe** minimises over $n$ labelled images
+#
+# $$\frac{1}{n} \sum_{i=1}^{n} -\log \frac{e^{w_{y_i} \cdot f(x_i)}}{\sum_c e^{w_c \cdot f(x_i)}} + \lambda\, \|w\|^2,$$
+#
+# with the $\lambda$ that does best on a part of them held back. With few examples there is nothing to hold back. Up to five of each class, the **nearest mean**
+# decides,
+#
+# $$\hat y(x) = \operatorname{argmax}_c \; \cos\left(f(x),\ \frac{1}{|S_c|} \sum_{i \in S_c} \frac{f(x_i)}{\|f(x_i)\|}\right),$$
+#
+# where $S_c$ are the examples of class $c$; beyond that, ridge regression. In code, against the library:
+
+# %%
 import torch
+from torch.nn.functional import normalize
 
-from synthlearn.measure import tasks
+from synthlearn.core import rng
+from synthlearn.measure.few_shot import examples, nearest_mean
 
-sl.book.contact_sheet(
-    torch.cat([tasks.rendered(name, "train", 16).images[:8] for name in tasks.RENDERED]),
-    alt="Rows of eight: one to eight discs, a disc in one of eight columns, a bar at one of eight angles, two discs of different ratio; random colours.",
+labels = torch.arange(300) % 3
+features = rng.normal(rng.key("features", 0), (300, 16))
+features[:, :3] += 2 * torch.eye(3)[labels]  # each class in a direction of its own
+
+few_ones = examples(labels, 5, seed=0, draw=0)  # five of each class, drawn by lot
+unit, of = normalize(features[few_ones], dim=1), labels[few_ones]
+means = torch.stack([unit[of == c].mean(0) for c in range(3)])
+answer = (normalize(features, dim=1) @ normalize(means, dim=1).T).argmax(1)
+assert torch.equal(answer, nearest_mean(features[few_ones], of, features, 3))
+print(f"{(answer == labels).double().mean():.0%} right with five examples")
+
+# %% [markdown]
+# ## Result
+#
+# Means over twenty draws of examples, the same draws for all encoders.
+
+# %% tags=["hide-input"]
+MAIN = ("random", "dead_leaves-mixed", "fractals-sigma", "stylegan-oriented", "real")
+sl.book.lines_figure(few, "examples per class", f"Accuracy on {p.data} from few examples.", MAIN)
+
+# %% tags=["hide-input"]
+sl.book.parts_table(few, "Columns: examples per class. Top-1 in per cent, mean over twenty draws.")
+
+# %% [markdown]
+# ## How far to trust one run
+#
+# Many runs of this study were made on a processor and again on a GPU: the same images, weights at the start, order and views. Only the last bits of
+# sums differ, and training magnifies them.
+
+# %% tags=["hide-input"]
+sl.book.join(
+    devices.device_table(),
+    sl.book.folded("Each pair of runs", devices.device_figure()),
 )
 
 # %% [markdown]
-# Each task has at most 1,000 training images. A set's score in a group is the mean of (top-1 − chance)/(1 − chance), so that a task with
-# two hundred classes weighs as one with six.
-#
-# ## Transfer
-
-# %% tags=["hide-input"]
-transfer = sl.study.measured("transfer", p)
-sl.book.transfer_figure(transfer)
-
-# %% tags=["hide-input"]
-sl.book.transfer_table(transfer)
-
-# %% [markdown]
-# ## Few examples
-#
-# The nearest class mean from one and five examples per class, ridge regression beyond; means over twenty draws that are the same for all
-# encoders.
-
-# %% tags=["hide-input"]
-few = sl.study.measured("few_shot", p)
-sl.book.lines_figure(few, "examples per class", f"Accuracy on {p.data} from few examples.")
-
-# %% tags=["hide-input"]
-sl.book.parts_table(few, "Top-1 in per cent, mean over twenty draws.")
-
-# %% [markdown]
-# ## Layers
-#
-# A linear probe on every layer; convolutions are averaged over space, which makes them short, so compare encoders within a layer rather
-# than layers.
-
-# %% tags=["hide-input"]
-layers = sl.study.measured("layers", p)
-sl.book.lines_figure(layers, "layer", f"Linear probe by layer on {p.data}.")
-
-# %% tags=["hide-input"]
-sl.book.parts_table(layers, "Top-1 in per cent.")
-
-# %% [markdown]
-# ## Fine-tuning
-#
-# All layers are trained on a few labelled images (a hundred per class in the *cpu* profile), with a rate chosen from three on a fifth of
-# them. A short schedule favours pre-training, a long one lets an untrained network catch up: both are shown. The
-# chosen rate stands beside each number: it differs between rows and moves a result by itself.
-
-# %% tags=["hide-input"]
-tuned = sl.study.measured("fine_tuning", p)
-sl.book.parts_table(tuned, "Top-1 in per cent, and the chosen rate.")
-
-# %% [markdown]
-# ## The same run twice
-#
-# Many rows of this study were run on a processor and again on a GPU: the same recipe of pictures, the same weights at the start, the same
-# order and the same views. Only the last bits of sums differ, and training magnifies them. (Making pictures magnifies them too where it is a
-# long calculation: most sets are equal to a level of grey, but feature visualisations, climbed in many steps, come out visibly different.)
-
-# %% tags=["hide-input"]
-sl.book.pages.devices.device_figure()
-
-# %% tags=["hide-input"]
-sl.book.pages.devices.device_table()
-
-# %% [markdown]
-# Compare the second line of the table with the third. Where rounding moves a result about as far as another seed does, a twin is as good as a further
-# run, pairing runs by their seed gains little, and no list of a study's seeds makes its numbers repeatable on another machine. So this book counts twins
-# as runs and pairs nothing: its intervals are over runs, or encoders, and test images, and hold this spread. Where a measurement has one encoder of a
-# row, its caption says what the interval is over. The table and figure above show the committed runs in any profile.
+# Compare the second line with the third. Where rounding moves a result as far as another seed does, no list of seeds makes a number
+# repeatable on another machine. So this book counts such twins as runs and pairs nothing: its intervals are over runs and test images, and hold
+# this spread. (Making images magnifies rounding too where it is a long calculation: most sets agree to a level of grey, but feature visualisations
+# come out visibly different.)
 #
 # ## Verdict
 
 # %% tags=["hide-input"]
-sl.book.verdicts("12_measuring")
+pairs = sl.book.measured_pairs(
+    {name: shots[name] for name in (first, last)},
+    {f"{TITLE} − untrained": (NOISE, "random"), f"real images − {TITLE}": ("real", NOISE)},
+)
+sl.book.differences(pairs)
 
 # %% [markdown]
-# ## Try it yourself
+# ## What we learned
+
+# %% tags=["hide-input"]
+sl.book.learned(
+    sl.book.tell_apart(pairs, "at the fewest examples and at the most"),
+    f"{devices.apart_in_words()}; two single runs that lie as near as that say nothing",
+    "A probe with few examples asks the same question with more noise, so that smaller differences go unseen",
+)
+
+# %% [markdown]
+# Other [tasks](14_transfer) and other [layers, and all of them trained on](15_layers), have pages of their own.
 #
-# The probe takes any encoder file of this project, the authors' released SmallAlexNets (`.pth`, read without running code), and any timm
-# model.
+# ## Try it
+#
+# The probe takes any encoder file of this project, the authors' released encoders (`.pth`, read without running code), and any timm model.
 #
 # ```bash
 # python -m synthlearn probe --encoder random --data digits
-# python -m synthlearn measure --profile smoke --what layers
+# python -m synthlearn measure --profile smoke --what few_shot
 # ```
+#
+# One knob: `--encoder`. Expect an untrained encoder to be far above chance: random filters keep much of what tells images apart.
+#
+# ## Exercises
+#
+# :::{admonition} Exercise 1
+# :class: exercise
+# How many test images does it take to know an accuracy of one half within half a point, in 95 of 100 trials? Compute it, then simulate.
+# :::
+
+# %% tags=["hide-cell", "solution"]
+needed = round(0.5 * 0.5 * (1.96 / 0.005) ** 2)
+coins = torch.rand((200, needed), generator=torch.Generator().manual_seed(0)) < 0.5
+within = ((coins.double().mean(1) - 0.5).abs() < 0.005).double().mean()
+print(f"{needed:,} images; {within:.0%} of 200 trials lie within half a point")
+assert 0.9 < within < 0.99
+
+# %% [markdown]
+# :::{admonition} Exercise 2
+# :class: exercise
+# Turn all features by a rotation, then stretch each by a factor of its own. Which change alters the answers of the nearest mean, and which those of ridge
+# regression on standardised features?
+# :::
+
+# %% tags=["hide-cell", "solution"]
+from synthlearn.measure.few_shot import ridge
+
+turn = torch.linalg.qr(rng.normal(rng.key("turn", 0), (16, 16)))[0]
+stretch = torch.linspace(0.2, 5, 16)
+changed = {"turned": features @ turn, "stretched": features * stretch}
+same = {}
+for classify in (nearest_mean, ridge):
+    before = classify(features[few_ones], of, features, 3)
+    for name, z in changed.items():
+        share = (classify(z[few_ones], of, z, 3) == before).double().mean()
+        same[classify.__name__, name] = float(share)
+        print(f"{classify.__name__}, {name}: {share:.0%} of the answers stay")
+assert same["nearest_mean", "turned"] > 0.99 > same["nearest_mean", "stretched"]
+assert same["ridge", "stretched"] > 0.99 > same["ridge", "turned"]
 
 # %% tags=["hide-input"]
-sl.book.provenance(p, transfer)
+sl.book.provenance(p, few)

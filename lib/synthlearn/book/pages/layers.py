@@ -69,11 +69,12 @@ def activations_figure() -> Html:
             a = convolution(a)
             varied = a[0].flatten(1).std(1).topk(CHANNELS).indices
             maps = torch.stack([sheets.grey(a[0, channel]) for channel in varied.tolist()])
-            rows[f"conv{number}, {a.shape[-1]} × {a.shape[-1]}"] = maps
+            rows[f"conv{number}: {a.shape[-1]}²"] = maps
     drawn = {
         name: torch.nn.functional.interpolate(each.float(), DRAWN, mode="nearest").byte()
         for name, each in rows.items()
     }
     note = "One image and seven maps of each convolution of an untrained encoder. From layer to "
-    note += "layer a map has fewer places, and each sees more of the image."
+    note += "layer a map has fewer places (31 times 31, then 15 times 15 …), and each sees more "
+    note += "of the image."
     return sheets.rows(drawn, "Maps of activations of one image of dead leaves", note)
