@@ -2,7 +2,6 @@
 kept."""
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from html import escape
 
@@ -11,10 +10,10 @@ from matplotlib.axes import Axes
 from ...measure.initialisation import ArmAccuracy, Initialisation
 from ...study import MeasurementRecord, Profile, get_row, measuring, store, units
 from ...study.measuring import Measured
-from .. import figures
+from .. import figures, sentences
 from ..captions import intervals_over_encoders
 from ..figures import INK
-from ..html import Html, interval, percent, points, table
+from ..html import Html, folded, interval, join, percent, points, table
 
 NAMES = {
     "random": "as before training",
@@ -95,13 +94,11 @@ def share(arms: units.Units, arm: str) -> str:
 
 
 def in_short(measured: Measured) -> Html:
-    """The chapter's answer, from the first row that was trained."""
+    """The chapter's answer as its opening box, from the first row that was trained."""
     names = trained_rows(measured)
     if not names:
-        return table(["state"], [["no record yet"]], NOT_MEASURED)
-    lines = list(_lines(measured, names[0]))
-    items = "".join(f"<li>{line}</li>" for line in lines)
-    return Html(f"<ol class='answer'>{items}</ol>", re.sub(r"<[^>]+>", "", " ".join(lines)))
+        return sentences.in_short(f"There is no record yet. {NOT_MEASURED}")
+    return sentences.in_short(*_lines(measured, names[0]))
 
 
 def _lines(measured: Measured, name: str) -> Iterator[str]:
@@ -128,6 +125,22 @@ def _lines(measured: Measured, name: str) -> Iterator[str]:
         yield TUNED.format(size=f"{tuned[-1]:,}", shares=shares(of_tuned, STATISTICS))
 
 
+def kept_in_words(measured: Measured) -> str:
+    """What of the gain on frozen features shuffled weights keep, as a clause; empty where there is
+    no record or may be no gain.
+
+    >>> sl.book.pages.initialisation.kept_in_words(measured)  # doctest: +SKIP
+    """
+    parts = []
+    for name in trained_rows(measured):
+        arms = units.arms(measured[name], _sizes(measured, name, tuned=False)[-1])
+        known = "shuffled" in arms.values and share(arms, "shuffled") != UNKNOWN
+        if known:
+            parts.append(f"{share(arms, 'shuffled')} with {escape(get_row(name).title)}")
+    text = "the numbers of the weights alone, in a random order, keep of the gain of training"
+    return f"{text} {', '.join(parts)}" if parts else ""
+
+
 def figure(measured: Measured) -> Html:
     """Accuracy by what is kept: frozen, and fine-tuned, each at its most labelled images."""
     names = trained_rows(measured)
@@ -140,21 +153,20 @@ def figure(measured: Measured) -> Html:
             for size in _sizes(measured, name, tuned)[-1:]:
                 of = panels.setdefault(f"{word}, {size:,} images a class", {})
                 of[name] = units.arms(measured[name], size, tuned)
-    height = 0.34 * len(order) + 1.5
-    drawn, axes = figures.new(len(panels), width=7.6, height=height, sharey=True, squeeze=False)
-    words = [
-        f"{title}: {_draw(axis, of, order)}"
-        for axis, (title, of) in zip(axes[0], panels.items(), strict=False)
-    ]
-    for axis, title in zip(axes[0], panels, strict=False):
+    drawn, words = [], []
+    for title, of in panels.items():
+        panel, axis = figures.new(width=figures.PANEL, height=0.34 * len(order) + 1.3)
+        words.append(f"{title}: {_draw(axis, of, order)}")
         axis.set_title(title, fontsize=11, color=INK)
         axis.set_xlabel("top-1, %")
-    axes[0][0].set_yticks(range(len(order)), [NAMES[arm] for arm in order])
-    axes[0][0].invert_yaxis()
-    if len(names) > 1:
-        axes[0][0].legend(labelcolor=INK, fontsize=9)
+        axis.set_yticks(range(len(order)), [NAMES[arm] for arm in order])
+        axis.invert_yaxis()
+        drawn.append(panel)
+    legend = [figures.Line(row.title, figures.COLOURS[row.family]) for row in map(get_row, names)]
     over = intervals_over_encoders(next(iter(panels[next(iter(panels))].values())))
-    return figures.svg(drawn, f"Accuracy by what is kept. {'; '.join(words)}.", f"Top-1. {over}")
+    note = f"Top-1 by what is kept of a trained encoder; dashed: as before training. {over}"
+    alt = f"Accuracy by what is kept. {'; '.join(words)}."
+    return figures.row_of(drawn, alt, note, legend)
 
 
 def _draw(axis: Axes, rows: Mapping[str, units.Units], order: list[str]) -> str:
@@ -168,7 +180,6 @@ def _draw(axis: Axes, rows: Mapping[str, units.Units], order: list[str]) -> str:
             axis.plot([100 * e.low, 100 * e.high], [at, at], color=colour, linewidth=2)
             axis.plot(100 * e.mean, at, "os^D"[number % 4], color=colour, markersize=6)
             words.append(f"{row.title}, {NAMES[arm]} {100 * e.mean:.1f}")
-        axis.plot([], [], "os^D"[number % 4], color=colour, label=row.title)
         start = 100 * arms.estimate("random").mean
         axis.axvline(start, color=colour, linewidth=1, linestyle="--", alpha=0.7)
     return ", ".join(words)
@@ -193,9 +204,8 @@ def shares(measured: Measured) -> Html:
                 body.append([*start, *cells])
     over = intervals_over_encoders(next(iter(columns[names[0]].values())))
     whole = table(header, body, SHARES.format(over=over))
-    folded = table(header, accuracies, ACCURACIES.format(over=over)).content
-    summary = "<details><summary>The accuracies themselves</summary>"
-    return Html(f"{whole.content}{summary}{folded}</details>", whole.alt)
+    inside = table(header, accuracies, ACCURACIES.format(over=over))
+    return join(whole, folded("The accuracies themselves", inside))
 
 
 def _cell(arms: units.Units, arm: str) -> str:
