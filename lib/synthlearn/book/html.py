@@ -7,6 +7,7 @@ from typing import Any
 
 from ..core import stats
 from ..core.errors import ParameterError
+from . import jupyter
 
 # The start of any tag but ours: their names, and attributes whose values can neither leave their
 # quotes nor name another host or a script
@@ -23,7 +24,7 @@ class Html:
         self.content, self.alt = content, alt
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"text/html": self.content, "text/plain": self.alt}
+        return {"text/html": jupyter.for_jupyter(self.content), "text/plain": self.alt}
 
 
 def figure(inside: str, alt: str, caption: str) -> Html:

@@ -10,6 +10,7 @@ import torch
 from ..core.errors import ParameterError, SynthlearnError
 from ..study import Profile, with_data
 from ..study.profiles import FIELDS, NAMES, check, defaults
+from .jupyter import show_style
 
 INJECTED = "# Parameters\n"  # first line of the cell that papermill adds
 LONGEST = 4095  # characters of a word; a path has no more
@@ -35,7 +36,7 @@ def parameters(namespace: dict[str, Any]) -> Profile:
     The parameters cell declares each name with a type (``epochs: int = None``); papermill assigns
     without one, in a cell of its own. Every name of that cell, and every variable that is there
     now, must be declared or be a field of the profile, and its value must be of the field's type.
-    None means the profile's value.
+    None means the profile's value. In Jupyter it also shows the styles of the book's outputs.
 
     Args:
         namespace: ``globals()`` of the notebook, right after the parameters cell.
@@ -67,6 +68,7 @@ def parameters(namespace: dict[str, Any]) -> Profile:
         overrides["device"] = "cpu"
     profile = with_data(word, **overrides)
     torch.set_num_threads(profile.threads)
+    show_style()
     return profile
 
 

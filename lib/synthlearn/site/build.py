@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from ..book import jupyter
 from ..core import files
 from ..core.errors import DataError, SynthlearnError
 from ..study import jobs, resolve, store
@@ -132,14 +133,17 @@ def _install(address: str, tag: str) -> list[str]:
 
 def clean(notebook: dict[str, Any]) -> dict[str, Any]:
     """Without what belongs to the run and not to the page: stderr, papermill's paths and times, the
-    kernel's own lines."""
+    kernel's own lines, the styles for Jupyter."""
     for cell in notebook["cells"]:
         tags = cell["metadata"].get("tags", [])
         if "injected-parameters" in tags and "remove-input" not in tags:
             tags = [*tags, "remove-input"]
         cell["metadata"] = {"tags": tags} if tags else {}
         if cell["cell_type"] == "code":
-            cell["outputs"] = [each for each in cell["outputs"] if not _is_stderr(each)]
+            dropped = (_is_stderr, _is_style)
+            cell["outputs"] = [
+                each for each in cell["outputs"] if not any(drop(each) for drop in dropped)
+            ]
             for output in cell["outputs"]:
                 if "metadata" in output:
                     output["metadata"] = {}
@@ -158,6 +162,10 @@ def _prompts(tags: Sequence[str]) -> dict[str, Any]:
 
 def _is_stderr(output: dict[str, Any]) -> bool:
     return output["output_type"] == "stream" and output["name"] == "stderr"
+
+
+def _is_style(output: dict[str, Any]) -> bool:
+    return "".join(output.get("data", {}).get("text/html", "")).startswith(jupyter.STYLE)
 
 
 def build(source: Path, out: Path) -> Path:
@@ -207,6 +215,14 @@ def _stage(source: Path, stage: Path) -> None:
             cell["metadata"] |= _prompts(cell["metadata"].get("tags", []))
         text = json.dumps(notebook, ensure_ascii=False)
         files.write_text(stage / "notebooks" / f"{name}.ipynb", text)
+
+
+def _link_pages(notebook: dict[str, Any]) -> None:
+    """Let links of outputs lead to pages of the site."""
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            if html := output.get("data", {}).get("text/html"):
+                output["data"]["text/html"] = jupyter.for_site("".join(html))
 
 
 def _parent(path: Path) -> Path:
