@@ -36,6 +36,12 @@ sl.book.pages.scale.training_table()
 # %% [markdown]
 # The first line is one set of the noise paper's small scale, which `-p profile paper` runs.
 #
+# ## A run of the papers, a run of ours
+
+# %% tags=["remove-input"]
+sl.book.pages.budgets.compared(runs, study)
+
+# %% [markdown]
 # ## Images
 
 # %% tags=["remove-input"]

@@ -14,6 +14,7 @@ To play with: ``explorer``, ``guess``, ``live``.
 from . import (
     answer,
     benchmarks,
+    budgets,
     captions,
     claims,
     costs,
@@ -49,6 +50,7 @@ from . import (
 __all__ = [
     "answer",
     "benchmarks",
+    "budgets",
     "captions",
     "claims",
     "costs",
