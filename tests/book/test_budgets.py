@@ -1,5 +1,6 @@
 """The papers' runs and ours in one table."""
 
+import html
 import re
 
 import synthlearn as sl
@@ -9,7 +10,7 @@ from synthlearn.book.pages import budgets
 def cells(table):
     """A table's lines as texts of cells."""
     return [
-        [re.sub("<[^>]+>", "", cell) for cell in re.findall("<td>(.*?)</td>", line)]
+        [html.unescape(re.sub("<[^>]+>", "", cell)) for cell in re.findall("<td>(.*?)</td>", line)]
         for line in re.findall("<tr>(.*?)</tr>", table.content)[1:]
     ]
 

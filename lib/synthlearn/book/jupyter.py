@@ -34,7 +34,8 @@ def style() -> str:
     colours = "".join(f"--pst-color-{name}: {value}; " for name, value in COLOURS.items())
     path = files.root() / "book" / "_static" / "synthlearn.css"
     sheet = path.read_text(encoding="utf-8") if path.is_file() else ""
-    sheet = sheet.replace('html[data-theme="dark"]', 'body[data-jp-theme-light="false"]')
+    for theme, light in (("dark", "false"), ("light", "true")):
+        sheet = sheet.replace(f'html[data-theme="{theme}"]', f'body[data-jp-theme-light="{light}"]')
     return f"{STYLE}:root {{ {colours}}}\n{sheet}</style>"
 
 
