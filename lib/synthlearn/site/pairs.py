@@ -1,8 +1,9 @@
 """Check that each notebook and its .py pair hold the same cells, and that none holds outputs.
 
-python -m synthlearn.site.pairs [--sync]
+python -m synthlearn.site.pairs [--sync] [--links]
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,10 +67,24 @@ def sync(folder: Path) -> None:
         files.write_text(script.with_suffix(".ipynb"), jupytext.writes(content, fmt="ipynb") + "\n")
 
 
+def with_files(text: str) -> str:
+    """A script whose links name files, so that they work in Jupyter as on the site.
+
+    >>> with_files("[how long](24_length), [how](../book/method), [here](#x)")
+    '[how long](24_length.ipynb), [how](../book/method.md), [here](#x)'
+    """
+    text = re.sub(r"\]\((\d\d_\w+)(#[\w.-]+)?\)", r"](\1.ipynb\2)", text)
+    return re.sub(r"\]\((\.\./book/[\w/]+)(#[\w.-]+)?\)", r"](\1.md\2)", text)
+
+
 def main() -> int:
-    """Check, or with ``--sync`` write the notebooks from the scripts."""
+    """Check, or with ``--sync`` write the notebooks from the scripts, with ``--links`` after their
+    links have been made to name files."""
     folder = files.root() / "notebooks"
-    if "--sync" in sys.argv[1:]:
+    if "--links" in sys.argv[1:]:
+        for script in folder.glob("*.py"):
+            files.write_text(script, with_files(script.read_text(encoding="utf-8")))
+    if {"--sync", "--links"} & {*sys.argv[1:]}:
         sync(folder)
     lines = problems(folder)
     print("\n".join(lines) or f"{len(list(folder.glob('*.py')))} pairs in step")
