@@ -95,8 +95,7 @@ def rare_in_words(records: Sequence[MeasurementRecord]) -> str:
     >>> rare_in_words(sl.study.measured("long_tail", p)["dead_leaves-mixed"])  # doctest: +SKIP
     """
     mosaics, repeated = (
-        percent(float(np.mean([record.results[arm].tail for record in records])))
-        for arm in (MOSAICS, REPEATED)
+        percent(float(np.mean(_right(records, arm, "tail")))) for arm in (MOSAICS, REPEATED)
     )
     text = "of the three rarest classes {} % are right with mosaics of their few real images, "
     return f"{text.format(mosaics)}{repeated} % with these images repeated"
@@ -110,9 +109,14 @@ def rare_table(records: Sequence[MeasurementRecord]) -> Html:
     for arm in ARMS:
         cells = []
         for part in PARTS:
-            values = [float(getattr(record.results[arm], part)) for record in records]
+            values = _right(records, arm, part)
             mean, low, high = float(np.mean(values)), min(values), max(values)
             cells.append(f"{percent(mean)} <small>[{percent(low)}, {percent(high)}]</small>")
         body.append([arm, *cells])
     note = RARE_NOTE.format(draws=len(records))
     return table(["training images", *PARTS.values()], body, note)
+
+
+def _right(records: Sequence[MeasurementRecord], arm: str, part: str) -> list[float]:
+    """Share of a part's test images that an arm names rightly, by record."""
+    return [float(getattr(record.results[arm], part)) for record in records]
