@@ -49,7 +49,9 @@ supcon, unlabelled = f"{fractals}.supcon", f"{fractals}.classes100"
 sl.book.in_short(
     line("Weight of uniformity", double, half, "twice the weight", "half of it"),
     line("Way of saying it", leaves, f"{leaves}.simclr", "the two terms", "SimCLR, on dead leaves"),
-    line("Free labels", supcon, unlabelled, "SupCon's labels", "no labels, on the same fractals"),
+    line(
+        "Free labels", supcon, unlabelled, "the labels of SupCon", "no labels, on the same fractals"
+    ),
     sure="of the labels, which cost more than any other change here",
     unsure="of the best weight and temperature, which were not searched for",
 )
