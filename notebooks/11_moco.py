@@ -54,12 +54,13 @@ from torch.nn.functional import cross_entropy, normalize
 
 draw = torch.Generator().manual_seed(0)
 q, k = (normalize(torch.randn(6, 16, generator=draw)) for _ in range(2))
-queue = normalize(torch.randn(32, 16, generator=draw))  # keys of earlier batches
+keys = torch.randn(32, 16, generator=draw)  # of earlier batches
+queue = normalize(keys)
 
 own = (q * k).sum(1, keepdim=True)
 logits = torch.cat([own, q @ queue.T], 1) / 0.2  # its own key stands first
 loss = cross_entropy(logits, torch.zeros(6, dtype=torch.long))
-torch.testing.assert_close(loss, sl.losses.info_nce(q, k, queue, temperature=0.2))
+torch.testing.assert_close(loss, sl.losses.info_nce(q, k, queue, 0.2))
 
 # %% tags=["hide-input"]
 sl.book.ablation_figure(runs, p, floor="random.moco")

@@ -94,7 +94,8 @@ denoisers = [
     lambda x, s, pool=pool: mosaic.denoise(x, pool, s, mosaic.window(s))
     for pool in (of_caption, of_all)
 ]
-library = sampling.step(sampling.guided(*denoisers, w), x, high, low, corrected=False)
+guided = sampling.guided(*denoisers, w)
+library = sampling.step(guided, x, high, low, corrected=False)
 torch.testing.assert_close(step, library)
 
 # %% [markdown]

@@ -97,12 +97,15 @@ def expect(x, noise, mean, v):  # D of a Gaussian: the posterior mean
 
 
 levels = sampling.noise_levels(200, *gaussian.NOISE)
-x = levels[0] * torch.randn(20_000, generator=torch.Generator().manual_seed(0))
+draw = torch.Generator().manual_seed(0)
+x = levels[0] * torch.randn(20_000, generator=draw)
 for high, low in itertools.pairwise(levels):
     free = expect(x, high, mean_all, v_all)
-    x = x + (low - high) * (x - free - w * (expect(x, high, mean, v) - free)) / high
+    D = free + w * (expect(x, high, mean, v) - free)
+    x = x + (low - high) * (x - D) / high
 
-_, library = gaussian.guided_moments(mean, v, mean_all, v_all, w, 200, "euler")
+known = (mean, v, mean_all, v_all, w)
+_, library = gaussian.guided_moments(*known, steps=200, solver="euler")
 law, tilted = v**w * v_all ** (1 - w), 1 / (w / v + (1 - w) / v_all)
 assert abs(x.var() / library - 1) < 0.04  # 20,000 samples
 print(f"samples {x.var():.3f}, law {law:.3f}, tilted density {tilted:.3f}")

@@ -69,7 +69,8 @@ import torch
 from synthlearn.text2image import mutual_information
 
 images, captions = sl.book.pages.captions.mosaics(p).real()
-joint = torch.zeros(len(captions.texts), len(images.classes), dtype=torch.double)
+shape = len(captions.texts), len(images.classes)
+joint = torch.zeros(shape, dtype=torch.double)
 for caption, label in zip(captions.ids, images.labels, strict=True):
     joint[caption, label] += 1 / len(images.labels)
 apart = joint.sum(1, keepdim=True) * joint.sum(0)  # p(c) p(y)

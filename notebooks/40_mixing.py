@@ -112,7 +112,7 @@ sl.book.training(runs)
 # %% tags=["hide-input"]
 PARTS = ("dead_leaves-mixed", "fractals-sigma", "stat-spectrum_color")
 parts = {name: sl.book.baseline(p, name) for name in PARTS}
-sl.book.accuracy_figure({**runs, **parts}, p)
+sl.book.ablation_figure({**runs, **parts}, p)
 
 # %% tags=["hide-input"]
 sl.book.results({**runs, **parts}, p)

@@ -75,7 +75,7 @@ every = sl.generator("programs").program_keys(torch.arange(200), 0)
 fields = 1 + (rng.uniform(rng.fold(every, pr.ProgramDraw.COUNT)) * 4).long()
 key = every[fields == 1][5:6]
 
-numbers = pr.draw_operands(key, None)[0, 0]  # four warps, a field: six numbers each
+numbers = pr.draw_operands(key, None)[0, 0]  # warps, then the field
 tables = rng.uniform(rng.fold(key, pr.ProgramDraw.TABLES), (4, 2, 8, 8))
 table = 2 * tables[:, 0] - 1  # of noise
 place = (torch.arange(size) + 0.5) * 2 / size - 1

@@ -70,7 +70,8 @@ from synthlearn.core import rng
 from synthlearn.measure import private as dp
 
 draw = torch.Generator().manual_seed(0)
-x = dp.prepare(torch.randn(200, 16, generator=draw), torch.randn(50, 16, generator=draw))
+private_x, public_x = torch.randn((2, 200, 16), generator=draw)
+x = dp.prepare(private_x, public_x)
 labels = torch.randint(10, (200,), generator=draw)
 noise = dp.noise_multiplier(epsilon=1.0, steps=1)  # σ; C is 1
 
