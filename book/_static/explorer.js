@@ -20,7 +20,7 @@
     const data = JSON.parse(figure.querySelector("script").textContent);
     const select = figure.querySelector("select");
     const plot = figure.querySelector(".plot");
-    const card = figure.querySelector(".card");
+    const card = figure.querySelector(".about");
     const dots = [...figure.querySelectorAll("g.dot")];
     let open = null;
 

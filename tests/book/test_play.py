@@ -258,7 +258,7 @@ def test_a_sheet_shows_the_sets_own_first_images(name):
 def test_the_explorer_opens_by_keyboard_follows_the_choice_and_closes(open_page, every, figure):
     page = open_page(figure, scripts=["explorer"])
     data, names = data_of(figure), list(every)
-    card, select = page.locator(".explorer .card"), page.locator(".explorer select")
+    card, select = page.locator(".explorer .about"), page.locator(".explorer select")
     select.focus()
     page.keyboard.press("Tab")
     drawn = [name for name in names if name in data["choices"]["recall"]["at"]]
@@ -266,7 +266,7 @@ def test_the_explorer_opens_by_keyboard_follows_the_choice_and_closes(open_page,
         assert page.evaluate("document.activeElement.dataset.set") == name
         assert study.get_row(name).title in card.inner_text()
         assert data["sets"][name]["top1"] in card.inner_text()
-        page.wait_for_function("document.querySelector('.card img').naturalWidth === 192")
+        page.wait_for_function("document.querySelector('.about img').naturalWidth === 192")
         page.keyboard.press("Tab")
     page.keyboard.press("Escape")
     assert not card.is_visible()
@@ -300,7 +300,7 @@ def test_the_explorers_letters_are_readable_and_its_card_stays_in_the_window(
         page.locator("g.dot >> visible=true").last,
     ):
         dot.locator(".reach").click()
-        box = page.locator(".explorer .card").bounding_box()
+        box = page.locator(".explorer .about").bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= width
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 

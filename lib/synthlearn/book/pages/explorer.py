@@ -246,7 +246,7 @@ class _Picture:
         label = escape(self.alt(), quote=True)
         svg = f'<svg role="group" aria-label="{label}">{across}{group}{lines}{dots}</svg>'
         name = '<span class="up">top-1, %</span>'
-        return f'<div class="plot">{name}{svg}<div class="card" role="status"></div></div>'
+        return f'<div class="plot">{name}{svg}<div class="about" role="status"></div></div>'
 
     def _bound(self, name: str) -> str:
         value = 100 * self.bounds[name]
