@@ -95,9 +95,11 @@ def guess(rows: Records, profile: Profile) -> Html:
         for side, name in (("left", first.left), ("right", first.right))
     )
     answer = escape(sentence(first, rows))
-    told = f"<details><summary>Answer</summary><p>{answer}</p></details>"
+    folded = f"<details><summary>Answer</summary><p>{answer}</p></details>"
     more = '<button type="button" class="next" hidden>next pair</button>'
-    below = f'<p class="answer" role="status"></p>{told}<p class="on">{more} <output></output></p>'
+    below = (
+        f'<p class="answer" role="status"></p>{folded}<p class="on">{more} <output></output></p>'
+    )
     data = as_script({"sheets": sheets, "pairs": [_data(pair, rows) for pair in every]})
     inside = f'<p class="question">{escape(QUESTION)}</p><div class="two">{sides}</div>{below}'
     note = f"<figcaption>{escape(CAPTION)}</figcaption>"
