@@ -72,9 +72,9 @@ sl.book.rows(
 # **Spectrum.** An image is a sum of waves. White noise gives each wave a random phase; we keep that phase and set the amplitude of the wave
 # with frequencies $f_x, f_y$ to
 #
-# $$A(f_x, f_y) \propto \frac{1}{|f_x|^{s} + |f_y|^{s}}, \qquad s \sim U(0.5,\, 3.5).$$
+# $$A(f_x, f_y) \propto \frac{1}{|f_x|^{s} + |f_y|^{s}}.$$
 #
-# A large $s$ leaves only slow waves, hence smooth clouds; a small one leaves grain. (The library draws slightly different exponents for the
+# The exponent $s$ is drawn from 0.5 to 3.5. A large one leaves only slow waves, hence smooth clouds; a small one leaves grain. (The library draws slightly different exponents for the
 # two axes.) From spectrum to image it is one inverse Fourier transform:
 
 # %%
@@ -86,7 +86,8 @@ from synthlearn.generators import statistical as st
 
 def with_spectrum(noise, s):
     size = len(noise)
-    fx, fy = torch.fft.rfftfreq(size), torch.fft.fftfreq(size).abs()[:, None]
+    fx = torch.fft.rfftfreq(size)
+    fy = torch.fft.fftfreq(size).abs()[:, None]
     amplitude = 1 / (fx**s + fy**s)
     amplitude[0, 0] = 0  # the mean is added below
     phase = torch.fft.rfft2(noise).angle()
@@ -117,7 +118,7 @@ sl.book.pages.statistical.power_figure({s: shaped[s] for s in (0.5, 1.0, 1.5, 2.
 # {cite:p}`simoncelli1995,portilla2000`. In noise the values of a band are Gaussian. In photographs most are near 0, and a few, at edges, are
 # large. Each band is given such a density,
 #
-# $$p(x) \propto e^{-|x/c|^{\rho}}, \qquad \rho \sim U(0.4,\, 0.8),$$
+# $$p(x) \propto e^{-|x/c|^{\rho}}, \qquad 0.4 \le \rho \le 0.8,$$
 #
 # by a monotone map of its values, and the image is put together again.
 

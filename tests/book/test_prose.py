@@ -48,8 +48,8 @@ ALLOWED = {
         "with colours 37 %, all three 40 %": "paper",
         "untrained network reached 21 %": "paper",
         "photographs at least 63 %": "paper",
-        r"U(0.5,\, 3.5)": "constant",
-        r"U(0.4,\, 0.8)": "constant",
+        "drawn from 0.5 to 3.5": "constant",
+        r"\qquad 0.4 \le \rho \le 0.8": "constant",
     },
     "03_stylegan": {
         "reached 34 %, the other three 42 to 44 %": "paper",
