@@ -34,7 +34,9 @@ devices, units = sl.book.pages.devices, sl.study.units
 few = sl.study.measured("few_shot", p)
 NOISE = "stylegan-oriented" if "stylegan-oriented" in few else "dead_leaves-mixed"
 TITLE = sl.study.get_row(NOISE).title
-shots = {f"{n} of each class": units.part(few, n) for n in units.parts(few)}
+shots = {
+    f"{n} example{'s' * (n != '1')} of each class": units.part(few, n) for n in units.parts(few)
+}
 first, last = (list(shots)[at] for at in (0, -1))
 sl.book.in_short(
     *(

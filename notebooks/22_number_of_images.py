@@ -152,9 +152,7 @@ sl.book.learned(
 # %% tags=["hide-input"]
 sl.book.learned(
     page.largest(pairs),
-    "At this length an endless supply of images is no advantage that we could measure; longer training, which sees each image more often, may change that"
-    if p.is_study
-    else "",
+    "What holds for a short training need not hold for a long one, which sees each image of a small pool far more often",
 )
 
 # %% [markdown]

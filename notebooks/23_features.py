@@ -193,7 +193,7 @@ assert share["no jitter"] > share["the paper's jitter"]
 from math import log2
 
 for eta in (0.1, 0.25, 0.4, 0.5):  # uniform on an arc of 2η turns
-    print(f"η = {eta:<4g} leaves {-log2(2 * eta):.2f} bits about the hue")
+    print(f"η = {eta:<4g} leaves {log2(1 / (2 * eta)):.2f} bits about the hue")
 assert log2(2 * 0.5) == 0  # the whole circle
 
 # %% tags=["hide-input"]
