@@ -14,26 +14,94 @@
 # %% [markdown]
 # # Gallery
 #
-# **What do all the sets look like?** A tile for each generator: point at one, or tap it, for its accuracy and speed.
-# Below, a few pictures of each, with what its pictures taught (top-1 of a linear classifier on CIFAR-10) and how fast they are made. The picture
-# titles lead to the chapters.
+# *What do all the sets look like, and which of them taught most?*
 
-# %% tags=["parameters", "remove-input"]
-profile: str = "smoke"  # decides how the pictures are made; accuracies are committed ones: of cpu or gpu, else of the profile that decides
+# %% tags=["parameters", "hide-input"]
+profile: str = "smoke"  # decides how the images are made; accuracies are committed ones: of cpu or gpu, else of the profile that decides
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 import synthlearn as sl
 
 p = sl.book.parameters(globals())
-
-# %% tags=["remove-input"]
 runs = sl.book.stored(sl.book.study_profile(p))
-sl.book.pages.gallery.tiles(runs, p)
+families = sl.book.pages.gallery.families(runs)
+sets = {
+    each.row.name: runs[each.row.name]
+    for part in families.values()
+    for each in part
+    if each.accuracy
+}
+sl.book.in_short(
+    f"{len(sets)} sets of {len(families)} families, none of them photographs; their families and they themselves stand in the order of their results",
+    sl.book.best(sets) if sets else "",
+)
+
+# %% tags=["hide-input"]
+images = sl.book.pages.gallery.images(runs, p)
+sl.book.pages.gallery.tiles(runs, images)
 
 # %% [markdown]
-# Pictures are functions of generator, options, seed and index: `sl.generator("stylegan-oriented").sample([3], size=128)` is the fourth
-# picture of its set, on any machine. `python -m synthlearn generate` writes a set to disk, with a data card; the pictures are ours and free
-# of rights (CC0).
+# Point at a tile, or tap it, for its name, its top-1 accuracy on CIFAR-10 with its interval, and how many images of 128 pixels are made a
+# second. A click leads to its row below.
+#
+# ## Family by family
+#
+# The families are ordered by their best set; neighbours often cannot be told apart. Names lead to the chapters.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
+sl.book.pages.gallery.sheets(runs, images)
+
+# %% [markdown]
+# ## Try it
+#
+# An image is a function of generator, options, seed and index, on any machine. `python -m synthlearn generate` writes a set to disk, with a data
+# card; the images are ours and free of rights (CC0).
+
+# %%
+leaves = sl.generator("dead_leaves-mixed")
+four, one = leaves.sample(range(4), size=64), leaves.sample([3], size=64)
+assert (one[0] == four[3]).all()
+
+# %% [markdown]
+# ## Exercises
+#
+# :::{admonition} Exercise 1
+# :class: exercise
+# Does one simple number tell which set teaches more? For a few sets, measure how alike neighbouring pixels are, and how strong colours are
+# (`metrics.neighbour_correlation`, `metrics.chroma`). Rank the sets by each, and compare with the order above.
+# :::
+
+# %% tags=["hide-cell", "solution"]
+from synthlearn.measure import metrics
+
+some = (
+    "noise-white",
+    "noise-perlin",
+    "stat-spectrum",
+    "stat-spectrum_color",
+    "dead_leaves-squares",
+)
+for name in some:
+    x = sl.generator(name).sample(range(8), size=64)
+    top1 = f"{runs[name].accuracy().mean:.1%}" if name in runs else "–"
+    print(
+        f"{name:20} top-1 {top1}, neighbours {metrics.neighbour_correlation(x).mean():.2f}, chroma {metrics.chroma(x).mean():.0f}"
+    )
+
+# %% [markdown]
+# :::{admonition} Exercise 2
+# :class: exercise
+# The images of the mixture of four sets look as if they were of other rows. Find out of which set each of its first four is, and show
+# that it is exactly that set's image.
+# :::
+
+# %% tags=["hide-cell", "solution"]
+mixture = sl.study.Experiment(sl.study.get_row("mixture-four"), p, 0).source()
+part_of = mixture.choose(mixture.keys(range(4))).tolist()
+for i, image in enumerate(mixture.sample(range(4), size=64)):
+    part = mixture.parts[part_of[i]]
+    assert (image == part.sample([i], size=64)[0]).all()
+    print(f"image {i} is image {i} of {part.name}")
+
+# %% tags=["hide-input"]
 sl.book.provenance(p, {})

@@ -187,16 +187,21 @@ def test_every_generator_has_a_tile_and_a_sheet(monkeypatch):
     source = type("Source", (), {"sample": lambda self, indices, *a: small[: len(list(indices))]})
     monkeypatch.setattr(study.Experiment, "source", lambda self: source())
     monkeypatch.setattr(gallery, "generator", lambda *a: source())
-    shown = gallery.tiles(ROWS, study.resolve("smoke")).content
-    tiles, sheets = (
-        re.findall(r"<a href='#(set-[^']+)'>", shown),
-        re.findall(r"<figure class='synthlearn' id='(set-[^']+)'>", shown),
-    )
-    assert tiles == sheets and {
-        "set-dead_leaves-mixed",
-        "set-mixed-kml",
-        "set-mixture-four",
-    } <= set(tiles)
+    images = gallery.images(ROWS, study.resolve("smoke"))
+    tiles, rows = (part(ROWS, images).content for part in (gallery.tiles, gallery.sheets))
+    links, ids = re.findall(r"href='#(set-[^']+)'", tiles), re.findall(r"id='(set-[^']+)'", rows)
+    assert links == ids and len(set(ids)) == len(ids)
+    assert {"set-dead_leaves-mixed", "set-mixed-kml", "set-mixture-four"} <= set(ids)
+
+
+def test_the_gallery_is_in_the_order_of_results():
+    ordered = gallery.families(ROWS)
+    best = [sets[0].accuracy.mean for sets in ordered.values() if sets[0].accuracy]
+    assert best == sorted(best, reverse=True) and list(ordered)[-1] == gallery.REST
+    for sets in ordered.values():
+        means = [each.accuracy.mean for each in sets if each.accuracy]
+        assert means == sorted(means, reverse=True)
+        assert all(each.accuracy is None for each in sets[len(means) :])
 
 
 def test_sliders_hold_every_picture_with_its_label():

@@ -1,19 +1,23 @@
 """Every generator in pictures: thumbnails on an axis of accuracy, a tile and a sheet of each."""
 
 import math
-from dataclasses import MISSING
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass
 from html import escape
+
+from torch import Tensor
 
 from ...core import stats
 from ...core.image import to_tiles
 from ...core.source import Source
-from ...generators import default_options, generator, generator_class, names
+from ...generators import default_options, generator, names
 from ...study import Experiment, Profile, Row, all_rows, get_row
 from .. import figures
 from ..captions import Records, record_link
 from ..html import Html, figure, interval, percent, table
+from ..sheets import NAMED
 from .benchmarks import generator_speeds
-from .stored import one_protocol, study_profile
+from .stored import FAMILIES, one_protocol, study_profile
 
 # One set of each kind that the index shows, chosen by what they are; the leaderboard has them all.
 KINDS = (
@@ -28,6 +32,25 @@ CAPTION = (
     "thumbnail stands at the mean, the bar is the 95 % interval over runs and test images. "
     "Dashed: the untrained network, and the same network trained on real images."
 )
+REST = "not in the study"  # heading of the sets without a row
+# What a reader should look at, by family
+LOOK = {
+    "programs": "Look for what repeats: a program of a few instructions draws waves, grids and "
+    "folds, sharp and smooth at once.",
+    "feature_vis": "Look for what a network likes: marks of one kind, repeated. They are not the "
+    "paper's images; its recipe made them with a smaller network.",
+    "own": "Look for leaves, textures and mixing at once: its options were found by search.",
+    "stylegan": "Compare the rows: smooth blobs; grain; texture in patches; streaks and edges. "
+    "The network is the same, its weights are drawn differently.",
+    "mixture": "Look for seams: boxes cut from another image, two images seen through each other, "
+    "leaves coloured by k-means. In the mixtures of sets each image is of one set.",
+    "dead_leaves": "Look at edges, and at what hides what. Only shapes and their filling differ.",
+    "fractals": "Look at the outlines, detailed at every size: grey on black, or coloured and "
+    "several in an image.",
+    "statistical": "Look for what is missing: there are no objects and, but for wavelets, no "
+    "edges. Colours and roughness change from image to image.",
+    "noise": "Look for structure; there is almost none. These sets are controls.",
+}
 NOTHING = "The study's records are not there: make study PROFILE=cpu."
 Estimates = dict[str, stats.Estimate]
 
@@ -98,48 +121,115 @@ class _Axis:
         return f"<span style='{side}'>{escape(get_row(name).title)}<br>{link}</span>"
 
 
-def tiles(rows: Records, profile: Profile, n: int = 5, size: int = 96) -> Html:
-    """Every generator: a tile that tells on hover or tap, and below a sheet of ``n`` pictures as
-    the profile makes them, what it is, its accuracy if it is a row, and its measured speed.
+@dataclass(frozen=True)
+class Set:
+    """A set of the gallery: a registered generator, its row of the study if it has one, and its
+    accuracy if that was run.
     """
-    speeds = generator_speeds()
-    every, sheets = [], []
+
+    generator: str
+    row: Row | None
+    accuracy: stats.Estimate | None
+
+    @property
+    def anchor(self) -> str:
+        """Where a link finds it on the page."""
+        return f"set-{self.row.name if self.row else self.generator}"
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return self.row.title if self.row else self.generator
+
+    def source(self, profile: Profile) -> Source:
+        """Where its images come from, as the profile makes them."""
+        if self.row:
+            return Experiment(self.row, profile, 0).source()
+        return generator(self.generator)
+
+    def facts(self) -> list[str]:
+        """Its accuracy and how fast it is made, in a few words each."""
+        if self.row is None:
+            words = ["no row in the study"]
+        else:
+            words = [f"{interval(self.accuracy)} %" if self.accuracy else "no record yet"]
+        speed = generator_speeds().get(self.generator)
+        return [*words, f"{speed:,.0f} images/s"] if speed else words
+
+
+def families(rows: Records) -> dict[str, list[Set]]:
+    """All sets by family, the family of the best set first, and within it the best set first; sets
+    without a record last.
+    """
+    every: dict[str, list[Set]] = {}
     for name, row in generators_with_rows():
-        facts = [_accuracy(rows, row)]
-        if name in speeds:
-            facts.append(f"{speeds[name]:,.0f} pictures/s at 128 px")
-        source: Source = Experiment(row, profile, 0).source() if row else generator(name)
-        tile, sheet = _tile_and_sheet(name, row, source, facts, n, size)
-        every.append(tile)
-        sheets.append(sheet)
-    alt = f"Tiles and sheets of {len(sheets)} generators with accuracy and speed."
-    return Html(f"<div class='glance'>{''.join(every)}</div>{''.join(sheets)}", alt)
+        runs = rows.get(row.name) if row else None
+        each = Set(name, row, runs.accuracy() if runs else None)
+        every.setdefault(row.family if row else REST, []).append(each)
+    ordered = {family: sorted(sets, key=_worth) for family, sets in every.items()}
+    return dict(sorted(ordered.items(), key=lambda item: _worth(item[1][0])))
 
 
-def _accuracy(rows: Records, row: Row | None) -> str:
-    if row is None:
-        return "no row in the study"
-    return f"{interval(rows[row.name].accuracy())} %" if row.name in rows else "no record yet"
+def _worth(each: Set) -> float:
+    return -each.accuracy.mean if each.accuracy else 1.0
 
 
-def _tile_and_sheet(
-    name: str, row: Row | None, source: Source, facts: list[str], n: int, size: int
-) -> tuple[str, str]:
-    """A generator's tile, which links to its sheet, and the sheet."""
-    label = row.title if row else name
-    anchor = escape(f"set-{row.name if row else name}")
-    pictures = source.sample(range(n), size, 0, "cpu")
-    title = f"<b>{escape(label)}</b>"
-    parts = [f"{title} <code>{escape(name)}</code>", *facts]
-    if row:
-        parts.append(f"<a href='{escape(row.chapter)}.html'>chapter</a>")
-    what = (generator_class(name).__doc__ or "").strip().splitlines()[0].replace("``", "")
-    image = figures.image_tag(to_tiles(pictures, n).numpy(), f"{n} pictures of {label}")
-    below = f"<figcaption>{' · '.join(parts)}<br>{escape(what)}</figcaption>"
-    sheet = f"<figure class='synthlearn' id='{anchor}'>{image}{below}</figure>"
-    first = pictures[0].permute(1, 2, 0).numpy()
-    small = figures.image_tag(first, f"a picture of {label}", most=TILE_BYTES)
-    return f"<a href='#{anchor}'>{small}<span>{title}<br>{'<br>'.join(facts)}</span></a>", sheet
+def images(rows: Records, profile: Profile, n: int = 5, size: int = 96) -> dict[str, Tensor]:
+    """The first images of every set as the profile makes them: anchor → uint8 (n, 3, s, s)."""
+    every = [each for sets in families(rows).values() for each in sets]
+    return {each.anchor: each.source(profile).sample(range(n), size, 0, "cpu") for each in every}
+
+
+def tiles(rows: Records, every: Mapping[str, Tensor]) -> Html:
+    """A tile for every set, which tells what it is on hover or tap and leads to its images.
+
+    every: as :func:`images` gives them; neighbours in a family show different ones.
+    """
+    cells = [
+        _tile(each, every[each.anchor][place % len(every[each.anchor])])
+        for sets in families(rows).values()
+        for place, each in enumerate(sets)
+    ]
+    alt = f"Tiles of {len(cells)} sets of images with accuracy and speed."
+    return Html(f"<div class='glance'>{''.join(cells)}</div>", alt)
+
+
+def _tile(each: Set, image: Tensor) -> str:
+    small = figures.image_tag(
+        image.permute(1, 2, 0).numpy(), f"an image of {each.title}", most=TILE_BYTES
+    )
+    text = "<br>".join([f"<b>{escape(each.title)}</b>", *each.facts()])
+    return f"<a href='#{escape(each.anchor)}'>{small}<span>{text}</span></a>"
+
+
+def sheets(rows: Records, every: Mapping[str, Tensor]) -> Html:
+    """Every family with what to look at, and a row of images of each of its sets beside its name,
+    accuracy and speed; best first.
+
+    every: as :func:`images` gives them.
+    """
+    parts = []
+    for family, sets in families(rows).items():
+        lines = "".join(_line(each, every[each.anchor]) for each in sets)
+        heading = escape(FAMILIES.get(family, family.replace("_", " ")))
+        look = f"<p>{LOOK[family]}</p>" if family in LOOK else ""
+        title = f"<h3>{heading[:1].upper()}{heading[1:]}</h3>"
+        parts.append(f"{title}{look}<figure class='synthlearn'>{lines}</figure>")
+    return Html("".join(parts), f"Images of {len(parts)} families of sets, best first.")
+
+
+def _line(each: Set, images: Tensor) -> str:
+    """A set's name and facts beside its images."""
+    title = f"<b>{escape(each.title)}</b>"
+    if each.row:
+        title = f"<a href='{escape(each.row.chapter)}.html'>{title}</a>"
+    text = "<br>".join([title, *(f"<small>{fact}</small>" for fact in each.facts())])
+    image = figures.image_tag(to_tiles(images, len(images)).numpy(), f"images of {each.title}")
+    return (
+        f"<div class='named' id='{escape(each.anchor)}' style='{NAMED}'>"
+        f"<span style='flex: 0 0 8.5rem'>{text}</span>"
+        f"<div style='flex: 1 1 16rem; min-width: 0'>{image}</div></div>"
+    )
 
 
 def generators_with_rows() -> list[tuple[str, Row | None]]:
