@@ -84,7 +84,9 @@ sl.book.rows(
 # **Precision** and **recall** look at neighbours {cite:p}`kynkaanniemi2019`. Draw a ball around each point, out to its $k$-th nearest
 # neighbour in its own set, and call their union $B$. Of $m$ synthetic images $s_j$ and $n$ real images $r_i$,
 #
-# $$\text{precision} = \frac{1}{m} \sum_{j=1}^{m} [\, s_j \in B_r \,], \qquad \text{recall} = \frac{1}{n} \sum_{i=1}^{n} [\, r_i \in B_s \,].$$
+# $$\text{precision} = \frac{1}{m} \sum_{j=1}^{m} [\, s_j \in B_r \,], $$
+#
+# $$\text{recall} = \frac{1}{n} \sum_{i=1}^{n} [\, r_i \in B_s \,].$$
 #
 # Precision asks whether synthetic images look real, recall whether real images could be synthetic. In code, for made-up features:
 
