@@ -238,8 +238,9 @@ def balls_figure() -> Html:
             words.append(f"{name} {what} {numbers[what]:.2f}")
     legend = [figures.Line("real images", REAL), figures.Line("synthetic images", SET)]
     note = "Made-up features in two dimensions, k = 3. Precision: balls around real images, "
-    note += "and which synthetic images they hold. Recall: balls around synthetic images. Images that are "
-    note += "all alike fall into the balls of real ones, but their own balls hold next to none."
+    note += "and which synthetic images they hold. Recall: balls around synthetic images. "
+    note += "Images that are all alike fall into the balls of real ones, but their own balls hold "
+    note += "next to none."
     alt = f"Points and balls around them. {'; '.join(words)}."
     return figures.row_of(drawn, alt, note, legend)
 
