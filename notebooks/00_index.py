@@ -81,6 +81,8 @@ sl.book.pages.answer.how_sure()
 # ```bash
 # papermill notebooks/04_fractals.ipynb out.ipynb -p epochs 200
 # ```
+#
+# To take away: [all records as files](94_records), [how to cite](../book/references).
 
 # %% tags=["remove-input"]
 sl.book.provenance(study, runs)

@@ -135,73 +135,7 @@ sl.book.ablation(sl.book.chosen(runs, p, *MAIN), p, against="real.simclr_sharp")
 # repeat what it has seen, and the real images under their classes.
 
 # %% tags=["hide-input"]
-CAPTIONS = (
-    "learned-colour",
-    "learned-colour.stablerep",
-    *colours[::-1],
-    "mosaic-learned",
-    "mosaic-learned.stablerep",
-    "mosaic-named.shuffled",
-)
-LABELS = (
-    "learned.supcon",
-    "learned.supervised",
-    "mosaic-named.supcon",
-    "mosaic-named.supervised",
-    "real.supcon",
-    "real.supervised",
-)
-KNOWS = (
-    "learned-wide",
-    "learned-wide.stablerep",
-    "mosaic-wide",
-    "mosaic-wide.stablerep",
-    "real.wide",
-)
-HALF = (
-    "learned.half_real",
-    "learned.stablerep_half_real",
-    "learned.stablerep_w2",
-    "real.captioned",
-)
-SETTINGS = (
-    "long",
-    "stablerep_long",
-    "stablerep_cold",
-    "stablerep_warm",
-    "stablerep_downsample",
-    "vit",
-    "stablerep_vit",
-)
-OTHERS = (
-    "learned.stablerep_long",
-    "learned.stablerep_downsample",
-    *(f"mosaic-named.{name}" for name in SETTINGS),
-    "gaussian-named.stablerep",
-)
-BEHIND = {
-    500: "mosaic-named.of500",
-    2000: "mosaic-named.of2000",
-    10_000: mosaics[0],
-    50_000: "mosaic-wide.stablerep",
-}
-
-
-def lines(names, against):
-    return sl.book.ablation(sl.book.chosen(runs, p, *names), p, against=against)
-
-
-sl.book.join(
-    sl.book.folded("Captions that tell less", lines(CAPTIONS, mosaics[1])),
-    sl.book.folded("Labels used directly", lines(LABELS, "real.simclr_sharp")),
-    sl.book.folded("Half real images, half samples", lines(HALF, "real.captioned")),
-    sl.book.folded(
-        "A model that knows more: made of all 50,000 training images of CIFAR-10",
-        lines(KNOWS, "real.simclr_sharp"),
-        sl.book.along(runs, p, "real images behind the mosaics", {"StableRep": BEHIND}),
-    ),
-    sl.book.folded("Length, temperature, views, network", lines(OTHERS, mosaics[0])),
-)
+sl.book.pages.stablerep.tables(runs, p)
 
 # %% [markdown]
 # ## Verdict

@@ -57,7 +57,7 @@ sl.book.pages.memory.neighbour_sheet("dead_leaves-mixed", p)
 # Embeddings $z$ have length 1. Of a new image with embedding $z$, the $k = 20$ nearest entries $N(z)$ vote, each with a weight that falls with its
 # distance:
 #
-# $$\hat{y} = \arg\max_c \sum_{i \in N(z),\; y_i = c} \exp(z \cdot z_i / \tau), \qquad \tau = 0.07.$$
+# $$\hat{y} = \operatorname{arg\,max}_c \sum_{i \in N(z),\; y_i = c} \exp(z \cdot z_i / \tau), \qquad \tau = 0.07.$$
 
 # %%
 import torch

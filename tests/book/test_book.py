@@ -172,16 +172,17 @@ def test_pairs_out_of_step_are_named(tmp_path):
 
 
 def test_chapters_hold_no_machinery():
-    """But for the one chapter that shows it."""
+    """What is folded calls the library; what is open, or solves an exercise, may show how it
+    works."""
     for path in NOTEBOOKS:
-        if path.stem == "08_one_run":
-            continue
         for cell in jupytext.read(path).cells:
-            if cell.cell_type == "code":
+            tags = cell.metadata.get("tags", [])
+            if cell.cell_type == "code" and tags and "solution" not in tags:
                 assert not re.search(
                     r"backward|optimi[sz]er?\b|open\(|\.to_csv|torch\.save", cell.source
                 ), path.name
-                assert len(cell.source.splitlines()) <= 30, (path.name, cell.source[:80])
+            if cell.cell_type == "code":
+                assert len(cell.source.splitlines()) <= 40, (path.name, cell.source[:80])
 
 
 def test_every_figure_needs_an_alternative_text():
