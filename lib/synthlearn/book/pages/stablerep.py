@@ -51,7 +51,7 @@ SETTINGS = (
     "gaussian-named.stablerep",
 )
 # real images behind the mosaics → row
-BEHIND = {
+BEHIND: dict[float, str] = {
     500: "mosaic-named.of500",
     2000: "mosaic-named.of2000",
     10_000: "mosaic-named.stablerep",
