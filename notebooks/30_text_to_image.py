@@ -55,7 +55,9 @@ sl.book.pages.captions.captions_table(p)
 # The trained model is a small U-Net $v_\theta$. It learns by flow matching {cite:p}`lipman2023`: a real image $x_0$ and noise $\varepsilon$ are mixed, and
 # the network, which sees the time $t$ and the caption $c$, has to say in which direction the noise lies.
 #
-# $$x_t = (1 - t)\,x_0 + t\,\varepsilon, \qquad \min_\theta \; \mathbb{E} \,\left\lVert v_\theta(x_t, t, c) - (\varepsilon - x_0) \right\rVert^2$$
+# $$x_t = (1 - t)\,x_0 + t\,\varepsilon$$
+#
+# $$\min_\theta \; \mathbb{E} \,\left\lVert v_\theta(x_t, t, c) - (\varepsilon - x_0) \right\rVert^2$$
 #
 # A sample begins as noise and follows the direction back. In one of ten images the caption is withheld, so the same network also knows what images
 # without a caption look like.

@@ -81,7 +81,9 @@ sl.book.pages.captions.positives_sheet(p)
 # For each image, cross-entropy between a softmax over all other images of the batch and a uniform distribution over those of its
 # caption. With embeddings $z$ of length 1, temperature $\tau$, and $P(i)$ for the other images of the caption of image $i$:
 #
-# $$q_{ij} = \frac{\exp(z_i \cdot z_j / \tau)}{\sum_{k \ne i} \exp(z_i \cdot z_k / \tau)}, \qquad L = -\frac{1}{B} \sum_i \frac{1}{|P(i)|} \sum_{j \in P(i)} \log q_{ij}$$
+# $$q_{ij} = \frac{\exp(z_i \cdot z_j / \tau)}{\sum_{k \ne i} \exp(z_i \cdot z_k / \tau)}$$
+#
+# $$L = -\frac{1}{B} \sum_i \frac{1}{|P(i)|} \sum_{j \in P(i)} \log q_{ij}$$
 
 # %%
 import torch

@@ -78,7 +78,9 @@ sl.book.pages.guidance.slider(p)
 # Guided samples are often said to follow the *tilted* density $p(x \mid c)^w\, p(x)^{1-w}$. They do not. Where all images have variance $v$ and a
 # caption's have $v_c$, both Gaussian, the samples' variance is the weighted *geometric* mean of the two; the tilted density has the harmonic one:
 #
-# $$v_w = v_c^{\,w}\, v^{\,1-w} \qquad \text{against} \qquad v_{\text{tilted}} = \Bigl(\frac{w}{v_c} + \frac{1-w}{v}\Bigr)^{-1}.$$
+# $$v_w = v_c^{\,w}\, v^{\,1-w}$$
+#
+# $$v_{\text{tilted}} = \Bigl(\frac{w}{v_c} + \frac{1-w}{v}\Bigr)^{-1}.$$
 #
 # Sample it: noise falls in 200 steps along the guided direction.
 

@@ -84,7 +84,9 @@ sl.book.pages.captions.words_table(p)
 # A Transformer of two layers reads a caption; its feature $t_c$, and a linear map $u_i$ of the embedding of image $i$, should agree. Each image must find its
 # caption among those of the batch, and each caption all of its images. With a learned scale $s$ and $P(c)$ for the images of caption $c$:
 #
-# $$L_{\text{image}} = -\frac{1}{B}\sum_i \log \frac{\exp(s\, u_i \cdot t_{c(i)})}{\sum_c \exp(s\, u_i \cdot t_c)}, \qquad L_{\text{text}} = -\frac{1}{C}\sum_c \frac{1}{|P(c)|}\sum_{i \in P(c)} \log \frac{\exp(s\, u_i \cdot t_c)}{\sum_k \exp(s\, u_k \cdot t_c)}$$
+# $$L_{\text{image}} = -\frac{1}{B}\sum_i \log \frac{\exp(s\, u_i \cdot t_{c(i)})}{\sum_c \exp(s\, u_i \cdot t_c)}$$
+#
+# $$L_{\text{text}} = -\frac{1}{C}\sum_c \frac{1}{|P(c)|}\sum_{i \in P(c)} \log \frac{\exp(s\, u_i \cdot t_c)}{\sum_k \exp(s\, u_k \cdot t_c)}$$
 #
 # The mean of both is added to StableRep's loss with weight 1. CLIP has that part alone.
 

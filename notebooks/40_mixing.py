@@ -58,13 +58,13 @@ sl.book.pages.mixing.examples(runs, p)
 # The parts are three cheap sets: dead leaves, sigma fractals, and clouds in few colours. Each mixed image takes images of its own, which no
 # other image uses. There are three rules.
 #
-# A **convex mix** is a weighted sum. **Cutmix** pastes a box $m$ of one image into another; the share of its area is uniform. **K-means
-# leaves** sort the pixels of a first image into two clusters of colours, and fill the two regions from two further images:
+# All mix two images $a$ and $b$ by a mask $m$, at every pixel $u$:
 #
-# $$\text{convex: } w\,a + (1 - w)\,b, \qquad \text{cutmix: } m\,b + (1 - m)\,a, \qquad \text{k-means leaves: } m_c\,a + (1 - m_c)\,b,$$
+# $$x(u) = m(u)\,a(u) + \bigl(1 - m(u)\bigr)\,b(u).$$
 #
-# with $w$ uniform between 0 and 1 and $m_c$ the region that the colours of a third image $c$ cut. The first two rules in a few lines, equal to the
-# library's:
+# In a **convex mix** the mask is one number, uniform between 0 and 1. In **cutmix** it is 0 in a box and 1 around it; the share of the box's area is
+# uniform. In **k-means leaves** it is cut by a third image: its pixels are sorted into two clusters of colours. The first two rules in a few lines,
+# equal to the library's:
 
 # %%
 import torch

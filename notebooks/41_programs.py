@@ -59,7 +59,9 @@ sl.book.pages.programs.sheet()
 # reach its accuracies. Coordinates $(x, y)$ pass through one to four *warps* $w$: turn, fold, tile, swirl and others. Then comes a *field*
 # $f$, such as waves, discs or cells. A cosine palette colours its value $v$:
 #
-# $$v = f\bigl(w_k(\dots w_1(x, y))\bigr), \qquad \text{colour}_c = \tfrac12 + \tfrac12 \cos 2\pi\,(\rho_c v + \varphi_c).$$
+# $$v = f\bigl(w_k(\dots w_1(x, y))\bigr)$$
+#
+# $$\text{colour}_c = \tfrac12 + \tfrac12 \cos 2\pi\,(\rho_c v + \varphi_c).$$
 #
 # Up to four such fields are joined. Here is a program that has one field, run by hand:
 

@@ -55,9 +55,9 @@ sl.book.pages.memory.neighbour_sheet("dead_leaves-mixed", p)
 # ## How it works
 #
 # Embeddings $z$ have length 1. Of a new image with embedding $z$, the $k = 20$ nearest entries $N(z)$ vote, each with a weight that falls with its
-# distance:
+# distance ($\tau$ is 0.07):
 #
-# $$\hat{y} = \operatorname{arg\,max}_c \sum_{i \in N(z),\; y_i = c} \exp(z \cdot z_i / \tau), \qquad \tau = 0.07.$$
+# $$\hat{y} = \text{argmax}_c \sum_{i \in N(z),\; y_i = c} \exp(z \cdot z_i / \tau)$$
 
 # %%
 import torch

@@ -101,7 +101,7 @@ ALLOWED = {
     "42_memory": {
         "named 37.9 % of ImageNet": "paper",
         "itself named 68.9 %": "paper",
-        r"\tau = 0.07": "constant",
+        r"($\tau$ is 0.07)": "constant",
     },
     "43_private": {"reaches 72.3 % on CIFAR-10": "paper", "was 60.6 %": "paper"},
     "91_claims": {"Holm's procedure at 5 %": "constant"},
