@@ -53,7 +53,7 @@ sl.book.pages.explorer.explorer(runs, study)
 sl.book.pages.guess.guess(runs, study)
 
 # %% [markdown]
-# The [leaderboard](90_leaderboard) has every number, with the paper's beside ours and what differs between them; the [gallery](06_gallery) has the
+# The [leaderboard](90_leaderboard.ipynb) has every number, with the paper's beside ours and what differs between them; the [gallery](06_gallery.ipynb) has the
 # images.
 #
 # ## What held, and what did not
@@ -69,20 +69,20 @@ sl.book.pages.answer.how_sure()
 #
 # Five chapters, about half an hour:
 #
-# 1. [Dead leaves](01_dead_leaves): how a set of opaque shapes is made, and how much it teaches.
-# 2. [One run, end to end](08_one_run): from an image to an accuracy, in forty lines that you can change.
-# 3. [Losses](10_align_uniform): what a network is asked to do when there are no labels.
-# 4. [Properties of a set](20_properties): is it realism or variety that makes images teach?
-# 5. [StableRep](31_stablerep): text-to-image samples, and what captions really add.
+# 1. [Dead leaves](01_dead_leaves.ipynb): how a set of opaque shapes is made, and how much it teaches.
+# 2. [One run, end to end](08_one_run.ipynb): from an image to an accuracy, in forty lines that you can change.
+# 3. [Losses](10_align_uniform.ipynb): what a network is asked to do when there are no labels.
+# 4. [Properties of a set](20_properties.ipynb): is it realism or variety that makes images teach?
+# 5. [StableRep](31_stablerep.ipynb): text-to-image samples, and what captions really add.
 #
-# Then [the claims](91_claims), one by one. [Method](../book/method) says how everything is measured, [deviations](../book/deviations) where we differ
-# from the papers, and [compute](92_compute) what it costs. Every chapter runs on a laptop, with any setting changed:
+# Then [the claims](91_claims.ipynb), one by one. [Method](../book/method.md) says how everything is measured, [deviations](../book/deviations.md) where we differ
+# from the papers, and [compute](92_compute.ipynb) what it costs. Every chapter runs on a laptop, with any setting changed:
 #
 # ```bash
 # papermill notebooks/04_fractals.ipynb out.ipynb -p epochs 200
 # ```
 #
-# To take away: [all records as files](94_records), [how to cite](../book/references).
+# To take away: [all records as files](94_records.ipynb), [how to cite](../book/references.md).
 
 # %% tags=["remove-input"]
 sl.book.provenance(study, runs)

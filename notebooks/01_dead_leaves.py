@@ -92,7 +92,7 @@ assert torch.equal(scene, library[0].long())
 # %% [markdown]
 # The loop takes about a second for one image. The library paints whole batches at once: for each pixel it asks for the *last* leaf that
 # covers it, a question about maxima of spans. The
-# [page of laws](81_laws_dead_leaves) shows that counts, sizes, edges and spectra agree with the authors' code.
+# [page of laws](81_laws_dead_leaves.ipynb) shows that counts, sizes, edges and spectra agree with the authors' code.
 
 # %% tags=["hide-input"]
 _, painted = dl.cover(key, "mixed", 128)
@@ -117,7 +117,7 @@ sl.book.pages.live.leaves()
 # ## What the network learns from it
 #
 # Each set trains the same small AlexNet. Two random views of an image should get similar features (*align*), and the features of all
-# images should spread over the sphere (*uniform*) {cite:p}`wang2020`; [the page on losses](10_align_uniform) has both formulas. No label and
+# images should spread over the sphere (*uniform*) {cite:p}`wang2020`; [the page on losses](10_align_uniform.ipynb) has both formulas. No label and
 # no photograph is used.
 
 # %% tags=["hide-input"]
@@ -215,7 +215,7 @@ assert kurtosis(opaque) > kurtosis(blended)
 # :::{admonition} Exercise 3
 # :class: exercise
 # Make a set of your own: leaves in shades of grey. Write it in three lines on top of `DeadLeaves`, and test the first law of all sets: an image
-# does not depend on the others of its batch. [Extend](../book/extend) says how a set gets a name.
+# does not depend on the others of its batch. [Extend](../book/extend.md) says how a set gets a name.
 # :::
 
 

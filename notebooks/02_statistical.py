@@ -127,12 +127,12 @@ sl.book.pages.statistical.wavelets(noise, key)
 
 # %% [markdown]
 # **Colours.** A palette of a few random colours is drawn. Its pixels define three uncorrelated colour axes, and each axis' histogram is
-# imposed. Spectrum, wavelets and colours disturb each other, so they take turns, ten times. [The page of laws](82_laws_statistical) shows
+# imposed. Spectrum, wavelets and colours disturb each other, so they take turns, ten times. [The page of laws](82_laws_statistical.ipynb) shows
 # how closely the images follow the authors' code.
 #
 # ## What the network learns from it
 #
-# Each set trains the same small AlexNet on two random views of every image, by [alignment and uniformity](10_align_uniform)
+# Each set trains the same small AlexNet on two random views of every image, by [alignment and uniformity](10_align_uniform.ipynb)
 # {cite:p}`wang2020`. No label and no photograph is used.
 
 # %% tags=["hide-input"]

@@ -141,11 +141,11 @@ sl.book.pages.stylegan.noise_maps()
 
 # %% [markdown]
 # With such kernels all channels of a layer are one map under different signs and biases. Our painter uses this and never holds the 512
-# channels; [it is many times faster](93_benchmarks), with the full network's images. [The page of laws](83_laws_stylegan) compares them with the authors'.
+# channels; [it is many times faster](93_benchmarks.ipynb), with the full network's images. [The page of laws](83_laws_stylegan.ipynb) compares them with the authors'.
 #
 # ## What the network learns from it
 #
-# Each set trains the same small AlexNet on two random views of every image, by [alignment and uniformity](10_align_uniform)
+# Each set trains the same small AlexNet on two random views of every image, by [alignment and uniformity](10_align_uniform.ipynb)
 # {cite:p}`wang2020`. No label and no photograph is used.
 
 # %% tags=["hide-input"]

@@ -96,7 +96,7 @@ sl.book.pages.fractals.growth()
 
 # %% [markdown]
 # The published renderers walk one long orbit in a Python loop, as above. Ours walks 512 orbits of every image side by side; they cover the same
-# attractor, as [the page of laws](84_laws_fractals) shows.
+# attractor, as [the page of laws](84_laws_fractals.ipynb) shows.
 #
 # **FractalDB** draws all six parameters from $U(-1, 1)$, and keeps a system if its points fill a fifth of the canvas. Most systems that pass
 # are clouds with spikes; some are shapes.
@@ -122,7 +122,7 @@ sl.book.pages.fractals.instances()
 #
 # ## What the network learns from it
 #
-# Each set trains the same small AlexNet on two random views of every image, by [alignment and uniformity](10_align_uniform)
+# Each set trains the same small AlexNet on two random views of every image, by [alignment and uniformity](10_align_uniform.ipynb)
 # {cite:p}`wang2020`. No label, no category and no photograph is used.
 
 # %% tags=["hide-input"]

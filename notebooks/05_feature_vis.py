@@ -123,17 +123,17 @@ sl.book.pages.feature_vis.climb_figure(climbs)
 # Three things to know before the result.
 #
 # **Another network.** The paper's ResNet-50 at 256 pixels needs some 4 TFLOP an image. `sl.generator("feature_vis-random")` does that; the smaller
-# profiles look into the book's own encoder. [The page of laws](85_laws_feature_vis) measures how far its images are from the paper's.
+# profiles look into the book's own encoder. [The page of laws](85_laws_feature_vis.ipynb) measures how far its images are from the paper's.
 #
 # **A trace of photographs.** The colour axes $C$ were measured on photographs, by others, so the palette resembles theirs (*colour* on
-# [the page of properties](20_properties)).
+# [the page of properties](20_properties.ipynb)).
 #
 # **A smaller pool.** Profile *cpu* makes 2,000 images and shows each fifty times; the other sets have 10,000, shown ten times: as many updates on
-# fewer images. [The page on numbers of images](22_number_of_images) measures what that does to dead leaves.
+# fewer images. [The page on numbers of images](22_number_of_images.ipynb) measures what that does to dead leaves.
 #
 # ## What the network learns from it
 #
-# Each set trains the same small AlexNet on two random views of every image, by [alignment and uniformity](10_align_uniform)
+# Each set trains the same small AlexNet on two random views of every image, by [alignment and uniformity](10_align_uniform.ipynb)
 # {cite:p}`wang2020`. No label is used.
 
 # %% tags=["hide-input"]

@@ -137,7 +137,7 @@ sl.book.results(plain, p)
 # the same images at 224 pixels. It is **the ceiling under this probe**, not a rival.
 #
 # Do the settings decide? They are the same for all sets. One check: SimCLR's milder colour changes (hue 0.1 instead of the paper's 0.4, on 80 % of
-# the views). [The page on views](23_features) has more.
+# the views). [The page on views](23_features.ipynb) has more.
 
 # %% tags=["hide-input"]
 sl.book.folded(

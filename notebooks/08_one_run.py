@@ -43,7 +43,7 @@ sl.book.in_short(
 # %% [markdown]
 # ## 1. Draw images
 #
-# The images come from a program: opaque shapes, dropped until no pixel is bare ([dead leaves](01_dead_leaves)). Image number $i$ depends
+# The images come from a program: opaque shapes, dropped until no pixel is bare ([dead leaves](01_dead_leaves.ipynb)). Image number $i$ depends
 # on $i$ alone, so nothing has to be stored. `images` is a tensor of bytes: image, colour channel, row, column.
 
 # %%
@@ -117,7 +117,7 @@ untrained_encoder = copy.deepcopy(encoder)
 # + \underbrace{\log \frac{2}{n(n-1)} \sum_{i<j} e^{-2 \lVert x_i - x_j \rVert^2}}_{\text{uniform}}.$$
 #
 # *Align* pulls the two views of an image together. *Uniform* pushes different images apart; it is taken of both views, and the mean
-# counts {cite:p}`wang2020`. [Losses](10_align_uniform) shows what each does alone.
+# counts {cite:p}`wang2020`. [Losses](10_align_uniform.ipynb) shows what each does alone.
 
 
 # %%
@@ -264,7 +264,7 @@ sl.book.table(
 # %% [markdown]
 # An untrained encoder is no bad start: random filters keep much of what an image shows, and a probe can use it. A few seconds of training
 # may move the features without improving them. The study trains longer, repeats every run with other seeds, and compares on one set
-# of real images; [measuring](12_measuring) tells how far its numbers can be trusted.
+# of real images; [measuring](12_measuring.ipynb) tells how far its numbers can be trusted.
 #
 # ## What we learned
 

@@ -144,7 +144,7 @@ sl.book.learned(
 )
 
 # %% [markdown]
-# Other [tasks](14_transfer) and other [layers, and all of them trained on](15_layers), have pages of their own.
+# Other [tasks](14_transfer.ipynb) and other [layers, and all of them trained on](15_layers.ipynb), have pages of their own.
 #
 # ## Try it
 #

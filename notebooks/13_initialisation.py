@@ -94,10 +94,10 @@ assert kept.abs().max() < 1e-4  # (c) keeps every singular value
 # %% [markdown]
 # Batch norm's factors and shifts count as weights of a layer in (a) and (b); (c) shuffles them. Its running means and variances would be those of the
 # *old* weights. So in **every** arm, the trained and the random one too, they are estimated anew, without labels, on the images that the probe learns
-# from: the study's convention *fc6, BN re-estimated* ([method](../book/method)). The random arm is the very network from which the trained one began.
+# from: the study's convention *fc6, BN re-estimated* ([method](../book/method.md)). The random arm is the very network from which the trained one began.
 #
 # Each arm is probed as it stands. Random, trained, (a) and (b) are then also trained on, all layers, for the same few updates
-# ([fine-tuning](15_layers)). Of the gain of training an arm keeps the share
+# ([fine-tuning](15_layers.ipynb)). Of the gain of training an arm keeps the share
 #
 # $$ \frac{A_\text{arm} - A_\text{random}}{A_\text{trained} - A_\text{random}}. $$
 #

@@ -71,7 +71,7 @@ sl.book.rows(
 # (satellite, blood cells, traffic signs, digits); and *structured* tasks. Four of the five structured ones are rendered, so that nothing but the label
 # decides them.
 #
-# **A warning.** These four are discs and bars in flat colours. They look much like [dead leaves](01_dead_leaves), so that a lead of synthetic sets there
+# **A warning.** These four are discs and bars in flat colours. They look much like [dead leaves](01_dead_leaves.ipynb), so that a lead of synthetic sets there
 # may be that likeness and no more. The fifth, a turntable (*coil100*), has photographs; it has a column of its own below.
 #
 # ## How it is measured

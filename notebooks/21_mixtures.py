@@ -85,7 +85,7 @@ painted = [makers[c].sample([j], size=48)[0] for j, c in enumerate(choice.tolist
 assert torch.equal(torch.stack(painted), source.sample(range(16), size=48))
 
 # %% [markdown]
-# Mixing *within* an image is the subject of [another chapter](40_mixing).
+# Mixing *within* an image is the subject of [another chapter](40_mixing.ipynb).
 #
 # ## What the network learns from it
 #
@@ -114,7 +114,7 @@ sl.book.join(
 
 # %% [markdown]
 # The folded table has a second comparison, that of the authors at large scale: each part with as many views *per image* as in the mixture. A part then
-# makes a quarter of the updates. So the mixture trains longer as well as on more varied images, and [length](24_length) alone could
+# makes a quarter of the updates. So the mixture trains longer as well as on more varied images, and [length](24_length.ipynb) alone could
 # explain its lead.
 #
 # ## Verdict

@@ -105,7 +105,7 @@ sl.book.rows(
 # %% [markdown]
 # ## What deeper units look for
 #
-# An image climbs the activation of one unit, averaged over space {cite:p}`olah2017`, as the [feature visualisations](05_feature_vis) are made. The
+# An image climbs the activation of one unit, averaged over space {cite:p}`olah2017`, as the [feature visualisations](05_feature_vis.ipynb) are made. The
 # units are the first eight of the third and of the fifth convolution: chosen by number, not by look.
 
 # %% tags=["hide-input"]

@@ -125,7 +125,7 @@ sl.book.learned(
 )
 
 # %% [markdown]
-# [New images in place of repeated ones](22_number_of_images) are another question, and all lengths follow one schedule.
+# [New images in place of repeated ones](22_number_of_images.ipynb) are another question, and all lengths follow one schedule.
 #
 # ## Try it
 #

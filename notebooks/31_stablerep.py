@@ -74,7 +74,7 @@ sl.book.pages.captions.positives_sheet(p)
 # network may learn what captions are about, without a label.
 #
 # The paper's model had seen billions of images that its real arm had not. Its gain therefore has two parts: what the model knows, and what the loss
-# makes of several samples. Here the [model](30_text_to_image) has seen no more than the real arm, so only the second part is left, and what captions say.
+# makes of several samples. Here the [model](30_text_to_image.ipynb) has seen no more than the real arm, so only the second part is left, and what captions say.
 #
 # ## How the loss works
 #

@@ -122,7 +122,7 @@ sl.book.folded(
 # %% [markdown]
 # ## Result
 #
-# Every $w$ has its own ten thousand images from the same noise; everything else is equal ([the settings](31_stablerep)). All runs of a row train on the
+# Every $w$ has its own ten thousand images from the same noise; everything else is equal ([the settings](31_stablerep.ipynb)). All runs of a row train on the
 # same images of the same model, so intervals tell of training, not of how another model would have turned out.
 
 # %% tags=["hide-input"]
@@ -136,7 +136,7 @@ sl.book.pages.guidance.fidelity_figure(measured, list(SIMCLR.values()), p)
 # share of samples that a classifier, trained on real images that the model has not seen, takes for the class of the caption. It is also a control.
 # If it does not rise from $w = 1$ to 2, guidance has broken the samples, and nothing follows about the paper's knob.
 #
-# **A model that guidance breaks.** [Patch mosaics](30_text_to_image) fail that control. What guidance leads *away* from is for them not a broad model of
+# **A model that guidance breaks.** [Patch mosaics](30_text_to_image.ipynb) fail that control. What guidance leads *away* from is for them not a broad model of
 # all images but eighty of them, and the exaggeration soon follows those few.
 
 # %% tags=["hide-input"]

@@ -112,7 +112,7 @@ sl.book.ablation(sl.book.chosen(runs, p, *MODELS), p, against="mosaic-named.stab
 # %% [markdown]
 # The last line has twenty images of each caption in place of two hundred, seen ten times as often.
 #
-# **Rare classes.** Ten classes of 1,000, 599 … 10 real images; a linear classifier on features that have never seen one (of [dead leaves](01_dead_leaves)).
+# **Rare classes.** Ten classes of 1,000, 599 … 10 real images; a linear classifier on features that have never seen one (of [dead leaves](01_dead_leaves.ipynb)).
 # Rare classes are filled up to the largest: by *repeating* their images, by random *views* of them, or by *mosaics* of them. *Mosaics of all*
 # are made of a thousand real images of each class that the classifier does not get. *Balanced* has as many real images in all, equally many of
 # each class.
@@ -154,7 +154,7 @@ sl.book.join(
 
 # %% [markdown]
 # The authors made a hundred million images {cite:p}`tian2023`; at their speed that is about 22,000 hours of an A100, many times the training
-# ([the sum](95_scale)).
+# ([the sum](95_scale.ipynb)).
 #
 # ## Verdict
 

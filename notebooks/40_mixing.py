@@ -46,7 +46,7 @@ sl.book.pages.mixing.examples(runs, p)
 # %% [markdown]
 # ## Why it might work
 #
-# A [mixture of whole sets](21_mixtures) puts images of several sets side by side. A network can tell such sets apart by one colour or
+# A [mixture of whole sets](21_mixtures.ipynb) puts images of several sets side by side. A network can tell such sets apart by one colour or
 # frequency, and need not look further. Mixing *within* an image closes that road, and it adds contours that no single set has.
 #
 # The papers report large effects. With images of 1,000 programs that people wrote, a linear classifier on ImageNet rose from 16.7 to 38.4 %

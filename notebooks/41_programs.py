@@ -145,7 +145,7 @@ sl.book.folded(
 
 # %% [markdown]
 # **Chosen after the fact.** A hundred programs began as a variant. It got a name and two more runs *after* its first run had come out best of
-# its family, so part of its lead is luck. The [answer](00_index) therefore chooses the best set on one half of the runs and reports it on
+# its family, so part of its lead is luck. The [answer](00_index.ipynb) therefore chooses the best set on one half of the runs and reports it on
 # the other half.
 #
 # ## Verdict

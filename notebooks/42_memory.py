@@ -82,7 +82,7 @@ assert answer == held.classify(z)
 
 # %% [markdown]
 # After a removal the memory is, to the bit, one that never held the entry; a test compares the files. Adding or removing an image touches
-# one line of a table, however long it is ([speed](93_benchmarks)).
+# one line of a table, however long it is ([speed](93_benchmarks.ipynb)).
 #
 # ## Result
 #
@@ -102,7 +102,7 @@ sl.book.pages.memory.facts(remembered, rows)
 #
 # ## Verdict
 #
-# The rule names dead leaves, as it did before its results were seen; for a day it named [100 programs](41_programs).
+# The rule names dead leaves, as it did before its results were seen; for a day it named [100 programs](41_programs.ipynb).
 
 # %% tags=["hide-input"]
 sl.book.verdicts("42_memory")

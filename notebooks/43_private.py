@@ -113,11 +113,11 @@ sl.book.pages.private.facts(private, rows)
 # with that of another solver.
 #
 # Two things cost privacy that is not counted: the set of 100 programs was chosen by accuracy on the test images, and an early trial of the study's
-# settings was read on test images too ([method](../book/method)).
+# settings was read on test images too ([method](../book/method.md)).
 #
 # ## Verdict
 #
-# The rule names dead leaves, as it did before its results were seen; for a day it named [100 programs](41_programs).
+# The rule names dead leaves, as it did before its results were seen; for a day it named [100 programs](41_programs.ipynb).
 
 # %% tags=["hide-input"]
 sl.book.verdicts("43_private")

@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Laws of dead leaves
 #
-# **Do our [dead leaves](01_dead_leaves) follow the law of the authors'?** Their code was run and its images measured; ours are measured by
+# **Do our [dead leaves](01_dead_leaves.ipynb) follow the law of the authors'?** Their code was run and its images measured; ours are measured by
 # the same estimators. The tests of the library use the same functions and the same figures.
 
 # %% tags=["parameters", "remove-input"]

@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Laws of statistical models
 #
-# **Do our [statistical images](02_statistical) follow the law of the authors'?** The paper's data were made with MATLAB; the targets come
+# **Do our [statistical images](02_statistical.ipynb) follow the law of the authors'?** The paper's data were made with MATLAB; the targets come
 # from a NumPy version of that code, which agrees with the authors' published samples. The tests of the library use the same functions and the
 # same figures.
 

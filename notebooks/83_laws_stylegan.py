@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Laws of random StyleGANs
 #
-# **Do our [random StyleGANs](03_stylegan) paint what the authors' do?** At 256 pixels, a new network every ten images, since networks
+# **Do our [random StyleGANs](03_stylegan.ipynb) paint what the authors' do?** At 256 pixels, a new network every ten images, since networks
 # differ more than images of one network. *random* is measured on the authors' network files; the others on a version from their
 # description, which agrees with the authors' files.
 

@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Laws of feature visualisations
 #
-# **What can be checked of our [feature visualisations](05_feature_vis)?** Their law is the network's, so images of a small encoder at 48
+# **What can be checked of our [feature visualisations](05_feature_vis.ipynb)?** Their law is the network's, so images of a small encoder at 48
 # pixels cannot be held against the authors' of a ResNet-50 at 256. What the construction promises can be; the authors' published images are
 # shown beside ours for orientation.
 

@@ -39,7 +39,7 @@ sl.book.in_short(
 # ## The sets
 #
 # These runs differ in their images alone: one method, one network, one probe. Two cells of a line say what else to mind: its number of updates and
-# of images, and its number of runs. [Method](../book/method) has the settings of each profile.
+# of images, and its number of runs. [Method](../book/method.md) has the settings of each profile.
 
 # %% tags=["remove-input"]
 sl.book.decides(study)
@@ -65,7 +65,7 @@ sl.book.folded(
 # ## Is the order the paper's?
 #
 # Ranks of the synthetic sets that both have. Real images, the random encoder and pixels are left out: any study would put them at the ends. The feature
-# visualisations are not the paper's images and have a smaller pool ([their page](05_feature_vis)), so their ranks compare two different things.
+# visualisations are not the paper's images and have a smaller pool ([their page](05_feature_vis.ipynb)), so their ranks compare two different things.
 # Our own ranks are not perfectly reliable either; the caption says how far a second study like this one would agree with it.
 
 # %% tags=["remove-input"]
@@ -75,7 +75,7 @@ sl.book.pages.leaderboard.agreement(main)
 # ## The paper's own table
 #
 # Full scale, other data, other budget: not to be compared number by number with ours, only in order and in shares of the way from the random encoder
-# to real images ([how long to train](24_length)).
+# to real images ([how long to train](24_length.ipynb)).
 
 # %% tags=["remove-input"]
 sl.book.pages.leaderboard.published_table()

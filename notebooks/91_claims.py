@@ -58,7 +58,7 @@ sl.book.pages.claims.of_paper("book")
 # ## How to read a verdict
 #
 # Most evidence is a difference of top-1 between two rows, unpaired over runs and taken image by image over the same test images, with Student's
-# interval; [method](../book/method) has the formulas. All comparisons of a claim must hold (an intersection–union test), and Holm's procedure at 5 % runs
+# interval; [method](../book/method.md) has the formulas. All comparisons of a claim must hold (an intersection–union test), and Holm's procedure at 5 % runs
 # over the claims of a paper. "At least as good" means: not behind by more than a point. A claim has this one verdict on every page; a chapter shows its
 # own part of the evidence. Beside an *undecided* one stands how many runs of each row would settle it, if it is as it looks.
 #
@@ -66,7 +66,7 @@ sl.book.pages.claims.of_paper("book")
 # leaves, as they did before their results were seen; for a day they named 100 programs. That set itself began as a variant and was given two more runs
 # after its first had come out best.
 #
-# The scale is not the papers': [deviations](../book/deviations) lists how. A claim that fails here is a finding about this scale, not a refutation.
+# The scale is not the papers': [deviations](../book/deviations.md) lists how. A claim that fails here is a finding about this scale, not a refutation.
 
 # %% tags=["remove-input"]
 sl.book.provenance(study, runs)

@@ -17,7 +17,7 @@
 # **Where does a number come from?** Numbers in the chapters link to their row here. A record is one run of one seed: all that decides its
 # result, the result image by image, its cost, and the code and machine that made it. The command makes it again. `make verify` starts every row again and
 # compares: to the bit on a machine with the record's fingerprint, elsewhere up to rounding; `make verify CHAPTER=04_fractals` runs a chapter's rows whole,
-# and elsewhere asks for no more than [two runs of a row differ by](../book/method).
+# and elsewhere asks for no more than [two runs of a row differ by](../book/method.md).
 
 # %% tags=["parameters", "remove-input"]
 profile: str = "smoke"  # cpu or gpu: the page shows that profile's committed records, else those of the one that decides

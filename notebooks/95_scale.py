@@ -15,7 +15,7 @@
 # # At full scale
 #
 # The study runs on a laptop. **What would the papers' own runs take with this code, and what would break first?** Operations and bytes are
-# counted here, speeds are our own measurements ([benchmarks](93_benchmarks)), where there are any of a GPU; what is assumed is named.
+# counted here, speeds are our own measurements ([benchmarks](93_benchmarks.ipynb)), where there are any of a GPU; what is assumed is named.
 
 # %% tags=["parameters", "remove-input"]
 profile: str = "smoke"  # changes nothing here: the page counts and reads committed measurements
@@ -82,7 +82,7 @@ sl.book.pages.scale.diffusion_table()
 # - **Pools in one file.** A pool is one uncompressed file that is read at random: a quarter of a terabyte for 1.3 million images of 256 px.
 #   It needs a fast local disk; on a network file system, shards and their own reader would be due.
 # - **Views per second.** Views are cut and coloured on the training device; on a GPU they are a small share of the step, on CPUs a large one
-#   ([benchmarks](93_benchmarks)).
+#   ([benchmarks](93_benchmarks.ipynb)).
 # - **Large batches.** StableRep's batch of 8,256 needs many GPUs for its activations, and the similarity of all pairs is computed on each of
 #   them: 8,256 × 8,256 is small; a hundred thousand would not be.
 # - **The probe.** Logistic regression by L-BFGS on all features at once suits ten thousand images; ImageNet's 1.3 million features of ResNet-50

@@ -4,7 +4,8 @@
 The index: ``answer``, ``gallery``. Chapters of the noise paper: ``statistical``, ``stylegan``,
 ``fractals``, ``feature_vis``, ``properties``, ``lengths``, ``devices``, ``layers``, ``views``,
 ``initialisation``. Losses: ``forces``. Text to image: ``captions``, ``guidance``, ``learned``,
-``stablerep``, ``limits``. Beyond the papers: ``mixing``, ``programs``, ``memory``, ``private``, ``own_noise``.
+``stablerep``, ``limits``. Beyond the papers: ``mixing``, ``programs``, ``memory``, ``private``,
+``own_noise``.
 Results: ``leaderboard``, ``claims``, ``costs``, ``benchmarks``, ``records``, ``scale``; ``stored``
 says which committed runs they show.
 
