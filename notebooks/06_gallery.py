@@ -32,7 +32,7 @@ sets = {
     if each.accuracy
 }
 sl.book.in_short(
-    f"{len(sets)} sets of {len(families)} families, none of them photographs; their families and they themselves stand in the order of their results",
+    f"{len(sets)} sets of {len({sl.study.get_row(name).family for name in sets})} families, none of them photographs; their families and they themselves stand in the order of their results",
     sl.book.best(sets) if sets else "",
 )
 
@@ -41,7 +41,7 @@ images = sl.book.pages.gallery.images(runs, p)
 sl.book.pages.gallery.tiles(runs, images)
 
 # %% [markdown]
-# Point at a tile, or tap it, for its name, its top-1 accuracy on CIFAR-10 with its interval, and how many images of 128 pixels are made a
+# Point at a tile, or tap it, for its name, its top-1 accuracy on CIFAR-10 in per cent with its interval, and how many images of 128 pixels are made a
 # second. A click leads to its row below.
 #
 # ## Family by family

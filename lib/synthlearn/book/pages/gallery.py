@@ -152,7 +152,7 @@ class Set:
         if self.row is None:
             words = ["no row in the study"]
         else:
-            words = [f"{interval(self.accuracy)} %" if self.accuracy else "no record yet"]
+            words = [interval(self.accuracy) if self.accuracy else "no record yet"]
         speed = generator_speeds().get(self.generator)
         return [*words, f"{speed:,.0f} images/s"] if speed else words
 
