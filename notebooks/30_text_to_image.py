@@ -69,7 +69,7 @@ sl.book.pages.captions.captions_table(p)
 # At $w = 0$ the caption is ignored, $w = 1$ is the model as it is, and more is the paper's knob.
 #
 # **Patch mosaics** need no training: at every pixel, $D$ is the mean over a caption's real images, weighted by how well each agrees with the noisy
-# window around that pixel {cite:p}`kamb2025`. So one guided step from noise $\sigma$ to $\sigma'$ can be written out, with real images for a model:
+# window around that pixel {cite:p}`kamb2025`. So one guided step from noise $\sigma_1$ to $\sigma_2$ can be written out, with real images for a model:
 
 # %%
 import torch
@@ -80,7 +80,7 @@ from synthlearn.text2image import mosaic, sampling
 images, captions = sl.book.pages.captions.mosaics(p).real()
 real = images.images.float() / 127.5 - 1
 of_caption, of_all = real[captions.ids == 3], real[:80]
-high, low, w = 2.0, 1.0, 2.0  # σ, σ′ and guidance
+high, low, w = 2.0, 1.0, 2.0  # σ₁, σ₂ and guidance
 x = high * rng.normal(rng.key("page", torch.arange(1)), tuple(real.shape[1:]))
 x = x.view(1, *real.shape[1:])
 

@@ -141,7 +141,9 @@ seen = sum(
 sl.book.learned(
     sl.book.compare(ours, rivals.get("programs-100"), "our noise", "100 random programs"),
     sl.book.compare(ours, rivals.get("real"), "our noise", "real images"),
-    f"The search trained on as many images as {seen / (p.n_images * p.epochs):.0f} runs of a set",
+    f"The search trained on as many images as {seen / (p.n_images * p.epochs):.0f} runs of a set"
+    if p.is_study
+    else "",
     "A search finds something good; why it is good takes other experiments",
 )
 

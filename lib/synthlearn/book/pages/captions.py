@@ -38,30 +38,31 @@ DISTANCE = (
     "Root-mean-square distance to the nearest of {images:,} real images or its mirror image, "
     "pixels in 0 … 1; {count} images each."
 )
+CLASS = "the class itself"
 # images → captions → the row that reads them and the row of SimCLR on the same images
 GAINS = {
     "learned model": {
         "colour": ("learned-colour.stablerep", "learned-colour"),
         "named": ("learned.stablerep_w2", "learned.w2"),
-        "the class itself": ("learned.supcon", "learned.w2"),
+        CLASS: ("learned.supcon", "learned.w2"),
     },
     "mosaics": {
         "shuffled": ("mosaic-named.shuffled", "mosaic-named"),
         "colour": ("mosaic-colour.stablerep", "mosaic-colour"),
         "learned": ("mosaic-learned.stablerep", "mosaic-learned"),
         "named": ("mosaic-named.stablerep", "mosaic-named"),
-        "the class itself": ("mosaic-named.supcon", "mosaic-named"),
+        CLASS: ("mosaic-named.supcon", "mosaic-named"),
     },
     "real images": {
         "named": ("real.captioned", "real.simclr_sharp"),
-        "the class itself": ("real.supcon", "real.simclr_sharp"),
+        CLASS: ("real.supcon", "real.simclr_sharp"),
     },
 }
-MARKS = "os^"
 OFFSET = 0.05  # bits between marks that would hide each other
 BITS_NOTE = (
-    "Top-1 of StableRep less SimCLR's on the same images, 95 % intervals over runs and images; "
-    "of the class itself, SupCon's. Bits are less what chance seems to tell."
+    "Circles: top-1 of StableRep less SimCLR's on the same images. Squares: that of SupCon, which "
+    "is given the class itself. 95 % intervals over runs and images. Bits are less what chance "
+    "seems to tell."
 )
 S = TypeVar("S", bound=CaptionSource)
 
@@ -246,10 +247,10 @@ def bits_figure(records: Records, profile: Profile) -> Html:
 
     >>> bits_figure(runs, p)  # doctest: +SKIP
     """
-    bits = {"shuffled": 0.0, "the class itself": information(profile, "named")[1]}
-    figure, axis = figures.new(height=3.6)
+    bits = {"shuffled": 0.0, CLASS: information(profile, "named")[1]}
+    figure, axis = figures.new(height=3.8)
     legend, words, every = [], [], []
-    for (images, of_images), colour, mark in zip(GAINS.items(), figures.LINES, MARKS, strict=False):
+    for (images, of_images), colour in zip(GAINS.items(), figures.LINES, strict=False):
         for kind, (row, base) in of_images.items():
             both = chosen(records, profile, row, base)
             if len(both) < len({row, base}):
@@ -259,24 +260,29 @@ def bits_figure(records: Records, profile: Profile) -> Html:
                 bits[kind], _ = information(profile, kind)
             x = bits[kind] + OFFSET * (list(GAINS).index(images) - 1)
             axis.plot([x, x], [100 * e.low, 100 * e.high], color=colour, linewidth=2)
-            inside = colour if e.runs > 1 else "none"
+            inside, mark = colour if e.runs > 1 else "none", "s" if kind == CLASS else "o"
             axis.plot(x, 100 * e.mean, mark, color=colour, markerfacecolor=inside, markersize=8)
             words.append(f"{images}, {kind} ({bits[kind]:.1f} bits): {100 * e.mean:+.1f} points")
-            every.append(e)
-        legend.append(figures.Line(images, colour))
+            every.append((kind, e))
+            legend.append(figures.Line(images, colour))
     if not every:
         text = "No pair of rows has been run in this profile yet."
         return table(["captions"], [["–"]], text)
     axis.axhline(0, color=figures.INK, linewidth=1, linestyle="--", alpha=0.6)
     axis.set_xlabel("bits that a caption tells about the class")
     axis.set_ylabel("− SimCLR, points of top-1")
-    top = max(100 * e.high for e in every)
+    top = max(100 * e.high for _, e in every)
     with mpl.rc_context(figures.STYLE):
-        for kind in {text.split(", ")[1].split(" (")[0] for text in words}:
-            axis.annotate(kind, (bits[kind], top + 1), ha="center", fontsize=10.5, rotation=35)
-    axis.set_ylim(top=top + 6)
-    note = f"{'Hollow: a row has one run. ' * any(e.runs == 1 for e in every)}{BITS_NOTE}"
-    return figures.row_of([figure], f"Gains over SimCLR. {'; '.join(words)}.", note, legend)
+        kinds = sorted({kind for kind, _ in every} - {CLASS}, key=lambda kind: bits[kind])
+        for i, kind in enumerate(kinds):  # at two heights, as neighbours lie close
+            place = (bits[kind], top + 1.5 + 2.5 * (i % 2))
+            axis.annotate(kind, place, ha="center", fontsize=10.5)
+    axis.set_ylim(top=top + 6.5)
+    axis.margins(x=0.1)
+    note = f"{'Hollow: a row has one run. ' * any(e.runs == 1 for _, e in every)}{BITS_NOTE}"
+    return figures.row_of(
+        [figure], f"Gains over SimCLR. {'; '.join(words)}.", note, list(dict.fromkeys(legend))
+    )
 
 
 def pairs(records: Records, profile: Profile, *bases: str) -> Html:

@@ -102,7 +102,7 @@ def neighbour_sheet(name: str, profile: Profile, right: int = 4, wrong: int = 2)
         verb = "is called" if called[i] == true[i] else "is wrongly called"
         lines[f"a {true[i]} {verb} {called[i]}"] = sheets.enlarge(tiles, ENLARGED)
     alt = f"A digit, then the {DECIDE} digits of the memory that are nearest to it"
-    caption = f"{alt}. Of the first {len(called)}, {len(hits)} are called rightly."
+    caption = f"{alt}. Of the first {len(called)}, {len(hits)} are called correctly."
     return rows(lines, alt, caption)
 
 
