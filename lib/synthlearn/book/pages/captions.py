@@ -258,7 +258,8 @@ def bits_figure(records: Records, profile: Profile) -> Html:
             e = both[row].difference(both[base])
             if kind not in bits:
                 bits[kind], _ = information(profile, kind)
-            x = bits[kind] + OFFSET * (list(GAINS).index(images) - 1)
+            aside = list(GAINS).index(images) - 1 + 2 * (kind == CLASS)
+            x = bits[kind] + OFFSET * aside
             axis.plot([x, x], [100 * e.low, 100 * e.high], color=colour, linewidth=2)
             inside, mark = colour if e.runs > 1 else "none", "s" if kind == CLASS else "o"
             axis.plot(x, 100 * e.mean, mark, color=colour, markerfacecolor=inside, markersize=8)
@@ -270,7 +271,7 @@ def bits_figure(records: Records, profile: Profile) -> Html:
         return table(["captions"], [["–"]], text)
     axis.axhline(0, color=figures.INK, linewidth=1, linestyle="--", alpha=0.6)
     axis.set_xlabel("bits that a caption tells about the class")
-    axis.set_ylabel("− SimCLR, points of top-1")
+    axis.set_ylabel("gain over SimCLR, points")
     top = max(100 * e.high for _, e in every)
     with mpl.rc_context(figures.STYLE):
         kinds = sorted({kind for kind, _ in every} - {CLASS}, key=lambda kind: bits[kind])
