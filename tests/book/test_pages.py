@@ -317,7 +317,7 @@ def test_records_benchmarks_and_rows_cannot_write_into_a_page(text, monkeypatch)
     shown = [
         pages.records.runs_table(rows, STUDY),
         leaderboard.table(rows, STUDY),
-        pages.costs.rows_table(rows, STUDY),
+        pages.costs.rows_table(rows),
         pages.costs.machines(rows),
         book.provenance(STUDY, rows),
         benchmarks.ratios_table(),
