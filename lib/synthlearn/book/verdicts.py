@@ -8,7 +8,7 @@ from ..study.claims import Claim
 from ..study.rules import Evidence
 from .html import Html, count, run_count
 
-PER_ROW = " of the row that has fewest"
+PER_ROW = " of the set that has fewest"
 MARKS = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}
 
 
@@ -42,7 +42,8 @@ def _line_of(claim: Claim, chapter: str) -> str:
     own = sum(_belongs(e, chapter) for e in claim.pieces) or len(claim.pieces)
     every = count(len(claim.pieces), "comparison")
     part = every if own == len(claim.pieces) else f"{own} of its {every} on this page"
-    return f"{text}{_folded(f'{part}; {run_count(claim.runs)}{PER_ROW}', inside)}"
+    runs = f"; {run_count(claim.runs)}{PER_ROW}" * bool(claim.runs)
+    return f"{text}{_folded(f'{part}{runs}', inside)}"
 
 
 def _note(judged: Sequence[Claim]) -> str:
