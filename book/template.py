@@ -14,7 +14,7 @@
 # %% [markdown]
 # # ROW
 #
-# What these pictures are, in three sentences. **The question of the chapter?**
+# *The question of the chapter?*
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
@@ -30,20 +30,28 @@ device: str = None
 import synthlearn as sl
 
 p = sl.book.parameters(globals())
-
-# %% [markdown]
-# ## The pictures
+runs = sl.study.chapter("CHAPTER", p)
+sl.book.in_short(
+    *(sl.book.compare(each, sl.book.baseline(p), name, "nothing") for name, each in runs.items())
+)
 
 # %% tags=["hide-input"]
 row = sl.study.get_row("ROW")
 source = sl.study.Experiment(row, p, seed=0).source()
-sl.book.contact_sheet(source.sample(range(16), size=96), alt="Sixteen pictures of the set ROW.")
+sl.book.rows({"ROW": source.sample(range(8), size=96)}, alt="Eight images of the set ROW")
 
 # %% [markdown]
-# ## Training
+# ## Why it might work
+#
+# One idea a paragraph.
+#
+# ## How an image is made
+#
+# The law, displayed: $$p(r) \propto r^{-3}.$$ Then five to fifteen lines of code in an open cell, which asserts that it equals the library.
+#
+# ## What the network learns from it
 
 # %% tags=["hide-input"]
-runs = sl.study.chapter("CHAPTER", p)
 sl.book.training(runs)
 
 # %% [markdown]
@@ -55,8 +63,26 @@ sl.book.accuracy_figure(runs, p)
 # %% tags=["hide-input"]
 sl.book.results(runs, p)
 
+# %% [markdown]
+# ## What we learned
+
 # %% tags=["hide-input"]
-sl.book.gains(runs, p)
+sl.book.learned(sl.book.best(runs), "What we cannot say")
+
+# %% [markdown]
+# ## Try it
+#
+# One command, one knob, and what to expect when it is turned.
+#
+# ## Exercises
+#
+# :::{admonition} Exercise 1
+# :class: exercise
+# A question that a reader can answer by running something.
+# :::
+
+# %% tags=["hide-cell", "solution"]
+assert source.sample([0], size=32).shape == (1, 3, 32, 32)
 
 # %% tags=["hide-input"]
 sl.book.provenance(p, runs)

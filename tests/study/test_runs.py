@@ -270,7 +270,9 @@ class Again:
                 )
         self.df = {name: sum(df for _, df in each) for name, each in within.items()}
         self.variance = {
-            name: sum(ss for ss, _ in each) / self.df[name] for name, each in within.items()
+            name: sum(ss for ss, _ in each) / self.df[name]
+            for name, each in within.items()
+            if self.df[name]  # of a network that others trained there is one
         }
         self.shared = {name: sum(each) / len(each) for name, each in shares.items()}
 
