@@ -138,7 +138,7 @@ def test_the_row_and_its_chapter_give_a_record_a_page_and_a_tile(checkout, run):
         for cell in page["cells"]
         for output in cell.get("outputs", [])
     )
-    assert "<td>stripes</td>" in html and "gain over random" in html
+    assert "<td>stripes</td>" in html and "gain, points" in html
     assert "Eight images of the set stripes" in html
     assert run(blocks("bash")[2]).startswith("stripes seed 0: fc6")
     assert list((checkout / "runs" / "records" / "smoke").glob("stripes-s0.json"))
