@@ -38,7 +38,8 @@ sl.book.in_short(
 # %% tags=["hide-input"]
 row = sl.study.get_row("ROW")
 source = sl.study.Experiment(row, p, seed=0).source()
-sl.book.rows({"ROW": source.sample(range(8), size=96)}, alt="Eight images of the set ROW")
+images = source.sample(range(8), size=96)
+sl.book.contact_sheet(images, alt="Eight images of the set ROW.")
 
 # %% [markdown]
 # ## Why it might work
