@@ -58,3 +58,11 @@ def test_other_links_stay(link):
 def test_the_site_drops_the_styles_and_nothing_else():
     cleaned = build.clean(notebook([jupyter.style()], "<p>kept</p>"))
     assert [o["data"]["text/html"] for o in cleaned["cells"][0]["outputs"]] == ["<p>kept</p>"]
+
+
+def test_a_chapter_of_the_site_links_pages_and_names_its_folded_cells():
+    link = {"output_type": "display_data", "data": {"text/html": "<a href='94_records.ipynb#a'>"}}
+    cell = {"cell_type": "code", "metadata": {"tags": ["hide-cell", "solution"]}}
+    (staged,) = build.for_site({"cells": [cell | {"outputs": [link]}]})["cells"]
+    assert staged["outputs"][0]["data"]["text/html"] == "<a href='94_records.html#a'>"
+    assert staged["metadata"]["mystnb"]["code_prompt_show"] == "Solution"

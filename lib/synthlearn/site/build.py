@@ -210,19 +210,21 @@ def _stage(source: Path, stage: Path) -> None:
             shutil.copytree(origin, stage / "book" / "_static" / name)
     takeaway.write(stage / "book" / "_static")
     for name in chapters():
-        notebook = clean(read_notebook(source / f"{name}.ipynb"))
-        for cell in notebook["cells"]:
-            cell["metadata"] |= _prompts(cell["metadata"].get("tags", []))
+        notebook = for_site(clean(read_notebook(source / f"{name}.ipynb")))
         text = json.dumps(notebook, ensure_ascii=False)
         files.write_text(stage / "notebooks" / f"{name}.ipynb", text)
 
 
-def _link_pages(notebook: dict[str, Any]) -> None:
-    """Let links of outputs lead to pages of the site."""
+def for_site(notebook: dict[str, Any]) -> dict[str, Any]:
+    """A chapter as the builder reads it: lines of folded cells say what they hold, and links of
+    outputs lead to pages of the site.
+    """
     for cell in notebook["cells"]:
+        cell["metadata"] |= _prompts(cell["metadata"].get("tags", []))
         for output in cell.get("outputs", ()):
             if html := output.get("data", {}).get("text/html"):
                 output["data"]["text/html"] = jupyter.for_site("".join(html))
+    return notebook
 
 
 def _parent(path: Path) -> Path:
