@@ -120,6 +120,7 @@ def _measure(page: Any, stem: str, shots: Path | None) -> Iterator[str]:
 def _sort(page: Any) -> Iterator[str]:
     """Sort each table by its second heading, by a click and by a key: numbers fall, then rise."""
     for table in page.locator("table.sortable").all():
+        table.evaluate("t => t.closest('details')?.setAttribute('open', '')")
         heading = table.locator("thead th").nth(1)
         column = table.locator("tbody td:nth-child(2)")
         button = heading.locator("button")
