@@ -14,7 +14,7 @@ from .html import Html, count, percent, points, span
 
 HIGHER = "{what} is {size} points {span} {word} with {a} than with {b}"
 ALIKE = "{a} and {b} cannot be told apart{runs}: the difference is {difference} points"
-WAY = "{share} of the way from the untrained encoder to real images {span}"
+WAY = "{share} of the way from the untrained encoder to real images"
 
 
 def compare(
@@ -80,8 +80,17 @@ def way(runs: Runs, profile: Profile) -> str:
     share = share_of_way(runs, baseline(profile), real) if real else None
     if share is None:
         return ""
+    return WAY.format(share=share_in_words(share))
+
+
+def share_in_words(share: tuple[float, float, float]) -> str:
+    """A share with its interval, in per cent.
+
+    >>> share_in_words((0.52, 0.41, 0.65))
+    '52 % <small>[41, 65]</small>'
+    """
     mean, low, high = (f"{100 * each:.0f}" for each in share)
-    return WAY.format(share=f"{mean} %", span=span(low, high))
+    return f"{mean} % {span(low, high)}"
 
 
 def share_of_way(

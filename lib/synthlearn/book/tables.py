@@ -20,9 +20,9 @@ from .captions import (
     list_options,
     record_link,
 )
-from .html import Html, folded, interval, join, percent, points, run_count, span, table
+from .html import Html, folded, interval, join, percent, points, run_count, table
 from .published import published
-from .sentences import share_of_way
+from .sentences import share_in_words, share_of_way
 
 ENDS = ("random", "real")  # where the way begins and ends
 SECONDARY = ("fc7_linear", "fc6_knn", "fc6_linear_bn")  # probes beside the main one
@@ -82,10 +82,7 @@ def share_cell(runs: Runs, floor: Runs, ceiling: Runs | None) -> str:
     whole way may be nothing.
     """
     share = share_of_way(runs, floor, ceiling) if ceiling else None
-    if share is None:
-        return "–"
-    mean, low, high = (f"{100 * each:.0f}" for each in share)
-    return f"{mean} % {span(low, high)}"
+    return share_in_words(share) if share else "–"
 
 
 def sensitivity(profile: Profile, names: Sequence[str], variant: str) -> Html:
