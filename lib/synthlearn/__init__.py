@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from . import book, data, generators, study
     from .core import augment
     from .generators import generator
+    from .generators.annotations import annotate
     from .learn import encoders, losses, train
     from .measure import probe
 
@@ -22,7 +23,10 @@ FACE = {
     "study": "study",
     "train": "learn.train",
 }
+# functions of it, and where they live
+FUNCTIONS = {"annotate": "generators.annotations", "generator": "generators"}
 __all__ = [
+    "annotate",
     "augment",
     "book",
     "data",
@@ -37,13 +41,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """``sl.generator`` and the modules, on first use.
+    """``sl.generator``, ``sl.annotate`` and the modules, on first use.
 
     They bring torch, torchvision, matplotlib and scipy: a command's help needs none of them, and
     a command that is interrupted while they load can say so.
     """
-    if name == "generator":
-        return importlib.import_module(".generators", __name__).generator
+    if name in FUNCTIONS:
+        return getattr(importlib.import_module(f".{FUNCTIONS[name]}", __name__), name)
     if name in FACE:
         return importlib.import_module(f".{FACE[name]}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

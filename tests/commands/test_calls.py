@@ -60,6 +60,7 @@ COMMANDS = {
         "--size": (*COUNTS, "0", "7", "1025"),
         "--seed": WHOLE,
         "--format": ("", "tar", "ImageFolder"),
+        "--labels": ("", "depth", "edges,", "edges,edges", "edges instances", "order"),
         "--device": DEVICES,
     },
     ("generate", "--out", "o"): {"--generator": (*WORDS, "noise", "dead-leaves", "/")},

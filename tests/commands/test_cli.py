@@ -656,9 +656,11 @@ def test_the_door_allows_what_the_library_does():
     """The command line has these bounds of its own, so that its help needs no torch."""
     from synthlearn.commands import arguments
     from synthlearn.core import image, options
+    from synthlearn.generators import annotations
     from synthlearn.learn import encoders, networks
 
     assert image.SIZES == arguments.SIZES and encoders.SIDES == arguments.INPUTS
+    assert annotations.LABELS == arguments.LABELS
     assert (options.LEAST, options.MOST) == arguments.SEEDS
     assert networks.WIDTHS == arguments.WIDTHS
     assert encoders.SmallAlexNet(networks.WIDTHS[0], 32).options["width"] == networks.WIDTHS[0]

@@ -103,6 +103,57 @@ def test_png_and_webdataset_round_trip(name, tmp_path):
     )
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_maps_come_back_with_their_images_and_are_completed(form, tmp_path):
+    leaves, out = sl.generator("dead_leaves-mixed"), tmp_path / "set"
+    want = sl.annotate(leaves, range(3), size=32, seed=4)
+    arguments = (32, 4, out, form, "cpu", ("order", "edges", "instances"))
+    export.write(leaves, 2, *arguments)
+    whole = export.write(leaves, 3, *arguments)
+    assert (
+        "3 pictures" in whole
+        and "--labels edges,instances,order" in content(out)["README.md"].decode()
+    )
+    if form == "imagefolder":
+        folder = torchvision.datasets.ImageFolder(str(out / "train"))
+        assert len(folder) == 3
+        damaged = out / "labels" / "order" / "00000001.png"
+        damaged.write_bytes(b"nothing")
+        export.write(leaves, 3, *arguments)
+        maps = {
+            label: np.stack(
+                [np.array(Image.open(p)) for p in sorted((out / "labels" / label).iterdir())]
+            )
+            for label in ("instances", "order", "edges")
+        }
+        maps["edges"] = maps["edges"] == 255
+    else:
+        shards = webdataset.WebDataset(str(out / "shard-00000.tar"), shardshuffle=False)
+        samples = list(shards.decode("rgb8"))
+        maps = {
+            label: np.stack([s[f"{label}.npy"] for s in samples])
+            for label in want.keys() - {"images"}
+        }
+        images = torch.stack([torch.from_numpy(s["png"].copy()).permute(2, 0, 1) for s in samples])
+        assert torch.equal(images, want["images"])
+    for label, values in maps.items():
+        assert np.array_equal(values, want[label].numpy())
+        assert values.dtype == (np.bool_ if label == "edges" else np.uint16)
+
+
+def test_maps_are_asked_for_before_anything_is_written(tmp_path):
+    with pytest.raises(ParameterError, match="its images have no objects"):
+        export.write(sl.generator("noise-white"), 2, 32, 0, tmp_path / "a", labels=["edges"])
+    assert not (tmp_path / "a").exists()
+    leaves = sl.generator("dead_leaves-squares")
+    export.write(leaves, 1, 16, 0, tmp_path / "b")
+    with pytest.raises(ParameterError, match="another labels"):
+        export.write(leaves, 1, 16, 0, tmp_path / "b", labels=["edges"])
+    (tmp_path / "c" / "labels").mkdir(parents=True)
+    with pytest.raises(ParameterError, match="labels is there"):
+        export.write(leaves, 1, 16, 0, tmp_path / "c", labels=["edges"])
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_cards_command_makes_the_same_set(name, tmp_path):
     export.write(light(name), 2, 32, 5, tmp_path / "a")

@@ -21,6 +21,7 @@ LINES = 60  # of a function
 FACE = (
     "core/augment",
     "data/",
+    "generators/annotations",
     "generators/registry",
     "learn/encoders",
     "learn/losses",

@@ -21,6 +21,8 @@ SIZES = (8, 1024)
 INPUTS = (32, 512)
 # Width of the random encoder: learn/networks.py.
 WIDTHS = (1 / 32, 4.0)
+# Maps of pictures: generators/annotations.py.
+LABELS = ("instances", "order", "edges")
 # Numbers of pictures, images and neighbours at most (chosen here).
 MANY = 10**9
 # Bytes of a file's name at most, as on most file systems.
@@ -144,6 +146,19 @@ def number(least: float, most: float) -> Callable[[str], float]:
                 f"{_cut(text)}: must be a number from {least:g} to {most:g}"
             )
         return value
+
+    return read
+
+
+def several(allowed: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    """Some of the allowed names, each once, with commas between them."""
+
+    def read(text: str) -> tuple[str, ...]:
+        names = tuple(text.split(","))
+        if len({*names}) < len(names) or not {*names} <= {*allowed}:
+            must = f"must be of {', '.join(allowed)}, each once, with commas between them"
+            raise argparse.ArgumentTypeError(f"{_cut(text)}: {must}")
+        return names
 
     return read
 

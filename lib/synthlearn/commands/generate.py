@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from . import arguments
-from .arguments import MANY, SIZES, target, whole, word
+from .arguments import LABELS, MANY, SIZES, several, target, whole, word
 from .command import Command, add_device, add_option, add_seed, use_device
 
 
@@ -31,6 +31,13 @@ def _add_arguments(parser: arguments.Parser) -> None:
         default="imagefolder",
         help="PNG files in class folders, or tar shards of 1,000 with .cls members",
     )
+    parser.add_argument(
+        "--labels",
+        type=several(LABELS),
+        default=(),
+        metavar="NAMES",
+        help="maps to write beside each picture: instances, order, edges, or several with commas",
+    )
     add_device(parser)
 
 
@@ -44,7 +51,11 @@ def _generate(args: Namespace) -> int:
     checked.spec_of(source)
     checked.check_labels(source, args.n)
     with checked.painting(source):
-        print(export.write(source, args.n, args.size, args.seed, args.out, args.format, device))
+        print(
+            export.write(
+                source, args.n, args.size, args.seed, args.out, args.format, device, args.labels
+            )
+        )
     return 0
 
 

@@ -35,8 +35,12 @@ def markdown(generator: Generator, described: Mapping[str, Any], sums: str, file
     words = (shlex.quote(f"{name}={_word(value)}") for name, value in options.items())
     arguments = "".join(f" --option {word}" for word in words)
     arguments += "" if device == "cpu" else f" --device {device}"
+    labels = described.get("labels", [])
+    arguments += f" --labels {','.join(labels)}" if labels else ""
     place = "the folder" if form == "imagefolder" else "the .cls member"
     classes = f"| class of a picture | {place} of each |\n" if generator.labelled else ""
+    files = "labels/NAME/" if form == "imagefolder" else "members .NAME.npy"
+    maps = f"| maps of each picture | {', '.join(labels)}, in {files} |\n" if labels else ""
     return f"""---
 license: {LICENCE.lower()}
 ---
@@ -49,7 +53,7 @@ license: {LICENCE.lower()}
 |---|---|
 | generator | {generator.name}, revision {generator.revision} |
 | seed, pictures, side, format | {seed}, {n}, {size}, {form} |
-{classes}| made by | synthlearn {version}, torch {torch.__version__}, on a {device} |
+{classes}{maps}| made by | synthlearn {version}, torch {torch.__version__}, on a {device} |
 | SHA-256 of `{file}`, the checksums of all files | `{sums}` |
 | licence of the pictures | {LICENCE}: no rights reserved |
 

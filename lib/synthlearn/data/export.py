@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -27,6 +28,7 @@ from torch import Tensor
 from ..core import files, progress
 from ..core.errors import DataError, ParameterError
 from ..generators import Generator
+from ..generators.annotations import annotate, check_annotations
 from . import card
 
 FORMS = ("imagefolder", "webdataset")
@@ -35,6 +37,7 @@ BATCH = 64  # pictures at most that each thread paints before they are written; 
 MOST = 10**8  # names have eight digits, so that their order is that of the pictures
 LABEL = "generator.json"  # the identity of the set and the number of its pictures
 SUMS = "generator.sha256"  # checksums of files
+MAPS = "labels"  # folder of the maps of an ImageFolder, beside train
 CARDS = ("README.md", "generator.md")  # names of the card; the second where the first is a user's
 REMEDY = "choose another folder, or delete this one and run the command again"
 
@@ -47,6 +50,7 @@ def write(
     out: Path,
     form: str = "imagefolder",
     device: str = "cpu",
+    labels: Sequence[str] = (),
 ) -> str:
     """Write pictures 0 … n − 1. Where the generator has classes, they are kept.
 
@@ -56,6 +60,10 @@ def write(
         form: "imagefolder" → ``out/train/NAME/00000000.png``, or ``out/train/CLASS/00000000.png``
             with eight digits of the class; "webdataset" → ``out/shard-00000.tar`` of 1,000 PNG
             files each, and a ``.cls`` member with the class of each.
+        labels: maps to write beside each picture, as of
+            :func:`~synthlearn.generators.annotations.annotate`. In an ImageFolder they are
+            ``out/labels/instances/00000000.png``, 16 bits a pixel, edges 8 bits, 0 or 255; in a
+            shard ``.instances.npy`` members, uint16 (size, size), of edges bool.
 
     Returns: one line that says what is there.
     Raises: ParameterError for a parameter that cannot be, and when ``out`` holds another set, more
@@ -74,11 +82,13 @@ def write(
     if form not in FORMS:
         raise ParameterError(f"form = {form!r}: must be one of {', '.join(map(repr, FORMS))}")
     generator.sample([], size, seed, device)  # refuses a size, seed or device that cannot be
+    if labels:
+        check_annotations(generator, labels)
     new = not os.path.lexists(out)
     try:
         files.check_target(out / LABEL)
         with files.locked(out / LABEL):
-            exported = _Set(generator, n, size, seed, out, form, device)
+            exported = _Set(generator, n, size, seed, out, form, device, sorted({*labels}))
             with progress.bar(n, generator.name, "image") as bar:
                 exported.write(bar)
             remark = exported.write_card()
@@ -101,6 +111,7 @@ class _Set:
     out: Path
     form: str
     device: str
+    labels: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         self.labelled = self.generator.labelled
@@ -113,6 +124,7 @@ class _Set:
             "device": torch.device(self.device).type,  # a GPU rounds in its own way
             "synthlearn": importlib.metadata.version("synthlearn"),
             "license": card.LICENCE,
+            **({"labels": list(self.labels)} if self.labels else {}),
         }
         self.described = json.loads(json.dumps(described))  # tuples are lists in a file
         self.stored = self._read_label()
@@ -152,7 +164,9 @@ class _Set:
             own = set(self._shards())
         if self.stored is None:
             own = set()
-            paths |= {SUMS} if os.path.lexists(self.out / SUMS) else set()
+            paths |= {
+                x for x in (SUMS, *[MAPS] * bool(self.labels)) if os.path.lexists(self.out / x)
+            }
         if paths - own:
             no_label = f"there, and no {LABEL} that says what it is"
             why = "not of this set" if self.stored else no_label
@@ -186,6 +200,10 @@ class _Set:
             return [f"train/{self.generator.name}/{i:08d}.png" for i in index]
         classes = self.generator.labels(torch.tensor(index, dtype=torch.int64)).tolist()
         return [f"train/{c:08d}/{i:08d}.png" for i, c in zip(index, classes, strict=True)]
+
+    def _maps(self, i: int) -> list[str]:
+        """Files of the maps of picture i in an ImageFolder, relative to the folder."""
+        return [f"{MAPS}/{label}/{i:08d}.png" for label in self.labels]
 
     def _shards(self) -> dict[str, range]:
         """Shards in order, with the pictures that each holds."""
@@ -233,15 +251,22 @@ class _Set:
         files.write_text(self.out / SUMS, text)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _pngs(self, index: Sequence[int]) -> Iterator[bytes]:
-        """PNG files of pictures, one after the other."""
+    def _contents(self, index: Sequence[int]) -> Iterator[list[bytes]]:
+        """Of one picture after the other its PNG file, then those of its maps."""
         chunk = self.generator.chunk(self.generator.scene_size(self.size), self.device)
         batch = torch.get_num_threads() * min(BATCH, chunk)
+        as_file = _map_png if self.form == "imagefolder" else _map_npy
         for start in range(0, len(index), batch):
             part = index[start : start + batch]
-            pictures = self.generator.sample(part, self.size, self.seed, self.device)
+            if self.labels:
+                known = annotate(
+                    self.generator, part, self.size, self.seed, self.device, self.labels
+                )
+            else:
+                known = {"images": self.generator.sample(part, self.size, self.seed, self.device)}
             self._begin()
-            yield from map(_png, pictures)
+            for k, picture in enumerate(known["images"]):
+                yield [_png(picture), *(as_file(known[label][k]) for label in self.labels)]
 
     def write(self, bar: Any) -> None:
         """Write what is missing or damaged; ``bar`` counts each picture."""
@@ -255,19 +280,22 @@ class _Set:
     def _write_pictures(self, index: range, bar: Any) -> None:
         missing = {}
         for i, name in zip(index, self._names(index), strict=True):
-            if self._holds(name):
+            if all(map(self._holds, (name, *self._maps(i)))):
                 bar.update()
             else:
                 missing[i] = name
-        for name, content in zip(missing.values(), self._pngs(list(missing)), strict=True):
-            with files.atomic(self.out / name) as temporary:
-                temporary.write_bytes(content)
-            self._keep(name, hashlib.sha256(content).hexdigest())
+        contents = self._contents(list(missing))
+        for (i, name), each in zip(missing.items(), contents, strict=True):
+            for path, content in zip((name, *self._maps(i)), each, strict=True):
+                with files.atomic(self.out / path) as temporary:
+                    temporary.write_bytes(content)
+                self._keep(path, hashlib.sha256(content).hexdigest())
             bar.update()
 
     def _write_shard(self, name: str, index: range, bar: Any) -> None:
         classes = self.generator.labels(torch.tensor(index)).tolist() if self.labelled else None
-        kinds = ("png",) if classes is None else ("cls", "png")
+        own = ("png", *(f"{label}.npy" for label in self.labels))
+        kinds = own if classes is None else ("cls", *own)
         if self._holds(name):
             with tarfile.open(self.out / name) as archive:  # shorter where n was smaller
                 if archive.getnames() == [f"{i:08d}.{kind}" for i in index for kind in kinds]:
@@ -275,18 +303,22 @@ class _Set:
                     return
         with files.atomic(self.out / name) as temporary:
             with tarfile.open(temporary, "w") as archive:
-                for place, content in enumerate(self._pngs(index)):
+                for place, contents in enumerate(self._contents(index)):
                     if classes is not None:
                         _add(archive, f"{index[place]:08d}.cls", str(classes[place]).encode())
-                    _add(archive, f"{index[place]:08d}.png", content)
+                    for kind, content in zip(own, contents, strict=True):
+                        _add(archive, f"{index[place]:08d}.{kind}", content)
                     bar.update()
             checksum = files.sha256(temporary)
         self._keep(name, checksum)
 
     def write_card(self) -> str:
         """Write the checksums in order and the card; a remark where the card is not README.md."""
-        pictures = self.form == "imagefolder"
-        checksum = self._write_sums(self._names(range(self.n)) if pictures else self._shards())
+        names: Iterable[str] = self._shards()
+        if self.form == "imagefolder":
+            maps = (path for i in range(self.n) for path in self._maps(i))
+            names = [*self._names(range(self.n)), *maps]
+        checksum = self._write_sums(names)
         for name in filter(self._ours, CARDS):
             files.write_text(
                 self.out / name, card.markdown(self.generator, self.described, checksum, SUMS)
@@ -308,6 +340,30 @@ def _png(picture: Tensor) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(picture.permute(1, 2, 0).cpu().numpy()).save(stream, "PNG")
     return stream.getvalue()
+
+
+def _map_png(values: Tensor) -> bytes:
+    """A map as a grey PNG file: 0 or 255 of a bool one, else 16 bits."""
+    boolean = values.dtype == torch.bool
+    array = values.cpu().numpy().astype(np.uint8) * 255 if boolean else _small(values)
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _map_npy(values: Tensor) -> bytes:
+    """A map as a file of NumPy's."""
+    stream = io.BytesIO()
+    np.save(stream, values.cpu().numpy() if values.dtype == torch.bool else _small(values))
+    return stream.getvalue()
+
+
+def _small(values: Tensor) -> Any:
+    """Numbers of objects as uint16. Raises DataError for more objects than that holds."""
+    if values.numel() and int(values.max()) > np.iinfo(np.uint16).max:
+        most = "a file of 16 bits holds 65,535; leave out this label"
+        raise DataError(f"an image of {int(values.max()):,} objects: {most}")
+    return values.cpu().numpy().astype(np.uint16)
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
