@@ -158,6 +158,15 @@ sl.book.learned(
 #
 # One knob: `sl.generator("collage", field="programs", amplitude=0.4)`. Expect leaves that look like windows onto one busy pattern.
 #
+# What does it teach about *your* images? A folder with `train/CLASS/FILE` and `test/CLASS/FILE` is all that this needs:
+#
+# ```bash
+# python -m synthlearn compare --sources collage-found programs-100 real --data my_images --out compared
+# ```
+#
+# It pre-trains three encoders on each source and probes them beside untrained ones. It prints a table with intervals, and writes a figure, all
+# numbers and the encoders. Interrupt it when you like: the same command goes on. With `--profile smoke` it takes minutes and decides nothing.
+#
 # ## Exercises
 #
 # :::{admonition} Exercise 1

@@ -20,6 +20,7 @@ EXAMPLES = """examples:
   python -m synthlearn generate --generator dead_leaves-mixed --n 100 --out leaves
   python -m synthlearn pretrain --generator fractals-sigma --profile smoke --out encoder.safetensors
   python -m synthlearn probe --encoder encoder.safetensors --data digits
+  python -m synthlearn compare --sources noise-white fractals-sigma --data digits --out compared
   python -m synthlearn properties --generator fractals-sigma --encoder encoder.safetensors
   python -m synthlearn profiles
   python -m synthlearn run --profile cpu --row real --seed 0

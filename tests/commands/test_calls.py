@@ -115,6 +115,28 @@ COMMANDS = {
     ("properties", *GENERATOR): {
         "--encoder": (*WORDS, "nowhere", "inception:", "inception:nowhere.pth")
     },
+    ("compare", "--sources", "noise-white", "--data", "digits", "--out", "o"): {
+        "--profile": PROFILES,
+        "--runs": (*COUNTS, "0", "51"),
+        "--encoder": (*WORDS, "alex"),
+        "--set": (*SETS, "data=digits", "seeds=2"),
+    },
+    ("compare", "--data", "digits", "--out", "o"): {
+        "--sources": (
+            *WORDS,
+            "noise",
+            "untrained",
+            "noise-white:",
+            "noise-white:x=1",
+            ":",
+            "folder",
+            "folder:path=nowhere",
+            "real:data=nowhere",
+            "noise-white:path=1:path=2",
+        )
+    },
+    ("compare", "--sources", "noise-white", "--out", "o"): {"--data": (*WORDS, "nowhere")},
+    ("compare", "--sources", "noise-white", "--data", "digits"): {"--out": TARGETS},
     ("memory", "build", "--memory", "m", "--encoder", "random", "--images", "nowhere"): {
         "--neighbours": ("20",),
         "--class": ("c",),

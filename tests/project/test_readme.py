@@ -19,6 +19,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 LEFT_OUT = (
     "source .venv/bin/activate",
     "accelerate launch --num_processes 8 -m synthlearn pretrain --row dead_leaves-mixed",
+    "python -m synthlearn compare --sources",  # wants the reader's images; test_compare.py runs it
     "python -m synthlearn verify --against COMMIT",
     "python -m synthlearn run --profile cpu",
     "python -m synthlearn run --profile gpu",  # wants a card; test_schedule.py does without

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -17,6 +18,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from ..core import files
 from ..core.errors import ParameterError
 from . import html
 
@@ -50,6 +52,7 @@ COLOURS = _Families(
 LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 WIDTH = 5.2  # inches: shrunk to a phone's 342 px, letters of 11 points have 10 px
 PANEL = 3.5  # inches: two beside each other fill the page's column
+SAVED_DPI = 200  # of a figure that is a file of its own; chosen here
 PNG_BYTES = 20_000  # larger pictures are stored with some loss; chosen here
 DASHES = {"--": "8 4", ":": "2 4", "-.": "8 3 2 3"}  # of SVG, by matplotlib's names
 INK = "#123456"  # stands for the page's text colour until the SVG is written
@@ -121,6 +124,13 @@ def row_of(
     below = f'<p class="legend" style="{SIDE_BY_SIDE}">{lines}</p>' if legend else ""
     row = f'<div class="row" style="{SIDE_BY_SIDE}">{inside}</div>'
     return html.figure(f"{row}{below}", alt, caption)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG on white, whatever the path's ending; it appears whole or not at
+    all."""
+    with files.atomic(path) as temporary, mpl.rc_context(STYLE):
+        figure.savefig(temporary, format="png", facecolor="white", dpi=SAVED_DPI)
 
 
 def _svg_text(figure: Figure, alt: str) -> str:

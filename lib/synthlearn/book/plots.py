@@ -58,13 +58,14 @@ def accuracies(bars: Sequence[Bar], marks: Mapping[str, float], alt: str, captio
 
     marks: dashed lines of ours, label → accuracy: the untrained encoder, real images.
     """
-    panels = [_accuracy_panel(bars, marks)]
+    panels = [accuracy_panel(bars, marks, "ours: top-1, %")]
     if any(bar.published is not None for bar in bars):
         panels.append(_published_panel(bars))
     return figures.row_of(panels, alt, caption)
 
 
-def _accuracy_panel(bars: Sequence[Bar], marks: Mapping[str, float]) -> Figure:
+def accuracy_panel(bars: Sequence[Bar], marks: Mapping[str, float], label: str) -> Figure:
+    """The left panel of :func:`accuracies` alone; ``label``: of its axis."""
     ends = [100 * end for bar in bars for end in (bar.accuracy.low, bar.accuracy.high)]
     figure, axis = _panel(bars, {label: 100 * value for label, value in marks.items()}, ends)
     for i, bar in enumerate(bars):
@@ -72,7 +73,7 @@ def _accuracy_panel(bars: Sequence[Bar], marks: Mapping[str, float]) -> Figure:
         ends = [100 * e.low, 100 * e.high]
         axis.plot(ends, [i, i], color=colour, linewidth=2.5, solid_capstyle="butt")
         axis.plot(100 * e.mean, i, "o", color=colour, markersize=8)
-    axis.set_xlabel("ours: top-1, %")
+    axis.set_xlabel(label)
     return figure
 
 
@@ -330,8 +331,7 @@ def transfer_figure(measured: Measured, rows: Sequence[str] = ()) -> Html:
         floor = {}
         if RANDOM_ROW in each.values:
             floor = {"untrained": each.estimate(RANDOM_ROW).mean}
-        panel = _accuracy_panel(bars, floor)
-        panel.axes[0].set_xlabel(f"{group}: gain over chance, %")
+        panel = accuracy_panel(bars, floor, f"{group}: gain over chance, %")
         panels.append(panel)
         words += [f"{bar.label} {group} {100 * bar.accuracy.mean:.1f}" for bar in bars]
     note = "(top-1 − chance)/(1 − chance), mean over the group's tasks; "

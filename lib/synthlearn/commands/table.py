@@ -1,6 +1,7 @@
 """All commands, in the order in which help lists them."""
 
 from .command import Command
+from .compare import COMPARE
 from .generate import GENERATE
 from .lists import LIST, PROFILES
 from .measure import MEASURE
@@ -21,6 +22,7 @@ COMMANDS: dict[str, Command] = {
         GENERATE,
         PRETRAIN,
         PROBE,
+        COMPARE,
         PROPERTIES,
         MEMORY,
         RUN,

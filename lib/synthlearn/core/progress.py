@@ -1,11 +1,15 @@
 """One progress bar for everything that takes more than a moment, and lines beside it."""
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from tqdm import tqdm
+
+_below = False  # whether an overall bar stands above
 
 
 def bar(total: int | None, description: str, unit: str = "it") -> Any:
@@ -30,15 +34,29 @@ def bar(total: int | None, description: str, unit: str = "it") -> Any:
         unit=unit,
         file=terminal,
         disable=silent,
-        delay=1,
+        delay=0 if _below else 1,
         mininterval=0.5,
         dynamic_ncols=True,
+        leave=not _below,
     )
 
 
-def say(line: str) -> None:
-    """Print a line above the bars."""
-    tqdm.write(line)
+@contextlib.contextmanager
+def overall(total: int, description: str, unit: str = "run") -> Iterator[Any]:
+    """A bar over a work of many parts; inside, a part's own bar stands below it and goes when the
+    part is done."""
+    global _below
+    with bar(total, description, unit) as whole:
+        before, _below = _below, True
+        try:
+            yield whole
+        finally:
+            _below = before
+
+
+def say(line: str, error: bool = False) -> None:
+    """Print a line above the bars, on standard output or on standard error."""
+    tqdm.write(line, file=sys.stderr if error else sys.stdout)
 
 
 @cache
