@@ -1,6 +1,7 @@
 """Pairs of ours and a reference loop that are measured in turns."""
 
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -135,6 +136,10 @@ class Loops:
         """A system of FractalDB with pastes."""
         return reference.python_fractal(*self.fractaldb[i % SYSTEMS], SIZE, POINTS, self.random)
 
+    def python_contours(self, i: int) -> Any:
+        """Rings of VisualAtom."""
+        return reference.python_contours(SIZE, random.Random(i))
+
     def numba_fractal(self, i: int) -> Any:
         """A sigma fractal."""
         return reference.numba_fractal(*self.sigma[i % SYSTEMS], SIZE, POINTS, i)
@@ -191,6 +196,7 @@ def generator_pairs(loops: Loops) -> list[Pair]:
         Pair("fractals-fractaldb", loops.python_fractal, 48, 1, 100),
         Pair("fractals-fractaldb", loops.numba_fractal, 48, 48, options={"mode": "point"}),
         Pair("fractals-sigma", loops.numba_fractal, 256, 128),
+        Pair("formula-visualatom", loops.python_contours, 128, 8, 100),
         Pair("noise-white", loops.numpy_noise, 256, 256),
     ]
 

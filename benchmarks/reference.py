@@ -5,16 +5,18 @@ code tests it after every leaf and is some fifty times slower). ``python_fractal
 way: a Python loop over points with a paste each. ``numba_fractal`` is a compiled chaos game, as
 published for sigma fractals. ``numpy_statistics`` follows the authors' MATLAB with NumPy and
 pyrtools. ``masked_textures`` fills textured leaves the published way, a pass over the picture for
-every leaf. ``full_stylegan`` is the whole network with all its channels, as a deep-learning library
-would run it. ``pil_views`` is torchvision's pipeline on PIL images."""
+every leaf. ``python_contours`` is VisualAtom as published: Python loops over contours and vertices,
+a line of PIL's for each two. ``full_stylegan`` is the whole network with all its channels, as a
+deep-learning library would run it. ``pil_views`` is torchvision's pipeline on PIL images."""
 
 import math
+import random
 
 import cv2
 import numba
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from pyrtools.pyramids import SteerablePyramidSpace
 from scipy import ndimage
 from torch import Tensor
@@ -22,10 +24,12 @@ from torch.nn import functional
 
 from synthlearn.core import rng
 from synthlearn.core.vision import torchvision
+from synthlearn.generators import contours as rings
 from synthlearn.generators import dead_leaves as dl
 from synthlearn.generators import pyramid, stylegan_network, stylegan_tied
 
 COVER_EVERY = 200
+NOISE = rings.noise_table().tolist()
 RADII = dl.radius_grid()[0].numpy()
 CUMULATIVE = dl.radius_grid()[1].numpy().cumsum().clip(max=1)
 
@@ -102,6 +106,35 @@ def python_fractal(
         patch = np.array([(bits >> k) & 1 for k in range(9)], np.uint8).reshape(3, 3) * 127
         image.paste(Image.fromarray(patch).convert("RGB"), (int(px) + 1, int(py) + 1))
     return np.asarray(image)[::-1]
+
+
+def python_contours(size: int, rng: random.Random) -> np.ndarray:
+    """One VisualAtom picture, uint8 (size, size): rings in Python loops, a line of PIL for each two
+    vertices; the noise is looked up, which takes as long as a call of a compiled library.
+    """
+    scale, table = size / rings.CANVAS, NOISE
+    vertices, contours = rng.randint(*rings.ATOM_VERTICES), rng.randint(*rings.CONTOURS)
+    kappa, omega = rng.uniform(0, rings.NOISE_MOST), rng.uniform(0, rings.WIDTH_MOST)
+    radius, (n1, n2) = rng.randint(*rings.ATOM_RADIUS), rng.sample(range(rings.WAVE_MOST + 1), 2)
+    ovals = rng.uniform(1, rings.OVAL_MOST), rng.uniform(1, rings.OVAL_MOST)
+    centre = [(rings.CANVAS + rng.randint(-rings.CANVAS, rings.CANVAS)) / 2 for _ in "xy"]
+    angle = 2 * math.pi / vertices
+    x = [math.cos(angle * v) * radius * ovals[0] + centre[0] for v in range(vertices)]
+    y = [math.sin(angle * v) * radius * ovals[1] + centre[1] for v in range(vertices)]
+    image = Image.new("L", (size, size))
+    draw = ImageDraw.Draw(image)
+    for _ in range(contours):
+        grey = rng.randint(0, 255)
+        for v in range(vertices):
+            wave = 0.5 * math.sin(angle * v * n1) + 0.5 * math.sin(angle * v * n2)
+            outward = kappa + omega + wave
+            x[v] += math.cos(angle * v) * (outward - kappa * table[rng.getrandbits(16)])
+            y[v] += math.sin(angle * v) * (outward - kappa * table[rng.getrandbits(16)])
+        for v in range(vertices):
+            after = (v + 1) % vertices
+            ends = x[v] * scale, y[v] * scale, x[after] * scale, y[after] * scale
+            draw.line(ends, fill=grey, width=1)
+    return np.asarray(image)
 
 
 @numba.njit(cache=False)

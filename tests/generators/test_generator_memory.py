@@ -51,7 +51,7 @@ def test_peak_memory_counts_what_is_alive_at_once():
     assert memory.peak == 200 and memory.now == 150 and len(c) == 5
 
 
-FAMILIES = ("dead_leaves", "stat", "fractals", "noise")
+FAMILIES = ("dead_leaves", "stat", "fractals", "formula", "noise")
 MEASURED = [name for name in sl.generators.names() if name.startswith(FAMILIES)]
 
 

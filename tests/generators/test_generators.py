@@ -25,6 +25,8 @@ SMALL = {"encoder": "small", "width": 1 / 32, "steps": 2}
 LIGHT = {
     "fractals-fractaldb": {"points": 4000},
     "fractals-sigma": {"points": 4000},
+    "formula-exfractal": {"points": 2000},
+    "formula-one": {"points": 4000},
     "dead_leaves-textures": {"textures": 5},
     "stylegan-random": {"width": 1 / 32},
     "stylegan-highfreq": {"width": 1 / 32},
@@ -49,6 +51,7 @@ def test_every_set_of_the_paper_is_there_and_the_baselines():
         "feature_vis": ("random", "dead_leaves"),
         "fractals": ("fractaldb", "sigma"),
         "noise": ("white", "uniform_color", "perlin"),
+        "formula": ("visualatom", "rcdb", "exfractal", "one"),
     }
     assert {f"{family}-{kind}" for family, kinds in paper.items() for kind in kinds} | {
         "mixture",
