@@ -44,6 +44,7 @@ COLOURS = _Families(
         "mixture": "#7A5195",
         "text2image": "#882255",
         "programs": "#117733",
+        "formulas": "#A65628",
         "own": "#AA4499",
         "reference": "#444444",
     }

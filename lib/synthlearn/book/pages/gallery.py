@@ -37,6 +37,8 @@ REST = "not in the study"  # heading of the sets without a row
 LOOK = {
     "programs": "Look for what repeats: a program of a few instructions draws waves, grids and "
     "folds, sharp and smooth at once.",
+    "formulas": "Look at how much of an image is one line: rings that grow, points in space seen "
+    "from a side, waves that meet. Every parameter can be a label.",
     "feature_vis": "Look for what a network likes: marks of one kind, repeated. They are not the "
     "paper's images; its recipe made them with a smaller network.",
     "own": "Look for leaves, textures and mixing at once: its options were found by search.",

@@ -32,6 +32,7 @@ FAMILIES = {
     "mixture": "mixtures",
     "text2image": "text to image",
     "programs": "random programs",
+    "formulas": "formulas",
     "own": "our own noise",
     "reference": "ImageNet, with labels",
 }
