@@ -16,6 +16,7 @@ READY := $(VENV)/.ready
 # Where torch brings no Triton: its interpreter and compiler are enough to test the kernels without
 # a GPU.
 TRITON := 3.6.0
+PIP = $(BIN)/pip install --no-compile --progress-bar off -q
 SNAKEMAKE = snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet rules \
   --rerun-incomplete --keep-going
 # tests/kernels.py forks the kernels: six seconds of a core less for each chapter
@@ -31,6 +32,8 @@ help: ## this list
 setup: $(READY) ## make .venv and install everything, pinned
 
 # --no-compile: bytecode is written when a module is first imported; of all of them at once it takes two minutes.
+# torch beside all others, and nothing to resolve, as the lock names every package: half the time. A torch
+# with CUDA brings packages of its own, which its second line fetches.
 # The last line but one keeps kernels from warning on every run of a chapter that TCP on this machine
 # is not encrypted.
 $(READY): requirements.lock pyproject.toml
@@ -39,8 +42,10 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13: name one, as in make setup PYTHON=python3.12"; exit 1; }
 	@echo "setting up $(VENV): downloads 1 GB of packages with a CPU build of torch, 3 GB with CUDA; takes some minutes and says nothing meanwhile"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --no-compile --progress-bar off -q -r requirements.lock
-	$(BIN)/pip install -q --no-deps -e .
+	@grep '^torch' requirements.lock > $(VENV)/torch.txt; grep -v '^torch' requirements.lock > $(VENV)/others.txt
+	$(PIP) --no-deps -r $(VENV)/torch.txt & torch=$$!; $(PIP) --no-deps -r $(VENV)/others.txt; others=$$?; wait $$torch && exit $$others
+	$(PIP) -c requirements.lock -r $(VENV)/torch.txt
+	$(PIP) --no-deps -e .
 	@$(BIN)/python -c 'import triton' 2>/dev/null || $(BIN)/pip install -q triton==$(TRITON) || echo "no Triton here: tests of GPU kernels are left out"
 	$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "Python 3" >/dev/null
 	@mkdir -p $(VENV)/etc/ipython && echo 'c.IPKernelApp.log_level = "ERROR"' > $(VENV)/etc/ipython/ipython_kernel_config.py
