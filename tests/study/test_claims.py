@@ -287,6 +287,21 @@ def kept(shuffled, spectrum, trained=0.5):
     return measured("initialisation", {"row": parts}, encoders=3)
 
 
+def denoisers(psnr, real=28.0):
+    """Of a set and of real images, three runs each, a tenth of a decibel apart."""
+    return {
+        "denoising": {
+            row: [
+                record(
+                    "denoising", row, s, {"natural": part("denoising", "natural", psnr=x + s / 10)}
+                )
+                for s in range(3)
+            ]
+            for row, x in (("row", psnr), ("real", real))
+        }
+    }
+
+
 def guided(agreement, variety=(3, 2, 1)):
     return measured(
         "guidance",
@@ -385,6 +400,10 @@ WORLDS = {  # rule: arguments, then a table for it, one against it, and one of c
     "kept": (
         {"row": "row", "arms": ["shuffled", "spectrum"], "per_class": 1000, "most": 0.5},
         *(Known({}, kept(*x)) for x in ((0.35, 0.4), (0.35, 0.5), (0.4, 0.45))),
+    ),
+    "denoises": (
+        {"row": "row", "other": "real", "within": 0.3},
+        *(Known({}, denoisers(x)) for x in (28.1, 27.2, 27.75)),
     ),
     "along_guidance": (
         ["w1", "w2", "w4"],
@@ -687,6 +706,7 @@ def without(known, kind, name):
         ("kept", "initialisation", "row"),
         ("kept", "initialisation", "spectrum, 1000"),
         ("along_guidance", "guidance", "w2"),
+        ("denoises", "denoising", "row"),
     ],
 )
 def test_a_rule_of_which_a_part_is_not_recorded_is_not_tested(rule, kind, name):
