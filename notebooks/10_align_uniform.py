@@ -72,9 +72,9 @@ sl.book.in_short(
 
 # %%
 generator = torch.Generator().manual_seed(0)
-x, y = normalize(
-    torch.randn(2, 64, 128, generator=generator) + torch.randn(64, 128, generator=generator), dim=2
-)
+own = torch.randn(2, 64, 128, generator=generator)
+shared = torch.randn(64, 128, generator=generator)  # by both views of an image
+x, y = normalize(own + shared, dim=2)
 
 
 def align(x, y):
@@ -110,7 +110,8 @@ sl.book.pages.forces.figure()
 # %%
 def info_nce(x, y, temperature):
     z, n = torch.cat((x, y)), len(x)
-    similarity = (z @ z.T / temperature).fill_diagonal_(-torch.inf)  # not with itself
+    similarity = z @ z.T / temperature
+    similarity.fill_diagonal_(-torch.inf)  # not with itself
     partner = torch.arange(2 * n).roll(n)
     return cross_entropy(similarity, partner)
 
@@ -140,12 +141,9 @@ def multi_positive(z, group, temperature):
 
 
 z, image = torch.cat((x, y)), torch.arange(64).repeat(2)
-torch.testing.assert_close(
-    multi_positive(z, image // 4, 0.1), sl.losses.multi_positive(z, image // 4, 0.1)
-)
-torch.testing.assert_close(
-    multi_positive(z, image // 4, 0.1), sl.losses.sup_con(z, image // 4, 0.1)
-)
+for theirs in (sl.losses.multi_positive, sl.losses.sup_con):
+    args = (z, image // 4, 0.1)
+    torch.testing.assert_close(multi_positive(*args), theirs(*args))
 torch.testing.assert_close(multi_positive(z, image, 0.5), info_nce(x, y, 0.5))
 
 # %% [markdown]

@@ -85,9 +85,9 @@ from synthlearn.measure.few_shot import examples, nearest_mean
 
 labels = torch.arange(300) % 3
 features = rng.normal(rng.key("features", 0), (300, 16))
-features[:, :3] += 2 * torch.eye(3)[labels]  # each class in a direction of its own
+features[:, :3] += 2 * torch.eye(3)[labels]  # a direction for each class
 
-few_ones = examples(labels, 5, seed=0, draw=0)  # five of each class, drawn by lot
+few_ones = examples(labels, 5, seed=0, draw=0)  # five of each, by lot
 unit, of = normalize(features[few_ones], dim=1), labels[few_ones]
 means = torch.stack([unit[of == c].mean(0) for c in range(3)])
 answer = (normalize(features, dim=1) @ normalize(means, dim=1).T).argmax(1)

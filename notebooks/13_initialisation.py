@@ -84,9 +84,10 @@ for name, new in others.items():
     first = torch.linalg.svdvals(new)[0] / torch.linalg.svdvals(w)[0]
     alike = torch.corrcoef(torch.stack([w.flatten(), new.flatten()]))[0, 1]
     spread = f"{name:16} sd {new.std():.2f} of {w.std():.2f}"
-    print(f"{spread}, first singular value × {first:.2f}, correlation {alike:+.2f}")
+    print(f"{spread}, first value × {first:.2f}, correlation {alike:+.2f}")
 
-mixed = w.flatten()[rng.permutation(rng.key("example", 1), w.numel())]  # (b) by hand
+order = rng.permutation(rng.key("example", 1), w.numel())
+mixed = w.flatten()[order]  # (b) by hand
 assert torch.equal(mixed.view(64, 48), others["shuffled"])
 kept = torch.linalg.svdvals(others["spectrum"]) - torch.linalg.svdvals(w)
 assert kept.abs().max() < 1e-4  # (c) keeps every singular value

@@ -81,8 +81,9 @@ weights = torch.ones(4)
 edges = weights.cumsum(0) / weights.sum()  # ¼, ½, ¾, 1
 lot = rng.uniform(source.keys(range(16)))  # one number in [0, 1) for each image
 choice = (lot[:, None] >= edges).sum(1)
-painted = [makers[c].sample([j], size=48)[0] for j, c in enumerate(choice.tolist())]
-assert torch.equal(torch.stack(painted), source.sample(range(16), size=48))
+choice = choice.tolist()
+painted = [makers[c].sample([j], size=48) for j, c in enumerate(choice)]
+assert torch.equal(torch.cat(painted), source.sample(range(16), size=48))
 
 # %% [markdown]
 # Mixing *within* an image is the subject of [another chapter](40_mixing.ipynb).

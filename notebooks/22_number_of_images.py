@@ -99,7 +99,8 @@ for epoch in range(5):
     number = j + n * (epoch * share + phase).floor().long()
     assert torch.equal(noise.sample(number, size=8), library.batch(epoch, j))
     seen |= set(number.tolist())
-print(f"{len(seen)} different images; n (1 + r (E − 1)) = {n * (1 + share * 4):.0f}")
+law = n * (1 + share * 4)
+print(f"{len(seen)} different images; n (1 + r (E − 1)) = {law:.0f}")
 
 # %% [markdown]
 # ## What the network learns from it

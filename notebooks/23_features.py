@@ -89,7 +89,8 @@ keys = rng.key("views", torch.arange(8))
 law = Augmentation(crop=32, scale_min=0.2, jitter=0.4, hue=0.4)
 draw = law.parameters(keys, 48, 48)  # what happens to each image
 
-x = resized_crop(images, draw.top, draw.left, draw.height, draw.width, draw.flip, 32)
+box = (draw.top, draw.left, draw.height, draw.width)
+x = resized_crop(images, *box, draw.flip, 32)
 x = jitter(x, draw.factors, draw.order)
 x = torch.where(draw.grey[:, None, None, None], luma(x), x)
 x = (x - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)

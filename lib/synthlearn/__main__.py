@@ -149,7 +149,7 @@ def _message(error: BaseException, command: str) -> tuple[int, str]:
         return 2 if isinstance(error, ParameterError) else 1, str(error)
     if _lacks_memory(error):
         reason = str(error)[:200] or "none left"
-        advice = "ask for fewer or smaller pictures, or smaller batches"
+        advice = "ask for fewer or smaller images, or smaller batches"
         return 1, f"not enough memory ({reason}); {advice}"
     if isinstance(error, RecursionError):
         return 1, "something is nested too deeply; --debug shows where"

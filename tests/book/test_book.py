@@ -304,9 +304,9 @@ def test_a_book_of_three_chapters_has_its_pictures_and_no_broken_link(small_book
         ('<a href="#there">t</a>', "a.html: no such place #there"),
         (
             '<img src="data:image/png;base64,AA" alt=" ">',
-            "a.html: a picture without alternative text",
+            "a.html: an image without alternative text",
         ),
-        ('<svg role="img" aria-label=""></svg>', "a.html: a picture without alternative text"),
+        ('<svg role="img" aria-label=""></svg>', "a.html: an image without alternative text"),
     ],
 )
 def test_the_check_names_what_is_wrong_with_a_page(body, complaint, tmp_path):
@@ -334,10 +334,10 @@ def test_the_check_sees_what_only_a_browser_can(tmp_path):
     )
     problems = "\n".join(check.look(tmp_path, ["a.html"]))
     for problem in (
-        "1 pictures do not load",
+        "1 images do not load",
         "pixels wider than the window",
         "script: nothing is not defined",
-        "1 sliders show no single picture",
+        "1 sliders show no single image",
     ):
         assert problem in problems
 

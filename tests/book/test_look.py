@@ -45,7 +45,7 @@ def page(body, script=()):
 # a page's fault → the page, and what must be said of it
 FAULTS = {
     "wide": (page("<div style='width: 2000px'>x</div>"), "pixels wider than the window"),
-    "picture": (page("<img src='data:image/png;base64,AA' alt='a'>"), "1 pictures do not load"),
+    "picture": (page("<img src='data:image/png;base64,AA' alt='a'>"), "1 images do not load"),
     "script": (page("<script>nothing()</script>"), "script: nothing is not defined"),
     "host": (page("<img src='http://another.invalid/a.png' alt='a'>"), "asks another host: http"),
     "name": (page("<button><i>&nbsp;</i></button>"), "1 controls have no name"),
@@ -63,7 +63,7 @@ FAULTS = {
     ),
     "still": (
         page(SLIDER, script=("panels.classList", "frames[0].hidden = frames[1].hidden = 0; [].")),
-        "1 sliders show no single picture",
+        "1 sliders show no single image",
     ),
     "unplayed": (
         page(SLIDER, script=("control.append(button, range", "control.append(range")),

@@ -78,13 +78,8 @@ def differences_figure(pairs: Pairs, caption: str, what: str = "top-1") -> Html:
             ends = [100 * e.low, 100 * e.high]
             axis.plot(ends, [i, i], color=colour, linewidth=2.5, solid_capstyle="butt")
             axis.plot(100 * e.mean, i, "o", color=colour, markersize=8, markerfacecolor=inside)
-            axis.annotate(
-                label,
-                (0, i - 0.36),
-                xycoords=("axes fraction", "data"),
-                va="center",
-                fontsize=10.5,
-            )
+            place = (0, i - 0.36)
+            axis.annotate(label, place, xycoords=("axes fraction", "data"), va="center")
             words.append(f"{label}: {100 * e.mean:+.1f} points")
     axis.axvline(0, color=figures.INK, linewidth=1, linestyle="--", alpha=0.6)
     axis.set_ylim(len(pairs) - 0.6, -0.7)

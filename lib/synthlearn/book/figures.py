@@ -15,7 +15,9 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from PIL import Image
 
 from ..core import files
@@ -105,6 +107,20 @@ def new(
         return figure, figure.subplots(1, columns, **options)
 
 
+def legend(of: Axes | Figure, **options: Any) -> None:
+    """A legend of axes or of a whole figure, its letters as large as the other ones."""
+    with mpl.rc_context(STYLE):
+        of.legend(labelcolor=INK, **options)
+
+
+def plain_log(axis: Axes) -> None:
+    """A logarithmic x axis with plain numbers: letters of a power of ten are too small for a
+    phone."""
+    axis.set_xscale("log")
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.xaxis.set_minor_formatter(NullFormatter())
+
+
 def svg(figure: Figure, alt: str, caption: str = "") -> html.Html:
     """A matplotlib figure as inline SVG in the page's text colour.
 
@@ -123,7 +139,7 @@ def row_of(
     inside = "".join(_svg_text(each, alt if i == 0 else "") for i, each in enumerate(drawn))
     lines = "".join(f"<span>{line.swatch()}{escape(line.label)}</span>" for line in legend)
     below = f'<p class="legend" style="{SIDE_BY_SIDE}">{lines}</p>' if legend else ""
-    row = f'<div class="row" style="{SIDE_BY_SIDE}">{inside}</div>'
+    row = f'<div class="figures" style="{SIDE_BY_SIDE}">{inside}</div>'
     return html.figure(f"{row}{below}", alt, caption)
 
 

@@ -101,7 +101,7 @@ def law_table(
             cells = [f"{middle:g} <small>[{low:g}, {high:g}]</small>", f"{median:.4g}", *marks]
             body.append([variant.replace("_", " "), name.replace("_", " "), *cells])
     header = ["set", "law", f"{theirs}: median [quartiles]", "ours: median"]
-    note = f"Pictures, ours of theirs: {_counts(reference, measured)}."
+    note = f"Images, ours of theirs: {_counts(reference, measured)}."
     if not target:
         return table(header, body, note)
     rule = "Tolerance: three standard errors of the difference of medians plus 2 %."

@@ -270,7 +270,7 @@ def terms_figure(records: Records) -> Html:
     axis.axvline(losses.uniform_limit(OUTPUT), linestyle=":", color=INK)
     axis.set_xlabel("uniformity (left: spread out)")
     axis.set_ylabel("alignment (down: views agree)")
-    axis.legend(labelcolor=INK, frameon=False, fontsize=9)
+    figures.legend(axis)
     note = f"Seed 0 of each row; the last point is marked. {last_batches(both)}".strip()
     alt = f"Alignment against uniformity over training. {'; '.join(words)}."
     return figures.svg(figure, alt, note)

@@ -59,6 +59,6 @@ def along(
     axis.minorticks_off()
     axis.set_xlabel(label)
     axis.set_ylabel("top-1, %")
-    axis.legend(labelcolor=figures.INK, frameon=False)
+    figures.legend(axis)
     alt = f"Accuracy along {label}. {'; '.join(each)}; {what} {percent(floor)} %."
     return figures.svg(figure, alt, f"{line_note(every)}; dotted: {what}.")

@@ -28,7 +28,7 @@ WRITTEN: dict[tuple[str, Any], str] = {
 }
 ENCODERS = {
     encoders.SMALL_ALEXNET: "the noise paper's, of any width",
-    "resnet18": "for small pictures where the crop is small",
+    "resnet18": "for small images where the crop is small",
     "resnet50": "the large one of the noise paper",
     "vit": "a small vision transformer (needs timm)",
 }

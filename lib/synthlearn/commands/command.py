@@ -52,7 +52,7 @@ def add_source(parser: arguments.Parser) -> Any:
     """
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--generator", type=word, metavar="NAME", help="see `list`")
-    group.add_argument("--folder", type=folder, metavar="DIR", help="any folder of pictures")
+    group.add_argument("--folder", type=folder, metavar="DIR", help="any folder of images")
     group.add_argument(
         "--real",
         type=word,

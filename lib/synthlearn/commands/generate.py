@@ -15,7 +15,7 @@ def _add_arguments(parser: arguments.Parser) -> None:
         "NAME=VALUE",
         "an option of the generator, see `list`; may be given several times",
     )
-    parser.add_argument("--n", type=whole(1, MANY), default=1000, help="number of pictures")
+    parser.add_argument("--n", type=whole(1, MANY), default=1000, help="number of images")
     parser.add_argument("--size", type=whole(*SIZES), default=128, help="side in pixels")
     add_seed(parser, "another seed is another set")
     parser.add_argument(
@@ -23,7 +23,7 @@ def _add_arguments(parser: arguments.Parser) -> None:
         type=target,
         required=True,
         metavar="DIR",
-        help="folder to write to; pictures that are there already are kept",
+        help="folder to write to; images that are there already are kept",
     )
     parser.add_argument(
         "--format",
@@ -36,7 +36,7 @@ def _add_arguments(parser: arguments.Parser) -> None:
         type=several(LABELS),
         default=(),
         metavar="NAMES",
-        help="maps to write beside each picture: instances, order, edges, or several with commas",
+        help="maps to write beside each image: instances, order, edges, or several with commas",
     )
     add_device(parser)
 
@@ -61,7 +61,7 @@ def _generate(args: Namespace) -> int:
 
 GENERATE = Command(
     "generate",
-    "write pictures of a generator to a folder or to webdataset shards",
+    "write images of a generator to a folder or to webdataset shards",
     _add_arguments,
     _generate,
     resumes=True,

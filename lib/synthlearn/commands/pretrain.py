@@ -44,7 +44,7 @@ def _add_arguments(parser: arguments.Parser) -> None:
         "NAME=VALUE",
         "an option of the method, as in temperature=0.2; see `profiles`",
     )
-    add_seed(parser, "of the initial weights, the pictures and the views")
+    add_seed(parser, "of the initial weights, the images and the views")
     parser.add_argument(
         "--out",
         type=encoder_file,

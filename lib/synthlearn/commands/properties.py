@@ -43,10 +43,10 @@ def _add_arguments(parser: arguments.Parser) -> None:
     parser.add_argument(
         "--n",
         type=whole(1, MANY),
-        help="pictures, and as many real ones twice: all values depend on it "
+        help="images, and as many real ones twice: all values depend on it "
         "(default: 2000, or half of the test images)",
     )
-    add_seed(parser, "of the pictures and of the views")
+    add_seed(parser, "of the images and of the views")
     add_device(parser)
 
 
@@ -114,7 +114,7 @@ def _properties(args: Namespace) -> int:
 
 PROPERTIES = Command(
     "properties",
-    "compare pictures with real ones in features of an encoder, and print one JSON object",
+    "compare images with real ones in features of an encoder, and print one JSON object",
     _add_arguments,
     _properties,
     MEANINGS,

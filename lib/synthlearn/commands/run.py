@@ -17,7 +17,7 @@ def _add_arguments(parser: arguments.Parser) -> None:
         "--minutes",
         type=number(0.01, 10_000),
         help="stop in time: rows by priority while one still fits, in one process that "
-        "keeps graphs and pictures from row to row; what is cut off goes on in the next call",
+        "keeps graphs and images from row to row; what is cut off goes on in the next call",
     )
 
 

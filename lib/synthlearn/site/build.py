@@ -284,7 +284,7 @@ def _page(notebook: dict[str, Any], name: str) -> str:
     if size > PAGE_LIMIT:
         raise DataError(
             f"chapter {name}: its page has {size:,} bytes, allowed are {PAGE_LIMIT:,}; "
-            "show fewer or smaller pictures"
+            "show fewer or smaller images"
         )
     return text
 

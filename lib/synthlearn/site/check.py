@@ -64,7 +64,7 @@ def problems(site: Path) -> list[str]:
     lines = []
     for path, page in pages.items():
         name = path.relative_to(site)
-        lines += [f"{name}: a picture without alternative text ({what})" for what in page.mute]
+        lines += [f"{name}: an image without alternative text ({what})" for what in page.mute]
         for link in page.links:
             parts = urlsplit(link)
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
@@ -88,7 +88,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("site", type=Path, help="folder of the built site")
-    parser.add_argument("--shots", type=Path, help="folder for pictures of the pages")
+    parser.add_argument("--shots", type=Path, help="folder for images of the pages")
     parser.add_argument("--word", default="fractal", help="to search for")
     args = parser.parse_args()
     try:

@@ -12,14 +12,14 @@
     if (elements.length) lines.push(`${elements.length} ${what}`);
   };
 
-  add(all("img").filter((i) => !i.complete || !i.naturalWidth), "pictures do not load");
+  add(all("img").filter((i) => !i.complete || !i.naturalWidth), "images do not load");
   const wider = document.documentElement.scrollWidth - document.documentElement.clientWidth;
   if (wider > 0) lines.push(`${wider} pixels wider than the window`);
   if (innerWidth >= wideEnough)
     for (const box of all("main .scroll, main .output"))
       if (visible(box) && box.scrollWidth > box.clientWidth + 1)
         lines.push(`a table is ${box.scrollWidth - box.clientWidth} pixels wider than its column (${words(box)})`);
-  add(all(".slider").filter((s) => s.querySelectorAll("figure:not([hidden])").length !== 1), "sliders show no single picture");
+  add(all(".slider").filter((s) => s.querySelectorAll("figure:not([hidden])").length !== 1), "sliders show no single image");
   add(all("[class*='fa-']").filter((i) => visible(i) && getComputedStyle(i).maskImage === "none"), "icons are not drawn in icons.css");
 
   const named = (control) =>

@@ -106,7 +106,7 @@ class Experiment:
         needed = self.needed
         pictures = self._source(str(needed.trained_encoder()) if needed else "")
         if pictures is None:
-            raise ParameterError(f"row {self.row.name}: has no pictures to train on")
+            raise ParameterError(f"row {self.row.name}: has no images to train on")
         pictures.prepare(self.settings.device)
         if METHODS[self.settings.method].labelled and self.row.classes == "own":
             checked.check_labels(pictures, self.settings.n_images)

@@ -34,17 +34,17 @@ class _Fields:
     """Settings of a run; :func:`meaning` says what each is."""
 
     name: str
-    n_images: int = _setting("pictures to pre-train on", bounds=(2, 10_000_000))
+    n_images: int = _setting("images to pre-train on", bounds=(2, 10_000_000))
     image_size: int = _setting("their side in pixels", bounds=(32, 1024))
     crop: int = _setting("side of a view in pixels, the encoder's input", bounds=(32, 512))
     width: float = _setting("of SmallAlexNet; 1 is the paper's", bounds=(1 / 32, 4))
-    epochs: int = _setting("passes over the pictures", bounds=(1, 100_000))
-    batch_size: int = _setting("pictures of a step", bounds=(2, 100_000))
+    epochs: int = _setting("passes over the images", bounds=(1, 100_000))
+    batch_size: int = _setting("images of a step", bounds=(2, 100_000))
     data: str = _setting("real set of the probe, by name or as a folder")
     seeds: int = _setting("runs of a row", bounds=(1, 1000))
     method: str = _setting("how to learn, see below", "align_uniform", choices=tuple(METHODS))
     encoder: str = _setting("what learns, see below", SMALL_ALEXNET, choices=TRAINABLE)
-    scale_min: float = _setting("least area of a crop, share of the picture", 0.2, bounds=(0.01, 1))
+    scale_min: float = _setting("least area of a crop, share of the image", 0.2, bounds=(0.01, 1))
     jitter: float = _setting(
         "strength of the change of brightness, contrast, saturation", 0.4, bounds=(0, 1)
     )
@@ -53,7 +53,7 @@ class _Fields:
     augmentation: str = _setting(
         "colour changes one by one, or composed to one map", "exact", choices=("exact", "linear")
     )
-    lr: float = _setting("learning rate for 256 pictures of a batch", 0.12, bounds=(1e-9, 100))
+    lr: float = _setting("learning rate for 256 images of a batch", 0.12, bounds=(1e-9, 100))
     schedule: str = _setting("of the learning rate", "onecycle", choices=("onecycle", "step"))
     weight_decay: float = _setting("of the optimiser", 1e-4, bounds=(0, 1))
     precision: str = _setting(
@@ -63,7 +63,7 @@ class _Fields:
     )
     optimiser: str = _setting("that takes the steps", "sgd", choices=("sgd", "adamw"))
     last_batch: str = _setting(
-        "of an epoch, smaller than the others: kept, or its pictures wait for another epoch",
+        "of an epoch, smaller than the others: kept, or its images wait for another epoch",
         "kept",
         choices=("kept", "waits"),
     )
@@ -72,7 +72,7 @@ class _Fields:
         "training images of the probe, of each class; 0: all", 0, bounds=(0, 10_000_000)
     )
     refresh: float = _setting(
-        "share of the pictures that is new in each epoch; 1: none comes twice", 0.0, bounds=(0, 1)
+        "share of the images that is new in each epoch; 1: none comes twice", 0.0, bounds=(0, 1)
     )
     threads: int = _setting("of one run on a CPU", 1, bounds=(1, 1024))
     device: str = _setting("auto, cpu, cuda or cuda:N", "cpu")

@@ -54,7 +54,7 @@ STORED = (
 STORED_NOTE = (
     "{where} of 128 px, images per second of training; views are cut on the card in all three. "
     "Files are read by worker processes, and the system keeps them in memory once they have been "
-    f"read. ◇ Of VisualAtom pictures, on other hardware: {PEER_TITLE}."
+    f"read. ◇ Of VisualAtom images, on other hardware: {PEER_TITLE}."
 )
 
 
@@ -87,7 +87,7 @@ def _ratios(machine: Json) -> Html:
     for i, line in enumerate(lines):
         _draw_ratio(axis, i, line)
     axis.axvline(1, color=figures.INK, linewidth=1, alpha=0.6)
-    axis.set_xscale("log")
+    figures.plain_log(axis)
     axis.set_yticks(range(len(lines)), [line["what"] for line in lines])
     axis.invert_yaxis()
     threads = f"{device}, {machine['threads']} threads"
@@ -121,7 +121,7 @@ def ratios_table() -> Html:
         if body:
             threads, version = f"{machine['threads']} threads", f"torch {machine['torch']}"
             made = f"{machine['date']}, commit {machine['commit']}"
-            caption = f"{machine['device']}, {threads}, {version}, {made}; pictures of 128 px."
+            caption = f"{machine['device']}, {threads}, {version}, {made}; images of 128 px."
             tables.append(table(RATIOS, body, caption))
     return _joined(tables)
 

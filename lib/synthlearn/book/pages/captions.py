@@ -277,7 +277,7 @@ def bits_figure(records: Records, profile: Profile) -> Html:
         kinds = sorted({kind for kind, _ in every} - {CLASS}, key=lambda kind: bits[kind])
         for i, kind in enumerate(kinds):  # at two heights, as neighbours lie close
             place = (bits[kind], top + 1.5 + 2.5 * (i % 2))
-            axis.annotate(kind, place, ha="center", fontsize=10.5)
+            axis.annotate(kind, place, ha="center")
     axis.set_ylim(top=top + 6.5)
     axis.margins(x=0.1)
     note = f"{'Hollow: a row has one run. ' * any(e.runs == 1 for _, e in every)}{BITS_NOTE}"

@@ -88,7 +88,7 @@ def device_table() -> Html:
         ],
         ["test images alone: standard error", f"{images:.2f}", f"{n:,} images"],
     ]
-    note = "Pairs have the same recipe of pictures, weights at the start, order and views; "
+    note = "Pairs have the same recipe of images, weights at the start, order and views; "
     return table(["what", "points of top-1", "from"], body, f"{note}only rounding differs.")
 
 

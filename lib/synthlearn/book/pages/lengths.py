@@ -73,7 +73,7 @@ def size_figure(records: Records, profile: Profile) -> Html:
     if max(counts, default=1) >= 1000:
         axis.set_xticks([1e3, 1e4, 1e5], ["1,000", "10,000", "100,000"])
         axis.minorticks_off()
-    figure.legend(loc="outside lower center", ncols=2, labelcolor=INK, frameon=False)
+    figures.legend(figure, loc="outside lower center", ncols=2)
     note = f"Equal updates. {line_note([*drawn, floor])}; dashed line and band: the untrained "
     note += "encoder. What to see: whether a line rises."
     alt = f"Accuracy against the number of images. {'; '.join(words)}."
@@ -167,7 +167,7 @@ def length_figure(records: Records, profile: Profile) -> Html:
     floor = baseline(profile).accuracy()
     _draw_floor(axis, floor)
     _label_updates(axis, {updates for line in every.values() for updates in line})
-    figure.legend(loc="outside lower center", ncols=2, labelcolor=INK, frameon=False)
+    figures.legend(figure, loc="outside lower center", ncols=2)
     drawn = [e for line in every.values() for e in line.values()]
     note = f"{line_note([*drawn, floor])}; dashed line and band: the untrained encoder. "
     note += "What to see: whether lines come nearer to that of real images. "

@@ -81,7 +81,7 @@ def classes_figure(rows: Records, profile: Profile, a: str, b: str) -> Html:
             axis.plot(x, i, mark, color=colour, label=label)
     axis.set_yticks(range(len(order)), [test.classes[c] for c in order])
     axis.set_xlabel("top-1 within the class, %")
-    figure.legend(loc="outside lower center", ncols=2, labelcolor=figures.INK, frameon=False)
+    figures.legend(figure, loc="outside lower center", ncols=2)
     each = "; ".join(
         f"{test.classes[c]} {percent(share[a][c])} against {percent(share[b][c])} %" for c in order
     )

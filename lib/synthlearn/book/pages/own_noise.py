@@ -136,7 +136,7 @@ def effects_figure(space: Search, rung: Standing) -> Html:
         axis.plot(100 * e.mean, i, "o", color=colours[e.option])
     axis.axvline(0, color=figures.INK, linewidth=1, linestyle="--")
     ticks = [f"{e.option} {e.value} ({e.configs})" for e in effects]
-    axis.set_yticks(range(len(effects)), ticks, fontsize=10.5)
+    axis.set_yticks(range(len(effects)), ticks)
     axis.invert_yaxis()
     axis.set_xlabel("top-1 against the other points, points")
     each = "; ".join(

@@ -96,7 +96,7 @@ def properties_table(measured: Measured) -> Html:
     counts = {record.results["frechet"].n for every in measured.values() for record in every}
     pictures = ", ".join(f"{n:,}" for n in sorted(counts))
     note = f"Features: {first.spec.tap} of the encoder trained on real images (seed 0), "
-    note += f"{pictures} pictures of each set; k = 5. Not FID: no Inception weights are involved."
+    note += f"{pictures} images of each set; k = 5. Not FID: no Inception weights are involved."
     return table(["set", *PROPERTIES.values()], body, note, sortable=True)
 
 
@@ -268,7 +268,7 @@ def eyes_table(own: Measured, neutral: Measured) -> Html:
     header = ["set", *(f"{PROPERTIES[key]}: {', '.join(EYES)}" for key in SEEN)]
     note = f"Each cell: in features of {EYES[0]} (seed 0, {first[0].spec.tap}), and of an "
     note += f"{EYES[1]} (EfficientNet-Lite0, 320 numbers of its last block), images enlarged to "
-    note += f"224 px; {first[1].results['frechet'].n:,} pictures of each set. "
+    note += f"224 px; {first[1].results['frechet'].n:,} images of each set. "
     note += "Values of the two eyes have no common scale. Last line: Spearman over the synthetic "
     note += "sets, bootstrap over sets."
     return table(header, body, note)

@@ -111,7 +111,7 @@ def trials(profile: Profile) -> Html:
     header = [
         "point",
         "options",
-        "pictures × epochs",
+        "images × epochs",
         "seed",
         "top-1 on the deciding half, %",
         "minutes",

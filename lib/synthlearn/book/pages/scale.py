@@ -50,19 +50,19 @@ TRAINING = (
 )
 PICTURES = (
     "set",
-    "pictures/s at 128 px, two cores",
+    "images/s at 128 px, two cores",
     "hours, two cores",
     "hours, a GPU",
     "GB as bytes",
     "GB as PNG",
 )
 PICTURES_NOTE = (
-    "{images:,} pictures of {side} px; speeds of 128 px divided by the ratio of areas. – : no "
+    "{images:,} images of {side} px; speeds of 128 px divided by the ratio of areas. – : no "
     "measurement. GPU: by its benchmarks; shared: by the best of the records, with nine to fifteen "
     "runs on one card."
 )
 DIFFUSION = (
-    "pictures",
+    "images",
     "hours to make them, A100",
     "hours to train on them, A100",
     "ratio",
@@ -266,7 +266,7 @@ def diffusion_table() -> Html:
         f"{run.images * 3 * DIFFUSION_SIDE**2 / 1e12:.0f}",
     ]
     rate = f"{100 * share:.0f} % of {A100 / 1e12:.0f} TFLOP/s"
-    paper = f"◇ The paper's {DIFFUSION_SECONDS:g} s per picture"
+    paper = f"◇ The paper's {DIFFUSION_SECONDS:g} s per image"
     note = f"{paper}; training at {rate}. Both are hours of one kind of card."
     return table(DIFFUSION, [line], f"{note} {_own_model()}")
 
@@ -276,5 +276,5 @@ def _own_model() -> str:
     trained, samples = on_a_card("6,000 such updates"), on_a_card("samples, base 64")
     if not trained or not samples:
         return "Our own model of 32 px has not been measured on a card yet."
-    seconds, rate = f"{trained[0]['value']:,.0f} s", f"{samples[0]['value']:,.0f} pictures/s"
+    seconds, rate = f"{trained[0]['value']:,.0f} s", f"{samples[0]['value']:,.0f} images/s"
     return f"Our own model of 32 px is trained in {seconds} and makes {rate}, on {samples[1]}."
