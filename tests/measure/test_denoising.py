@@ -16,7 +16,7 @@ def test_an_untrained_denoiser_changes_nothing_and_is_small():
     assert torch.equal(network(y), y)
     parameters = list(network.parameters())
     assert sum(p.numel() for p in parameters) == 16_947
-    first = [dn.Denoiser(0.1, seed=s).layers[1].weight for s in (3, 3, 4)]
+    first = [dn.Denoiser(0.1, seed=s).noise[2].weight for s in (3, 3, 4)]
     assert torch.equal(first[0], first[1]) and not torch.equal(first[0], first[2])
     he = math.sqrt(2 / (9 * dn.WIDTH))
     assert float(first[0].std()) == pytest.approx(he, rel=0.05)
@@ -78,5 +78,5 @@ def test_a_denoiser_of_flat_images_learns_to_average():
 
 def test_training_is_a_function_of_images_and_seed():
     images = sl.generator("dead_leaves-squares").sample(range(4), 40)
-    again = [dn.train(images, 0.1, 2, seed).layers[0].weight for seed in (0, 0, 1)]
+    again = [dn.train(images, 0.1, 2, seed).noise[0].weight for seed in (0, 0, 1)]
     assert torch.equal(again[0], again[1]) and not torch.equal(again[0], again[2])

@@ -69,22 +69,20 @@ class Denoiser(nn.Module):
         super().__init__()
         self.sigma = sigma
         sides = [3] + [WIDTH] * (DEPTH - 1) + [3]
-        self.layers = nn.ModuleList(
-            nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(sides)
-        )
+        layers = [nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(sides)]
         with torch.no_grad():
-            for number, layer in enumerate(self.layers):
+            for number, layer in enumerate(layers):
                 shape, key = tuple(layer.weight.shape), rng.key("denoiser", seed, number)
                 scale = (2 / (9 * shape[1])) ** 0.5 if number < DEPTH - 1 else 0.0  # He et al. 2015
                 layer.weight.copy_(rng.normal(key, shape) * scale)
-                layer.bias.zero_()
+                layer.get_parameter("bias").zero_()
+        between = (each for layer in layers for each in (layer, nn.ReLU()))
+        self.noise = nn.Sequential(*list(between)[:-1])
 
     def forward(self, y: Tensor) -> Tensor:
         """Restored images."""
-        x = (y - GREY) / SPREAD
-        for layer in self.layers[:-1]:
-            x = layer(x).relu()
-        return y - self.sigma * self.layers[-1](x)
+        noise: Tensor = self.noise((y - GREY) / SPREAD)
+        return y - self.sigma * noise
 
 
 def patches(images: Tensor, keys: Tensor) -> Tensor:
