@@ -199,8 +199,10 @@ def outcome(rows: Sequence[Row], records: Mapping[str, Sequence[Run]]) -> Outcom
     ]
     standings.sort(key=lambda s: -s.top1.mean)
     best, others = standings[0].row, [s.row for s in standings[1:]]
-    told = stats.holm([apart(best.name, other.name).p for other in others])
-    alike = tuple(o.title for o, rejected in zip(others, told, strict=True) if not rejected)
+    apart_from_best = stats.holm([apart(best.name, other.name).p for other in others])
+    alike = tuple(
+        o.title for o, rejected in zip(others, apart_from_best, strict=True) if not rejected
+    )
     return Outcome(tuple(standings), alike, probe)
 
 

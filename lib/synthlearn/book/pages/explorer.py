@@ -30,6 +30,8 @@ from .stored import FAMILIES, one_protocol, ranked
 SHEETS = "book/_static/sets"  # six images of each set, made by write_sheets
 IMAGES = 6
 COLUMNS = 3
+# those of a set whose first ones are another set's: two programs, three images of each
+CHOSEN = {"programs-100": (0, 100, 200, 1, 101, 201)}
 SIDE = 64  # pixels of an image in a sheet
 QUALITY = 70  # of WebP, so that all sheets have less than 250 kB
 LEAST = 4  # sets that a correlation needs
@@ -245,8 +247,9 @@ class _Picture:
         group = f'<g class="along">{along}</g>'
         label = escape(self.alt(), quote=True)
         svg = f'<svg role="group" aria-label="{label}">{across}{group}{lines}{dots}</svg>'
-        name = '<span class="up">top-1, %</span>'
-        return f'<div class="plot">{name}{svg}<div class="about" role="status"></div></div>'
+        up, name = '<span class="up">top-1, %</span>', escape(CHOICES[first.key])
+        name = f'<p class="name">{name}</p><div class="about" role="status"></div>'
+        return f'<div class="plot">{up}{svg}{name}</div>'
 
     def _bound(self, name: str) -> str:
         value = 100 * self.bounds[name]
@@ -271,7 +274,7 @@ class _Picture:
         return f'{start} aria-label="{words}" {colour}><title>{words}</title>{line}{marks}</g>'
 
     def below(self) -> str:
-        """The name of the axis, the families, the correlation and the caption."""
+        """The families, the correlation and the caption."""
         first = self.known[0]
         families = dict.fromkeys(get_row(name).family for name in self.rows)
         legend = "".join(
@@ -280,9 +283,8 @@ class _Picture:
             for family in families
         )
         rho = f"<p><output>{escape(first.sentence(len(self.rows)))}</output></p>"
-        name = f'<p class="name">{escape(CHOICES[first.key])}</p>'
         note = f"<figcaption>{escape(CAPTION)}</figcaption>"
-        return f'{name}<p class="legend">{legend}</p>{rho}{note}'
+        return f'<p class="legend">{legend}</p>{rho}{note}'
 
     def data(self) -> dict[str, object]:
         """What the script needs of every choice and every set."""
@@ -321,8 +323,11 @@ def _y_tick(at: float, text: str) -> str:
 
 
 def sheet_of(row: Row, profile: Profile) -> np.ndarray:
-    """The first images of a set as the profile makes them, as one: uint8 (128, 192, 3)."""
-    images = Experiment(row, profile, 0).source().sample(range(IMAGES), SIDE, 0, "cpu")
+    """Six images of a set as the profile makes them, the first or :data:`CHOSEN` ones, as one:
+    uint8 (128, 192, 3).
+    """
+    chosen = CHOSEN.get(row.name, range(IMAGES))
+    images = Experiment(row, profile, 0).source().sample(chosen, SIDE, 0, "cpu")
     images = enlarge(images, SIDE // images.shape[-1])  # a text-to-image model's are smaller
     return to_tiles(images, COLUMNS, gap=0).numpy()[..., :3]
 
