@@ -34,16 +34,16 @@ def _line_of(claim: Claim, chapter: str) -> str:
     text = f"{mark(claim)} {escape(claim.text)} <small>({escape(claim.source)})</small>"
     if reason := _reason(claim):
         text += f" <small>{reason[:1].upper()}{reason[1:]}.</small>"
-    if claim.changed:
-        text += f" <small><i>Rule changed {escape(claim.changed)}.</i></small>"
+    changed = f"<i>Rule changed {escape(claim.changed)}.</i>" if claim.changed else ""
     if not claim.pieces:
-        return text
-    inside = _evidence(claim, chapter)
+        return f"{text} {changed}".rstrip()
+    inside = "<br>".join(filter(None, (changed, _evidence(claim, chapter))))
     own = sum(_belongs(e, chapter) for e in claim.pieces) or len(claim.pieces)
     every = count(len(claim.pieces), "comparison")
     part = every if own == len(claim.pieces) else f"{own} of its {every} on this page"
     runs = f"; {run_count(claim.runs)}{PER_ROW}" * bool(claim.runs)
-    return f"{text}{_folded(f'{part}{runs}', inside)}"
+    rule = "; the rule was changed" * bool(claim.changed)
+    return f"{text}{_folded(f'{part}{runs}{rule}', inside)}"
 
 
 def _note(judged: Sequence[Claim]) -> str:
