@@ -134,7 +134,7 @@ sl.book.pages.stylegan.growth()
 sl.book.pages.stylegan.banks()
 
 # %% [markdown]
-# Noise enters every layer. Its amplitude falls as 1/f^α, with α from 0.5 to 1.5. An envelope confines it to patches, as texture is in photographs.
+# Noise enters every layer. Its amplitude falls as $1/f^\alpha$, with $\alpha$ from 0.5 to 1.5. An envelope confines it to patches, as texture is in photographs.
 
 # %% tags=["hide-input"]
 sl.book.pages.stylegan.noise_maps()

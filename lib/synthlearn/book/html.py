@@ -99,6 +99,15 @@ def span(low: str, high: str) -> str:
     return f"<small>[{low}, {high}]</small>"
 
 
+def nothing(text: str) -> Html:
+    """What stands in a table's or figure's place while there is nothing to show: one sentence.
+
+    >>> nothing("No run is recorded yet.").alt
+    'No run is recorded yet.'
+    """
+    return Html(f"<p class='note'>{escape(text)}</p>", text)
+
+
 def join(*parts: Html) -> Html:
     """Several things below each other, as one output of a cell."""
     return Html("".join(part.content for part in parts), " ".join(part.alt for part in parts))

@@ -15,6 +15,7 @@ from .figures import SIDE_BY_SIDE, image_tag
 from .html import Html, figure
 
 NAMED = "display: flex; flex-wrap: wrap; align-items: center; gap: 0.2rem 0.6rem; text-align: left"
+LONG_NAME = 24  # letters of a row's name that need a wider column
 NONE: Mapping[str, str] = {}
 UNIT_STEPS = {"smoke": 8}  # of the climb to a unit's picture, by profile; else:
 USUAL_UNIT_STEPS = 96
@@ -37,13 +38,16 @@ def rows(
 
     Raises: ParameterError without ``alt``.
     """
+    width = "7rem" if max(map(len, images), default=0) < LONG_NAME else "13rem"
     lines = ""
     for name, each in images.items():
         title = escape(name)
         if name in links:
             title = f'<a href="{escape(links[name], quote=True)}">{title}</a>'
         tag = image_tag(to_tiles(each, len(each)).numpy(), f"{alt} ({name})")
-        lines += f'<div class="named" style="{NAMED}"><span style="flex: 0 0 7rem">{title}</span>'
+        lines += (
+            f'<div class="named" style="{NAMED}"><span style="flex: 0 0 {width}">{title}</span>'
+        )
         lines += f'<div style="flex: 1 1 16rem; min-width: 0">{tag}</div></div>'
     return figure(f'<div class="rows">{lines}</div>', alt, caption)
 

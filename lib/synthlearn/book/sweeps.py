@@ -7,7 +7,7 @@ from ..study import Profile, get_row
 from ..study.jobs import baseline, runs_of
 from . import figures
 from .captions import Records, line_note
-from .html import Html, percent, table
+from .html import Html, nothing, percent
 from .plots import draw_line
 
 REAL = "real.simclr_sharp"  # what synthetic images are held against
@@ -50,7 +50,7 @@ def along(
         each.append(f"{title}: {values}")
     if not every:
         text = f"No run along {label} has been made yet."
-        return table([label, "top-1, %"], [["–", "–"]], text)
+        return nothing(text)
     floor = (rows.get(bound) or baseline(profile, bound)).accuracy().mean
     axis.axhline(100 * floor, color=figures.INK, linestyle=":", linewidth=1)
     axis.set_xscale("log")

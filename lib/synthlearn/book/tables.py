@@ -20,7 +20,7 @@ from .captions import (
     list_options,
     record_link,
 )
-from .html import Html, folded, interval, join, percent, points, run_count, table
+from .html import Html, folded, interval, join, nothing, percent, points, run_count, table
 from .published import published
 from .sentences import share_in_words, share_of_way
 
@@ -112,7 +112,7 @@ def ablation(records: Records, profile: Profile, against: str | None = None) -> 
     from it, what is changed, the command.
     """
     if not records:
-        return table(["row"], [["–"]], f"The profile {profile.name} has none of these rows.")
+        return nothing(f"The profile {profile.name} has none of these rows.")
     body = []
     for base in sorted({against or base_of(name) for name in records}):
         reference = records.get(base) or runs_of(get_row(base), profile)

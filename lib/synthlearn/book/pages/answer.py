@@ -7,7 +7,7 @@ from ...core import stats
 from ...study import Profile, claims, get_row, units
 from ...study import runs as study_runs
 from ..captions import Records, record_link
-from ..html import Html, interval, percent, points, span, table
+from ..html import Html, interval, nothing, percent, points, span
 from ..published import published_shares, published_updates
 from .leaderboard import accuracies, compared
 from .lengths import shares
@@ -75,7 +75,7 @@ def answer(rows: Records, profile: Profile) -> Html:
         if get_row(name).kind == "generator"
     }
     if not noise or not rows.keys() >= NEEDED:
-        return table(["state"], [["no committed records yet"]], NOTHING)
+        return nothing(NOTHING)
     every = [
         _how_good(rows, noise, profile),
         _how_far(rows, noise, profile),

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from ...core import files
 from .. import figures
-from ..html import Html, table
+from ..html import Html, nothing, table
 
 Json = dict[str, Any]  # a benchmark file, or a line of one
 # where the pictures of a training come from
@@ -77,7 +77,7 @@ def ratios_figure() -> Html:
     """Ratios to the reference loops on a logarithmic axis, a panel per machine."""
     machines = [machine for machine in measurements() if "rows" in machine]
     if not machines:
-        return table(["state"], [["no committed measurement yet"]], "make bench")
+        return nothing("No measurement is committed yet: make bench makes one.")
     return _joined([_ratios(machine) for machine in machines])
 
 

@@ -19,7 +19,7 @@ from ...text2image import Learned, Mosaic, mutual_information, nearest
 from ...text2image.captions import CaptionSource
 from .. import figures
 from ..captions import Records
-from ..html import Html, table
+from ..html import Html, nothing, table
 from ..sheets import rows
 from ..sweeps import chosen
 from ..tables import ablation
@@ -268,7 +268,7 @@ def bits_figure(records: Records, profile: Profile) -> Html:
             legend.append(figures.Line(images, colour))
     if not every:
         text = "No pair of rows has been run in this profile yet."
-        return table(["captions"], [["–"]], text)
+        return nothing(text)
     axis.axhline(0, color=figures.INK, linewidth=1, linestyle="--", alpha=0.6)
     axis.set_xlabel("bits that a caption tells about the class")
     axis.set_ylabel("gain over SimCLR, points")

@@ -19,7 +19,7 @@ from ...study import Experiment, Profile, Row, get_row, measuring
 from .. import figures
 from ..captions import Records
 from ..embed import as_script
-from ..html import Html, percent, run_count, table
+from ..html import Html, nothing, percent, run_count
 from ..published import published
 from ..sheets import enlarge
 from .benchmarks import generator_speeds
@@ -180,7 +180,7 @@ def explorer(rows: Records, profile: Profile) -> Html:
     bounds = {name: rows[name].accuracy().mean for name in BOUNDS if name in rows}
     known = choices(sets(rows, profile), profile) if every else []
     if not known:
-        return table(["state"], [["no committed records yet"]], NOTHING)
+        return nothing(NOTHING)
     picture = _Picture(every, bounds, known)
     inside = f"{picture.select()}{picture.plot()}{picture.below()}{as_script(picture.data())}"
     content = f'<figure class="synthlearn explorer">{inside}</figure>'

@@ -14,7 +14,7 @@ from ...generators import default_options, generator, names
 from ...study import Experiment, Profile, Row, all_rows, get_row
 from .. import figures
 from ..captions import Records, record_link
-from ..html import Html, figure, interval, percent, table
+from ..html import Html, figure, interval, nothing, percent
 from ..sheets import NAMED
 from .benchmarks import generator_speeds
 from .stored import FAMILIES, one_protocol, study_profile
@@ -65,7 +65,7 @@ def thumbnails(rows: Records, profile: Profile, size: int = 56) -> Html:
     sources: Estimates = {name: every[name].accuracy() for name in KINDS if name in every}
     bounds: Estimates = {name: rows[name].accuracy() for name in ("random", "real") if name in rows}
     if not sources or len(bounds) < 2:
-        return table(["state"], [["no committed records yet"]], NOTHING)
+        return nothing(NOTHING)
     axis = _Axis({**sources, **bounds}, study_profile(profile))
     lines = [axis.bound(name) for name in bounds]
     for name in sorted(sources, key=lambda name: -sources[name].mean):

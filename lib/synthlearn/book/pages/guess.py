@@ -13,7 +13,7 @@ from ...core import stats
 from ...study import Profile, Runs, get_row
 from ..captions import Records
 from ..embed import as_script
-from ..html import Html, table
+from ..html import Html, nothing
 from ..sentences import compare
 from .explorer import SHEETS, sets
 from .gallery import NOTHING
@@ -85,7 +85,7 @@ def guess(rows: Records, profile: Profile) -> Html:
     script: the first pair, its answer folded.
     """
     if "real" not in rows or not (every := pairs(rows, profile)):
-        return table(["state"], [["no committed records yet"]], NOTHING)
+        return nothing(NOTHING)
     sheets = f"../{SHEETS.removeprefix('book/')}"
     first = every[0]
     sides = "".join(

@@ -12,7 +12,7 @@ from ...study.measuring import Measured
 from ...text2image import gaussian, mosaic, sampling
 from ...text2image.captions import CaptionSource
 from .. import figures, sheets
-from ..html import Html, percent, table
+from ..html import Html, nothing, percent, table
 from ..sheets import rows
 from .captions import MODELS, SIDE, captioned, guided, model_row, mosaics, places
 
@@ -150,7 +150,7 @@ def fidelity_figure(measured: Measured, names: Sequence[str], profile: Profile) 
     """Fidelity and variety of samples along guidance, a panel each; dotted: real images."""
     weights = {name: weight(name, profile) for name in names if name in measured}
     if not weights:
-        return table(["w"], [["–"]], "No samples along w have been measured yet.")
+        return nothing("No samples along w have been measured yet.")
     weights = dict(sorted(weights.items(), key=lambda item: item[1]))
     x, ticks = list(weights.values()), [f"{w:g}" for w in weights.values()]
     panels, each = [], []
@@ -179,7 +179,7 @@ def fidelity_figure(measured: Measured, names: Sequence[str], profile: Profile) 
 def fidelity_table(measured: Measured) -> Html:
     """All measurements of samples, and of real images."""
     if not measured:
-        return table(["samples of"], [["–"]], "None of these samples have been measured yet.")
+        return nothing("None of these samples have been measured yet.")
     first = next(iter(measured.values()))[0]
     body = [["<i>real images</i>", *(_cell(key, first.value(key).real) for key in FIDELITY)]]
     for name, (record, *_) in measured.items():

@@ -13,7 +13,7 @@ from ...study.measuring import Measured
 from .. import figures, sentences
 from ..captions import intervals_over_encoders
 from ..figures import INK
-from ..html import Html, folded, interval, join, percent, points, table
+from ..html import Html, folded, interval, join, nothing, percent, points, table
 
 NAMES = {
     "random": "as before training",
@@ -145,7 +145,7 @@ def figure(measured: Measured) -> Html:
     """Accuracy by what is kept: frozen, and fine-tuned, each at its most labelled images."""
     names = trained_rows(measured)
     if not names:
-        return table(["state"], [["no record yet"]], NOT_MEASURED)
+        return nothing(NOT_MEASURED)
     order = [arm for arm in NAMES if any(arm in _arms_of(measured, name) for name in names)]
     panels: dict[str, dict[str, units.Units]] = {}
     for tuned, word in ((False, "frozen"), (True, "fine-tuned")):
@@ -190,7 +190,7 @@ def shares(measured: Measured) -> Html:
     accuracies."""
     names = trained_rows(measured)
     if not names:
-        return table(["state"], [["no record yet"]], NOT_MEASURED)
+        return nothing(NOT_MEASURED)
     columns = {name: _columns(measured, name) for name in names}
     header = ["source", "what is kept", *columns[names[0]]]
     body, accuracies = [], []
@@ -216,7 +216,7 @@ def mimetic(measured: Measured) -> Html:
     """A ViT before training, as it is and with mimetic attention, by number of labelled images."""
     names = [name for name in measured if "mimetic" in _arms_of(measured, name)]
     if not names:
-        return table(["state"], [["no record yet"]], "No ViT is measured in this profile.")
+        return nothing("No ViT is measured in this profile.")
     columns = _columns(measured, names[0])
     body = [
         [NAMES[arm], *(_cell(of, arm) for of in columns.values())] for arm in ("random", "mimetic")

@@ -8,7 +8,7 @@ import torch
 from ...core.image import resize
 from ...study import Experiment, Profile, get_row
 from ...text2image import Learned, flow
-from ..html import Html, table
+from ..html import Html, nothing, table
 from ..sheets import rows
 from .captions import MODELS, SIDE, captioned, guided, is_trained, model_row
 
@@ -46,7 +46,7 @@ def sheet(profile: Profile, weights: Sequence[float] = (1.0, 2.0, 4.0), columns:
 def training_table(profile: Profile) -> Html:
     """What the model is and what its training took; a line that says so until it is trained."""
     if not is_trained(profile):
-        return table(["learned model"], [["–"]], f"Not trained yet in profile {profile.name}.")
+        return nothing(f"Not trained yet in profile {profile.name}.")
     source = model(profile)
     network, header = flow.load(source.path())
     images, seen = len(source.real()[0]), header["pictures"]

@@ -10,7 +10,7 @@ from ...study.jobs import baseline
 from ...study.search import Search, Standing
 from .. import figures
 from ..captions import Records, encoder_title, intervals_over_encoders
-from ..html import Html, interval, points, table
+from ..html import Html, interval, nothing, points, table
 from ..sheets import rows
 
 OURS = "collage-found"
@@ -160,7 +160,7 @@ def other_sets(profile: Profile, name: str = OURS) -> Html:
     """
     measured_rows = {e.row.name for e in measuring.plans()["transfer"].experiments(profile)}
     if name not in measured_rows:
-        return table(["set"], [["–"]], f"The profile {profile.name} does not measure it.")
+        return nothing(f"The profile {profile.name} does not measure it.")
     measured = measuring.measured("transfer", profile)
     tasks = [task for task in sorted(measured[name][0].results) if task != profile.data]
     gains = units.gains(measured, tasks)
