@@ -29,6 +29,8 @@ LEFT_OUT = (
     "benchmarks/card.sh OUT",
     'model = "stable-diffusion',
 )
+# What its training of timm's network takes, and what it takes here.
+FEWER = {"n=20_000": "n=32", "batch_size=128": "batch_size=16", "range(10)": "range(1)"}
 CHAPTER = "papermill notebooks/04_fractals.ipynb"
 
 
@@ -73,11 +75,14 @@ def test_the_commands_and_code_run_as_written_and_leave_git_status_clean(place, 
         if not command.startswith(CHAPTER):
             shell(command, place, fresh=i < 2, SYNTHLEARN_RUNS=str(place / "runs"))
     code = [block for block in blocks("python") if not block.startswith(LEFT_OUT)]
+    for large, small in FEWER.items():
+        assert sum(large in block for block in code) == 1, large
+        code = [block.replace(large, small) for block in code]
     assert len(code) >= 5
     checks = """
 assert images.shape == (64, 3, 128, 128) and images.dtype == torch.uint8
-assert batch.shape == (256, 3, 64, 64) and 0 <= batch.min() and batch.max() <= 1
-assert torch.equal(Leaves().__getitems__([7, 3])[1], leaves.sample([3], 64)[0] / 255)
+assert batch.shape == (16, 3, 64, 64) and 0 <= batch.min() and batch.max() <= 1
+assert network(batch).shape == (16, 512)  # exported, and made again by timm
 assert first.shape == second.shape == (8, 3, 48, 48) and not (first == second).all((1, 2, 3)).any()
 assert features.shape == (8, 512)
 """
@@ -88,25 +93,6 @@ assert features.shape == (8, 512)
     made = {path.name for path in place.iterdir()} - {"notebooks", "book", "code.py"}
     made = {f"{name}/" if (place / name).is_dir() else name for name in made}
     assert {"leaves/", "encoder.safetensors", "seen/"} <= made and ignored(made) == made
-
-
-def test_an_encoder_of_the_readme_is_the_same_network_elsewhere(tmp_path):
-    """Its last block fills all of torchvision's ResNet but the classifier."""
-    from synthlearn.learn import encoders
-
-    encoder = encoders.ResNet("resnet18", 32, seed=3).eval()
-    encoders.save(tmp_path / "resnet18.safetensors", encoder, {})
-    (block,) = (block for block in blocks("python") if "removeprefix" in block)
-    found = {}
-    exec(
-        block.replace('"resnet18.safetensors"', repr(str(tmp_path / "resnet18.safetensors"))), found
-    )
-    network = found["network"].eval()
-    network.fc = torch.nn.Identity()
-    assert network.state_dict().keys() == found["trunk"].keys()
-    x = torch.rand(2, 3, 32, 32)
-    with torch.no_grad():
-        assert torch.equal(network(x), encoder.features(x)["pooled"])
 
 
 def test_the_readmes_chapter_runs_without_a_false_warning(place, shell):

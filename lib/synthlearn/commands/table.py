@@ -2,6 +2,7 @@
 
 from .command import Command
 from .compare import COMPARE
+from .export_encoder import EXPORT_ENCODER
 from .generate import GENERATE
 from .lists import LIST, PROFILES
 from .measure import MEASURE
@@ -21,6 +22,7 @@ COMMANDS: dict[str, Command] = {
         PROFILES,
         GENERATE,
         PRETRAIN,
+        EXPORT_ENCODER,
         PROBE,
         COMPARE,
         PROPERTIES,

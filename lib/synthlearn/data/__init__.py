@@ -1,8 +1,9 @@
-"""Real image sets, sources of pictures by index, pools and streams of them; and, in ``export``,
-pictures for other trainers.
+"""Real image sets, sources of pictures by index, pools and streams of them; and, in ``export`` and
+``torch_sets``, pictures for other trainers.
 
 ``source(name, **options)`` makes any source, ``load(name, split)`` reads a real set, and
-``batches`` turns a source into the pictures of a training.
+``batches`` turns a source into the pictures of a training; ``Images``, ``Stream`` and
+``DeviceLoader`` are data sets for a training that is not ours.
 """
 
 from ..core.source import Source
@@ -13,12 +14,16 @@ from .image_set import ImageSet
 from .real import RealImages
 from .sources import source, source_class
 from .stream import batches, pool
+from .torch_sets import DeviceLoader, Images, Stream
 
 __all__ = [
+    "DeviceLoader",
     "Folder",
     "ImageSet",
+    "Images",
     "RealImages",
     "Source",
+    "Stream",
     "batches",
     "both",
     "datasets",

@@ -34,6 +34,9 @@ NEUTRAL = {
     f"{LIBRARY}.core.{name}"
     for name in ("checked", "errors", "files", "progress", "registry", "vision")
 }
+# These are for trainings of others, and no run of ours calls them: a module that only offers them
+# under its own name is hashed as if it did not.
+OFFERED = {f"{LIBRARY}.data.torch_sets"}
 # Of the study the assembly of a run is hashed; what the rest of it decides stands in the spec.
 ASSEMBLY = assembly.__name__
 
@@ -81,7 +84,33 @@ def tree(module: str) -> ast.Module:
     """The syntax tree of a module. Raises ImportError for one that the library lacks."""
     if module not in FILES:
         raise ImportError(f"the library has no module {module}")
-    return ast.parse(FILES[module].read_text(encoding="utf-8"))
+    return _without_offers(ast.parse(FILES[module].read_text(encoding="utf-8")), module)
+
+
+def _without_offers(whole: ast.Module, module: str) -> ast.Module:
+    """A module's tree without the imports of :data:`OFFERED` whose names it only passes on, and
+    without these names in its ``__all__``."""
+    used = {node.id for node in ast.walk(whole) if isinstance(node, ast.Name)}
+    offers = {
+        node: {alias.asname or alias.name for alias in node.names}
+        for node in whole.body
+        if isinstance(node, ast.ImportFrom) and _origin(node, module) in OFFERED
+    }
+    offers = {node: names for node, names in offers.items() if not names & used}
+    gone = set[str]().union(*offers.values())
+    whole.body = [node for node in whole.body if node not in offers]
+    for node in whole.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List(elts=listed)):
+                kept = [e for e in listed if not (isinstance(e, ast.Constant) and e.value in gone)]
+                listed[:] = kept
+    return whole
+
+
+def _origin(node: ast.ImportFrom, module: str) -> str:
+    """The module that an import is from."""
+    package = module if FILES[module].stem == "__init__" else module.rpartition(".")[0]
+    return resolve_name("." * node.level + (node.module or ""), package)
 
 
 @cache
@@ -92,8 +121,7 @@ def _imports(module: str) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            package = module if FILES[module].stem == "__init__" else module.rpartition(".")[0]
-            origin = resolve_name("." * node.level + (node.module or ""), package)
+            origin = _origin(node, module)
             names |= {origin} | FILES.keys() & {f"{origin}.{alias.name}" for alias in node.names}
     return names
 

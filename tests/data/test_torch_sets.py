@@ -1,0 +1,326 @@
+"""Data sets for others' trainers: each image where it should be, once; a step of each library."""
+
+import itertools
+import pickle
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.data import DataLoader
+
+import synthlearn as sl
+from synthlearn.core.errors import DataError, ParameterError
+from synthlearn.core.vision import torchvision
+from synthlearn.data import export, torch_sets
+from synthlearn.data.torch_sets import DeviceLoader, Images, Stream
+
+LEAVES = "dead_leaves-squares"
+
+
+class Numbers(sl.data.Source):
+    """Images that hold their own number, in the red and green of every pixel; so do the labels."""
+
+    name, kind = "numbers", "generator"
+
+    def sample(self, indices, size=8, seed=0, device="cpu"):
+        low, high = indices % 256, indices // 256
+        colours = torch.stack([low, high, torch.zeros_like(low)], 1).byte()
+        return colours[..., None, None].expand(-1, -1, size, size).to(device)
+
+    def labels(self, indices):
+        return torch.as_tensor(indices)
+
+    def spec(self):
+        return {"generator": self.name}
+
+
+def number(image):
+    """The number that an image holds, or each of a batch (n, 3, s, s)."""
+    return image[..., 0, 0, 0].long() + 256 * image[..., 1, 0, 0].long()
+
+
+def seen(loader, most=None):
+    """Labels in the order in which a loader gives them, each checked against its image."""
+    numbers = []
+    for images, labels in itertools.islice(loader, most):
+        assert torch.equal(number(images), labels)
+        numbers += labels.tolist()
+    return numbers
+
+
+# ---- Images ----
+
+
+def test_an_item_is_the_sources_image_whatever_the_batch():
+    images = Images(LEAVES, n=40, size=16, seed=3)
+    batch = images.__getitems__([7, 0, -1, 7])
+    own = sl.generator(LEAVES).sample([7, 0, 39, 7], 16, 3)
+    assert len(images) == 40 and all(map(torch.equal, own, (image for image, _ in batch)))
+    assert torch.equal(images[7][0], own[0]) and {label for _, label in batch} == {0}
+
+
+def test_iteration_ends_where_the_images_do():
+    assert [label for _, label in Images(Numbers(), n=3, size=8)] == [0, 1, 2]
+    for index in (3, -4):
+        with pytest.raises(IndexError, match=f"index {index}: there are 3 images"):
+            Images(Numbers(), n=3, size=8)[index]
+
+
+def test_two_workers_give_what_none_gives_and_a_copy_by_pickle_too():
+    images = Images(Numbers(), n=50, size=8)
+    options = {"batch_size": 8, "shuffle": True}
+    orders = [
+        seen(DataLoader(each, num_workers=w, generator=torch.Generator().manual_seed(1), **options))
+        for each, w in ((images, 0), (images, 2), (pickle.loads(pickle.dumps(images)), 0))
+    ]
+    assert orders[0] == orders[1] == orders[2] and sorted(orders[0]) == list(range(50))
+
+
+def test_every_named_source_survives_pickle():
+    for source in (sl.generator("mixed", parts=[LEAVES, "noise-white"]), "fractals-fractaldb"):
+        images = Images(source, n=4, size=16)
+        copy = pickle.loads(pickle.dumps(images))
+        assert torch.equal(copy[3][0], images[3][0]) and copy[3][1] == images[3][1]
+
+
+def test_views_are_drawn_apart_and_pil_holds_the_same_pixels():
+    draws = itertools.count()
+    views, label = Images(Numbers(), 5, 8, transform=lambda x: (next(draws), x), views=3)[4]
+    assert isinstance(views, tuple) and [draw for draw, _ in views] == [0, 1, 2] and label == 4
+    assert all(number(x) == 4 for _, x in views)
+    pil, _ = Images(LEAVES, 2, 16, pil=True)[1]
+    tensor, _ = Images(LEAVES, 2, 16)[1]
+    assert torch.equal(torch.from_numpy(np.array(pil)).permute(2, 0, 1), tensor)
+    with pytest.raises(ParameterError, match="views = 2: without a transform"):
+        Images(Numbers(), 5, 8, views=2)
+
+
+def test_labels_and_classes_are_those_of_the_folder_that_generate_writes(tmp_path):
+    source = sl.generator("fractals-fractaldb", categories=3)
+    export.write(source, 7, 16, 0, tmp_path)
+    folder = torchvision.datasets.ImageFolder(str(tmp_path / "train"))
+    images = Images(source, 7, 16, pil=True)
+    files = {int(Path(path).stem): k for k, (path, _) in enumerate(folder.samples)}
+    for i, (image, label) in enumerate(images):
+        stored, index = folder[files[i]]
+        assert label == index and np.array_equal(np.array(image), np.array(stored))
+    assert images.classes == folder.classes and Images("noise-white", 9, 8).classes == [
+        "noise-white"
+    ]
+
+
+def test_a_real_set_keeps_its_classes_and_ends():
+    digits = sl.data.source("real", data="digits")
+    images = Images(digits, 20, 8)
+    assert images.classes == [str(d) for d in range(10)]
+    assert [label for _, label in images] == digits.labels(range(20)).tolist()
+    with pytest.raises(DataError, match="n = 1001: real:digits has 1000 images; lower n"):
+        Images(digits, 1001, 8)
+
+
+def test_what_cannot_be_is_refused_at_the_door():
+    for wrong, words in (
+        ({"source": "dead_leaves"}, "unknown source 'dead_leaves'"),
+        ({"n": 0}, "n = 0"),
+        ({"size": 4}, "size = 4"),
+        ({"views": 0}, "views = 0"),
+    ):
+        with pytest.raises(ParameterError, match=words):
+            Images(**{"source": "noise-white", "n": 3, "size": 8, **wrong})
+
+
+# ---- Stream ----
+
+
+def shares(monkeypatch, workers, **options):
+    """What each worker of each rank gets."""
+    parts = []
+    for rank in range(options.pop("ranks")):
+        for worker in range(workers):
+            info = SimpleNamespace(id=worker, num_workers=workers)
+            monkeypatch.setattr(torch_sets, "get_worker_info", lambda info=info: info)
+            ranks = options["shard"][1]
+            stream = Stream(Numbers(), 8, **{**options, "shard": (rank, ranks)})
+            parts.append([label for _, label in stream])
+    return parts
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    n=st.integers(1, 60),
+    batch_size=st.integers(1, 7),
+    ranks=st.integers(1, 3),
+    workers=st.integers(1, 3),
+)
+def test_no_image_twice_nor_missing_over_all_workers_and_ranks(n, batch_size, ranks, workers):
+    with pytest.MonkeyPatch.context() as patch:
+        options = {"n": n, "batch_size": batch_size, "ranks": ranks, "shard": (0, ranks)}
+        parts = shares(patch, workers, **options)
+    assert sorted(itertools.chain(*parts)) == list(range(n))
+    for rank in range(ranks):
+        own = sum(map(len, parts[rank * workers : (rank + 1) * workers]))
+        assert own == len(Stream(Numbers(), 8, n=n, batch_size=batch_size, shard=(rank, ranks)))
+        if n % (batch_size * ranks) == 0:
+            assert own == n // ranks
+
+
+def test_the_order_of_two_workers_is_that_of_none():
+    stream = Stream(Numbers(), 8, n=45, batch_size=8)
+    loaders = [DataLoader(stream, batch_size=8, num_workers=workers) for workers in (0, 2)]
+    assert seen(loaders[0]) == seen(loaders[1]) == list(range(45)) and len(loaders[1]) == 6
+
+
+def test_ranks_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    assert [label for _, label in Stream(Numbers(), 8, n=12, batch_size=2)] == [2, 3, 8, 9]
+    monkeypatch.setenv("RANK", "3")
+    with pytest.raises(ParameterError, match="rank '3' of '3': must be a number from 0"):
+        Stream(Numbers(), 8)
+
+
+def test_an_epoch_has_images_of_its_own_and_workers_that_live_on_hear_of_it():
+    stream = Stream(Numbers(), 8, n=10, batch_size=4)
+    loader = DataLoader(stream, batch_size=4, num_workers=2, persistent_workers=True)
+    first, same = seen(loader), seen(loader)
+    stream.set_epoch(2)
+    assert first == same == list(range(10)) and seen(loader) == list(range(20, 30))
+    with pytest.raises(TypeError, match="without end has no length"):
+        len(Stream(Numbers(), 8))
+
+
+@pytest.mark.parametrize("taken", range(0, 12))
+def test_a_stream_goes_on_exactly_where_it_was(taken):
+    stream = Stream(Numbers(), 8, n=11, batch_size=4, shard=(0, 1))
+    stream.set_epoch(1)
+    before = iter(stream)
+    first = [label for _, label in itertools.islice(before, taken)]
+    later = Stream(Numbers(), 8, n=11, batch_size=4, shard=(0, 1))
+    later.load_state_dict(stream.state_dict())
+    later.set_epoch(1)  # as a loop over epochs does: it goes on all the same
+    rest = [label for _, label in later]
+    assert first + rest == list(range(11, 22)) and rest == [label for _, label in before]
+    assert [label for _, label in later] == list(range(11, 22))  # then the epoch from its beginning
+
+
+def test_each_worker_goes_on_by_itself_as_torchdata_asks_it_to(monkeypatch):
+    info = SimpleNamespace(id=1, num_workers=2)
+    monkeypatch.setattr(torch_sets, "get_worker_info", lambda: info)
+    whole = [label for _, label in Stream(Numbers(), 8, n=30, batch_size=4)]
+    for taken in range(len(whole)):
+        stream, later = (Stream(Numbers(), 8, n=30, batch_size=4) for _ in range(2))
+        first = [label for _, label in itertools.islice(stream, taken)]
+        later.load_state_dict(stream.state_dict())
+        assert first + [label for _, label in later] == whole
+    info.num_workers = 3
+    later.load_state_dict(stream.state_dict())
+    with pytest.raises(ParameterError, match="taken with 2 workers, and here are 3"):
+        next(iter(later))
+
+
+def test_after_some_batches_any_number_of_workers_goes_on_and_no_other_stream_does():
+    stream = Stream(Numbers(), 8, batch_size=4)
+    state = stream.state_dict(batches=3)
+    for workers in (0, 2):
+        later = Stream(Numbers(), 8, batch_size=4)
+        later.load_state_dict(state)
+        assert seen(DataLoader(later, 4, num_workers=workers), 3) == list(range(12, 24))
+    for other in ({"size": 16}, {"seed": 1}, {"batch_size": 2}, {"shard": (0, 2)}):
+        with pytest.raises(ParameterError, match="state of a stream: its "):
+            Stream(Numbers(), **{"size": 8, "batch_size": 4, **other}).load_state_dict(state)
+
+
+# ---- DeviceLoader ----
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_epoch_of_batches_holds_each_image_once_with_its_own_label(threads, runs):
+    options = {"n": 50, "size": 8, "batch_size": 8, "device": "cpu"}
+    torch.set_num_threads(threads)
+    try:
+        loader = DeviceLoader(Numbers(), **options)
+        first, second = seen(loader), seen(loader)
+        fixed = DeviceLoader(Numbers(), refresh=0, **options)
+        pool, again = seen(fixed), seen(fixed)
+    finally:
+        torch.set_num_threads(1)
+    assert len(first) == len(set(first)) == 48 == 8 * len(loader) and set(first) <= {*range(50)}
+    assert set(second) <= {*range(50, 100)}  # new images, and another order
+    assert [i - 50 for i in second] != first and pool != again and {*pool, *again} == {*range(50)}
+    loader.set_epoch(0)
+    assert seen(loader) == first
+
+
+def test_a_batch_that_the_images_do_not_fill_is_refused():
+    with pytest.raises(ParameterError, match="batch_size = 9: must be a whole number from 1 to 8"):
+        DeviceLoader("noise-white", n=8, size=8, batch_size=9, device="cpu")
+
+
+# ---- others' libraries ----
+
+
+def test_a_step_of_timm_with_its_own_loader():
+    import timm
+    import timm.data
+    import timm.loss
+
+    images = Images(sl.generator("programs", programs=4), 16, 32, pil=True)
+    loader = timm.data.create_loader(
+        images,
+        input_size=(3, 32, 32),
+        batch_size=8,
+        is_training=True,
+        num_workers=2,
+        device=torch.device("cpu"),
+        persistent_workers=False,
+    )
+    network = timm.create_model("test_resnet", num_classes=len(images.classes))
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
+    first = next(network.parameters())
+    before = first.detach().clone()
+    x, y = next(iter(loader))
+    assert x.shape == (8, 3, 32, 32) and x.dtype == torch.float32 and int(y.max()) < 4
+    timm.loss.LabelSmoothingCrossEntropy()(network(x), y).backward()
+    optimiser.step()
+    assert not torch.equal(before, first)
+
+
+def test_a_step_of_lightlys_simclr_and_its_samples_of_three():
+    from lightly.data import LightlyDataset
+    from lightly.loss import NTXentLoss
+    from lightly.transforms import SimCLRTransform
+
+    transform = SimCLRTransform(input_size=16)
+    images = Images("noise-white", 4, 24, transform=transform, pil=True)
+    encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 16**2, 8))
+    (first, second), labels = next(iter(DataLoader(images, batch_size=4)))
+    assert first.shape == second.shape == (4, 3, 16, 16) and not torch.equal(first, second)
+    NTXentLoss()(encoder(first), encoder(second)).backward()
+    assert encoder[1].weight.grad.abs().sum() > 0
+    three = LightlyDataset.from_torch_dataset(Images("noise-white", 4, 24, pil=True), transform)
+    views, labels, names = next(iter(DataLoader(three, batch_size=2)))
+    assert len(views) == 2 and labels.tolist() == [0, 0] and list(names) == ["0", "1"]
+
+
+def test_hugging_faces_sets_hold_the_same_images_and_come_back(monkeypatch, tmp_path):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path))
+    monkeypatch.setattr(torch_sets, "PART", 4)
+    images = Images(sl.generator("programs", programs=3), 6, 16)
+    for rows in (images.to_hf(), images.to_hf(streaming=False)):
+        assert rows.features["label"].names == images.classes
+        rows = list(rows.with_format("torch"))
+        assert len(rows) == 6
+        for row, (image, label) in zip(rows, images, strict=True):
+            assert torch.equal(row["image"], image) and int(row["label"]) == label
+    assert images.to_hf().num_shards == 2
+    loader = DataLoader(images.to_hf().with_format("torch"), batch_size=2, num_workers=2)
+    batches = torch.cat([batch["image"] for batch in loader])
+    assert sorted(x.sum().item() for x in batches) == sorted(x.sum().item() for x, _ in images)
+    with pytest.raises(ParameterError, match="transform or pil is set"):
+        Images("noise-white", 4, 16, pil=True).to_hf()
