@@ -87,6 +87,11 @@ COMMANDS = {
         "--option": ("x=1",),
         "--method-option": ("t=1",),
     },
+    ("export-encoder", "--encoder", "e", "--to", "timm"): {
+        "--out": (*TARGETS, "e.pt", "random", "timm:e")
+    },
+    ("export-encoder", "--encoder", "e", "--out", "o"): {"--to": (*WORDS, "keras")},
+    ("export-encoder", "--to", "timm", "--out", "o"): {"--encoder": (*WORDS, "nowhere")},
     ("probe", "--encoder", "random", "--data", "digits"): {
         "--per-class": (*COUNTS, str(10**30)),
         "--width": (*NUMBERS, "0", "-1", "5"),

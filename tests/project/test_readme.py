@@ -7,7 +7,6 @@ import re
 import subprocess
 
 import pytest
-import torch
 
 from synthlearn.__main__ import EXAMPLES
 from synthlearn.core import files

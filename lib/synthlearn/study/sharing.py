@@ -37,9 +37,10 @@ def share(path: Path, to: str, out: Path) -> str:
     for target in (out, card):
         if target.exists():
             raise ParameterError(f"out = {str(out)!r}: {target} is there; choose another name")
-        files.check_target(target)
     encoder = encoders.load(str(path))
     theirs = foreign(encoder, to)
+    for target in (out, card):
+        files.check_target(target)
     lines = theirs.lines.replace("{file}", out.name)
     tensors = {name: tensor.contiguous() for name, tensor in theirs.tensors.items()}
     content = safetensors.torch.save(tensors, {"format": "pt"})
