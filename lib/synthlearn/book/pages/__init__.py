@@ -5,7 +5,7 @@ The index: ``answer``, ``gallery``. Chapters of the noise paper: ``statistical``
 ``fractals``, ``feature_vis``, ``properties``, ``lengths``, ``devices``, ``layers``, ``views``,
 ``initialisation``. Losses: ``forces``. Text to image: ``captions``, ``guidance``, ``learned``,
 ``stablerep``, ``limits``. Beyond the papers: ``mixing``, ``programs``, ``memory``, ``private``,
-``own_noise``.
+``own_noise``, ``images_know``.
 Results: ``leaderboard``, ``claims``, ``costs``, ``benchmarks``, ``records``, ``scale``; ``stored``
 says which committed runs they show.
 
@@ -27,6 +27,7 @@ from . import (
     gallery,
     guess,
     guidance,
+    images_know,
     initialisation,
     layers,
     leaderboard,
@@ -64,6 +65,7 @@ __all__ = [
     "gallery",
     "guess",
     "guidance",
+    "images_know",
     "initialisation",
     "layers",
     "leaderboard",
