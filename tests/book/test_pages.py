@@ -81,7 +81,7 @@ def test_the_answer_says_what_the_records_say():
     assert f"used directly, add {mean:+.1f} [{low:+.1f}, {high:+.1f}] points" in said
     learned = {"learned.stablerep_w2", "learned.w2"} <= ROWS.keys()
     assert ("Several samples of a caption as positives teach" in said) == learned
-    assert "no committed records yet" in pages.answer.answer({}, STUDY).content
+    assert "records are not there" in pages.answer.answer({}, STUDY).content
 
 
 def test_protocols_tell_apart_what_must_not_be_compared():
@@ -517,6 +517,6 @@ def test_a_page_of_no_record_says_so_and_makes_none(monkeypatch):
     assert measured == {}
     functions = ("in_short", "figure", "shares", "mimetic")
     every = [getattr(pages.initialisation, name)(measured) for name in functions]
-    assert all("no record yet" in each.content for each in every)
+    assert all("measured in this profile" in each.content for each in every)
     untrained = arm_records("random.vit", {("random", 10, 0): 0.2})
     assert "no record yet" in pages.initialisation.in_short(untrained).content

@@ -234,7 +234,7 @@ def test_correlations_are_those_of_the_pages_of_properties_and_of_results(figure
 
 def test_without_records_the_explorer_and_the_guess_say_so():
     for part in (explorer.explorer({}, STUDY), guess.guess({}, STUDY)):
-        assert "no committed records yet" in part.content
+        assert "records are not there" in part.content
 
 
 def test_every_set_has_its_sheet_of_six_images_and_all_are_small(every):

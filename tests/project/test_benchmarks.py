@@ -314,7 +314,7 @@ def test_pages_show_a_card_where_there_is_one_and_cope_where_there_is_none(monke
     )
     assert (
         speeds.ratios_table().content == ""
-        and "no committed measurement yet" in speeds.ratios_figure().content
+        and "make bench makes one" in speeds.ratios_figure().content
     )
     lines = cells(speeds.engine_tables())
     assert (
