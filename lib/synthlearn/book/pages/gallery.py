@@ -161,7 +161,7 @@ class Set:
 
 def families(rows: Records) -> dict[str, list[Set]]:
     """All sets by family, the family of the best set first, and within it the best set first; sets
-    without a record last.
+    without a record last, and after them those that the study does not have.
     """
     every: dict[str, list[Set]] = {}
     for name, row in generators_with_rows():
@@ -169,7 +169,7 @@ def families(rows: Records) -> dict[str, list[Set]]:
         each = Set(name, row, runs.accuracy() if runs else None)
         every.setdefault(row.family if row else REST, []).append(each)
     ordered = {family: sorted(sets, key=_worth) for family, sets in every.items()}
-    return dict(sorted(ordered.items(), key=lambda item: _worth(item[1][0])))
+    return dict(sorted(ordered.items(), key=lambda item: (item[0] == REST, _worth(item[1][0]))))
 
 
 def _worth(each: Set) -> float:
