@@ -60,6 +60,7 @@ def difference(label, a, b, every=pairs):
 
 
 sl.book.in_short(
+    "" if runs else "None of this page's runs is recorded in this profile",
     difference("VisualAtom − FractalDB", "VisualAtom's contours", "FractalDB, both with labels"),
     difference(
         "VisualAtom, seven parameters − two", "seven labelled parameters", "two", every=fewer
@@ -73,11 +74,14 @@ sl.book.in_short(
 )
 
 # %% tags=["hide-input"]
-atoms = sl.generator("formula-visualatom", categories=5)
+atoms = sl.generator("formula-visualatom")
 sl.book.rows(
-    {f"category {c + 1}": atoms.sample(range(c, 40, 5), size=96) for c in range(5)},
+    {
+        f"category {c + 1}": atoms.sample(range(c, 8000, atoms.options.categories), size=96)
+        for c in (2, 11, 13, 22, 23)
+    },
     alt="Eight images of one VisualAtom category: wavy grey rings on black, each time elsewhere",
-    caption="Five categories of VisualAtom, eight instances each. Waves, number of rings, noise and size belong to the category; the place, the greys and the noise's values are drawn for each image.",
+    caption="Five of a thousand categories of VisualAtom, chosen for their variety, eight instances each. Waves, number of rings, noise and size belong to the category; the place, the greys and the noise's values are drawn for each image.",
 )
 
 # %% [markdown]
@@ -95,15 +99,19 @@ sl.book.rows(
 #
 # ## How an image is made
 #
-# **VisualAtom** draws rings. Vertex $v$ of $V$ stands at the angle $\theta = 2\pi v / V$. With each new ring it moves outward by $\kappa + \omega$, by two
-# waves, and by noise $\epsilon$ of its own. Ring $j$ has its vertex at
+# **VisualAtom** draws rings. Vertex $v$ of $V$ stands at the angle $\theta = 2\pi v / V$. With each new ring it moves outward, by a constant and by two
+# waves,
 #
-# $$x_j = c_x + \cos\theta \,\Bigl(\rho\, o_x + j\,\bigl(\kappa + \omega + \tfrac12 \sin n_1\theta + \tfrac12 \sin n_2\theta\bigr) - \kappa \sum_{i \le j} \epsilon_i \Bigr),$$
+# $$s(\theta) = \kappa + \omega + \tfrac12 \sin n_1\theta + \tfrac12 \sin n_2\theta,$$
+#
+# and by noise $\epsilon$ of its own. In ring $j$, around the centre $c$, it lies at
+#
+# $$x_j = c_x + \Bigl(\rho\, o_x + j\, s(\theta) - \kappa \sum_{i \le j} \epsilon_i \Bigr) \cos\theta,$$
 #
 # and $y_j$ likewise with $\sin\theta$. Every ring is a closed line in a grey of its own, and covers those before. **RCDB** has few corners, no waves
 # and twice the noise, on white:
 #
-# $$x_j = c_x + \cos\theta \,\Bigl(\rho\, o_x + j\,(\kappa + \omega) - 2\kappa \sum_{i \le j} \epsilon_i \Bigr), \qquad 3 \le V \le 200.$$
+# $$x_j = c_x + \Bigl(\rho\, o_x + j\,(\kappa + \omega) - 2\kappa \sum_{i \le j} \epsilon_i \Bigr) \cos\theta.$$
 #
 # Here are the vertices of all rings of an image, written from the equation:
 
