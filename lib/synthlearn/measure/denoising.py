@@ -180,5 +180,5 @@ class Denoising(Measurement):
         yield NATURAL, restored(network, natural.float() / 255, sigma)
 
     def spec_fields(self, subject: Subject) -> dict[str, Any]:
-        """The options."""
-        return {**super().spec_fields(subject), **vars(self.options)}
+        """The images, and the options."""
+        return {"source": subject.source_spec(), **vars(self.options)}
