@@ -101,9 +101,9 @@ sl.book.pages.forces.figure()
 # Other papers set the encoder a task: among all points $z_k$ of a batch, both views together, find the one of the same image. The loss is
 # the cross-entropy of a softmax over similarities. It is called InfoNCE, or NT-Xent in SimCLR {cite:p}`chen2020simclr`:
 #
-# $$\ell_i = -\log \frac{\exp(z_i \cdot z_{i'} / \tau)}{\sum_{k \ne i} \exp(z_i \cdot z_k / \tau)},$$
+# $$\ell_i = -\log \frac{\exp(z_i \cdot z_{j} / \tau)}{\sum_{k \ne i} \exp(z_i \cdot z_k / \tau)},$$
 #
-# where $i'$ is the other view of image $i$. The temperature $\tau$ says how much near points count. The numerator aligns; the denominator
+# where $j$ is the other view of image $i$. The temperature $\tau$ says how much near points count. The numerator aligns; the denominator
 # spreads.
 
 
@@ -125,8 +125,9 @@ torch.testing.assert_close(info_nce(x, y, 0.5), sl.losses.nt_xent(x, y, 0.5))
 # $c_i$ be that group. The softmax is the same; the target is no longer one partner but all of them, in equal shares:
 #
 # $$q_{ij} = \frac{\exp(z_i \cdot z_j / \tau)}{\sum_{k \ne i} \exp(z_i \cdot z_k / \tau)}, \qquad
-# p_{ij} = \frac{[c_i = c_j]}{\sum_{k \ne i} [c_i = c_k]}, \qquad
-# \mathcal{L} = -\frac1n \sum_i \sum_{j \ne i} p_{ij} \log q_{ij}.$$
+# p_{ij} = \frac{[c_i = c_j]}{\sum_{k \ne i} [c_i = c_k]},$$
+#
+# $$\mathcal{L} = -\frac1n \sum_i \sum_{j \ne i} p_{ij} \log q_{ij}.$$
 #
 # With captions this is StableRep's loss {cite:p}`tian2023`; with classes it is SupCon {cite:p}`khosla2020`; with two views of
 # each image it is InfoNCE.

@@ -64,13 +64,13 @@ sl.book.labelled(
 #
 # Take a trained encoder. Replace the weights $W$ of each layer by others that share something with them, and nothing else:
 #
-# (a) **mean and spread**: every number is drawn anew, $\;W'_{ij} \sim \mathcal N(\bar W, s_W^2)$;
+# (a) **mean and spread**: every number is drawn anew, $\;\tilde W_{ij} \sim \mathcal N(\bar W, s_W^2)$;
 #
-# (b) **shuffled**: the same numbers in a random order, $\;W'_{ij} = W_{\pi(ij)}$;
+# (b) **shuffled**: the same numbers in a random order, $\;\tilde W_{ij} = W_{\pi(ij)}$;
 #
 # (c) **spectrum**: the same singular values with random singular vectors,
 #
-# $$ W = U \Sigma V^\top \quad\longrightarrow\quad W' = Q_1 \Sigma\, Q_2^\top, $$
+# $$ W = U \Sigma V^\top \quad\longrightarrow\quad \tilde W = Q_1 \Sigma\, Q_2^\top, $$
 #
 # with $Q_1$ and $Q_2$ uniform among matrices with orthonormal columns;
 #
@@ -118,7 +118,7 @@ page.shares(measured)
 # In trained vision transformers the product of query and key weights looks like the identity, and that of value and output weights like its negative. One
 # can start there {cite:p}`trockman2023`, with $Z$ of normal numbers of variance $1/d$:
 #
-# $$ W_Q W_K^\top \approx 0.7\, Z + 0.7\, I, \qquad W_V W_O \approx 0.4\, Z' - 0.4\, I. $$
+# $$ W_Q W_K^\top \approx 0.7\, Z + 0.7\, I, \qquad W_V W_O \approx 0.4\, \tilde Z - 0.4\, I. $$
 #
 # Each factor is half of the product's singular value decomposition, $U\Sigma^{1/2}$ and $\Sigma^{1/2}V^\top$, cut to the rank of a head; positions are told by
 # sines, as in that paper. The paper means this start for training. Here it is only probed, frozen, beside a random one: training a ViT for more than a

@@ -10,7 +10,7 @@ from ..core import stats
 from ..study import Profile, get_row, rows_of, units
 from ..study.jobs import runs_of
 from . import figures
-from .html import Html, count, points, run_count
+from .html import Html, count, points, runs_in_words
 
 NONE = "None of these pairs is recorded in this profile."
 CLEAR, UNCLEAR = ("supported", "✓ differ"), ("undecided", "? cannot be told apart")
@@ -105,7 +105,7 @@ def differences(pairs: Pairs, why: str = "Neither paper makes a claim of this") 
     lines, words = "", []
     for (label, e), differ in zip(estimates.items(), clear, strict=True):
         kind, mark = CLEAR if differ else UNCLEAR
-        few = f"{run_count(e.runs)}{' of the row that has fewest' * (e.runs > 1)}"
+        few = f"{runs_in_words(e.runs)}{' of the row that has fewest' * (e.runs > 1)}"
         lines += f"<li><b class='{kind}'>{mark}</b> {escape(label)}: {points(e)} points"
         lines += f" <small>({few})</small></li>"
         words.append(f"{label}: {mark[2:]}")

@@ -129,6 +129,11 @@ def count(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
+def runs_in_words(runs: int) -> str:
+    """How many runs, in a sentence: "one run", "3 runs"; a dash for none."""
+    return f"{run_count(runs)}{' runs' * (runs > 1)}"
+
+
 def run_count(runs: int) -> str:
     """How many runs a number stands on, for a table; a dash where none does."""
     return "–" if not runs else "one run" if runs == 1 else str(runs)

@@ -1,6 +1,7 @@
 """Plots of a chapter's rows: accuracies, curves of training, parts of a measurement."""
 
 import itertools
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,9 +32,9 @@ from .html import Html, percent
 from .published import RANDOM, REAL, published
 from .tables import rank_by_groups
 
-KEY = "Left: ours, with 95 % intervals."
+LONGEST = 42  # letters of a name that fit into a panel
 PAPERS = (
-    " Right, hollow: the paper's on ImageNet-100, its bars read off a figure (± 0.2)."
+    "Left: ours. Right, hollow: the paper's on ImageNet-100, its bars read off a figure (± 0.2)."
     " Each panel runs from its own untrained encoder to its own real images."
 )
 TERMS = ("align", "uniform")  # what the main loss is the sum of
@@ -56,7 +57,7 @@ def accuracies(bars: Sequence[Bar], marks: Mapping[str, float], alt: str, captio
     """A panel of accuracies with intervals, and beside it one of the paper's numbers, where a bar
     has one, in the same order.
 
-    marks: dashed lines of ours, label → accuracy: the untrained encoder, real images.
+    marks: lines across of ours, label → accuracy: the untrained encoder, real images.
     """
     panels = [accuracy_panel(bars, marks, "ours: top-1, %")]
     if any(bar.published is not None for bar in bars):
@@ -93,25 +94,26 @@ def _published_panel(bars: Sequence[Bar]) -> Figure:
 def _panel(
     bars: Sequence[Bar], marks: Mapping[str, float], ends: Sequence[float]
 ) -> tuple[Figure, Axes]:
-    """A panel with a line for each bar, its name above the line, and labelled dashed marks.
+    """A panel with a line for each bar, its name above the line, and labelled marks across.
 
     ends: what the axis has to reach besides the marks.
     """
     figure, axis = figures.new(width=figures.PANEL, height=0.5 * len(bars) + 1.3)
     low, high = min([*marks.values(), *ends]), max([*marks.values(), *ends])
     axis.set_xlim(low - 0.06 * (high - low), high + 0.06 * (high - low))
-    floor = next(iter(marks.values()), low)
-    start = (
-        floor if floor < low + 0.35 * (high - low) else low
-    )  # names begin right of the first mark
     with mpl.rc_context(figures.STYLE):
         for i, bar in enumerate(bars):
-            _beside(axis, bar.label, start, i - 0.3, "left")
+            place = ("axes fraction", "data")
+            name = "\n".join(textwrap.wrap(bar.label, LONGEST))
+            text = axis.annotate(name, (0, i - 0.14), xycoords=place, va="bottom", fontsize=10.5)
+            text.set_in_layout(False)  # a long one must not squeeze the axis
         for i, (label, at) in enumerate(marks.items()):
-            axis.axvline(at, color=INK, linewidth=1, linestyle="--", alpha=0.6)
-            side = "right" if i else "left"
-            _beside(axis, f"{label} {at:.1f}", at, -0.75 - 0.5 * i, side)
-    axis.set_ylim(len(bars) - 0.5, -0.8 - 0.5 * len(marks))
+            # faint behind the names, clear beside the dots
+            axis.axvline(at, color=INK, linewidth=1, alpha=0.2)
+            for y in range(len(bars)):
+                axis.plot([at, at], [y - 0.12, y + 0.2], color=INK, linewidth=1.2, alpha=0.7)
+            _beside(axis, f"{label} {at:.1f}", at, -1.1 - 0.45 * i, "right" if i else "left")
+    axis.set_ylim(len(bars) - 0.5, -0.9 - 0.45 * len(marks))
     axis.set_yticks([])
     axis.spines["left"].set_visible(False)
     return figure, axis
@@ -136,8 +138,9 @@ def accuracy_figure(records: Records, profile: Profile) -> Html:
     words = accuracies_in_words(records)
     ends = "; ".join(f"{label} {percent(value)} %" for label, value in marks.items())
     alt = f"Accuracy with intervals. {words}; {ends}."
-    beside = PAPERS * any(bar.published is not None for bar in bars)
-    return accuracies(bars, marks, alt, f"{KEY}{beside} Intervals over {intervals_over(records)}.")
+    note = PAPERS * any(bar.published is not None for bar in bars)
+    note += f" 95 % intervals over {intervals_over(records)}; the lines across say what they are."
+    return accuracies(bars, marks, alt, note.strip())
 
 
 def _marks(records: Records, profile: Profile, floor: str = "random") -> dict[str, float]:
@@ -167,7 +170,7 @@ def ablation_figure(records: Records, profile: Profile, floor: str = "random") -
     low = (records.get(floor) or baseline(profile, floor)).accuracy().mean
     words = accuracies_in_words(every)
     alt = f"Accuracy with intervals. {words}; untrained encoder {percent(low)} %."
-    note = f"95 % intervals over {intervals_over(every)}; dashed: the untrained encoder."
+    note = f"95 % intervals over {intervals_over(every)}; line across: the untrained encoder."
     return accuracies(bars, {"untrained": low}, alt, note)
 
 
@@ -314,7 +317,7 @@ def lines_figure(measured: Measured, label: str, caption: str, rows: Sequence[st
 
 
 def transfer_figure(measured: Measured, rows: Sequence[str] = ()) -> Html:
-    """Group means of transfer, a panel per group, best overall first; dashed: the untrained
+    """Group means of transfer, a panel per group, best overall first; across: the untrained
     encoder.
 
     rows: to draw, those of them that were measured; all where none is given.

@@ -6,7 +6,7 @@ from html import escape
 from ..study import all_rows, claims, get_row
 from ..study.claims import Claim
 from ..study.rules import Evidence
-from .html import Html, count, run_count
+from .html import Html, count, runs_in_words
 
 PER_ROW = " of the set that has fewest"
 MARKS = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}
@@ -41,7 +41,7 @@ def _line_of(claim: Claim, chapter: str) -> str:
     own = sum(_belongs(e, chapter) for e in claim.pieces) or len(claim.pieces)
     every = count(len(claim.pieces), "comparison")
     part = every if own == len(claim.pieces) else f"{own} of its {every} on this page"
-    runs = f"; {run_count(claim.runs)}{PER_ROW}" * bool(claim.runs)
+    runs = f"; {runs_in_words(claim.runs)}{PER_ROW}" * bool(claim.runs)
     rule = "; the rule was changed" * bool(claim.changed)
     return f"{text}{_folded(f'{part}{runs}{rule}', inside)}"
 

@@ -19,7 +19,7 @@ from ...study import Experiment, Profile, Row, get_row, measuring
 from .. import figures
 from ..captions import Records
 from ..embed import as_script
-from ..html import Html, nothing, percent, run_count
+from ..html import Html, nothing, percent, runs_in_words
 from ..published import published
 from ..sheets import enlarge
 from .benchmarks import generator_speeds
@@ -208,8 +208,8 @@ class _Picture:
     def top1(self, name: str) -> str:
         """A set's accuracy in words."""
         e = self.accuracy[name]
-        runs = "one run" if e.runs == 1 else f"{run_count(e.runs)} runs"
-        return f"top-1 {percent(e.mean)} % [{percent(e.low)}, {percent(e.high)}], {runs}"
+        interval = f"[{percent(e.low)}, {percent(e.high)}]"
+        return f"top-1 {percent(e.mean)} % {interval}, {runs_in_words(e.runs)}"
 
     def numbers(self, name: str) -> dict[str, str]:
         """A set's other numbers, by choice."""
