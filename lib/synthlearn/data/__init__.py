@@ -3,7 +3,7 @@
 
 ``source(name, **options)`` makes any source, ``load(name, split)`` reads a real set, and
 ``batches`` turns a source into the pictures of a training; ``Images``, ``Stream`` and
-``DeviceLoader`` are data sets for a training that is not ours.
+``DeviceLoader`` are data sets for a training that is not ours, ``MixIn`` a transform.
 """
 
 from ..core.source import Source
@@ -11,6 +11,7 @@ from . import datasets, stream
 from .datasets import both, load
 from .folders import Folder
 from .image_set import ImageSet
+from .mix_in import MixIn
 from .real import RealImages
 from .sources import source, source_class
 from .stream import batches, pool
@@ -21,6 +22,7 @@ __all__ = [
     "Folder",
     "ImageSet",
     "Images",
+    "MixIn",
     "RealImages",
     "Source",
     "Stream",

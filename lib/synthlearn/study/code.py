@@ -36,7 +36,7 @@ NEUTRAL = {
 }
 # These are for trainings of others, and no run of ours calls them: a module that only offers them
 # under its own name is hashed as if it did not.
-OFFERED = {f"{LIBRARY}.data.torch_sets"}
+OFFERED = {f"{LIBRARY}.data.{name}" for name in ("mix_in", "torch_sets")}
 # Of the study the assembly of a run is hashed; what the rest of it decides stands in the spec.
 ASSEMBLY = assembly.__name__
 
