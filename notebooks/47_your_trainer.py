@@ -18,9 +18,9 @@
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # changes nothing here: the page is about calls, and all is small
-n_images: int = 256
+n_images: int = 64
 epochs: int = 2
-batch_size: int = 64
+batch_size: int = 32
 device: str = "cpu"
 
 # %% tags=["hide-input"]
@@ -97,7 +97,7 @@ pairs = SimCLRTransform(input_size=32, cj_strength=0.5)
 images = sl.data.Images(leaves, p.n_images, size=48, transform=pairs, pil=True)
 (first, second), _ = next(iter(DataLoader(images, p.batch_size, num_workers=2)))
 
-network = timm.create_model("resnet18", num_classes=128)
+network.reset_classifier(128)
 loss = NTXentLoss(temperature=0.2)(network(first), network(second))
 loss.backward()
 print(f"{tuple(first.shape)}, loss {loss.item():.2f}")
@@ -142,7 +142,7 @@ from pathlib import Path
 from synthlearn.learn.methods import SimCLR
 
 encoder = sl.encoders.build("resnet18", width=1, input_size=32, seed=0)
-pool, settings = leaves.sample(range(64), size=48), sl.train.Optimisation(1, 32)
+pool, settings = leaves.sample(range(32), size=48), sl.train.Optimisation(1, 16)
 sl.train.Training(pool, SimCLR(encoder), sl.augment.Augmentation(32), settings).run()
 ours = Path(tempfile.mkdtemp(), "ours.safetensors")
 sl.encoders.save(ours, encoder, {"record": "this page"})

@@ -392,3 +392,17 @@ def test_two_local_variables_are_never_taken_for_one_another():
                 read.id = name
                 count += 1
     assert count > 500
+
+
+def test_data_sets_for_others_may_be_offered_and_what_is_used_of_them_is_seen():
+    plain_face = ast.parse("from .real import R\n__all__ = ['R']")
+    offering = "from .real import R\nfrom .torch_sets import Images, Stream\n"
+    offering += "__all__ = ['Images', 'R', 'Stream']"
+    with_offers = code._without_offers(ast.parse(offering), "synthlearn.data")
+    assert code.plain(with_offers) == code.plain(plain_face)
+    used = ast.parse(offering + "\nmade = Images(1)")
+    assert code.plain(code._without_offers(used, "synthlearn.data")) == plain(
+        offering + "\nmade = Images(1)"
+    )
+    (offered,) = code.OFFERED
+    assert offered in code.FILES and offered not in code.modules([code.ASSEMBLY])

@@ -3,7 +3,7 @@
 It is taken over the syntax trees of every module that a run executes, found by following imports.
 It is blind to what moves no number: docstrings, comments, positions, annotations, and the names of
 local variables. What is called by name (a generator, a measurement) counts where the spec names it;
-what :data:`NEUTRAL` holds never does.
+what :data:`NEUTRAL` holds never does, nor that a module offers what is in :data:`OFFERED`.
 """
 
 import ast
