@@ -4,19 +4,24 @@ import json
 import random
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field
 from functools import cache, cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from torch.utils.data import DataLoader, TensorDataset
 
 import synthlearn as sl
 from synthlearn.core import progress, rng
 from synthlearn.core.augment import Augmentation
 from synthlearn.core.errors import ParameterError
+from synthlearn.core.vision import torchvision
+from synthlearn.data import export
 from synthlearn.generators import default_options, mixed, sigma_fractals, stylegan_network
 from synthlearn.generators import fractaldb as fr
 from synthlearn.generators.stylegan import SIDE
@@ -227,6 +232,7 @@ def cases(device: str, only: str = "") -> list[Case]:
         "mixed": partial(mixing_cases, device),
         "k-means leaves": lambda: [leaves_case(64, device)],
         "memory": memory_cases,
+        "data set": partial(data_set_cases, device),
     }
     for label, make in more.items():
         if label.startswith(only) or only.startswith(label):
@@ -315,6 +321,33 @@ def memory_cases() -> list[Case]:
     ]
 
 
+def data_set_cases(device: str) -> list[Case]:
+    """Our data sets for others' trainers, against PNG files and memory, read by as many workers of a
+    DataLoader."""
+    side, n, batch, workers = 64, 256, 64, 2
+    images = sl.data.Images("dead_leaves-mixed", n, side)
+    folder = tempfile.TemporaryDirectory()  # goes when the last case does
+    export.write(images.source, n, side, 0, Path(folder.name))
+    pixels = torchvision.transforms.PILToTensor()
+    files = torchvision.datasets.ImageFolder(f"{folder.name}/train", pixels)
+    stored = TensorDataset(images.source.sample(range(n), side), torch.zeros(n, dtype=torch.int64))
+    made = sl.data.DeviceLoader("dead_leaves-mixed", n, side, batch, device)
+
+    def loader(data: Any) -> Any:
+        return DataLoader(data, batch, num_workers=workers, persistent_workers=True)
+
+    def through(batches: Any) -> Callable[[], int]:
+        return lambda: bool(folder) * sum(len(x.to(device)) for x, _ in batches)
+
+    ours, memory, png_files = (through(loader(data)) for data in (images, stored, files))
+    where = f"{side} px, {workers} workers"
+    return [
+        Case(f"data set, {where}", "png_files", ours, png_files),
+        Case(f"data set, {where}", "memory", ours, memory),
+        Case(f"data set on the device, {side} px", "png_files", through(made), png_files),
+    ]
+
+
 def view_cases(device: str) -> list[Case]:
     """Both variants of views, at the sizes of two profiles."""
     return [
@@ -388,7 +421,8 @@ def measure(device: str, repeats: int, only: str = "") -> list[dict[str, Any]]:
     measured. Raises ParameterError where no name begins so."""
     every = cases(device, only)
     if not every:
-        names = "a generator (python -m synthlearn list), views, mixed, k-means leaves or memory"
+        names = "a generator (python -m synthlearn list), views, mixed, k-means leaves, memory or "
+        names += "data set"
         raise ParameterError(f"--only {only}: no pair's name begins so; give the name of {names}")
     rows = []
     with progress.bar(len(every), "benchmarks", "case") as bar:

@@ -68,6 +68,7 @@ sl.book.pages.benchmarks.stored_table()
 # give the same image in any batch. *masked_textures*: leaves as by *opencv_leaves*, then a pass over the image for every leaf, as
 # published. *numpy_statistics*: the authors' MATLAB channel by channel in NumPy, with pyrtools' pyramid. *full_stylegan*: the same network
 # with all its channels at 256 px. *pil_views*: torchvision's pipeline on PIL images.
+# *png_files* and *memory*: the same images as an ImageFolder and as a tensor, read by a DataLoader with as many workers.
 
 # %% tags=["remove-input"]
 sl.book.provenance(p, {})
