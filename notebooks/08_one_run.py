@@ -33,7 +33,7 @@ study = sl.book.stored(sl.book.study_profile(p))
 leaves, untrained = study["dead_leaves-mixed"], study["random"]
 sl.book.in_short(
     "Draw images; make two views of each; pull the views of an image together and push images apart; freeze the network; let a linear "
-    "classifier on its features name real images. This page writes all of it out in plain PyTorch",
+    "classifier on its features name real images. This page writes losses, training and classifier out in plain PyTorch",
     f"It trains for seconds. The study makes {leaves.first.updates:,} updates of a wider network: there "
     + sl.book.compare(leaves, untrained, "dead leaves", "no training"),
     sure="that these lines are what the library does: both end in the same bits",
@@ -235,7 +235,7 @@ sl.book.table(
 # %% tags=["hide-input"]
 spread = 100 * sl.study.runs.spread(leaves.first).variance ** 0.5
 sl.book.learned(
-    "A run is a function of its seed: two programs that share nothing but the random numbers end in the same bits",
+    "A run is a function of its seed: two programs that write the training in their own ways end in the same bits",
     "Nothing in the two losses names an object; what the network may ignore is decided by the views",
     f"In the study, runs that differ in their seed alone have a standard deviation of {spread:.1f} points: one run, as here, says little",
 )

@@ -15,7 +15,6 @@ SCHEMES = ("light", "dark")
 LIMITS = {"smallest": 10, "contrast": 4.5, "wideEnough": 1366}  # px; WCAG 2, level AA; px
 SETTLED = 100  # ms after a change of width or scheme
 THEMED = "s => [undefined, s].includes(document.documentElement.dataset.theme)"  # the book's theme
-LENIENT = "letters:"  # lines with it are warnings, until all figures are drawn for a phone
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
