@@ -322,8 +322,8 @@ def memory_cases() -> list[Case]:
 
 
 def data_set_cases(device: str) -> list[Case]:
-    """Our data sets for others' trainers, against PNG files and memory, read by as many workers of a
-    DataLoader."""
+    """Our data sets for others' trainers, against PNG files and memory, read by as many workers of
+    a DataLoader."""
     side, n, batch, workers = 64, 256, 64, 2
     images = sl.data.Images("dead_leaves-mixed", n, side)
     folder = tempfile.TemporaryDirectory()  # goes when the last case does
