@@ -60,7 +60,9 @@ page.sheet()
 # Let object $k$ of a scene cover the set of pixels $S_k$, painted in the order $k = 1, 2, \dots$ What shows at pixel $u$ is the last one painted
 # there, and an edge is a change of it:
 #
-# $$o(u) = \max\,\{k : u \in S_k\}, \qquad e(u) = \bigl[\,o(u) \ne o(u + \text{right})\ \text{ or }\ o(u) \ne o(u + \text{down})\,\bigr].$$
+# $$o(u) = \max\,\{k : u \in S_k\},$$
+#
+# $$e(u) = \bigl[\,o(u) \ne o(u + \text{right})\ \text{ or }\ o(u) \ne o(u + \text{down})\,\bigr].$$
 #
 # One object after the other, as a painter would do it, equals what the library gives for whole batches:
 
@@ -78,7 +80,7 @@ spans = dead_leaves.leaf_spans(keys, "mixed", size, int(order.max()))
 by_leaf = sorted(zip(*(x.tolist() for x in spans[1:]), strict=True))
 canvas = torch.zeros(size, size, dtype=torch.int32)
 for leaf, row, left, right in by_leaf:
-    canvas[row, left : right + 1] = leaf + 1  # over whatever was there
+    canvas[row, left : right + 1] = leaf + 1  # over what was there
 
 assert torch.equal(canvas, order)
 assert torch.equal(known["images"], leaves.sample([1], size=size))
@@ -91,7 +93,7 @@ assert torch.equal(known["images"], leaves.sample([1], size=size))
 #
 # A small network sees $y = x + \sigma n$, a patch with Gaussian noise $n$, and guesses the noise {cite:p}`zhang2017`:
 #
-# $$\hat{x} = y - \sigma f(y), \qquad \min_f\ \mathbb{E}\,\| f(x + \sigma n) - n \|^2, \qquad \sigma = 25 / 255.$$
+# $$\hat{x} = y - \sigma f(y), \qquad \min_f\ \mathbb{E}\, \| f(x + \sigma n) - n \|^2, \qquad \sigma = 25 / 255.$$
 #
 # Five convolutions, trained on patches of one set for a fraction of a minute. Then it restores natural images that no denoiser has seen. Quality is the
 # peak signal-to-noise ratio, $-10 \log_{10}$ of the mean squared error, in decibels. Here is one, trained on 32 images of leaves:

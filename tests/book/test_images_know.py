@@ -64,5 +64,5 @@ def test_objects_have_colours_of_their_own_and_front_is_bright():
 def test_the_sheet_has_a_line_for_each_set():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(page, "SETS", ("dead_leaves-mixed",))
-        content = page.sheet(size=32, images=1).content
+        content = page.sheet(size=32).content
     assert content.count("<img") == 1 and "dead leaves" in content

@@ -49,20 +49,20 @@ def in_grey(order: Tensor) -> Tensor:
     return (order * 255 // most).byte()[:, None].expand(-1, 3, -1, -1).contiguous()
 
 
-def sheet(size: int = 128, images: int = 2) -> Html:
-    """Images of three sets, and beside each what its generator knows of it.
+def sheet(size: int = 128, index: int = 4) -> Html:
+    """An image of each of three sets, and beside it what its generator knows of it.
 
     >>> sheet()  # doctest: +SKIP
     """
     lines = {}
     for name in SETS:
-        maps = annotate(generator(name), range(1, 1 + images), size)
+        maps = annotate(generator(name), [index], size)
         edges = (maps["edges"].byte() * 255)[:, None].expand(-1, 3, -1, -1)
         views = (maps["images"], in_colours(maps["instances"]), in_grey(maps["instances"]), edges)
         lines[TITLES[name]] = torch.stack(views, 1).flatten(0, 1)
     caption = (
-        "Each image is followed by its objects, a colour each; their order, what lies in front "
-        "brighter; and the edges between objects."
+        "From left to right: an image; its objects, a colour each; their order, what lies in "
+        "front brighter; the edges between objects."
     )
     alt = "Images, the objects in them, their order and the edges between them"
     return rows(lines, alt, caption)
