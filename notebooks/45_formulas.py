@@ -109,9 +109,9 @@ sl.book.rows(
 # $$x_j = c_x + \Bigl(\rho\, o_x + j\, s(\theta) - \kappa \sum_{i \le j} \epsilon_i \Bigr) \cos\theta,$$
 #
 # and $y_j$ likewise with $\sin\theta$. Every ring is a closed line in a grey of its own, and covers those before. **RCDB** has few corners, no waves
-# and twice the noise, on white:
+# ($s = \kappa + \omega$) and twice the noise, on white:
 #
-# $$x_j = c_x + \Bigl(\rho\, o_x + j\,(\kappa + \omega) - 2\kappa \sum_{i \le j} \epsilon_i \Bigr) \cos\theta.$$
+# $$x_j = c_x + \Bigl(\rho\, o_x + j\, s - 2\kappa \sum_{i \le j} \epsilon_i \Bigr) \cos\theta.$$
 #
 # Here are the vertices of all rings of an image, written from the equation:
 
