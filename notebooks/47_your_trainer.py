@@ -29,9 +29,9 @@ import synthlearn.core.vision  # torchvision's operators beside a CPU build of t
 
 p = sl.book.parameters(globals())
 sl.book.in_short(
-    "Any source of this book is a torch data set in one line: `sl.data.Images(source, n, size)`. It needs no file and no class of your own, and it goes "
+    "Any source of this book is a torch data set in one line: <code>sl.data.Images(source, n, size)</code>. It needs no file and no class of your own, and it goes "
     "into torch's DataLoader, timm, lightly and Hugging Face's datasets as it is",
-    "`python -m synthlearn export-encoder` writes an encoder's weights as timm or torchvision names them",
+    "<code>python -m synthlearn export-encoder</code> writes an encoder's weights as timm or torchvision names them",
     sure="that the features are the same there: this page asserts it",
 )
 
@@ -128,7 +128,8 @@ x_device, _ = next(iter(batches))
 print(tuple(x.shape), tuple(x_device.shape), len(batches), "batches an epoch")
 
 # %% [markdown]
-# [Benchmarks](93_benchmarks.ipynb) hold the data set against files and memory.
+# `make bench` holds the data set against files and memory ([benchmarks](93_benchmarks.ipynb)). On a CPU, most generators are slower than small PNG files
+# are read: a set that is trained on for many epochs is worth writing once, or `DeviceLoader(..., refresh=0)` keeps it in memory.
 #
 # ## An encoder for others
 #
@@ -147,21 +148,15 @@ sl.train.Training(pool, SimCLR(encoder), sl.augment.Augmentation(32), settings).
 ours = Path(tempfile.mkdtemp(), "ours.safetensors")
 sl.encoders.save(ours, encoder, {"record": "this page"})
 
-# %% tags=["remove-input"]
-from IPython.utils.capture import capture_output
-
-from synthlearn.__main__ import main
-
-exported = ours.with_name("resnet18.safetensors")
-with capture_output():  # its lines name a temporary folder
-    main(["export-encoder", "--encoder", str(ours), "--to", "timm", "--out", str(exported)])
-
 # %% [markdown]
-# ```bash
-# python -m synthlearn export-encoder --encoder ours.safetensors --to timm --out resnet18.safetensors
-# ```
+# From a shell: `python -m synthlearn export-encoder --encoder ours.safetensors --to timm --out resnet18.safetensors`.
 
 # %%
+from synthlearn.study import sharing
+
+exported = ours.with_name("resnet18.safetensors")
+sharing.share(ours, "timm", exported)
+
 theirs = timm.create_model("resnet18", num_classes=0, checkpoint_path=exported).eval()
 x = torch.rand(4, 3, 32, 32)
 with torch.no_grad():
