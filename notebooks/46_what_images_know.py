@@ -58,12 +58,11 @@ page.sheet()
 # ## How objects are known
 #
 # Let object $k$ of a scene cover the set of pixels $S_k$, painted in the order $k = 1, 2, \dots$ What shows at pixel $u$ is the last one painted
-# there, and an edge is a change of it:
+# there:
 #
-# $$o(u) = \max\,\{k : u \in S_k\},$$
+# $$o(u) = \max\,\{k : u \in S_k\}.$$
 #
-# $$e(u) = \bigl[\,o(u) \ne o(u + \text{right})\ \text{ or }\ o(u) \ne o(u + \text{down})\,\bigr].$$
-#
+# An edge is a pixel whose neighbour to the right or below shows another object.
 # One object after the other, as a painter would do it, equals what the library gives for whole batches:
 
 # %%
@@ -91,9 +90,9 @@ assert torch.equal(known["images"], leaves.sample([1], size=size))
 #
 # ## A denoiser
 #
-# A small network sees $y = x + \sigma n$, a patch with Gaussian noise $n$, and guesses the noise {cite:p}`zhang2017`:
+# A small network $f$ sees $y = x + \sigma n$, a patch with Gaussian noise $n$ of $\sigma = 25/255$, and guesses the noise {cite:p}`zhang2017`:
 #
-# $$\hat{x} = y - \sigma f(y), \qquad \min_f\ \mathbb{E}\, \| f(x + \sigma n) - n \|^2, \qquad \sigma = 25 / 255.$$
+# $$\hat{x} = y - \sigma f(y), \qquad \min_f\ \mathbb{E}\, \| f(y) - n \|^2.$$
 #
 # Five convolutions, trained on patches of one set for a fraction of a minute. Then it restores natural images that no denoiser has seen. Quality is the
 # peak signal-to-noise ratio, $-10 \log_{10}$ of the mean squared error, in decibels. Here is one, trained on 32 images of leaves:
