@@ -48,7 +48,8 @@ sl.book.contact_sheet(images, alt="Eight images of the set ROW.")
 #
 # ## How an image is made
 #
-# The law, displayed: $$p(r) \propto r^{-3}.$$ Then five to fifteen lines of code in an open cell, which asserts that it equals the library.
+# The law, displayed: $$p(r) \propto r^{-3}.$$ Then five to fifteen lines of code in an open cell,
+# which asserts that it equals the library.
 #
 # ## What the network learns from it
 
