@@ -82,6 +82,7 @@ def kernel(connection, where, environment):
     # a kernel ends with the process of this number
     os.environ.update(environment, JPY_PARENT_PID=str(os.getppid()))
     os.chdir(where)
+    multiprocessing.set_start_method(None, force=True)  # the platform's: a chapter starts workers
     sys.path[:] = [path for path in sys.path if not of_tests(Path(path))]
     sys.argv = ["ipykernel_launcher", "-f", connection]
     IPKernelApp.launch_instance(sys.argv[1:])
