@@ -59,6 +59,7 @@ def difference(label, a, b, every=pairs):
     return sl.book.in_words(every[label].difference, a, b) if label in every else ""
 
 
+# %% tags=["hide-input"]
 sl.book.in_short(
     "" if runs else "None of this page's runs is recorded in this profile",
     difference("VisualAtom − FractalDB", "VisualAtom's contours", "FractalDB, both with labels"),

@@ -55,7 +55,7 @@ ALLOWED = {
         "reached 34 %, the other three 42 to 44 %": "paper",
         "untrained network reached 21 %": "paper",
         "photographs at least 63 %": "paper",
-        "with α from 0.5 to 1.5": "constant",
+        r"with $\alpha$ from 0.5 to 1.5": "constant",
     },
     "04_fractals": {
         "reached 34 %, below its dead leaves with mixed shapes, 39 %": "paper",
