@@ -45,7 +45,7 @@ def test_figure_and_table_have_the_best_first_and_the_noisy_images():
     table, figure = page.results(FAR).content, page.figure(FAR)
     places = [table.index(title) for title in ("real images", "white noise", "dead leaves, mixed")]
     assert places == sorted(places)
-    assert "28.10 <small>[" in table and "8.10" in table and "2.00" in table
+    assert "28.10 <small>[" in table and "8.10" in table and "+2.00" in table
     assert "7 natural images" in table and "intervals over runs, 3 of each set" in table
     assert "noisy ones 20.00" in figure.alt
     one = page.results(denoisers(1, real=28.0)).content

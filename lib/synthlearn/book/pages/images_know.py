@@ -131,19 +131,13 @@ def figure(measured: Measured) -> Html:
         if of.spread.df:
             axis.plot([e.low, e.high], [at, at], color=colour, linewidth=2.5)
         axis.plot(e.mean, at, "o", color=colour, markersize=8)
-    axis.set_yticks(range(len(order)), [_title(name) for name in order])
+    axis.set_yticks(range(len(order)), [get_row(name).title for name in order])
     axis.invert_yaxis()
     axis.set_xlabel("PSNR on natural images, dB")
-    words = ", ".join(f"{_title(name)} {of.estimate(name).mean:.2f}" for name in order)
+    words = ", ".join(f"{get_row(name).title} {of.estimate(name).mean:.2f}" for name in order)
     alt = f"Restored natural images in dB: {words}; noisy ones {start:.2f}."
     note = "By the set that the denoiser was trained on; dashed: the noisy images themselves."
     return figures.svg(drawn, alt, f"{note} {_over(of)}")
-
-
-def _title(name: str) -> str:
-    row = get_row(name)
-    family = get_row(name.split(".")[0]).title
-    return f"{family}: {row.title}" if row.is_variant else row.title
 
 
 def results(measured: Measured) -> Html:
@@ -156,13 +150,13 @@ def results(measured: Measured) -> Html:
         behind = of.estimate("real").mean - e.mean if "real" in of.values else None
         body.append(
             [
-                escape(_title(name)),
+                escape(get_row(name).title),
                 f"{e.mean:.2f} {ends}",
                 f"{e.mean - noisy(measured):.2f}",
-                "–" if behind is None or name == "real" else f"{behind:.2f}",
+                "–" if behind is None or name == "real" else f"{behind:+.2f}".replace("-", "−"),
                 count(len(of.values[name]), "run"),
             ]
         )
-    header = ["trained on", "PSNR, dB", "gained, dB", "behind real images, dB", "runs"]
+    header = ["trained on", "PSNR, dB", "gained, dB", "real images − it, dB", "runs"]
     images = count(of.n, "natural image")
     return table(header, body, f"Mean over {images}. {_over(of)}")

@@ -27,4 +27,6 @@ class Denoises(Rule):
         text = f"{words}: {e.mean:+.2f} dB [{e.low:+.2f}, {e.high:+.2f}]"
         bound, tested = -self.within, "encoders" in e.over
         pro, con = e.above(bound), e.below(bound)
-        return [Evidence(text, pro, con, rows, tested, False, e.runs, e.mean - bound)]
+        one_run = (e.error**2 - e.fixed) * e.runs
+        away = e.mean - bound
+        return [Evidence(text, pro, con, rows, tested, False, e.runs, away, one_run, e.fixed)]
