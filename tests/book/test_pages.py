@@ -498,8 +498,8 @@ def test_a_share_of_no_gain_is_not_a_number():
 def test_both_ways_have_a_panel_and_every_row_its_start():
     measured = {**arm_records("dead_leaves-mixed", ARMS), **arm_records("real", ARMS)}
     figure = pages.initialisation.figure(measured)
-    assert "frozen, 1,000 images a class" in figure.content
-    assert "fine-tuned, 100 images a class" in figure.content
+    assert "frozen, 1,000 a class" in figure.content
+    assert "fine-tuned, 100 a class" in figure.content
     assert "real images, (b) shuffled 42.1" in figure.alt
     assert "2 encoders of each row" in figure.content
 

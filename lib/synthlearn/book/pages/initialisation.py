@@ -151,7 +151,7 @@ def figure(measured: Measured) -> Html:
     for tuned, word in ((False, "frozen"), (True, "fine-tuned")):
         for name in names:
             for size in _sizes(measured, name, tuned)[-1:]:
-                of = panels.setdefault(f"{word}, {size:,} images a class", {})
+                of = panels.setdefault(f"{word}, {size:,} a class", {})
                 of[name] = units.arms(measured[name], size, tuned)
     drawn, words = [], []
     for title, of in panels.items():
