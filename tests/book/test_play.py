@@ -239,7 +239,8 @@ def test_without_records_the_explorer_and_the_guess_say_so():
 
 def test_every_set_has_its_sheet_of_six_images_and_all_are_small(every):
     sheets = {path.stem: path for path in (STATIC / "sets").glob("*.webp")}
-    assert sheets.keys() == every.keys()
+    # a row of the study may wait for its first record
+    assert every.keys() <= sheets.keys() <= {*study.all_rows()}
     assert sum(path.stat().st_size for path in sheets.values()) < 250_000
     assert len({path.read_bytes() for path in sheets.values()}) == len(sheets)  # none is another's
     for path in sheets.values():
