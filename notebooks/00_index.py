@@ -70,7 +70,7 @@ sl.book.pages.answer.how_sure()
 # Five chapters, about half an hour:
 #
 # 1. [Dead leaves](01_dead_leaves.ipynb): how a set of opaque shapes is made, and how much it teaches.
-# 2. [One run, end to end](08_one_run.ipynb): from an image to an accuracy, in forty lines that you can change.
+# 2. [One run, end to end](08_one_run.ipynb): from an image to an accuracy, in plain code that you can change.
 # 3. [Losses](10_align_uniform.ipynb): what a network is asked to do when there are no labels.
 # 4. [Properties of a set](20_properties.ipynb): is it realism or variety that makes images teach?
 # 5. [StableRep](31_stablerep.ipynb): text-to-image samples, and what captions really add.

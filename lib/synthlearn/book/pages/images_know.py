@@ -154,7 +154,7 @@ def results(measured: Measured) -> Html:
                 f"{e.mean:.2f} {ends}",
                 f"{e.mean - noisy(measured):.2f}",
                 "–" if behind is None or name == "real" else f"{behind:+.2f}".replace("-", "−"),
-                count(len(of.values[name]), "run"),
+                str(len(of.values[name])),
             ]
         )
     header = ["trained on", "PSNR, dB", "gained, dB", "real images − it, dB", "runs"]
