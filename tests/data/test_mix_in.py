@@ -1,6 +1,7 @@
 """Mixing a source into images: its law in closed form, number by number, and as a transform."""
 
 import pickle
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -92,6 +93,18 @@ def test_numbers_are_counted_whatever_the_batch_and_the_type():
     assert not torch.equal(together(IMAGES), batch)  # a second view of each
     again = white()(IMAGES.float() / 255)
     assert again.dtype == torch.float32 and float((again * 255 - batch).abs().max()) <= 0.51
+
+
+def test_workers_and_epochs_have_numbers_of_their_own(monkeypatch):
+    """A worker that is made anew for an epoch counts from 0 again; torch gives it another seed."""
+
+    def of_worker(seed):
+        info = None if seed is None else SimpleNamespace(id=0, seed=seed)
+        monkeypatch.setattr(mix_in, "get_worker_info", lambda: info)
+        return white()(IMAGES)
+
+    alike = [torch.equal(of_worker(a), of_worker(b)) for a, b in ((7, 7), (7, 8), (7, None))]
+    assert alike == [True, False, False]
 
 
 def test_it_is_a_transform_among_others_and_picklable():

@@ -107,8 +107,9 @@ class MixIn(torch.nn.Module):
         seed: whole number from 0.
 
     Call it with square images, uint8 or float in [0, 1], (3, s, s) or (n, 3, s, s): it returns the
-    same type and shape. Random numbers are a function of seed, worker and the number of images so
-    far; mixing pictures are made at the first call, for each size once, and not pickled.
+    same type and shape. Random numbers are a function of ``seed``, of the seed that torch's
+    DataLoader gives a worker, and of the number of images so far; mixing pictures are made at the
+    first call, for each size once, and not pickled.
 
     Raises: ParameterError for arguments that cannot be, and for what is no such image.
 
@@ -153,7 +154,8 @@ class MixIn(torch.nn.Module):
         x = self._checked(image)
         info = get_worker_info()
         number = torch.arange(self.count, self.count + len(x))
-        keys = rng.key("mix in", self.seed, info.id if info else 0, number)
+        # a worker's seed is another in every epoch, in which its count begins at 0 again
+        keys = rng.key("mix in", self.seed, info.seed if info else 0, number)
         self.count += len(x)
         mixed = self.mix(x.float() / 255 if image.dtype == torch.uint8 else x, keys)
         if image.dtype == torch.uint8:

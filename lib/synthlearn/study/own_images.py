@@ -16,7 +16,7 @@ import numpy as np
 from ..core import checked, files, stats
 from ..core.errors import ParameterError
 from ..core.options import shown
-from ..data import datasets, source
+from ..data import datasets, source, source_class
 from .experiment import Experiment
 from .profiles import Profile
 from .records import Run
@@ -49,9 +49,8 @@ def row(text: str, options: Mapping[str, Any]) -> Row:
     name = re.sub(r"[^\w-]+", "_", title)[:LONGEST]
     if options:  # two may differ in what a file's name cannot hold
         name += "-" + hashlib.sha256(title.encode()).hexdigest()[:6]
-    made = Row(name, title, family="own", chapter="", source=text, options=dict(options))
-    assert made.kind  # names a source that does not exist
-    return made
+    source_class(text)  # names a source that does not exist
+    return Row(name, title, family="own", chapter="", source=text, options=dict(options))
 
 
 @dataclasses.dataclass(frozen=True)
