@@ -16,6 +16,7 @@ from synthlearn import book
 from synthlearn.book.verdicts import claim_list
 from synthlearn.core import files, stats
 from synthlearn.core.errors import DataError, ParameterError
+from synthlearn.measure.robustness import MeanAccuracy
 from synthlearn.study import claims, runs
 from synthlearn.study.records import MAIN, Cost
 from synthlearn.study.rules import base, of_runs
@@ -302,6 +303,25 @@ def denoisers(psnr, real=28.0):
     }
 
 
+def robust(top1, images=400):
+    """Classifiers with a row's images mixed in, and without, three each, a point apart, right about
+    the same images as far as they can be."""
+    return {
+        "robustness": {
+            row: [of_images(row, s, x + s / 100, images) for s in range(3)]
+            for row, x in (("row", top1), ("random", 0.4))
+        }
+    }
+
+
+def of_images(row, seed, share, images):
+    """A classifier right under all kinds about this share of the images, and about no other."""
+    right = round(share * images)
+    top1, digits = right / images, "f" * right + "0" * (images - right)
+    mean = MeanAccuracy(images, top1, top1, top1, digits)
+    return record("robustness", row, seed, {"corrupted": mean})
+
+
 def guided(agreement, variety=(3, 2, 1)):
     return measured(
         "guidance",
@@ -404,6 +424,10 @@ WORLDS = {  # rule: arguments, then a table for it, one against it, and one of c
     "denoises": (
         {"row": "row", "other": "real", "within": 0.3},
         *(Known({}, denoisers(x)) for x in (28.1, 27.2, 27.75)),
+    ),
+    "bears": (
+        {"row": "row", "other": "random"},
+        *(Known({}, robust(x)) for x in (0.5, 0.3, 0.41)),
     ),
     "along_guidance": (
         ["w1", "w2", "w4"],
@@ -707,6 +731,7 @@ def without(known, kind, name):
         ("kept", "initialisation", "spectrum, 1000"),
         ("along_guidance", "guidance", "w2"),
         ("denoises", "denoising", "row"),
+        ("bears", "robustness", "row"),
     ],
 )
 def test_a_rule_of_which_a_part_is_not_recorded_is_not_tested(rule, kind, name):

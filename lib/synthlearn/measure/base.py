@@ -86,7 +86,7 @@ class Subject(Protocol):
         ...
 
     def source_spec(self) -> Mapping[str, Any]:
-        """What decides them, as its record has it."""
+        """What decides them, as its record has it; empty where there are none."""
         ...
 
     def views(self) -> Augmentation:

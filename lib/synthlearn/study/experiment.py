@@ -148,8 +148,8 @@ class Experiment:
         return stream.pool(self.source(), s.n_images, s.image_size, self.pool_seed, s.device)[:n]
 
     def source_spec(self) -> Mapping[str, Any]:
-        """What decides its pictures."""
-        content: Mapping[str, Any] = self.spec.content["source"]
+        """What decides its pictures; empty for a row that has none."""
+        content: Mapping[str, Any] = self.spec.content.get("source", {})
         return content
 
     def views(self) -> Augmentation:

@@ -7,7 +7,7 @@ measurement. Of single images the measurements keep nothing; the images' share o
 the sum of both rows', as if they were right about unrelated images, which can only be too wide."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -18,6 +18,7 @@ from ..core.errors import DataError, ParameterError
 from ..measure import tasks
 from ..measure.base import MEASUREMENTS, Accuracy, Measurement, Part
 from ..measure.initialisation import ArmAccuracy
+from ..measure.robustness import CORRUPTED, MeanAccuracy
 from ..measure.transfer import TaskAccuracy
 from . import runs, store
 from .measuring import Measured
@@ -121,6 +122,21 @@ def part(measured: Measured, name: str, field: str = TOP1) -> Units:
     share = {row: drawn[row] + of_images for row, of_images in images(apart.shared).items()}
     over = f"images{' and draws' * any(drawn.values())}{LENT * (apart.df > 0)}"
     return Units(values, share, n, apart, over)
+
+
+def corrupted_apart(measured: Measured, a: str, b: str) -> stats.Estimate:
+    """Difference of two rows' mean accuracies under corruptions, unpaired over classifiers; the
+    images' share from how both do on each image, which are the same ones for all."""
+    of = part(measured, CORRUPTED)
+    each = [np.mean([_by_image(record) for record in measured[row]], 0) for row in (a, b)]
+    share = float(np.var(each[0] - each[1])) / of.n
+    return replace(of, images={a: share / 2, b: share / 2}).apart(a, b)
+
+
+def _by_image(record: MeasurementRecord) -> np.ndarray:
+    result = record.results[CORRUPTED]
+    assert isinstance(result, MeanAccuracy)
+    return result.each
 
 
 def _number(result: Part, field: str) -> float:
