@@ -4,8 +4,8 @@
 The index: ``answer``, ``gallery``. Chapters of the noise paper: ``statistical``, ``stylegan``,
 ``fractals``, ``feature_vis``, ``properties``, ``lengths``, ``devices``, ``layers``, ``views``,
 ``initialisation``. Losses: ``forces``. Text to image: ``captions``, ``guidance``, ``learned``,
-``stablerep``, ``limits``. Beyond the papers: ``mixing``, ``programs``, ``memory``, ``private``,
-``own_noise``, ``images_know``.
+``stablerep``, ``limits``. Beyond the papers: ``mixing``, ``robustness``, ``programs``, ``memory``,
+``private``, ``own_noise``, ``images_know``.
 Results: ``leaderboard``, ``claims``, ``costs``, ``benchmarks``, ``records``, ``scale``; ``stored``
 says which committed runs they show.
 
@@ -42,6 +42,7 @@ from . import (
     programs,
     properties,
     records,
+    robustness,
     scale,
     stablerep,
     statistical,
@@ -80,6 +81,7 @@ __all__ = [
     "programs",
     "properties",
     "records",
+    "robustness",
     "scale",
     "stablerep",
     "statistical",
