@@ -18,12 +18,16 @@ from ..html import Html, count, interval, nothing, percent, points, run_count, t
 from ..sentences import in_words
 from ..sheets import enlarge, labelled, rows
 
+APART = 0.12  # of a line, between its two marks
 SHOWN = 3  # severity of the corruptions on a page
 NOTHING = "No classifier is recorded yet."
 OVER = "95 % intervals over runs and images."
 ONE = "One run of each set, so intervals are over images alone."
 WHAT = "top-1 under corruptions"
-FIGURE = "Filled: mean over fifteen corruptions; hollow: images as they are. {over}"
+FIGURE = (
+    "Circles: mean over fifteen corruptions; squares: images as they are; dashed: corrupted ones "
+    "without mixing. {over}"
+)
 
 
 def examples(profile: Profile, n: int = 8) -> Tensor:
@@ -80,9 +84,10 @@ def figure(measured: Measured) -> Html:
     drawn, axis = figures.new(height=0.42 * len(order) + 1.2)
     for at, name in enumerate(order):
         colour = figures.COLOURS[get_row(name).family]
-        for e, fill in ((of.estimate(name), colour), (clean.estimate(name), "none")):
-            axis.plot([100 * e.low, 100 * e.high], [at, at], color=colour, linewidth=2.5)
-            axis.plot(100 * e.mean, at, "o", color=colour, markerfacecolor=fill, markersize=8)
+        both = (at - APART, "o", of.estimate(name)), (at + APART, "s", clean.estimate(name))
+        for y, mark, e in both:
+            axis.plot([100 * e.low, 100 * e.high], [y, y], color=colour, linewidth=2.5)
+            axis.plot(100 * e.mean, y, mark, color=colour, markersize=7)
     if PLAIN in order:
         plain = 100 * of.estimate(PLAIN).mean
         axis.axvline(plain, color=INK, linewidth=1, linestyle="--", alpha=0.6)
