@@ -125,7 +125,9 @@ sl.book.pages.learned.training_table(p)
 # model has seen:
 
 # %% tags=["hide-input"]
-sl.book.pages.captions.copies_table(p)
+measured = sl.study.measured("guidance", p)
+NAMES = ("learned", "learned.w2", "mosaic-named", "mosaic-named.w2", "mosaic-named.w4")
+sl.book.pages.guidance.copies_table({name: measured[name] for name in NAMES if name in measured})
 
 # %% tags=["hide-input"]
 sl.book.folded(

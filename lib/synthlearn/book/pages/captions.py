@@ -13,9 +13,8 @@ import torch
 
 from ... import data
 from ...core.image import resize
-from ...data import datasets, image_set
 from ...study import Experiment, Profile, get_row
-from ...text2image import Learned, Mosaic, mutual_information, nearest
+from ...text2image import Learned, Mosaic, mutual_information
 from ...text2image.captions import CaptionSource
 from .. import figures
 from ..captions import Records
@@ -23,20 +22,14 @@ from ..html import Html, nothing, table
 from ..sheets import rows
 from ..sweeps import chosen
 from ..tables import ablation
+from . import kept
 
 SIDE = 48  # of samples on a sheet, in pixels
 OF = 50  # captions of the rows that captions are chosen for; of fewer, those in their places
-COPY = (0.03, 0.06)  # root-mean-square distances below which a sample counts as a near-copy
-COPY_WEIGHTS = (1.0, 3.0)  # guidance of the samples that are compared with real images
 MODELS = {"learned": "samples of the learned model", "mosaic-named": "mosaics"}
-SMOKE_PICTURES = 50  # that are compared in the smoke profile
 INFORMATION = (
     "I(caption; class) in bits, of {every:.2f}; beside it what shuffled captions seem to tell: the "
     "bias of the estimate."
-)
-DISTANCE = (
-    "Root-mean-square distance to the nearest of {images:,} real images or its mirror image, "
-    "pixels in 0 … 1; {count} images each."
 )
 CLASS = "the class itself"
 # images → captions → the row that reads them and the row of SimCLR on the same images
@@ -81,22 +74,34 @@ def mosaics(profile: Profile, kind: str = "named") -> Mosaic:
     return source
 
 
-def is_trained(profile: Profile) -> bool:
-    """Whether the learned model is at hand: trained, or so small that a page may train it.
+def learned(profile: Profile) -> Learned:
+    """The model that the profile trains from scratch; this does not train it.
 
-    >>> is_trained(p)  # doctest: +SKIP
+    >>> learned(p)  # doctest: +SKIP
     """
     row = get_row("learned")
-    model = data.source("learned", **row.source_options(row.settings(profile)))
-    assert isinstance(model, Learned)
-    return not profile.is_study or model.path().exists()
+    source = data.source("learned", **row.source_options(row.settings(profile)))
+    assert isinstance(source, Learned)
+    return source
 
 
-def model_row(profile: Profile) -> str:
-    """The row whose images a page shows: the learned model's, or those of mosaics until that has
-    been trained.
+def has_learned(profile: Profile) -> bool:
+    """Whether there are samples of the learned model: some are kept, it has been trained, or it is
+    so small that a page may train it.
+
+    >>> has_learned(p)  # doctest: +SKIP
     """
-    return "learned" if is_trained(profile) else "mosaic-named"
+    source = learned(profile)
+    return not profile.is_study or kept.has(source) or source.path().exists()
+
+
+def shown(profile: Profile) -> tuple[str, CaptionSource]:
+    """The row whose images a page shows, and its source: the learned model, or mosaics until that
+    has been trained.
+    """
+    if has_learned(profile):
+        return "learned", learned(profile)
+    return "mosaic-named", mosaics(profile)
 
 
 def information(profile: Profile, kind: str) -> tuple[float, float]:
@@ -111,11 +116,6 @@ def information(profile: Profile, kind: str) -> tuple[float, float]:
 def guided(source: S, w: float) -> S:
     """The same source under guidance ``w``."""
     return type(source)(**{**vars(source.options), "w": w})
-
-
-def places(source: CaptionSource, captions: Sequence[int]) -> list[int]:
-    """Captions that were chosen of :data:`OF`, of as many as a source has."""
-    return [c * source.options.number // OF for c in captions]
 
 
 def narrow_sheet(profile: Profile, times: int = 10, columns: int = 8) -> Html:
@@ -181,64 +181,35 @@ def caption_sheet(
     columns: int = 8,
 ) -> Html:
     """Real images of some captions, and below each line the samples of the same caption by the
-    model of a row of :data:`MODELS`; by default that of :func:`model_row`.
+    model of a row of :data:`MODELS`; by default that of :func:`shown`.
     """
-    name = row or model_row(profile)
-    model = captioned(profile, name)
+    name, model = (row, captioned(profile, row)) if row else shown(profile)
     images, of_images = model.real()
     lines = {}
-    for c in places(model, captions):
+    for c in kept.places(model, captions):
         text = of_images.texts[c]
         own = images.images[of_images.ids == c][:columns]
         lines[f"{text}: real images"] = resize(own, SIDE)
-        lines[f"{text}: samples"] = resize(model.sample(_samples(model, c, columns), SIDE), SIDE)
+        lines[f"{text}: samples"] = kept.sample(model, kept.of_caption(model, c, columns), SIDE)
     caption = f"Real images of a caption, and below them {MODELS[name]}."
     return rows(lines, "Small images of one caption", caption)
-
-
-def _samples(source: CaptionSource, caption: int, n: int) -> torch.Tensor:
-    """Indices of the first samples of a caption."""
-    return torch.arange(n) * source.options.number + caption
 
 
 def positives_sheet(
     profile: Profile, w: float = 2.0, captions: Sequence[int] = (2, 17, 31, 48), m: int = 10
 ) -> Html:
     """Samples of some captions: a line per caption. The learned model's under guidance ``w``, or
-    mosaics without, see :func:`model_row`.
+    mosaics without, see :func:`shown`.
     """
-    name = model_row(profile)
-    model = captioned(profile, name)
+    name, model = shown(profile)
     if name == "learned":
         model = guided(model, w)
     lines = {
-        model.texts()[c]: resize(model.sample(_samples(model, c, m), SIDE), SIDE)
-        for c in places(model, captions)
+        model.texts()[c]: kept.sample(model, kept.of_caption(model, c, m), SIDE)
+        for c in kept.places(model, captions)
     }
     caption = f"A line per caption, {m} {MODELS[name]}: the loss draws a line together."
     return rows(lines, f"{m} images of one caption", caption)
-
-
-def copies_table(profile: Profile, n: int = 400) -> Html:
-    """How near samples are to the real images that they were made of, beside real images that the
-    models have not seen.
-    """
-    images, _ = captioned(profile, "learned").real()
-    count = n if profile.name != "smoke" else SMOKE_PICTURES
-    test = image_set.sample(datasets.load(profile.data, "test", profile.crop), count).images
-    every = {"real images that no model has seen": test}
-    there = {row: words for row, words in MODELS.items() if row != "learned" or is_trained(profile)}
-    for row, words in there.items():
-        model = captioned(profile, row)
-        for w in COPY_WEIGHTS:
-            every[f"{words}, w = {w:g}"] = guided(model, w).sample(range(count), SIDE)
-    body = []
-    for label, pictures in every.items():
-        distance, _ = nearest(resize(pictures, images.images.shape[-1]), images.images)
-        shares = [f"{100 * float((distance < limit).float().mean()):.1f}" for limit in COPY]
-        body.append([label, f"{float(distance.median()):.3f}", *shares])
-    header = ["images", "median distance", *(f"below {limit}, %" for limit in COPY)]
-    return table(header, body, DISTANCE.format(images=len(images), count=count))
 
 
 def bits_figure(records: Records, profile: Profile) -> Html:

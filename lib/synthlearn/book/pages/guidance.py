@@ -7,14 +7,15 @@ import torch
 
 from ...core import rng
 from ...core.image import resize
+from ...measure.guidance import COPY
 from ...study import Profile, get_row
 from ...study.measuring import Measured
 from ...text2image import gaussian, mosaic, sampling
-from ...text2image.captions import CaptionSource
 from .. import figures, sheets
 from ..html import Html, nothing, percent, table
 from ..sheets import rows
-from .captions import MODELS, SIDE, captioned, guided, model_row, mosaics, places
+from . import kept
+from .captions import MODELS, SIDE, captioned, guided, mosaics, shown
 
 FRAME = 64  # side of a frame's pictures in pixels
 # variance of a caption, w; of all images it is 1
@@ -38,11 +39,16 @@ FIDELITY = {
     "copies": "near-copies",
 }
 PANELS = ("frechet", "recall", "variety", "agreement")  # of the figure
+NEARNESS = ("distance", "copies")
 SHARES = ("precision", "recall", "agreement", "copies")
 FIDELITY_NOTE = (
     "{n:,} images each; features of the encoder trained on real images (conv5; the judge of "
     "classes reads fc6). Not FID: no Inception weights. Real images: test images; for variety, the "
     "model's own. The judge learned from photographs that neither model nor probe has."
+)
+COPIES_NOTE = (
+    "Root-mean-square distance to the nearest real image of the model's or its mirror image, "
+    f"pixels in 0 … 1; a near-copy is nearer than {COPY:g}. {{n:,}} images each."
 )
 GAUSSIANS_NOTE = (
     "Variance of guided samples of one coordinate; that of all images is 1; "
@@ -54,39 +60,31 @@ STEPS_CAPTION = (
 )
 
 
-def _spread(source: CaptionSource, n: int) -> torch.Tensor:
-    """Indices of first samples of ``n`` captions, evenly over all."""
-    return torch.arange(n) * (source.options.number // n)
-
-
-def sheet(
-    profile: Profile, weights: Sequence[float] = (0.0, 1.0, 2.0, 4.0, 8.0), columns: int = 8
-) -> Html:
+def sheet(profile: Profile, weights: Sequence[float] = (0.0, 1.0, 2.0, 4.0, 8.0)) -> Html:
     """Mosaics of the same noise for the same captions along guidance: a line per w."""
     model = mosaics(profile)
-    index = _spread(model, columns)
+    index = kept.evenly(model)
     lines = {f"w = {w:g}": resize(guided(model, w).sample(index, SIDE), SIDE) for w in weights}
     caption = "Mosaics under rising guidance; a column is one noise and one caption."
-    return rows(lines, f"One mosaic of each of {columns} captions", caption)
+    return rows(lines, f"One mosaic of each of {len(index)} captions", caption)
 
 
 def slider(
     profile: Profile,
-    weights: Sequence[float] = (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0),
-    n: int = 12,
+    weights: Sequence[float] = kept.ALONG,
 ) -> Html:
     """The same noises for the same captions, w by w: a sheet for each. By the learned model, or
     mosaics until it is trained.
     """
-    model = captioned(profile, model_row(profile))
-    index = _spread(model, n)
+    name, model = shown(profile)
+    index = kept.evenly(model)
     frames = {
-        f"w = {w:g}": sheets.sheet(resize(guided(model, w).sample(index, SIDE), FRAME), 6)
+        f"w = {w:g}": sheets.sheet(kept.sample(guided(model, w), index, FRAME), len(index) // 2)
         for w in weights
     }
     grows = f"guidance grows from {weights[0]:g} to {weights[-1]:g}"
-    alt = f"Samples of {n} captions as {grows}: louder, and more alike."
-    caption = f"{MODELS[model_row(profile)].capitalize()}; the noise of each image stays the same."
+    alt = f"Samples of {len(index)} captions as {grows}: louder, and more alike."
+    caption = f"{MODELS[name].capitalize()}; the noise of each image stays the same."
     return sheets.slider(frames, alt, caption)
 
 
@@ -94,7 +92,7 @@ def steps_sheet(profile: Profile, caption: int = 3) -> Html:
     """How one noise becomes a picture: what the denoiser sees in it, at every second level."""
     model = mosaics(profile)
     images, captions = model.real()
-    (own,) = places(model, [caption])
+    (own,) = kept.places(model, [caption])
     pool = images.images[captions.ids == own].float() / 127.5 - 1
     levels = sampling.noise_levels(mosaic.LEVELS, *mosaic.NOISE, mosaic.RHO)
     seen: list[torch.Tensor] = []
@@ -114,15 +112,13 @@ def steps_sheet(profile: Profile, caption: int = 3) -> Html:
     return rows(lines, "A blur that becomes an image from left to right", text)
 
 
-def gaussian_sheet(
-    profile: Profile, weights: Sequence[float] = (1.0, 2.0, 4.0), columns: int = 8
-) -> Html:
+def gaussian_sheet(profile: Profile, weights: Sequence[float] = (1.0, 2.0, 4.0)) -> Html:
     """Samples of Gaussian captions along guidance."""
     model = captioned(profile, "gaussian-named")
-    index = _spread(model, columns)
+    index = kept.evenly(model)
     lines = {f"w = {w:g}": resize(guided(model, w).sample(index, SIDE), SIDE) for w in weights}
     caption = "One Gaussian per caption: a blurred mean with texture."
-    return rows(lines, f"Blurred images of {columns} captions", caption)
+    return rows(lines, f"Blurred images of {len(index)} captions", caption)
 
 
 def law_table() -> Html:
@@ -187,6 +183,21 @@ def fidelity_table(measured: Measured) -> Html:
         body.append([escape(get_row(name).title), *cells])
     note = FIDELITY_NOTE.format(n=first.results["frechet"].n)
     return table(["samples of", *FIDELITY.values()], body, note)
+
+
+def copies_table(measured: Measured) -> Html:
+    """How near samples are to the real images that they were made of, beside real images that the
+    model has not seen."""
+    if not measured:
+        return nothing("The distance of samples to real images has not been measured yet.")
+    first = next(iter(measured.values()))[0]
+    real = [_cell(key, first.value(key).real) for key in NEARNESS]
+    body = [["real images that no model has seen", *real]]
+    for name, (record, *_) in measured.items():
+        cells = [_cell(key, record.value(key).value) for key in NEARNESS]
+        body.append([escape(get_row(name).title), *cells])
+    note = COPIES_NOTE.format(n=first.results["copies"].n)
+    return table(["images", *(FIDELITY[key] for key in NEARNESS)], body, note)
 
 
 def agreement_in_words(measured: Measured, a: str, b: str) -> str:

@@ -2,15 +2,11 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-import torch
-
-from ...core.image import resize
-from ...study import Experiment, Profile, get_row
-from ...text2image import Learned, flow
+from ...study import Profile
 from ..html import Html, nothing, table
 from ..sheets import rows
-from .captions import MODELS, SIDE, captioned, guided, is_trained, model_row
+from . import kept
+from .captions import MODELS, SIDE, guided, has_learned, learned, shown
 
 HEADER = (
     "parameters",
@@ -22,43 +18,31 @@ HEADER = (
 )
 
 
-def model(profile: Profile) -> Learned:
-    """The model that the profile trains, trained if it has to be."""
-    source = Experiment(get_row("learned"), profile, 0).source()
-    assert isinstance(source, Learned)
-    return source
-
-
-def sheet(profile: Profile, weights: Sequence[float] = (1.0, 2.0, 4.0), columns: int = 8) -> Html:
+def sheet(profile: Profile, weights: Sequence[float] = (1.0, 2.0, 4.0)) -> Html:
     """Samples: a line for each w, a column for each of some captions, one noise to a column. Of
-    mosaics until the model has been trained.
+    mosaics where there is no trained model.
     """
-    name = model_row(profile)
-    source = captioned(profile, name)
-    number = source.options.number
-    index = torch.arange(columns) * (number // columns)
-    lines = {f"w = {w:g}": resize(guided(source, w).sample(index, SIDE), SIDE) for w in weights}
+    name, source = shown(profile)
+    index = kept.evenly(source)
+    lines = {f"w = {w:g}": kept.sample(guided(source, w), index, SIDE) for w in weights}
     texts = "; ".join(source.texts()[int(i)] for i in index)
     caption = f"One noise to a column, {MODELS[name]}. Captions from the left: {texts}."
-    return rows(lines, f"{columns} images of {columns} captions", caption)
+    return rows(lines, f"{len(index)} images of {len(index)} captions", caption)
 
 
 def training_table(profile: Profile) -> Html:
     """What the model is and what its training took; a line that says so until it is trained."""
-    if not is_trained(profile):
+    if not has_learned(profile):
         return nothing(f"Not trained yet in profile {profile.name}.")
-    source = model(profile)
-    network, header = flow.load(source.path())
-    images, seen = len(source.real()[0]), header["pictures"]
-    parameters = sum(p.numel() for p in network.parameters())
-    first, last = header["loss"][0], np.mean(header["loss"][-10:])
+    source = learned(profile)
+    training, real = kept.training(source), source.real()[0].images
     body = [
         [
-            f"{parameters / 1e6:.1f} M",
-            f"{images:,} of {header['side']} px",
-            f"{seen:,} ({seen / images:.0f} times each)",
-            f"{first:.2f} → {last:.2f}",
-            f"{header['seconds'] / 60:.1f}",
+            f"{training['parameters'] / 1e6:.1f} M",
+            f"{len(real):,} of {real.shape[-1]} px",
+            f"{training['seen']:,} ({training['seen'] / len(real):.0f} times each)",
+            f"{training['first']:.2f} → {training['last']:.2f}",
+            f"{training['seconds'] / 60:.1f}",
             f"{source.options.steps} steps",
         ]
     ]
