@@ -68,7 +68,9 @@ sl.book.rows(
 # The *chaos game*: start at the origin; pick a map $k$ at random, with probability $\propto |a_k d_k - b_k c_k|$, that is by how much area it keeps;
 # apply it,
 #
-# $$x \leftarrow a_k x + b_k y + e_k, \qquad y \leftarrow c_k x + d_k y + f_k;$$
+# $$x \leftarrow a_k x + b_k y + e_k,$$
+#
+# $$y \leftarrow c_k x + d_k y + f_k;$$
 #
 # mark the point, and repeat. Whatever the start, the points soon cover one shape, the *attractor*.
 

@@ -68,7 +68,7 @@ sl.book.in_short(
 #
 # $$\mathcal{L}_\text{uniform} = \log \frac{2}{n(n-1)} \sum_{i<j} e^{-2 \lVert x_i - x_j \rVert^2}.$$
 #
-# The loss is their sum, with uniformity as the mean over both views.
+# The loss is their sum, with uniformity as the mean over both views. In the code `x` and `y` hold a point in each row:
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -124,8 +124,9 @@ torch.testing.assert_close(info_nce(x, y, 0.5), sl.losses.nt_xent(x, y, 0.5))
 # Some images are known to belong together: views of one image, images of one category of fractals, images made from one caption. Let
 # $c_i$ be that group. The softmax is the same; the target is no longer one partner but all of them, in equal shares:
 #
-# $$q_{ij} = \frac{\exp(z_i \cdot z_j / \tau)}{\sum_{k \ne i} \exp(z_i \cdot z_k / \tau)}, \qquad
-# p_{ij} = \frac{[c_i = c_j]}{\sum_{k \ne i} [c_i = c_k]},$$
+# $$q_{ij} = \frac{\exp(z_i \cdot z_j / \tau)}{\sum_{k \ne i} \exp(z_i \cdot z_k / \tau)},$$
+#
+# $$p_{ij} = \frac{[c_i = c_j]}{\sum_{k \ne i} [c_i = c_k]},$$
 #
 # $$\mathcal{L} = -\frac1n \sum_i \sum_{j \ne i} p_{ij} \log q_{ij}.$$
 #

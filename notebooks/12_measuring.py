@@ -72,9 +72,11 @@ devices.classifiers_figure()
 # with the $\lambda$ that does best on a part of them held back. With few examples there is nothing to hold back. Up to five of each class, the **nearest mean**
 # decides,
 #
-# $$\hat y(x) = \operatorname{argmax}_c \; \cos\left(f(x),\ \frac{1}{|S_c|} \sum_{i \in S_c} \frac{f(x_i)}{\|f(x_i)\|}\right),$$
+# $$\hat y(x) = \operatorname{argmax}_c \; \cos\left(f(x),\ m_c\right),$$
 #
-# where $S_c$ are the examples of class $c$; beyond that, ridge regression. In code, against the library:
+# $$m_c = \frac{1}{|S_c|} \sum_{i \in S_c} \frac{f(x_i)}{\|f(x_i)\|},$$
+#
+# where $S_c$ are the examples of class $c$. Beyond five, ridge regression does. In code, against the library:
 
 # %%
 import torch

@@ -118,7 +118,9 @@ page.shares(measured)
 # In trained vision transformers the product of query and key weights looks like the identity, and that of value and output weights like its negative. One
 # can start there {cite:p}`trockman2023`, with $Z$ of normal numbers of variance $1/d$:
 #
-# $$ W_Q W_K^\top \approx 0.7\, Z + 0.7\, I, \qquad W_V W_O \approx 0.4\, \tilde Z - 0.4\, I. $$
+# $$ W_Q W_K^\top \approx 0.7\, Z + 0.7\, I, $$
+#
+# $$ W_V W_O \approx 0.4\, \tilde Z - 0.4\, I. $$
 #
 # Each factor is half of the product's singular value decomposition, $U\Sigma^{1/2}$ and $\Sigma^{1/2}V^\top$, cut to the rank of a head; positions are told by
 # sines, as in that paper. The paper means this start for training. Here it is only probed, frozen, beside a random one: training a ViT for more than a

@@ -61,9 +61,9 @@ page.length_figure(runs, p)
 # The share falls when real images gain faster than the source, even if that gains too. At few updates it is the share of a short way.
 #
 # Only the number of updates is varied: three and ten times as many epochs over the same images. The learning rate $\eta$ climbs over the first fifth of
-# a run and falls to zero by its end, and this course is stretched with it. After step $i$ of $u$,
+# a run and falls to zero by its end, and this course is stretched with it. After step $i$ of $u$, from that fifth on,
 #
-# $$\eta_i = \tfrac{1}{2}\, \eta_\text{max} \left(1 + \cos \pi \frac{i/u - 1/5}{1 - 1/5}\right) \qquad \text{for } i/u \ge 1/5.$$
+# $$\eta_i = \tfrac{1}{2}\, \eta_\text{max} \left(1 + \cos \pi \frac{i/u - 1/5}{1 - 1/5}\right).$$
 #
 # In code, against the library:
 

@@ -80,7 +80,7 @@ sl.book.pages.guidance.slider(p)
 #
 # $$v_w = v_c^{\,w}\, v^{\,1-w}$$
 #
-# $$v_{\text{tilted}} = \Bigl(\frac{w}{v_c} + \frac{1-w}{v}\Bigr)^{-1}.$$
+# $$v_{\text{tilted}} = \left(\frac{w}{v_c} + \frac{1-w}{v}\right)^{-1}.$$
 #
 # Sample it: noise falls in 200 steps along the guided direction.
 

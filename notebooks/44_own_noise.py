@@ -55,9 +55,10 @@ sl.book.pages.own_noise.sheet(space)
 #
 # A **collage** has opaque leaves $\ell$, as in [dead leaves](01_dead_leaves.ipynb), of any shape and law of radii. Each leaf has a colour $c_\ell$:
 # uniform, of few, or correlated as in photographs. On it lies a field $f$ of the whole image: coloured noise or a [random program](41_programs.ipynb).
-# Each leaf draws the field's sign $s_\ell = \pm 1$ for itself, so that edges stay edges:
+# Each leaf draws the field's sign $s_\ell = \pm 1$ for itself, so that edges stay edges. With
+# $\ell(u)$ for the leaf on top at pixel $u$,
 #
-# $$x(u) = c_{\ell(u)} + a\, s_{\ell(u)} f(u), \qquad \ell(u) \text{ the leaf on top at pixel } u.$$
+# $$x(u) = c_{\ell(u)} + a\, s_{\ell(u)} f(u).$$
 #
 # Two collages may be [mixed](40_mixing.ipynb). One collage by hand:
 

@@ -43,3 +43,9 @@ def test_every_formula_of_the_chapters_is_drawn(kind):
         drawn = "".join(writer.body)
         assert drawn.count("<math") == 1 and (kind is DISPLAYED) == ('display="block"' in drawn)
         assert "\\" not in drawn, formula  # no command is left as it was
+
+
+def test_both_bars_of_a_norm_are_as_high_but_for_left_and_right():
+    norm, ratio = r"\lVert x_i - y_i \rVert^2 + |x|", r"\left| \frac{x}{y} \right|"
+    assert mathml.markup(norm).count('stretchy="false" lspace="0"') == 4
+    assert mathml.markup(ratio).count('stretchy="true"') == 2
