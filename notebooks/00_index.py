@@ -16,10 +16,10 @@
 #
 # **Can a vision model learn without real images, and which synthetic images teach best?**
 #
-# Two papers tried. One trained on procedural noise and came part of the way to real images {cite:p}`baradad2021`. The other trained on samples of a
-# text-to-image model and got past the real images that it was compared with {cite:p}`tian2023`; that model, though, had itself learned from billions
-# of real images. This book runs the first again at the size of a laptop, and the second in miniature. Every number comes from a committed record and
-# a command.
+# Two papers tried. One trained networks on procedural noise, which brought them part of the way from no training to training on real images
+# {cite:p}`baradad2021`. The other trained on samples of a text-to-image model, and that was better than the real images that it was compared with
+# {cite:p}`tian2023`; the model, though, had itself learned from billions of real images. This book runs the first again at the size of a laptop, and the
+# second in miniature. Every number is computed from a committed record, which one command makes again.
 
 # %% tags=["parameters", "remove-input"]
 profile: str = "smoke"  # cpu or gpu: the page shows that profile's committed records, else those of the one that decides
@@ -41,7 +41,7 @@ sl.book.pages.answer.answer(runs, study)
 sl.book.pages.gallery.thumbnails(runs, p)
 
 # %% [markdown]
-# **All sets, to explore.** Choose what runs to the right; hover, tap or step through the dots to see a set.
+# **All sets, to explore.** Choose the horizontal axis; hover, tap or step through the dots to see a set.
 
 # %% tags=["remove-input"]
 sl.book.pages.explorer.explorer(runs, study)
@@ -76,9 +76,12 @@ sl.book.pages.answer.how_sure()
 # 5. [StableRep](31_stablerep.ipynb): text-to-image samples, and what captions really add.
 #
 # Then [the claims](91_claims.ipynb), one by one. [Method](../book/method.md) says how everything is measured, [deviations](../book/deviations.md) where we differ
-# from the papers, and [compute](92_compute.ipynb) what it costs. Every chapter runs on a laptop, with any setting changed:
+# from the papers, [compute](92_compute.ipynb) what it costs, and the [glossary](../book/glossary.md) what the words mean. Every chapter runs on a laptop,
+# with any setting changed. In the project's folder:
 #
 # ```bash
+# make setup                  # once: some minutes, a download of 1 to 3 GB
+# source .venv/bin/activate
 # papermill notebooks/04_fractals.ipynb out.ipynb -p epochs 200
 # ```
 #

@@ -71,8 +71,8 @@ sl.book.rows(
 # size is typical. Centres and colours are uniform. Leaves fall on top of each other until no pixel is bare, and this takes some 1,300
 # of them.
 #
-# The painter's law in seven lines: a later leaf hides an earlier one. The library draws the same leaves as rows of pixels
-# ("spans"), so the two can be compared pixel by pixel.
+# The painter's law in a short loop: a later leaf hides an earlier one. Leaves come as *spans*: which leaf, in which row of pixels, from
+# where to where. The library paints the same spans, so the two can be compared pixel by pixel.
 
 # %%
 from synthlearn.generators import dead_leaves as dl
@@ -91,7 +91,7 @@ assert torch.equal(scene, library[0].long())
 
 # %% [markdown]
 # The loop takes about a second for one image. The library paints whole batches at once: for each pixel it asks for the *last* leaf that
-# covers it, a question about maxima of spans. The
+# covers it. The
 # [page of laws](81_laws_dead_leaves.ipynb) shows that counts, sizes, edges and spectra agree with the authors' code.
 
 # %% tags=["hide-input"]
@@ -156,7 +156,7 @@ sl.book.learned(
     sl.book.compare(
         plain["dead_leaves-textures"], plain["dead_leaves-oriented"], "textured leaves", "flat ones"
     ),
-    "The paper has the opposite order, mixed shapes above squares and textures first; at our size, 400 updates, we cannot say whether that is the network or the length of training"
+    "The paper's order is the opposite, with textures first and mixed shapes above squares; with 400 updates of a small network we cannot say whether its size or the length of training is why"
     if p.is_study
     else "",
 )
@@ -167,9 +167,11 @@ sl.book.learned(
 # ```bash
 # papermill notebooks/01_dead_leaves.ipynb out.ipynb -p epochs 20
 # python -m synthlearn generate --generator dead_leaves-mixed --n 100 --out leaves
+# python -m synthlearn generate --generator dead_leaves-mixed --option shape=circle --n 100 --out circles
 # ```
 #
-# One knob: `sl.generator("dead_leaves-mixed", shape="circle")`. Expect rounder edges, and no corner for the first layer to find.
+# The first line runs this chapter, small, for about a minute; the others write PNG files below `leaves/train` and `circles/train`.
+# One knob: `shape` (from Python `sl.generator("dead_leaves-mixed", shape="circle")`). Expect rounder edges, and no corner for the first layer to find.
 #
 # ## Exercises
 #

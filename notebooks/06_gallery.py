@@ -32,7 +32,7 @@ sets = {
     if each.accuracy
 }
 sl.book.in_short(
-    f"{len(sets)} sets of {len({sl.study.get_row(name).family for name in sets})} families, none of them photographs; their families and they themselves stand in the order of their results",
+    f"{len(sets)} sets of {len({sl.study.get_row(name).family for name in sets})} families, none of them photographs; the best family comes first, and in each the best set",
     sl.book.best(sets) if sets else "",
 )
 

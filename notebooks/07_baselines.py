@@ -133,7 +133,7 @@ sl.book.accuracy_figure(plain, p)
 sl.book.results(plain, p)
 
 # %% [markdown]
-# Where there is a row *ImageNet, with labels*, it is not ours: EfficientNet-Lite0 {cite:p}`tan2019`, trained elsewhere on 1.3 million labelled photographs, reads
+# Where there is a row *ImageNet classifier, the ceiling*, it is not ours: EfficientNet-Lite0 {cite:p}`tan2019`, trained elsewhere on 1.3 million labelled photographs, reads
 # the same images at 224 pixels. It is **the ceiling under this probe**, not a rival.
 #
 # Do the settings decide? They are the same for all sets. One check: SimCLR's milder colour changes (hue 0.1 instead of the paper's 0.4, on 80 % of

@@ -47,8 +47,10 @@ def line(lead, a, b, *names):
 double, half = (f"{leaves}.{word}_uniform" for word in ("double", "half"))
 supcon, unlabelled = f"{fractals}.supcon", f"{fractals}.classes100"
 sl.book.in_short(
-    line("Weight of uniformity", double, half, "twice the weight", "half of it"),
-    line("Way of saying it", leaves, f"{leaves}.simclr", "the two terms", "SimCLR, on dead leaves"),
+    line("Weight of uniformity", double, half, "twice the paper's weight", "half of it"),
+    line(
+        "Way of saying it", leaves, f"{leaves}.simclr", "these two terms", "SimCLR, on dead leaves"
+    ),
     line(
         "Free labels", supcon, unlabelled, "the labels of SupCon", "no labels, on the same fractals"
     ),
@@ -59,7 +61,7 @@ sl.book.in_short(
 # %% [markdown]
 # ## Two forces
 #
-# An encoder sends every view to a point on the unit sphere. Let $x_i$ and $y_i$ be the points of two views of image $i$. The noise paper
+# A *view* is a random crop of an image in random colours. An encoder sends every view to a point on the unit sphere. Let $x_i$ and $y_i$ be the points of two views of image $i$. The noise paper
 # trains with two terms {cite:p}`wang2020`. *Alignment* is the mean squared distance of two views of an image:
 #
 # $$\mathcal{L}_\text{align} = \frac1n \sum_i \lVert x_i - y_i \rVert^2.$$
@@ -191,18 +193,19 @@ sl.book.learned(
 #
 # ```bash
 # papermill notebooks/10_align_uniform.ipynb out.ipynb -p epochs 20
-# python -m synthlearn pretrain --generator fractals-fractaldb --set method=supcon --method-option temperature=0.2 --out encoder.safetensors
+# python -m synthlearn pretrain --generator dead_leaves-mixed --set method=simclr --method-option temperature=0.1 --out encoder.safetensors
+# python -m synthlearn probe --encoder encoder.safetensors --data digits
 # ```
 #
-# One knob: the temperature, `--set method=simclr --method-option temperature=0.1`. Expect near images to be pushed apart harder, and
-# the views of an image to lie less close.
+# One knob: the temperature. The lower it is, the harder the nearest images are pushed apart, and the less close the views of an image lie.
+# Losses at two temperatures cannot be compared; the probe's accuracies can. So small a run decides nothing: expect a point or two either way.
 #
 # ## Exercises
 #
 # :::{admonition} Exercise 1
 # :class: exercise
-# Show that InfoNCE is alignment plus a kind of uniformity. On the sphere $\lVert x - y \rVert^2 = 2 - 2\, x \cdot y$; use it to write the
-# numerator by means of `align`.
+# Show that InfoNCE is alignment plus a kind of uniformity. On the sphere $\lVert x - y \rVert^2 = 2 - 2\, x \cdot y$; use it to write
+# minus the logarithm of the numerator by means of `align`. Which part is left?
 # :::
 
 # %% tags=["hide-cell", "solution"]
@@ -218,7 +221,7 @@ torch.testing.assert_close(info_nce(x, y, t), pulled + spread)
 # %% [markdown]
 # :::{admonition} Exercise 2
 # :class: exercise
-# What are the three losses when every image lands on the same point? And how small can the multi-positive loss get for six images of each
+# What are *align*, *uniform* and InfoNCE when every image lands on the same point? And how small can the multi-positive loss get for six images of each
 # of ten captions? First think, then compute. Why is the smallest value not zero?
 # :::
 

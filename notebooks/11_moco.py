@@ -73,7 +73,7 @@ sl.book.folded(
 )
 
 # %% [markdown]
-# A linear classifier on the pooled features; dashed, the ResNet as it was initialised. The order of the sets means something only if real images train at
+# A linear classifier on the pooled features; the line across is the ResNet as it was initialised. The order of the sets means something only if real images train at
 # this size. Curves show how a run fails: where uniformity returns to zero, all images have come to share one embedding. We suspect the
 # length: in so few steps the key encoder trails behind, and the queue holds keys of an encoder that no longer exists.
 #

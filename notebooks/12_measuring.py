@@ -32,8 +32,9 @@ import synthlearn as sl
 p = sl.book.parameters(globals())
 devices, units = sl.book.pages.devices, sl.study.units
 few = sl.study.measured("few_shot", p)
-NOISE = "stylegan-oriented" if "stylegan-oriented" in few else "dead_leaves-mixed"
-TITLE = sl.study.get_row(NOISE).title
+NOISE, TITLE = "dead_leaves-mixed", "dead leaves"
+if "stylegan-oriented" in few:
+    NOISE, TITLE = "stylegan-oriented", "oriented StyleGANs"
 shots = {
     f"{n} example{'s' * (n != '1')} of each class": units.part(few, n) for n in units.parts(few)
 }
@@ -61,7 +62,8 @@ devices.classifiers_figure()
 # way*; it does not ask what the features hold in all. And it sees thousands of labels. Someone with five labelled images of each class wants to know
 # something else.
 #
-# A number also has to be told from chance. A run made again, with another seed or on another machine, gives another number.
+# A difference also has to be told from chance. A run made again, with another seed (the number that decides everything random) or on another machine,
+# gives another accuracy.
 #
 # ## How a probe works
 #
@@ -122,9 +124,9 @@ sl.book.join(
 
 # %% [markdown]
 # Compare the second line with the third. Where rounding moves a result as far as another seed does, no list of seeds makes a number
-# repeatable on another machine. So this book counts such twins as runs and pairs nothing: its intervals are over runs and test images, and hold
-# this spread. (Making images magnifies rounding too where it is a long calculation: most sets agree to a level of grey, but feature visualisations
-# come out visibly different.)
+# repeatable on another machine. So this book counts such *twins* as further runs, and pairs no runs by their seeds: its intervals are over runs and test
+# images, and include this spread. (Making images magnifies rounding too where it is a long calculation: most sets agree to a level of grey, but feature
+# visualisations come out visibly different.)
 #
 # ## Verdict
 
@@ -141,12 +143,12 @@ sl.book.differences(pairs)
 # %% tags=["hide-input"]
 sl.book.learned(
     sl.book.tell_apart(pairs, "at the fewest examples and at the most"),
-    f"{devices.apart_in_words()}; two single runs that lie as near as that say nothing",
-    "A probe with few examples asks the same question with more noise, so that smaller differences go unseen",
+    f"{devices.apart_in_words()}; two single runs as near to each other as that cannot be told apart",
+    "With few examples of a class the same question is asked with more noise, so small differences go unseen",
 )
 
 # %% [markdown]
-# Other [tasks](14_transfer.ipynb) and other [layers, and all of them trained on](15_layers.ipynb), have pages of their own.
+# Other [tasks](14_transfer.ipynb), other [layers, and fine-tuning](15_layers.ipynb) have pages of their own.
 #
 # ## Try it
 #

@@ -25,7 +25,7 @@ import synthlearn as sl
 p = sl.book.parameters(globals())
 study = sl.book.study_profile(p)
 runs = sl.book.stored(study)
-sl.book.pages.answer.how_sure()
+sl.book.pages.answer.how_sure(link=False)
 
 # %% [markdown]
 # Each claim is a rule over our records, and its verdict is computed. It is *supported* when all of its comparisons are, *contradicted* when one is the

@@ -61,14 +61,17 @@ sl.book.pages.benchmarks.stored_table()
 #
 # They are in `benchmarks/reference.py`.
 #
-# *opencv_leaves*: parameters drawn 200 leaves at a time, OpenCV's fills, cover tested every 200 leaves; about fifty times faster than the
-# published code, which tests the whole image after every leaf. *python_fractal*: the published way, a Python loop over 100,000 points with
-# a paste each. *numba_fractal*: a compiled chaos game of 100,000 points with count and colour, one fractal per image; our sigma images
-# hold up to five fractals on a background and draw one new fractal per two images. *numpy_noise*: NumPy's own generator, which need not
-# give the same image in any batch. *masked_textures*: leaves as by *opencv_leaves*, then a pass over the image for every leaf, as
-# published. *numpy_statistics*: the authors' MATLAB channel by channel in NumPy, with pyrtools' pyramid. *full_stylegan*: the same network
-# with all its channels at 256 px. *pil_views*: torchvision's pipeline on PIL images.
-# *png_files* and *memory*: the same images as an ImageFolder and as a tensor, read by a DataLoader with as many workers.
+# - *opencv_leaves*: parameters drawn 200 leaves at a time, OpenCV's fills, cover tested every 200 leaves; about fifty times faster than the
+#   published code, which tests the whole image after every leaf.
+# - *masked_textures*: leaves as by *opencv_leaves*, then a pass over the image for every leaf, as published.
+# - *python_fractal*: the published way, a Python loop over 100,000 points with a paste each.
+# - *numba_fractal*: a compiled chaos game of 100,000 points with count and colour, one fractal per image; our sigma images hold up to five
+#   fractals on a background and draw one new fractal per two images.
+# - *numpy_noise*: NumPy's own generator, which need not give the same image in any batch.
+# - *numpy_statistics*: the authors' MATLAB channel by channel in NumPy, with pyrtools' pyramid.
+# - *full_stylegan*: the same network with all its channels at 256 px.
+# - *pil_views*: torchvision's pipeline on PIL images.
+# - *png_files* and *memory*: the same images as an ImageFolder and as a tensor, read by a DataLoader with as many workers.
 
 # %% tags=["remove-input"]
 sl.book.provenance(p, {})

@@ -58,7 +58,7 @@ sl.book.pages.records.measurements(study)
 # ## Tries of the search
 
 # %% tags=["remove-input"]
-sl.book.pages.records.trials(study)
+sl.book.folded("Every point that was tried", sl.book.pages.records.trials(study))
 
 # %% tags=["remove-input"]
 sl.book.provenance(study, {})

@@ -68,9 +68,9 @@ def test_the_answer_says_what_the_records_say():
     top = sum(weight * half.accuracy().mean for weight, half in halves)
     floor, real = (ROWS[name].accuracy().mean for name in ("random", "real"))
     assert (
-        f"trained on the best noise it names {100 * top:.1f} [" in said
+        f"on the other) it names {100 * top:.1f} [" in said
         and f"trained on real images {100 * real:.1f} %" in said
-        and f"of {len(noise)} sets these" in said
+        and f"of {len(noise)} sets" in said
     )
     assert f"{100 * (top - floor) / (real - floor):.0f} % [" in said
     judged = [claim.verdict for claim in claims.verdicts()]
@@ -80,7 +80,7 @@ def test_the_answer_says_what_the_records_say():
     mean, low, high = (100 * x for x in (labels.mean, labels.low, labels.high))
     assert f"used directly, add {mean:+.1f} [{low:+.1f}, {high:+.1f}] points" in said
     learned = {"learned.stablerep_w2", "learned.w2"} <= ROWS.keys()
-    assert ("Several samples of a caption as positives teach" in said) == learned
+    assert ("Drawing several samples of a caption together teaches" in said) == learned
     assert "records are not there" in pages.answer.answer({}, STUDY).content
 
 
@@ -147,6 +147,18 @@ def test_the_comb_of_curves_is_explained_by_the_last_batch(n, batch, method, cap
     content = {"source": {"n_images": n}, "optimisation": {"batch_size": batch}, "method": method}
     run = dataclasses.replace(of, spec=Spec(content))
     assert captions.last_batches({"real": runs.Runs((run,))}) == caption
+
+
+def test_several_sizes_of_an_epoch_are_explained_in_one_sentence():
+    of = ROWS["real"].first
+    rows = {}
+    for n in (2_000, 10_000):
+        content = {"source": {"n_images": n}, "optimisation": {"batch_size": 256}, "method": {}}
+        run = dataclasses.replace(of, spec=Spec(content))
+        rows[str(n)] = runs.Runs((run,))
+    said = captions.last_batches(rows)
+    assert "2,000 images: 208 of 256; 10,000 images: 16 of 256" in said
+    assert said.count("batch statistics") == 1 and said.endswith("hence the comb.")
 
 
 def longer(name, updates):
@@ -483,7 +495,7 @@ def test_a_share_of_no_gain_is_not_a_number():
     text = pages.initialisation.in_short(arm_records("dead_leaves-mixed", few)).alt
     assert text.count(pages.initialisation.UNKNOWN) == 2 and "shuffled" not in text
     assert [cell.split(" <small>")[0] for cell in cells] == [
-        pages.initialisation.UNKNOWN,
+        pages.initialisation.NO_SHARE,
         "20 %",
         "80 %",
     ]

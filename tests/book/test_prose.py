@@ -75,7 +75,8 @@ ALLOWED = {
     "10_align_uniform": {"temperature 0.5": "constant"},
     "11_moco": {"$m$ is 0.999": "constant", "$m$ is 0.99, and": "constant"},
     "13_initialisation": {
-        r"\approx 0.7\, Z + 0.7\, I, \qquad W_V W_O \approx 0.4\, \tilde Z - 0.4\, I": "constant",
+        r"\approx 0.7\, Z + 0.7\, I": "constant",
+        r"\approx 0.4\, \tilde Z - 0.4\, I": "constant",
         r"product $0.7\, Z + 0.7\, I$": "constant",
     },
     "14_transfer": {

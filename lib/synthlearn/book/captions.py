@@ -99,13 +99,17 @@ def last_batches(records: Records) -> str:
         whole = not spec.keeps_last_batch or spec.images_per_caption
         if not whole and n > batch and n % batch >= 2:
             ends[n, batch] = n % batch
-    sentences = [
-        f"An epoch of {n:,} images ends with a batch of {last} instead of {batch}, "
-        "with batch statistics of its own: "
-        + ("hence the comb." if last < batch / 2 else "it hardly shows.")
-        for (n, batch), last in sorted(ends.items(), reverse=True)
-    ]
-    return " ".join(sentences)
+    if not ends:
+        return ""
+    comb = any(last < batch / 2 for (_, batch), last in ends.items())
+    shows = "hence the comb." if comb else "it hardly shows."
+    own = "with batch statistics of its own"
+    if len(ends) == 1:
+        [((n, batch), last)] = ends.items()
+        kind = f"An epoch of {n:,} images ends with a batch of {last} instead of {batch}"
+        return f"{kind}, {own}: {shows}"
+    each = [f"{n:,} images: {last} of {batch}" for (n, batch), last in sorted(ends.items())]
+    return f"An epoch ends with a smaller batch, {own} ({'; '.join(each)}): {shows}"
 
 
 def chance(data: str) -> float | None:

@@ -97,7 +97,7 @@ def law_table(
             allowed = metrics.tolerance(law.quartiles, len(ours), law.n)
             inside = abs(median - middle) <= allowed
             met += inside
-            marks = [f"± {allowed:.2g}", "✓" if inside else "✗ outside"] if target else []
+            marks = [f"± {_short(allowed)}", "✓" if inside else "✗ outside"] if target else []
             cells = [f"{middle:g} <small>[{low:g}, {high:g}]</small>", f"{median:.4g}", *marks]
             body.append([variant.replace("_", " "), name.replace("_", " "), *cells])
     header = ["set", "law", f"{theirs}: median [quartiles]", "ours: median"]
@@ -107,6 +107,15 @@ def law_table(
     rule = "Tolerance: three standard errors of the difference of medians plus 2 %."
     note = f"{met} of {len(body)} laws met. {note} {rule}"
     return table([*header, "tolerance", "met"], body, note)
+
+
+def _short(value: float) -> str:
+    """A number to two digits, without a power of ten where it has two before the point.
+
+    >>> _short(148.3), _short(0.0123)
+    ('150', '0.012')
+    """
+    return f"{float(f'{value:.2g}'):g}"
 
 
 def _counts(reference: Mapping[str, Mapping[str, Law]], measured: Measured) -> str:

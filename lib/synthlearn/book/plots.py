@@ -34,7 +34,7 @@ from .tables import rank_by_groups
 
 LONGEST = 42  # letters of a name that fit into a panel
 PAPERS = (
-    "Left: ours. Right, hollow: the paper's on ImageNet-100, its bars read off a figure (± 0.2)."
+    "Filled: ours. Hollow: the paper's on ImageNet-100, its bars read off a figure (± 0.2)."
     " Each panel runs from its own untrained encoder to its own real images."
 )
 TERMS = ("align", "uniform")  # what the main loss is the sum of
@@ -112,7 +112,10 @@ def _panel(
             axis.axvline(at, color=INK, linewidth=1, alpha=0.2)
             for y in range(len(bars)):
                 axis.plot([at, at], [y - 0.12, y + 0.2], color=INK, linewidth=1.2, alpha=0.7)
-            _beside(axis, f"{label} {at:.1f}", at, -1.1 - 0.45 * i, "right" if i else "left")
+            share = (at - axis.get_xlim()[0]) / np.ptp(axis.get_xlim())
+            # outside where there is room, else between the marks
+            side = "right" if share > (0.7 if i else 0.3) else "left"
+            _beside(axis, f"{label} {at:.1f}", at, -1.1 - 0.45 * i, side)
     axis.set_ylim(len(bars) - 0.5, -0.9 - 0.45 * len(marks))
     axis.set_yticks([])
     axis.spines["left"].set_visible(False)

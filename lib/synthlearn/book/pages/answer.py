@@ -23,8 +23,8 @@ LEAVES = "dead_leaves-mixed"  # the set whose longer training the answer tells
 NOTHING = "The study's records are not there: make study PROFILE=cpu."
 HOW_GOOD = (
     "<b>Does it work?</b> {verdict} A linear classifier on an untrained network names {floor} of "
-    "the images of CIFAR-10. With a network trained on the best noise it names {best} %, with one "
-    "trained on real images {real}."
+    "the images of CIFAR-10. With one trained on the best set of noise (chosen on one half of the "
+    "runs, measured on the other) it names {best} %, with one trained on real images {real}."
 )
 VERDICTS = {
     "yes": "Yes, in a small network trained briefly.",
@@ -33,22 +33,29 @@ VERDICTS = {
 }
 HOW_FAR = (
     "<b>How far does it get?</b> {share:.0f} % {span} of the way from untrained to real images, "
-    "after {updates:,} updates. That is a share of a short way: our real images have hardly begun "
+    "after {updates:,} updates. That way is short: after so few, real images have hardly begun "
     "to teach. The paper's noise went {theirs}, after {their_updates:,} updates.{longer}"
 )
 LONGER = " Trained longer, {title} go {shares} (<a href='24_length.html'>how long to train</a>)."
 WHICH = (
-    "<b>Which images teach best?</b> {titles}: of {sets} sets these {alike} cannot be told apart. "
-    "The order of the sets agrees with the paper's by ρ = {rho:.2f} {span} over "
-    "{common} synthetic sets."
+    "<b>Which images teach best?</b> {titles}: {alike} of {sets} sets. "
+    "For {common} synthetic sets the paper has an order too; its rank correlation with ours is "
+    "{rho:.2f} {span}, where 1 is the same order and 0 is none in common."
 )
 WHAT_FOR = (
-    "<b>And for other tasks?</b> There real images lead the best noise by these points of gain "
-    "over chance: {gaps}."
+    "<b>And for other tasks?</b> Real images lead the best noise, in points of gain over chance, "
+    "by {gaps}; below 0 noise leads (<a href='14_transfer.html'>transfer</a>)."
 )
+# what a group of tasks is of; another is called by its own name
+GROUPS = {
+    "natural": "on natural photographs",
+    "specialised": "on special ones (satellite images, blood cells)",
+    "structured": "on structured tasks (number, place, angle)",
+}
 SEVERAL = (
-    "Several samples of a caption as positives teach {several} points more than two views of a "
-    "sample, by a text-to-image model that learned from our real images{colour}. "
+    "Drawing several samples of a caption together teaches {several} points more than drawing two "
+    "views of a sample together; the samples are of a text-to-image model that learned from our "
+    "real images{colour}. "
 )
 CAPTIONS = (
     "<b>What do captions add?</b> {several}On real images the labels that these captions name, "
@@ -57,12 +64,11 @@ CAPTIONS = (
 PHRASES = {
     "supported": "are supported",
     "contradicted": "contradicted",
-    "undecided": "not decided by as many runs as we have",
-    "not tested": "not tested",
+    "undecided": "undecided by the runs that we have",
+    "not tested": "not tested (for want of a record, a control or a rule)",
 }
-HOW_SURE = (
-    "Of {claims} claims, {verdicts}. <a href='91_claims.html'>Each claim with its evidence</a>."
-)
+HOW_SURE = "Of {claims} claims, {verdicts}."
+EVIDENCE = " <a href='91_claims.html'>Each claim with its evidence</a>."
 
 
 def answer(rows: Records, profile: Profile) -> Html:
@@ -138,24 +144,21 @@ def _which(noise: Records) -> str:
     best, *others = ranked(noise)
     alike = [name for name in others if noise[best].difference(noise[name]).p > stats.LEVEL]
     tops, common = (best, *alike), compared(noise)
+    titles = [f"<i>{escape(get_row(name).title)}</i>" for name in tops]
     rho, low, high = stats.correlation(*accuracies(noise, common))
     return WHICH.format(
-        alike=len(alike) + 1,
+        alike="our runs cannot tell them apart, the first" if alike else "alone the first",
         sets=len(noise),
-        titles="; ".join(escape(_capital(get_row(name).title, name == best)) for name in tops),
+        titles=", ".join(titles[:-1]) + " and " * bool(alike) + titles[-1],
         rho=rho,
         span=span(f"{low:.2f}", f"{high:.2f}"),
         common=len(common),
     )
 
 
-def _capital(text: str, first: bool) -> str:
-    return text[:1].upper() + text[1:] if first else text
-
-
 def _what_for(profile: Profile) -> str:
     gaps = units.closest(claims.known(profile.name).of("transfer"))
-    text = ", ".join(f"{group} {points(gap)}" for group, (gap, _) in gaps.items())
+    text = ", ".join(f"{points(gap)} {GROUPS.get(g, g)}" for g, (gap, _) in gaps.items())
     return WHAT_FOR.format(gaps=text) if gaps else ""
 
 
@@ -173,9 +176,9 @@ def _captions(rows: Records) -> str:
     return CAPTIONS.format(several=several, labels=more("real.supcon", "real.simclr_sharp"))
 
 
-def how_sure() -> Html:
-    """How many claims have which verdict, as a sentence with a link to them."""
+def how_sure(link: bool = True) -> Html:
+    """How many claims have which verdict, as a sentence, with a link to them."""
     words = [claim.verdict for claim in claims.verdicts()]
     each = [f"{words.count(word)} {PHRASES[word]}" for word in claims.VERDICTS if word in words]
-    text = HOW_SURE.format(claims=len(words), verdicts=", ".join(each))
+    text = HOW_SURE.format(claims=len(words), verdicts=", ".join(each)) + EVIDENCE * link
     return Html(f"<p>{text}</p>", re.sub(r"<[^>]+>", "", text))

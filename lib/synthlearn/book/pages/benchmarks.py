@@ -90,10 +90,10 @@ def _ratios(machine: Json) -> Html:
     figures.plain_log(axis)
     axis.set_yticks(range(len(lines)), [line["what"] for line in lines])
     axis.invert_yaxis()
-    threads = f"{device}, {machine['threads']} threads"
-    axis.set_xlabel(f"times as fast as the reference loop, {threads}")
+    axis.set_xlabel("times as fast as the reference loop")
     each = [f"{line['what']} {line['ratio'][1]:.3g} times {line['against']}" for line in lines]
-    return figures.svg(figure, f"Speed ratios on {device}: {'; '.join(each)}.", MARKS)
+    note = f"{device}, {machine['threads']} threads. {MARKS}"
+    return figures.svg(figure, f"Speed ratios on {device}: {'; '.join(each)}.", note)
 
 
 def _draw_ratio(axis: Axes, y: int, line: Json) -> None:

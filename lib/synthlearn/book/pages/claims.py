@@ -97,6 +97,6 @@ class _Track:
 
 def _line(claim: Claim, e: stats.Estimate | None, axis: _Track) -> str:
     inside = f"{axis.bar(e)}" if e else ""
-    number = f" <small>{points(e)}</small>" if e else ""
+    number = f": <small>{points(e)} points</small>" if e else ""
     text = f"<span>{mark(claim)} {escape(claim.text)}{number}</span>"
     return f"<div class='claim'>{text}<div class='track'>{axis.zero()}{inside}</div></div>"

@@ -1,6 +1,5 @@
 """What the study cost: of runs, of further measurements, and on which machines."""
 
-from collections import Counter
 from collections.abc import Sequence
 from html import escape
 
@@ -127,10 +126,13 @@ def _kind(title: str, seconds: Sequence[float], arguments: str) -> list[str]:
 
 def machines(rows: Records) -> Html:
     """Where and with what the records were made."""
-    kinds = Counter(
-        (made.device, str(made.threads), made.python, made.torch, made.date[:10])
-        for made in (run.provenance for runs in rows.values() for run in runs)
-    )
-    body = [[*(escape(cell) for cell in kind), str(n)] for kind, n in sorted(kinds.items())]
+    dates: dict[tuple[str, ...], list[str]] = {}
+    for made in (run.provenance for runs in rows.values() for run in runs):
+        kind = (made.device, str(made.threads), made.python, made.torch)
+        dates.setdefault(kind, []).append(made.date[:10])
+    body = [
+        [*map(escape, kind), " to ".join(sorted({min(days), max(days)})), str(len(days))]
+        for kind, days in sorted(dates.items())
+    ]
     header = ["device", "threads of a run", "Python", "torch", "date", "runs"]
     return table(header, body, "Where the runs were made.")

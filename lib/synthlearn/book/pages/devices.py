@@ -47,8 +47,8 @@ def apart_in_words() -> str:
     """
     _, rounding, seeds = _spreads()
     return (
-        f"a run moves by {rounding:.1f} points (standard deviation) by rounding alone, and rows "
-        f"of other seeds by {seeds:.1f}"
+        f"rounding alone moves a run by {rounding:.1f} points (standard deviation), another seed "
+        f"by {seeds:.1f}"
     )
 
 

@@ -30,7 +30,7 @@ TICK = 2  # per cent between ticks
 CAPTION = (
     "Top-1 on CIFAR-10 by a linear classifier on the frozen network, one set of each kind; the "
     "thumbnail stands at the mean, the bar is the 95 % interval over runs and test images. "
-    "Dashed: the untrained network, and the same network trained on real images."
+    "Dashed: the untrained network (the random encoder), and the same trained on real images."
 )
 REST = "not in the study"  # heading of the sets without a row
 # What a reader should look at, by family

@@ -210,7 +210,7 @@ def agreement_in_words(measured: Measured, a: str, b: str) -> str:
         return ""
     first, last = (percent(measured[name][0].value("agreement").value) for name in (a, b))
     titles = escape(get_row(a).title), escape(get_row(b).title)
-    return f"agreement with the caption is {first} % in {titles[0]}, {last} % in {titles[1]}"
+    return f"agreement with the caption: {first} % ({titles[0]}) and {last} % ({titles[1]})"
 
 
 def _cell(key: str, value: float) -> str:

@@ -29,6 +29,7 @@ NAMES = {
 STATISTICS = ("mean and spread", "shuffled", "spectrum")
 LAYERS = ("first 1", "first 2", "first 3")
 UNKNOWN = "unknown: there may be no gain"
+NO_SHARE = "no gain?"  # in a table, whose caption tells more
 GAIN = (
     "<b>The gain.</b> Training on {title} takes a linear probe, with {size} labelled images of "
     "each class, from {random} % to {trained} %: {gain} points."
@@ -38,8 +39,8 @@ KEPT_LAYERS = "<b>Layers keep</b> of it: {shares}."
 TUNED = "<b>When all layers are trained on</b>, with {size} images of each class: {shares}."
 NOT_MEASURED = "No encoder's arms are measured in this profile yet."
 SHARES = (
-    "Share of the gain, trained − random, that is kept, in per cent [Fieller's 95 % interval]. "
-    "{over}"
+    "Share of the gain, trained − random, that is kept, in per cent [Fieller's 95 % interval]; "
+    f"{NO_SHARE} where the gain's own interval holds 0; –: not measured. {{over}}"
 )
 ACCURACIES = "Top-1 in per cent. {over}"
 
@@ -146,7 +147,6 @@ def figure(measured: Measured) -> Html:
     names = trained_rows(measured)
     if not names:
         return nothing(NOT_MEASURED)
-    order = [arm for arm in NAMES if any(arm in _arms_of(measured, name) for name in names)]
     panels: dict[str, dict[str, units.Units]] = {}
     for tuned, word in ((False, "frozen"), (True, "fine-tuned")):
         for name in names:
@@ -155,6 +155,7 @@ def figure(measured: Measured) -> Html:
                 of[name] = units.arms(measured[name], size, tuned)
     drawn, words = [], []
     for title, of in panels.items():
+        order = [arm for arm in NAMES if any(arm in arms.values for arms in of.values())]
         panel, axis = figures.new(width=figures.PANEL, height=0.34 * len(order) + 1.3)
         words.append(f"{title}: {_draw(axis, of, order)}")
         axis.set_title(title, fontsize=11, color=INK)
@@ -192,16 +193,17 @@ def shares(measured: Measured) -> Html:
     if not names:
         return nothing(NOT_MEASURED)
     columns = {name: _columns(measured, name) for name in names}
-    header = ["source", "what is kept", *columns[names[0]]]
+    several = len(names) > 1
+    header = [*["source"] * several, "what is kept", *columns[names[0]]]
     body, accuracies = [], []
     for name in names:
         for arm in _arms_of(measured, name):
-            start = [escape(get_row(name).title), escape(NAMES[arm])]
+            start = [*[escape(get_row(name).title)] * several, escape(NAMES[arm])]
             every = columns[name].values()
             accuracies.append([*start, *(_cell(of, arm) for of in every)])
             if arm not in ("random", "trained"):
-                cells = (share(of, arm) if arm in of.values else "–" for of in every)
-                body.append([*start, *cells])
+                cells = [share(of, arm) if arm in of.values else "–" for of in every]
+                body.append([*start, *(NO_SHARE if c == UNKNOWN else c for c in cells)])
     over = intervals_over_encoders(next(iter(columns[names[0]].values())))
     whole = table(header, body, SHARES.format(over=over))
     inside = table(header, accuracies, ACCURACIES.format(over=over))

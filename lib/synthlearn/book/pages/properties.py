@@ -17,6 +17,7 @@ from ...study.sets import Drawn, two_sides
 from .. import figures
 from ..captions import Records
 from ..html import Html, percent, span, table
+from .stored import FAMILIES
 
 # parts of the measurement, in the words of the page
 PROPERTIES = {
@@ -341,7 +342,7 @@ def properties_figure(
         axis.set_ylabel("top-1, %")
         drawn.append(figure)
     legend = [
-        figures.Line(family.replace("_", " "), figures.COLOURS[family])
+        figures.Line(FAMILIES[family], figures.COLOURS[family])
         for family in dict.fromkeys(sets.families)
     ]
     note = "One mark per synthetic set, in the colour of its family; star: real images."
