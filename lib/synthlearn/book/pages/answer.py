@@ -33,8 +33,8 @@ VERDICTS = {
 }
 HOW_FAR = (
     "<b>How far does it get?</b> {share:.0f} % {span} of the way from untrained to real images, "
-    "after {updates:,} updates. That way is short: after so few, real images have hardly begun "
-    "to teach. The paper's noise went {theirs}, after {their_updates:,} updates.{longer}"
+    "after {updates:,} updates. That way is short: so brief a training has hardly begun to use "
+    "real images. The paper's noise went {theirs}, after {their_updates:,} updates.{longer}"
 )
 LONGER = " Trained longer, {title} go {shares} (<a href='24_length.html'>how long to train</a>)."
 WHICH = (
@@ -147,7 +147,7 @@ def _which(noise: Records) -> str:
     titles = [f"<i>{escape(get_row(name).title)}</i>" for name in tops]
     rho, low, high = stats.correlation(*accuracies(noise, common))
     return WHICH.format(
-        alike="our runs cannot tell them apart, the first" if alike else "alone the first",
+        alike="the best, which our runs cannot tell apart," if alike else "the best",
         sets=len(noise),
         titles=", ".join(titles[:-1]) + " and " * bool(alike) + titles[-1],
         rho=rho,
