@@ -107,6 +107,18 @@ def test_workers_and_epochs_have_numbers_of_their_own(monkeypatch):
     assert alike == [True, False, False]
 
 
+def test_a_source_by_name_is_the_source_and_no_image_is_no_image():
+    assert torch.equal(sl.data.MixIn("noise-white", images=5)(IMAGES), white()(IMAGES))
+    assert white()(IMAGES[:0]).shape == (0, 3, 32, 32)
+
+
+def test_pictures_that_are_smaller_than_the_images_are_named():
+    digits = sl.data.MixIn(sl.data.source("real", data="digits"), images=3)
+    assert digits(IMAGES).shape == IMAGES.shape
+    with pytest.raises(ParameterError, match="pictures of real:digits have 32 px, these images 40"):
+        digits(torch.zeros(3, 40, 40, dtype=torch.uint8))
+
+
 def test_it_is_a_transform_among_others_and_picklable():
     from torchvision.transforms import v2
 
@@ -122,13 +134,17 @@ def test_it_is_a_transform_among_others_and_picklable():
 
 def test_what_cannot_be_mixed_says_so():
     for wrong, words in (
-        (dict(source="leaves"), "source = 'leaves': must be a source"),
+        (dict(source="leaves"), "unknown source 'leaves'"),
+        (dict(source=None), "source = None: must be a name"),
         (dict(images=0), "images = 0"),
         (dict(rounds=-1), "rounds = -1"),
         (dict(severity=0), "severity = 0"),
     ):
         with pytest.raises(ParameterError, match=words):
             sl.data.MixIn(**{"source": sl.generator("noise-white"), **wrong})
+    for value in (-0.5, 2.0, float("nan"), float("inf")):
+        with pytest.raises(ParameterError, match=r"float image .*: must lie in \[0, 1\]"):
+            white()(torch.full((3, 8, 8), value))
     for image in (torch.zeros(1, 8, 8), torch.zeros(3, 8, 9), torch.zeros(3, 8, 8).int(), "x"):
         with pytest.raises(ParameterError, match="image of"):
             white()(image)

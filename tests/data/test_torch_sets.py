@@ -1,6 +1,7 @@
 """Data sets for others' trainers: each image where it should be, once; a step of each library."""
 
 import itertools
+import json
 import pickle
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from torch.utils.data import DataLoader
 
 import synthlearn as sl
@@ -68,6 +70,33 @@ def test_iteration_ends_where_the_images_do():
     for index in (3, -4):
         with pytest.raises(IndexError, match=f"index {index}: there are 3 images"):
             Images(Numbers(), n=3, size=8)[index]
+
+
+@pytest.mark.parametrize("index", [1.5, "1", None, True, slice(0, 2), [0, 1], float("nan")])
+def test_an_index_that_is_no_whole_number_is_refused(index):
+    with pytest.raises(ParameterError, match=r"index = .*: must be a whole number"):
+        Images(Numbers(), n=3, size=8)[index]
+    assert Images(Numbers(), n=3, size=8).__getitems__([]) == []
+
+
+@pytest.mark.parametrize("make", [Images, Stream, DeviceLoader])
+def test_a_transform_that_cannot_be_called_is_refused_at_the_door(make):
+    options = {} if make is Stream else {"n": 4}
+    if make is DeviceLoader:
+        options |= {"batch_size": 4, "device": "cpu"}
+    with pytest.raises(ParameterError, match="transform = 'crop': must be a function"):
+        make("noise-white", size=8, transform="crop", **options)
+    if make is not DeviceLoader:
+        with pytest.raises(ParameterError, match="pil = 'no': must be True or False"):
+            make("noise-white", size=8, pil="no", **options)
+
+
+def test_classes_are_those_of_all_images_however_many_are_looked_at_together(monkeypatch):
+    source = sl.generator("programs", programs=30)
+    names = [Images(source, n, 8).classes for n in (7, 30, 50)]
+    monkeypatch.setattr(torch_sets, "MANY", 4)
+    assert names == [Images(source, n, 8).classes for n in (7, 30, 50)]
+    assert [len(each) for each in names] == [7, 30, 30]
 
 
 def test_two_workers_give_what_none_gives_and_a_copy_by_pickle_too():
@@ -178,9 +207,21 @@ def test_ranks_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "3")
     assert [label for _, label in Stream(Numbers(), 8, n=12, batch_size=2)] == [2, 3, 8, 9]
-    monkeypatch.setenv("RANK", "3")
-    with pytest.raises(ParameterError, match="rank '3' of '3': must be a number from 0"):
-        Stream(Numbers(), 8)
+    monkeypatch.setenv("WORLD_SIZE", "1")  # one process: RANK is some other program's
+    assert Stream(Numbers(), 8).rank == 0
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    for rank in ("3", "-1", "x", None):  # none: every process would take rank 0's images
+        monkeypatch.delenv("RANK") if rank is None else monkeypatch.setenv("RANK", rank)
+        with pytest.raises(
+            ParameterError, match=rf"shard = \('{rank or ''}', '3'\): must be a rank"
+        ):
+            Stream(Numbers(), 8)
+
+
+@pytest.mark.parametrize("shard", [(1, 1), (-1, 2), (0, 2, 3), (0,), (), {}, 5, "01", (0.0, 2)])
+def test_a_shard_that_is_none_is_named(shard):
+    with pytest.raises(ParameterError, match=r"shard = .*: must be a rank from 0"):
+        Stream(Numbers(), 8, shard=shard)
 
 
 def test_an_epoch_has_images_of_its_own_and_workers_that_live_on_hear_of_it():
@@ -234,7 +275,68 @@ def test_after_some_batches_any_number_of_workers_goes_on_and_no_other_stream_do
             Stream(Numbers(), **{"size": 8, "batch_size": 4, **other}).load_state_dict(state)
 
 
+def test_streams_of_other_options_are_others_also_after_json():
+    def stream(categories):
+        return Stream(sl.generator("fractals-fractaldb", categories=categories), 8)
+
+    state = json.loads(json.dumps(stream(5).state_dict(batches=1)))
+    stream(5).load_state_dict(state)
+    with pytest.raises(ParameterError, match="its option categories is 5, that of this one 7"):
+        stream(7).load_state_dict(state)
+
+
+WHOLE = Stream(Numbers(), 8, n=9).state_dict()
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        *((wrong, "has not all of of, epoch, batches") for wrong in (None, 5, "x", [], {})),
+        *(({k: v for k, v in WHOLE.items() if k != name}, "has not all of") for name in WHOLE),
+        ({**WHOLE, "of": None}, "its source is None"),
+        ({**WHOLE, "epoch": -1}, "epoch = -1"),
+        ({**WHOLE, "epoch": 2**62}, "epoch = 4611686018427387904"),
+        ({**WHOLE, "batches": 2**62}, "batches = 4611686018427387904"),
+        ({**WHOLE, "given": 1.5}, "given = 1.5"),
+        ({**WHOLE, "workers": 0}, "workers = 0"),
+    ],
+)
+def test_what_is_no_state_is_named_and_changes_nothing(state, words):
+    stream = Stream(Numbers(), 8, n=9)
+    with pytest.raises(ParameterError, match=words):
+        stream.load_state_dict(state)
+    assert [label for _, label in stream] == list(range(9)) and stream.state_dict()["epoch"] == 0
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A source of six grey images, as grey as their number."""
+    for grey in range(6):
+        Image.new("RGB", (8, 8), (grey, grey, grey)).save(tmp_path / f"{grey}.png")
+    return sl.data.source("folder", path=str(tmp_path))
+
+
+def test_a_set_of_so_many_images_comes_again(folder):
+    """In every epoch the same images, in a stream without end round and round."""
+    endless = itertools.islice(Stream(folder, 8, batch_size=4), 14)
+    assert [int(image[0, 0, 0]) for image, _ in endless] == [*range(6), *range(6), 0, 1]
+    stream = Stream(folder, 8, n=6)
+    stream.set_epoch(3)
+    assert [int(image[0, 0, 0]) for image, _ in stream] == list(range(6))
+    for refresh in (1.0, 0.5):
+        loader = DeviceLoader(folder, 6, 8, batch_size=3, device="cpu", refresh=refresh)
+        for _ in range(3):
+            values = [int(image[0, 0, 0]) for images, _ in loader for image in images]
+            assert sorted(values) == list(range(6))
+
+
 # ---- DeviceLoader ----
+
+
+@pytest.mark.parametrize("refresh", ["1", None, True, -0.1, 1.5, float("nan")])
+def test_a_refresh_that_is_no_share_is_refused(refresh):
+    with pytest.raises(ParameterError, match=r"refresh = .*: must be a number from 0 to 1"):
+        DeviceLoader("noise-white", n=8, size=8, batch_size=4, device="cpu", refresh=refresh)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

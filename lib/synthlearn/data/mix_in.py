@@ -15,8 +15,9 @@ from torch.utils.data import get_worker_info
 
 from ..core import rng
 from ..core.errors import ParameterError
-from ..core.options import number, shown, whole
+from ..core.options import number, whole
 from ..core.source import Source
+from .held import Held, checked_number, checked_source
 
 ROUNDS = 4  # at most; the paper's k
 SEVERITY = 3.0  # the paper's β
@@ -96,66 +97,75 @@ def _change(x: Tensor, kind: int, a: float, b: float) -> Tensor:
     return (x - low) / (high - low).clamp_min(_TINY)
 
 
-class MixIn(torch.nn.Module):
+class MixIn(Held, torch.nn.Module):
     """A transform that mixes pictures of a source into images, for ``torchvision.transforms.v2``.
 
     Args:
-        source: of the mixing pictures: any generator.
+        source: of the mixing pictures: a name, or a source with options of its own.
         images: how many of its pictures there are to choose from.
         rounds: at most; uniform from 0.
         severity: β of :func:`shares`; larger mixes less.
         seed: whole number from 0.
 
     Call it with square images, uint8 or float in [0, 1], (3, s, s) or (n, 3, s, s): it returns the
-    same type and shape. Random numbers are a function of ``seed``, of the seed that torch's
-    DataLoader gives a worker, and of the number of images so far; mixing pictures are made at the
-    first call, for each size once, and not pickled.
+    same type and shape, on the same device. Random numbers are a function of ``seed``, of the seed
+    that torch's DataLoader gives a worker, and of the number of images so far; mixing pictures are
+    made at the first call, for each size once, and not pickled.
 
-    Raises: ParameterError for arguments that cannot be, and for what is no such image.
+    Raises: ParameterError for arguments that cannot be, and for what is no such image; DataError
+    where the source has fewer than ``images``.
 
     >>> import synthlearn as sl
-    >>> mix = sl.data.MixIn(sl.generator("dead_leaves-mixed"), images=4)
+    >>> mix = sl.data.MixIn("dead_leaves-mixed", images=4)
     >>> mix(torch.zeros(2, 3, 32, 32, dtype=torch.uint8)).shape
     torch.Size([2, 3, 32, 32])
     """
 
     def __init__(
         self,
-        source: Source,
+        source: Source | str,
         images: int = 1000,
         rounds: int = ROUNDS,
         severity: float = SEVERITY,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if not isinstance(source, Source):
-            raise ParameterError(f"source = {shown(source)}: must be a source, as sl.generator(…)")
-        self.source, self.seed = source, whole("seed", seed)
-        self.images = whole("images", images, 1)
+        self.source, self.seed = checked_source(source), whole("seed", seed)
+        self.images = checked_number("images", images, self.source)
         self.rounds = whole("rounds", rounds, 0, 100)
         self.severity = number("severity", severity, 0.01, 1000.0)
         self.count = 0
 
     @cached_property
-    def _pools(self) -> dict[int, Tensor]:
+    def _pools(self) -> dict[tuple[int, torch.device], Tensor]:
         return {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_pools"}
+        return {name: value for name, value in super().__getstate__().items() if name != "_pools"}
 
-    def pool(self, size: int) -> Tensor:
-        """The mixing pictures at a size, uint8 (images, 3, size, size)."""
-        if size not in self._pools:
-            self._pools[size] = self.source.sample(range(self.images), size, self.seed)
-        return self._pools[size]
+    def pool(self, size: int, device: str | torch.device = "cpu") -> Tensor:
+        """The mixing pictures at a size, uint8 (images, 3, size, size), made on the CPU.
+
+        Raises: ParameterError where the source's own are smaller.
+        """
+        place = size, torch.device(device)
+        if place not in self._pools:
+            pictures = self.source.sample(range(self.images), size, self.seed)
+            if (own := pictures.shape[-1]) != size:
+                what = f"the pictures of {self.source.name} have {own} px, these images {size}"
+                raise ParameterError(f"{what}; resize the images first, or name another source")
+            self._pools[place] = pictures.to(device)
+        return self._pools[place]
 
     def forward(self, image: Tensor) -> Tensor:
         """Images with pictures mixed in."""
         x = self._checked(image)
+        if not len(x):
+            return image
         info = get_worker_info()
-        number = torch.arange(self.count, self.count + len(x))
+        number = torch.arange(self.count, self.count + len(x), device=x.device)
         # a worker's seed is another in every epoch, in which its count begins at 0 again
-        keys = rng.key("mix in", self.seed, info.seed if info else 0, number)
+        keys = rng.key("mix in", self.seed, info.seed if info else 0, number, device=x.device)
         self.count += len(x)
         mixed = self.mix(x.float() / 255 if image.dtype == torch.uint8 else x, keys)
         if image.dtype == torch.uint8:
@@ -164,7 +174,7 @@ class MixIn(torch.nn.Module):
 
     def mix(self, x: Tensor, keys: Tensor) -> Tensor:
         """:meth:`forward` of float images (n, 3, s, s) in [0, 1] by keys (n,)."""
-        pool = self.pool(x.shape[-1])
+        pool = self.pool(x.shape[-1], x.device)
         often = rng.integers(rng.fold(keys, 0), 0, self.rounds + 1)
         start = rng.uniform(rng.fold(keys, 1)) < 0.5  # half begin with a changed copy
         out = torch.where(start[:, None, None, None], changed(x, rng.fold(keys, 2)), x)
@@ -187,4 +197,8 @@ class MixIn(torch.nn.Module):
             raise ParameterError(f"image of {what}: must be a tensor, (3, s, s) or (n, 3, s, s)")
         if image.dtype != torch.uint8 and not image.is_floating_point():
             raise ParameterError(f"image of {image.dtype}: must be uint8, or float in [0, 1]")
+        if image.is_floating_point() and not bool(((image >= 0) & (image <= 1)).all()):
+            low, high = float(image.min()), float(image.max())
+            must = "must lie in [0, 1]; mix before the image is normalised"
+            raise ParameterError(f"float image with values from {low:g} to {high:g}: {must}")
         return image if image.ndim == 4 else image[None]

@@ -6,8 +6,10 @@ ranks and a run that goes on have nothing to share but numbers.
 """
 
 import importlib
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +20,25 @@ from torch import distributed as dist
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from ..core import rng
-from ..core.errors import DataError, ParameterError
+from ..core.errors import ParameterError
 from ..core.image import SIZES
-from ..core.options import shown, the_device, whole
+from ..core.options import LEAST, MOST, number, shown, the_device, whole
 from ..core.source import Source
 from ..learn.order import Step
-from . import datasets, sources, stream
+from . import datasets, stream
 from .folders import listing
+from .held import Held, checked_number, checked_source, number_of
 from .real import RealImages
 
 Transform = Callable[[Any], Any]
 Sample = tuple[Any, int]
 PART = 1000  # images of a shard of Hugging Face's, the least that a worker takes; chosen here
 NO_LABEL = 0  # of images that have no classes
+MANY = 1 << 20  # images whose classes are looked at together
+FAR = 1 << 40  # batches and images that a state may say were given, at most
 
 
-class _Drawn:
+class _Drawn(Held):
     """What Images and Stream share: where images come from, and the form in which they go."""
 
     def __init__(
@@ -45,18 +50,21 @@ class _Drawn:
         views: int,
         pil: bool,
     ) -> None:
-        self.source = sources.source(source) if isinstance(source, str) else source
+        self.source = checked_source(source)
         self.size, self.seed = whole("size", size, *SIZES), whole("seed", seed)
         # others' loaders put their own here: timm's create_loader, LightlyDataset
-        self.transform = transform
+        self.transform = _checked_transform(transform)
         self.views, self.pil = whole("views", views, 1), pil
         if views > 1 and transform is None:
             what = "without a transform they would be the same image"
             raise ParameterError(f"views = {views}: {what}; give transform=, or leave views out")
+        if not isinstance(pil, bool):
+            raise ParameterError(f"pil = {shown(pil)}: must be True or False")
         self.source.prepare("cpu")
 
     def _samples(self, indices: Tensor) -> Iterator[Sample]:
         """Images of int64 (n,), in their form, each with its label."""
+        indices = round_and_round(self.source, indices)
         images = self.source.sample(indices, self.size, self.seed)
         for image, label in zip(images, labels(self.source, indices).tolist(), strict=True):
             yield self._formed(image), label
@@ -115,10 +123,7 @@ class Images(_Drawn, Dataset[Sample]):
         pil: bool = False,
     ) -> None:
         super().__init__(source, size, seed, transform, views, pil)
-        self.n = whole("n", n, 1)
-        number = getattr(self.source, "number", None)
-        if number is not None and self.n > number():
-            raise DataError(f"n = {n}: {self.source.name} has {number()} images; lower n")
+        self.n = checked_number("n", n, self.source)
 
     @property
     def classes(self) -> list[str]:
@@ -134,12 +139,15 @@ class Images(_Drawn, Dataset[Sample]):
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
-        """Items of a batch, made at once. Raises IndexError for an index that is past the end."""
-        places = [int(i) for i in indices]
+        """Items of a batch, made at once.
+
+        Raises: IndexError for an index that is past the end, ParameterError for what is none.
+        """
+        places = [whole("index", i, LEAST) for i in indices]
         for i in places:
             if not -self.n <= i < self.n:
                 raise IndexError(f"index {i}: there are {self.n} images, from 0 to {self.n - 1}")
-        return list(self._samples(torch.tensor([i % self.n for i in places])))
+        return list(self._samples(torch.tensor([i % self.n for i in places], dtype=torch.int64)))
 
     def to_hf(self, streaming: bool = True) -> Any:
         """As a data set of Hugging Face's ``datasets``, with columns ``image`` and ``label``.
@@ -178,13 +186,15 @@ class Stream(_Drawn, IterableDataset[Sample]):
 
     Args:
         n: images of an epoch, over all ranks; None: without end. Each epoch shows the same images
-            until :meth:`set_epoch` says that it is another, whose images are new.
+            until :meth:`set_epoch` says that it is another, whose images are new. A folder or a
+            real set has so many images, and then they come again.
         batch_size: of the DataLoader, and how many images are made at once.
         shard: number of this rank, and of all ranks. None: those of torch.distributed, else of
             ``RANK`` and ``WORLD_SIZE`` in the environment, else (0, 1).
         source, size, seed, transform, views, pil: as of :class:`Images`.
 
-    Raises: ParameterError for an unknown source or a value that cannot be.
+    Raises: ParameterError for an unknown source or a value that cannot be; DataError where the
+    source has fewer images than ``n``.
 
     >>> import synthlearn as sl
     >>> stream = sl.data.Stream("noise-white", size=16, n=10, batch_size=4)
@@ -208,9 +218,9 @@ class Stream(_Drawn, IterableDataset[Sample]):
         shard: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(source, size, seed, transform, views, pil)
-        self.n = None if n is None else whole("n", n, 1)
+        self.n = None if n is None else checked_number("n", n, self.source)
         self.batch_size = whole("batch_size", batch_size, 1)
-        self.rank, self.ranks = _checked_shard(*(shard or _this_process()))
+        self.rank, self.ranks = _this_process() if shard is None else _checked_shard(shard)
         # shared, so that it reaches workers that live on from epoch to epoch
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
         self._start = self._at = {"batches": 0, "given": 0, "workers": 1}
@@ -225,7 +235,7 @@ class Stream(_Drawn, IterableDataset[Sample]):
 
     def set_epoch(self, epoch: int) -> None:
         """Begin an epoch, whose images are its own; where it is this one already, go on."""
-        if whole("epoch", epoch) != int(self._epoch):
+        if _checked_epoch(epoch, self.n) != int(self._epoch):
             self._epoch.fill_(epoch)
             self._start = {"batches": 0, "given": 0, "workers": 1}
 
@@ -262,14 +272,14 @@ class Stream(_Drawn, IterableDataset[Sample]):
         """
         at = self._at
         if batches is not None:
-            at = {"batches": whole("batches", batches), "given": 0, "workers": 1}
-        return {"of": self._identity(), "epoch": int(self._epoch), **at}
+            at = {"batches": whole("batches", batches, 0, FAR), "given": 0, "workers": 1}
+        return {"of": self._identity, "epoch": int(self._epoch), **at}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where a stream was: the next iteration begins there, the one after it at the
         beginning of the epoch.
 
-        Raises: ParameterError for the state of another stream.
+        Raises: ParameterError for the state of another stream, and for what is none.
 
         >>> import synthlearn as sl
         >>> stream = sl.data.Stream("noise-white", size=16)
@@ -280,20 +290,33 @@ class Stream(_Drawn, IterableDataset[Sample]):
         >>> torch.equal(next(iter(later))[0], next(it)[0])
         True
         """
-        own = self._identity()
-        theirs = state.get("of", {})
-        for name, value in own.items():
+        names = ("of", "epoch", *(least := {"batches": 0, "given": 0, "workers": 1}))
+        if not isinstance(state, Mapping) or not {*names} <= {*state}:
+            what = f"{shown(state)} has not all of {', '.join(names)}"
+            raise ParameterError(f"state of a stream: {what}; give what state_dict() returned")
+        theirs = state["of"] if isinstance(state["of"], Mapping) else {}
+        for name, value in self._identity.items():
             if theirs.get(name) != value:
                 what = f"its {name} is {shown(theirs.get(name))}, that of this one {shown(value)}"
                 raise ParameterError(f"state of a stream: {what}; make the stream as it was")
-        self._epoch.fill_(whole("epoch", state["epoch"]))
-        names = ("batches", "given", "workers")
-        self._start = self._at = {name: whole(name, state[name]) for name in names}
+        epoch = _checked_epoch(state["epoch"], self.n)
+        at = {name: whole(name, state[name], low, FAR) for name, low in least.items()}
+        self._epoch.fill_(epoch)
+        self._start = self._at = at
 
+    @cached_property
     def _identity(self) -> dict[str, Any]:
-        """What must agree for a state to mean the same."""
+        """What must agree for a state to mean the same, as JSON would give it back."""
+        # to tell two folders apart by their contents would mean to read them
+        there = number_of(self.source)
+        spec = (
+            {"images": there} if there is not None else json.loads(json.dumps(self.source.spec()))
+        )
+        options = spec.pop("options", {})
         return {
             "source": self.source.name,
+            **spec,
+            **{f"option {name}": value for name, value in options.items()},
             "size": self.size,
             "seed": self.seed,
             "n": self.n,
@@ -317,10 +340,11 @@ class DeviceLoader:
         device: "cpu", "cuda", "cuda:N", or "auto": a card where there is one.
         seed: of images and order.
         refresh: share of the images that is new in every epoch: 1, none comes twice; 0, a fixed
-            pool, made once.
+            pool, made once. A folder or a real set has so many images, and then they come again.
         transform: of a whole batch, on the device.
 
-    Raises: ParameterError for an unknown source or a value that cannot be.
+    Raises: ParameterError for an unknown source or a value that cannot be; DataError where the
+    source has fewer images than ``n``.
 
     >>> import synthlearn as sl
     >>> loader = sl.data.DeviceLoader("noise-white", n=64, size=16, batch_size=32, device="cpu")
@@ -339,19 +363,23 @@ class DeviceLoader:
         refresh: float = 1.0,
         transform: Transform | None = None,
     ) -> None:
-        self.source = sources.source(source) if isinstance(source, str) else source
-        self.n, self.batch_size = whole("n", n, 1), whole("batch_size", batch_size, 1, n)
-        self.seed, self.epoch, self.transform = whole("seed", seed), 0, transform
+        self.source = checked_source(source)
+        self.n = checked_number("n", n, self.source)
+        self.batch_size = whole("batch_size", batch_size, 1, self.n)
+        self.seed, self.epoch = whole("seed", seed), 0
+        self.transform = _checked_transform(transform)
         size, used = whole("size", size, *SIZES), the_device(device)
         self.source.prepare(used)
-        self.batches = stream.batches(self.source, n, size, seed, used, refresh)
+        refresh = number("refresh", refresh, 0.0, 1.0)
+        images = _Again(self.source) if refresh and number_of(self.source) else self.source
+        self.batches = stream.batches(images, self.n, size, self.seed, used, refresh)
 
     def __len__(self) -> int:
         return self.n // self.batch_size
 
     def set_epoch(self, epoch: int) -> None:
         """Which epoch the next iteration is; without it they are counted."""
-        self.epoch = whole("epoch", epoch)
+        self.epoch = _checked_epoch(epoch, self.n)
 
     def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
         epoch, self.epoch = self.epoch, self.epoch + 1
@@ -362,8 +390,33 @@ class DeviceLoader:
             numbers = step.indices
             if isinstance(self.batches, stream.RefreshedPool):
                 numbers = numbers + self.n * self.batches.replacements(epoch, numbers)
-            classes = labels(self.source, numbers).to(images.device, non_blocking=True)
+            classes = labels(self.source, round_and_round(self.source, numbers))
+            classes = classes.to(images.device, non_blocking=True)
             yield images if self.transform is None else self.transform(images), classes
+
+
+class _Again(Source):
+    """A source with so many images, round and round."""
+
+    kind = "again"
+
+    def __init__(self, source: Source) -> None:
+        self.source, self.name = source, source.name
+
+    def sample(self, indices: Any, size: int = 128, seed: int = 0, device: str = "cpu") -> Tensor:
+        return self.source.sample(round_and_round(self.source, indices), size, seed, device)
+
+
+def round_and_round(source: Source, indices: Tensor) -> Tensor:
+    """Indices that a source has: where it has so many images, they are counted round and round.
+
+    >>> import synthlearn as sl
+    >>> digits = sl.data.source("real", data="digits")  # 1,000 of them
+    >>> round_and_round(digits, torch.tensor([999, 1000, 2003]))
+    tensor([999,   0,   3])
+    """
+    there = number_of(source)
+    return indices if there is None else indices % there
 
 
 def labels(source: Source, indices: Tensor) -> Tensor:
@@ -392,7 +445,8 @@ def class_names(source: Source, n: int) -> list[str]:
         folder = datasets.is_image_folder(source.data)
         read = listing(Path(source.data), "train") if folder else datasets.load(source.data)
         names = read.classes
-    most = int(labels(source, torch.arange(n)).max())
+    parts = (torch.arange(start, min(start + MANY, n)) for start in range(0, n, MANY))
+    most = max(int(labels(source, part).max()) for part in parts)
     return list(names) if most < len(names) else [f"{c:08d}" for c in range(most + 1)]
 
 
@@ -413,16 +467,34 @@ def _hugging_face() -> Any:
         raise ParameterError("to_hf: datasets is not installed; pip install datasets") from error
 
 
-def _this_process() -> tuple[Any, Any]:
+def _checked_transform(transform: Transform | None) -> Transform | None:
+    """Raise ParameterError for a transform that cannot be called."""
+    if transform is None or callable(transform):
+        return transform
+    must = "must be a function of an image, as torchvision.transforms.v2's are"
+    raise ParameterError(f"transform = {shown(transform)}: {must}")
+
+
+def _checked_epoch(epoch: Any, n: int | None) -> int:
+    """An epoch whose images have numbers of 64 bits. Raises ParameterError for another."""
+    return whole("epoch", epoch, 0, MOST // (n or 1) - 1)
+
+
+def _this_process() -> tuple[int, int]:
     """Rank, and number of ranks, of this process."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
-    return os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
+    ranks = os.environ.get("WORLD_SIZE", "1")
+    if ranks == "1":  # RANK is some other program's
+        return 0, 1
+    return _checked_shard((os.environ.get("RANK", ""), ranks))
 
 
-def _checked_shard(rank: Any, ranks: Any) -> tuple[int, int]:
+def _checked_shard(shard: Any) -> tuple[int, int]:
     """Rank and number of ranks as numbers. Raises ParameterError for those that cannot be."""
-    if str(rank).isdecimal() and str(ranks).isdecimal() and int(rank) < int(ranks):
-        return int(rank), int(ranks)
-    what = "must be a number from 0 and, above it, how many there are"
-    raise ParameterError(f"rank {shown(rank)} of {shown(ranks)}: {what}; see RANK and WORLD_SIZE")
+    match shard:
+        case (rank, ranks) if str(rank).isdecimal() and str(ranks).isdecimal():
+            if int(rank) < int(ranks):
+                return int(rank), int(ranks)
+    must = "must be a rank from 0 and, above it, the number of ranks"
+    raise ParameterError(f"shard = {shown(shard)}: {must}; give shard, or see RANK and WORLD_SIZE")
