@@ -1,6 +1,7 @@
 """Encoders for strangers: the same features in their library, a card, no overwriting."""
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -87,6 +88,40 @@ def test_nothing_is_replaced_and_a_library_without_such_a_network_is_named(train
     with pytest.raises(ParameterError, match="a ViT goes to timm or torchvision"):
         sharing.share(trained["vit"], "torch", tmp_path / "b.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a", "a.bin", "a.md", "a.safetensors.gz"])
+def test_weights_that_timm_would_take_for_a_pickle_are_refused(name, trained, tmp_path):
+    with pytest.raises(ParameterError, match=r"must end with \.safetensors, as in a"):
+        sharing.share(trained["resnet18"], "timm", tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_card_without_weights_does_not_stay(trained, tmp_path, monkeypatch):
+    def interrupted(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sharing.files, "atomic", interrupted)
+    monkeypatch.setattr(sharing.files, "write_text", lambda path, text: path.write_text(text))
+    with pytest.raises(KeyboardInterrupt):
+        sharing.share(trained["resnet18"], "timm", tmp_path / "a.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_encoder_is_a_file_of_ours_whatever_its_name(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("random", "timm:resnet18"):  # names that mean other encoders elsewhere
+        out = tmp_path / "theirs.safetensors"
+        with pytest.raises(CheckpointError, match=f"{name}: no such file"):
+            sharing.share(Path(name), "torch", out)
+        assert not list(tmp_path.iterdir())
+    Path("random").write_bytes(trained["vit"].read_bytes())
+    lines = sharing.share(Path("random"), "timm", Path('with "quotes".safetensors'))
+    exec(lines.split("\n\n", 1)[1], {})
+    for wrong in (tmp_path, Path('with "quotes".safetensors')):  # a folder; timm's
+        with pytest.raises(CheckpointError) as error:
+            sharing.share(wrong, "timm", Path("b.safetensors"))
+        assert "delete" not in str(error.value)
 
 
 def test_the_card_of_a_recorded_encoder_names_its_row_and_what_is_not_ours(tmp_path):

@@ -288,7 +288,7 @@ def _seal(head: bytes, data: "hashlib._Hash") -> str:
     return hashlib.sha256(data.digest() + head).hexdigest()
 
 
-def _read_head(stream: BinaryIO) -> tuple[bytes, dict[str, Any], dict[str, Any]]:
+def _read_head(stream: BinaryIO) -> tuple[bytes, dict[str, Any], Any]:
     """Head as it is, tensors' entries and the writer's header, from the start of a sealed file;
     ValueError, KeyError or TypeError for another."""
     length = stream.read(8)
@@ -298,8 +298,6 @@ def _read_head(stream: BinaryIO) -> tuple[bytes, dict[str, Any], dict[str, Any]]
     text = stream.read(size)
     entries = json.loads(text)
     header = json.loads(entries.pop("__metadata__", {}).get("synthlearn", "null"))
-    if not isinstance(header, dict):
-        raise TypeError("it has no header of ours")
     return length + text, entries, header
 
 
@@ -314,6 +312,11 @@ def _checked_head(path: Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
             status = os.fstat(stream.fileno())
             known = (str(path), status.st_ino, status.st_size, status.st_mtime_ns)
             head, entries, header = _read_head(stream)
+            if not isinstance(header, dict):  # another program's: not to be deleted
+                raise CheckpointError(
+                    f"{path}: not of synthlearn, it has no header of ours; give another file, as "
+                    f"`python -m synthlearn pretrain` writes them"
+                )
             seal = header.pop("seal", None)
             if not isinstance(seal, str) or len(seal) != len(OPEN):
                 raise CheckpointError(
@@ -330,7 +333,9 @@ def _checked_head(path: Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
         return len(head), entries, header
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such file") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(
             f"{path}: not a readable safetensors file of synthlearn ({type(error).__name__}: "
             f"{error}); delete it and run the command again, or make one with "

@@ -1,6 +1,7 @@
 """An encoder for strangers: its weights as their library names them, and a model card beside them
 that says what it was trained on, how to load it, and under which licence it is."""
 
+import hashlib
 import importlib.metadata
 import json
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from ..learn import encoders
 from ..learn.foreign import foreign, same_features
 from .records import Run, read
 
+ENDING = ".safetensors"
 ELSEWHERE = "that of the images it was trained on, which are not ours"
 
 
@@ -29,25 +31,34 @@ def share(path: Path, to: str, out: Path) -> str:
         out: of the weights, ``NAME.safetensors``; it and the card must not be there.
 
     Returns: lines that say what was written, and how to load it.
-    Raises: ParameterError for a library that has no such network, and where files are there
-    already; CheckpointError for a file that is damaged or not ours; DataError where ``out`` cannot
-    be written.
+    Raises: ParameterError for a library that has no such network, another ending of ``out``, and
+    where files are there already; CheckpointError for a file that is damaged or not ours; DataError
+    where ``out`` cannot be written.
     """
+    if out.suffix != ENDING:  # by which timm knows that it is no pickle
+        raise ParameterError(
+            f"out = {str(out)!r}: must end with {ENDING}, as in {out.stem}{ENDING}"
+        )
     card = out.with_suffix(".md")
     for target in (out, card):
         if target.exists():
             raise ParameterError(f"out = {str(out)!r}: {target} is there; choose another name")
-    encoder = encoders.load(str(path))
+    about = _training(files.read_header(path))
+    encoder = encoders.load(str(path.absolute()))  # a file, though its name be "random"
     theirs = foreign(encoder, to)
     for target in (out, card):
         files.check_target(target)
-    lines = theirs.lines.replace("{file}", out.name)
+    lines = theirs.lines.replace('"{file}"', json.dumps(out.name, ensure_ascii=False))
     tensors = {name: tensor.contiguous() for name, tensor in theirs.tensors.items()}
     content = safetensors.torch.save(tensors, {"format": "pt"})
-    with files.atomic(out) as temporary:
-        temporary.write_bytes(content)
-    about = _training(files.read_header(path))
-    files.write_text(card, _markdown(encoder, to, out, lines, about))
+    checksum = hashlib.sha256(content).hexdigest()
+    files.write_text(card, _markdown(encoder, to, out.name, checksum, lines, about))
+    try:
+        with files.atomic(out) as temporary:
+            temporary.write_bytes(content)
+    except BaseException:  # a card of nothing would be in the way of the next call
+        card.unlink(missing_ok=True)
+        raise
     note = f"{same_features(encoder)}; input normalisation and licence are in {card}"
     return f"{out}: {len(tensors)} tensors for {to}; {note}\n\n{lines}"
 
@@ -104,9 +115,14 @@ def _record(number: str) -> Run | None:
 
 
 def _markdown(
-    encoder: encoders.Encoder, to: str, out: Path, lines: str, about: Mapping[str, Any]
+    encoder: encoders.Encoder,
+    to: str,
+    name: str,
+    checksum: str,
+    lines: str,
+    about: Mapping[str, Any],
 ) -> str:
-    """The card."""
+    """The card of the weights in a file."""
     source = about.get("source")
     own = isinstance(source, dict) and "generator" in source
     licence = f"{LICENCE}: no rights reserved, as for its images" if own else ELSEWHERE
@@ -119,12 +135,12 @@ def _markdown(
         "encoder": f"{kind}, {json.dumps(options)}, {encoders.parameters(encoder):,} parameters "
         "with the head of its pre-training, which is left out here",
         "features": f"{width} numbers of an image of {side} × {side} px; {same_features(encoder)}",
-        **{name: _cell(value) for name, value in about.items()},
+        **{what: _cell(value) for what, value in about.items()},
         "made by": f"synthlearn {version}, torch {torch.__version__}",
-        f"SHA-256 of `{out.name}`": f"`{files.sha256(out)}`",
+        f"SHA-256 of `{name}`": f"`{checksum}`",
         "licence": licence,
     }
-    table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+    table = "\n".join(f"| {what} | {value} |" for what, value in rows.items())
     library = "pytorch" if to == "torch" else to
     return f"""---
 license: {LICENCE.lower() if own else "other"}
