@@ -85,10 +85,13 @@ def test_help_says_defaults_where_there_are_any_and_points_to_what_teaches():
             "default: None" not in text
             and "default: []" not in text
             and "default: False" not in text
+            and "default: ()" not in text
             and "SUPPRESS" not in text
         ), name
     assert (
         "(default: 128)" in found["generate"]
+        and "another seed is another set (default: 0)" in " ".join(found["generate"].split())
+        and re.search(r"\(--generator NAME \|[^)]*\| --row ROW\)", found["pretrain"])
         and "python -m synthlearn profiles" in found["pretrain"]
         and "torchrun" in found[""]
     )

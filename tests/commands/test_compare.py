@@ -98,8 +98,50 @@ def test_table_file_and_records_agree(made):
 def test_a_source_of_too_few_images_is_refused_before_any_training(images, tmp_path):
     shared = ["--data", str(images), "--out", str(tmp_path / "o"), "--profile", "smoke"]
     code, text, err = call("compare", "--sources", "noise-white", "real", *shared)
-    assert code == 1 and text == "" and "holds 16 training images, 256 are asked for" in err
+    assert code == 1 and text == ""
+    assert "holds 16 images, 256 are asked for; lower n_images, as by --set n_images=16" in err
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "setting", "words"),
+    [
+        ("noise-white", "method=supcon", "noise-white: its pictures have no classes"),
+        ("real", "refresh=0.5", "refresh = 0.5: real:"),
+    ],
+)
+def test_what_a_source_cannot_give_is_said_before_anything_is_written(
+    images, tmp_path, source, setting, words
+):
+    shared = ["--data", str(images), "--out", str(tmp_path / "o"), "--profile", "smoke", *SMALL]
+    code, text, err = call("compare", "--sources", source, *shared, "--set", setting)
+    assert code == 2 and text == "" and words in err and not (tmp_path / "o").exists()
+
+
+def test_maps_of_labels_are_not_taken_for_images(images, tmp_path):
+    leaves = tmp_path / "leaves"
+    words = ["--generator", "dead_leaves-squares", "--n", "2", "--size", "16", "--labels", "edges"]
+    assert call("generate", *words, "--out", str(leaves))[0] == 0
+    options = ["--data", str(images), "--out", str(tmp_path / "o"), "--profile", "smoke"]
+    for command in (
+        ["compare", "--sources", f"folder:path={leaves}", *options],
+        ["pretrain", "--folder", str(leaves), "--out", str(tmp_path / "o")],
+        ["memory", "build", "--memory", str(tmp_path / "o"), "--images", str(leaves)],
+    ):
+        code, text, err = call(*command)
+        assert code == 2 and text == "" and f"which are no images; give {leaves}/train" in err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["leaves"]
+
+
+def test_an_encoder_that_is_gone_is_trained_again_and_a_damaged_one_is_named(made, monkeypatch):
+    words, out, _ = made
+    (path,) = out.glob("encoders/noise-white*")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:1000])
+    code, text, err = call(*words)
+    assert code == 1 and text == "" and path.name in err and "delete it" in err
+    path.unlink()
+    assert call(*words)[0] == 0 and path.read_bytes() == whole
 
 
 def test_another_command_into_the_folder_is_refused(made):

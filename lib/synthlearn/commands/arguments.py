@@ -23,6 +23,8 @@ INPUTS = (32, 512)
 WIDTHS = (1 / 32, 4.0)
 # Maps of pictures: generators/annotations.py.
 LABELS = ("instances", "order", "edges")
+# What a folder of `generate` is known by, and where its maps are: data/export.py.
+LABEL, MAPS = "generator.json", "labels"
 # Numbers of pictures, images and neighbours at most (chosen here).
 MANY = 10**9
 # Bytes of a file's name at most, as on most file systems.
@@ -92,11 +94,9 @@ class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFo
     """Defaults where there are any, and epilogs as they are written."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if (
-            action.required
-            or action.default in (None, False, [])
-            or "default" in (action.help or "")
-        ):
+        # 0 is a default that is worth telling, though it equals False
+        none = action.default in (None, [], ()) or action.default is False
+        if action.required or none or "default" in (action.help or ""):
             return action.help
         return super()._get_help_string(action)
 
@@ -178,8 +178,13 @@ def word(text: str) -> str:
 
 
 def folder(text: str) -> Path:
-    """A folder to read from, below the root."""
+    """A folder to read images from, below the root."""
     path = Path(word(text))
+    if (path / LABEL).is_file() and (path / MAPS).is_dir():
+        raise argparse.ArgumentTypeError(
+            f"{_cut(text)}: `generate --labels` wrote maps beside its images, which are no images; "
+            f"give {path / 'train'}"
+        )
     if path.resolve() == Path(path.resolve().anchor):
         raise argparse.ArgumentTypeError(
             f"{_cut(text)}: must be a folder below the root, not all that there is"

@@ -45,11 +45,9 @@ def add_seed(parser: arguments.Parser, help_: str) -> None:
     parser.add_argument("--seed", type=whole(*SEEDS), default=0, help=help_)
 
 
-def add_source(parser: arguments.Parser) -> Any:
-    """Arguments that name a source of pictures and the profile's settings.
-
-    Returns: the group of alternatives, for more of them.
-    """
+def add_source(parser: arguments.Parser, row: bool = False) -> None:
+    """Arguments that name a source of pictures and the profile's settings; ``row``: a row of the
+    study will do for a source."""
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--generator", type=word, metavar="NAME", help="see `list`")
     group.add_argument("--folder", type=folder, metavar="DIR", help="any folder of images")
@@ -59,6 +57,10 @@ def add_source(parser: arguments.Parser) -> Any:
         metavar="SET",
         help="the training images of a real set, labels hidden unless a method needs them",
     )
+    if row:
+        group.add_argument(
+            "--row", type=word, metavar="ROW", help="a row of the study, with all its settings"
+        )
     add_option(parser, "--option", "NAME=VALUE", "an option of the generator, see `list`")
     parser.add_argument("--profile", type=word, default="smoke", help="smoke, cpu, gpu or paper")
     add_option(
@@ -67,7 +69,6 @@ def add_source(parser: arguments.Parser) -> Any:
         "FIELD=VALUE",
         "replace a field of the profile, as in epochs=20 or method=simclr; see `profiles`",
     )
-    return group
 
 
 def source_name(args: Namespace) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core.errors import DataError, ParameterError
 from . import arguments
-from .arguments import option, target, whole, word
+from .arguments import folder, option, target, whole, word
 from .command import Command, add_option, use_device
 
 MOST_RUNS = 50  # study/own_images.py
@@ -86,6 +86,8 @@ def _source(text: str) -> tuple[str, tuple[tuple[str, Any], ...]]:
     options = tuple(option(each) for each in rest)
     if len(dict(options)) < len(options):
         raise argparse.ArgumentTypeError(f"{text!r}: an option is given twice")
+    if name == "folder" and isinstance(path := dict(options).get("path"), str):
+        folder(path)
     return word(name), options
 
 
@@ -134,7 +136,7 @@ def _compare(args: Namespace) -> int:
 
 def _made(entry: Any) -> Any:
     """The run of an entry: read where it is kept, else made; a line says so."""
-    from ..core import progress
+    from ..core import files, progress
     from ..study import records, store
 
     if entry.path.exists():
@@ -145,6 +147,8 @@ def _made(entry: Any) -> Any:
             raise DataError(f"{what}; delete it, and the same command makes it again") from error
     kept = store.state(entry) == "fresh"
     record = store.get(entry)
+    if entry.row.trained:  # trained again where only its file is gone; a damaged one is named
+        files.read_header(entry.trained_encoder())
     word_ = "kept" if kept else f"{record.cost.wall_seconds:.0f} s"
     progress.say(f"{entry.title}: top-1 {_percent(record.main.top1)} ({word_})", error=True)
     return record

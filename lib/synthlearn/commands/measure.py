@@ -27,8 +27,7 @@ def _measure(args: Namespace) -> int:
 
 MEASURE = Command(
     "measure",
-    "make the further measurements of trained encoders that are not fresh: "
-    "transfer, layers, few_shot, fine_tuning, properties",
+    "make the further measurements of workflow/measurements.toml that are not fresh",
     _add_arguments,
     _measure,
     needs_checkout=True,

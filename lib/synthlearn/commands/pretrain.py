@@ -6,7 +6,7 @@ from typing import Any
 
 from ..core.errors import ParameterError
 from . import arguments
-from .arguments import Meaning, encoder_file, word
+from .arguments import Meaning, encoder_file
 from .command import (
     Command,
     add_option,
@@ -35,9 +35,7 @@ MEANINGS = (
 
 def _add_arguments(parser: arguments.Parser) -> None:
     parser.epilog = EPILOG
-    add_source(parser).add_argument(
-        "--row", type=word, metavar="ROW", help="a row of the study, with all its settings"
-    )
+    add_source(parser, row=True)
     add_option(
         parser,
         "--method-option",
@@ -112,11 +110,12 @@ def _check_places(args: Namespace, checkpoint: Path) -> None:
 def _pictures(experiment: Any) -> tuple[Any, Any]:
     """Source and batches of an experiment; of several processes the first makes the pictures."""
     from ..core import checked, distributed
-    from ..study import assembly
+    from ..study import assembly, contracts
 
     def read() -> tuple[Any, Any]:
         source = experiment.source()
         checked.spec_of(source)
+        contracts.check_source(source, experiment.row, experiment.settings)
         with checked.painting(source):
             return source, assembly.batches(source, experiment.settings, experiment.pool_seed)
 

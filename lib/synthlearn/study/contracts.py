@@ -1,4 +1,4 @@
-"""What a method and a measurement have to keep, checked where the study uses them.
+"""What a source, a method and a measurement have to keep, checked where the study uses them.
 
 Whoever adds one meets these messages; each names what is wrong, what must be, and what to mend.
 """
@@ -10,10 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from ..core import checked
-from ..core.errors import ExtensionError, SynthlearnError, described, innermost
+from ..core.errors import (
+    DataError,
+    ExtensionError,
+    ParameterError,
+    SynthlearnError,
+    described,
+    innermost,
+)
 from ..core.options import shown
 from ..core.source import Source
 from ..data import stream
+from ..data.held import number_of
 from ..learn.methods import METHODS
 from ..learn.train import Trained, Training
 from ..measure.base import Measurement, Part
@@ -23,6 +31,22 @@ from .rows import Row
 
 # files of the library that call a method's and a loss's own code
 METHOD, STEP = "learn/methods/base.py", "learn/step.py"
+
+
+def check_source(source: Source, row: Row, settings: Settings) -> None:
+    """Raise ParameterError or DataError where a source lacks what a training asks of it: classes,
+    so many images, or new ones in every epoch."""
+    if METHODS[settings.method].labelled and row.classes == "own" and not source.labelled:
+        source.labels([0])  # says which sources have some
+    n, there = settings.n_images, number_of(source)
+    if there is None:
+        return
+    if n > there:
+        what = f"holds {there} images, {n} are asked for"
+        raise DataError(f"{source.name}: {what}; lower n_images, as by --set n_images={there}")
+    if settings.refresh:
+        what = f"{source.name} holds {there} images and no new ones"
+        raise ParameterError(f"refresh = {settings.refresh:g}: {what}; leave refresh at 0")
 
 
 def training(

@@ -17,6 +17,7 @@ from ..core import checked, files, stats
 from ..core.errors import ParameterError
 from ..core.options import shown
 from ..data import datasets, source, source_class
+from . import contracts
 from .experiment import Experiment
 from .profiles import Profile
 from .records import Run
@@ -90,7 +91,7 @@ def plan(rows: Sequence[Row], profile: Profile, runs: int) -> dict[str, Any]:
     """What decides the results, as JSON: sources, images, settings, runs.
 
     Raises: DataError for images that cannot be read or are too few, ParameterError for options
-    that cannot be.
+    that cannot be, and for a method that needs classes which a source has not.
     """
     settings = {name: value for name, value in vars(profile).items() if name != "seeds"}
     images = {
@@ -99,7 +100,9 @@ def plan(rows: Sequence[Row], profile: Profile, runs: int) -> dict[str, Any]:
     sources = {}
     for each in rows:
         pictures = source(each.source_name, **each.source_options(each.settings(profile)))
-        if pictures.kind in COUNTED:  # now, and not after the hours that others take
+        # now, and not after the hours that others take
+        contracts.check_source(pictures, each, each.settings(profile))
+        if pictures.kind in COUNTED:
             pictures.sample([profile.n_images - 1], profile.image_size)
         sources[each.title] = checked.spec_of(pictures)
     return {"sources": sources, "settings": settings, "images": images, "runs": runs}
@@ -141,6 +144,25 @@ def _changed(name: str, kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> s
     return f"its {'source' if name == 'sources' else 'labelled images,'} {field} gave other images"
 
 
+class Share(stats.Estimate):
+    """An estimate of a share: its interval ends where shares do, and covers as often.
+
+    >>> e = Share(mean=0.95, error=0.1, df=6, runs=3, n=40)
+    >>> round(e.low, 2), e.high
+    (0.71, 1.0)
+    """
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95 % interval."""
+        return max(super().low, 0.0)
+
+    @property
+    def high(self) -> float:
+        """Upper end of the 95 % interval."""
+        return min(super().high, 1.0)
+
+
 @dataclasses.dataclass(frozen=True)
 class Standing:
     """What is known of one source: its runs, its top-1, and its lead over untrained encoders, None
@@ -148,7 +170,7 @@ class Standing:
 
     row: Row
     runs: tuple[Run, ...]
-    top1: stats.Estimate
+    top1: Share
     lead: stats.Estimate | None
 
 
@@ -191,7 +213,7 @@ def outcome(rows: Sequence[Row], records: Mapping[str, Sequence[Run]]) -> Outcom
         Standing(
             r,
             tuple(records[r.name]),
-            stats.mean(right[r.name], spreads[r.name]),
+            Share(**vars(stats.mean(right[r.name], spreads[r.name]))),
             None if r is floor else apart(r.name, floor.name),
         )
         for r in every
