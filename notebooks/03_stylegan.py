@@ -121,13 +121,13 @@ library = stylegan_free.free_synthesis(net, source.keys([5]), side, width)
 assert torch.allclose(image, library[0], atol=1e-3)
 
 # %% [markdown]
-# At last, each colour channel is given a random mean and contrast, as photographs have them.
+# Lastly, each colour channel is given a random mean and contrast, as photographs have them.
 
 # %% tags=["hide-input"]
 sl.book.pages.stylegan.growth()
 
 # %% [markdown]
-# The three other sets draw each kernel from a bank, on the left that of *high frequencies* and *sparse*, on the right that of *oriented*. An
+# The three other sets draw each kernel from a bank: *high frequencies* and *sparse* from one, *oriented* from another. An
 # image of the oriented set uses a random part of its bank, so some images are all streaks of one direction.
 
 # %% tags=["hide-input"]

@@ -65,7 +65,7 @@ sl.book.rows(
 #
 # ## How an image is made
 #
-# The *chaos game*: start at the origin; pick a map $k$ at random, with probability $\propto |a_k d_k - b_k c_k|$, that is by how much area it keeps;
+# The *chaos game*: start at the origin; pick a map $k$ at random, by how much area it keeps (with probability $\propto |a_k d_k - b_k c_k|$);
 # apply it,
 #
 # $$x \leftarrow a_k x + b_k y + e_k,$$

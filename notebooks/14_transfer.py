@@ -33,8 +33,9 @@ p = sl.book.parameters(globals())
 units = sl.study.units
 transfer = sl.study.measured("transfer", p)
 groups = {name: units.group(transfer, name) for name in units.groups(transfer)}
-NOISE = "stylegan-oriented" if "stylegan-oriented" in transfer else "dead_leaves-mixed"
-TITLE = sl.study.get_row(NOISE).title
+NOISE, TITLE = "dead_leaves-mixed", "dead leaves"
+if "stylegan-oriented" in transfer:
+    NOISE, TITLE = "stylegan-oriented", "oriented StyleGANs"
 above = sl.book.measured_pairs(groups, {"": (NOISE, "random")})
 behind = sl.book.measured_pairs(groups, {"": (NOISE, "real")})
 sl.book.in_short(

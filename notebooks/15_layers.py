@@ -32,8 +32,9 @@ import synthlearn as sl
 p = sl.book.parameters(globals())
 units, page = sl.study.units, sl.book.pages.layers
 layers, tuned = (sl.study.measured(what, p) for what in ("layers", "fine_tuning"))
-NOISE = "stylegan-oriented" if "stylegan-oriented" in layers else "dead_leaves-mixed"
-TITLE = sl.study.get_row(NOISE).title
+NOISE, TITLE = "dead_leaves-mixed", "dead leaves"
+if "stylegan-oriented" in layers:
+    NOISE, TITLE = "stylegan-oriented", "oriented StyleGANs"
 by_layer = {name: units.part(layers, name) for name in units.parts(layers)}
 by_length = {name: units.part(tuned, name) for name in units.parts(tuned)}
 ahead = sl.book.measured_pairs(by_layer, {"": ("real", NOISE)})

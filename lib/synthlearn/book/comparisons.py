@@ -105,7 +105,7 @@ def differences(pairs: Pairs, why: str = "Neither paper makes a claim of this") 
     lines, words = "", []
     for (label, e), differ in zip(estimates.items(), clear, strict=True):
         kind, mark = CLEAR if differ else UNCLEAR
-        few = f"{runs_in_words(e.runs)}{' of the row that has fewest' * (e.runs > 1)}"
+        few = f"at least {runs_in_words(e.runs)} of each row" if e.runs > 1 else "one run"
         lines += f"<li><b class='{kind}'>{mark}</b> {escape(label)}: {points(e)} points"
         lines += f" <small>({few})</small></li>"
         words.append(f"{label}: {mark[2:]}")

@@ -111,14 +111,20 @@ def best(records: Records) -> str:
     """
     first, *others = sorted(records, key=lambda name: -records[name].accuracy().mean)
     runs = records[first]
-    e, title = runs.accuracy(), escape(get_row(first).title)
+    e = runs.accuracy()
     ends = span(percent(e.low), percent(e.high))
-    text = f"The highest top-1 has {title}: {percent(e.mean)} % {ends}"
+    text = f"The highest top-1 is that of {_title(first)}, {percent(e.mean)} % {ends}"
     alike = [name for name in others if runs.difference(records[name]).p > stats.LEVEL]
     if not alike:
         return f"{text}, above each of the other {len(others)}." if others else f"{text}."
-    titles = "; ".join(escape(get_row(name).title) for name in alike)
-    return f"{text}. It cannot be told from {titles}."
+    *some, last = map(_title, alike)
+    titles = f"{', '.join(some)} or {last}" if some else last
+    return f"{text}. It cannot be told from that of {titles}."
+
+
+def _title(name: str) -> str:
+    """A row's title, which may hold a comma, set apart from its sentence."""
+    return f"<i>{escape(get_row(name).title)}</i>"
 
 
 def in_short(*sentences: str, sure: str = "", unsure: str = "") -> Html:

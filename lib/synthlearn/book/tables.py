@@ -121,7 +121,7 @@ def ablation(records: Records, profile: Profile, against: str | None = None) -> 
         for name, runs in records.items():
             if (against or base_of(name)) == base and name != base:
                 body.append(_ablation_line(name, runs, reference, profile))
-    header = ["run", "top-1, %", "− the first line of its kind, points", "runs", "command"]
+    header = ["run", "top-1, %", "minus the first of its kind, points", "runs", "command"]
     note = f"Top-1 [95 % interval over {intervals_over(records)}]; "
     note += "differences are unpaired over runs, image by image over the same test images."
     return table(header, body, note)
@@ -161,7 +161,7 @@ def parts_table(measured: Measured, caption: str) -> Html:
             results = [record.results[part] for record in records]
             tuned = [result for result in results if isinstance(result, FineTunedAccuracy)]
             rates = ", ".join(dict.fromkeys(f"{result.lr:g}" for result in tuned))
-            note = f" <small>lr {rates}</small>" if rates else ""
+            note = f" <small>lr&nbsp;{rates}</small>" if rates else ""
             cells.append(interval(each.estimate(name)) + note)
         body.append([escape(encoder_title(name, first)), *cells])
     note = f"{caption} {intervals_over_encoders(first)}"

@@ -8,7 +8,6 @@ from ..study.claims import Claim
 from ..study.rules import Evidence
 from .html import Html, count, runs_in_words
 
-PER_ROW = " of the set that has fewest"
 MARKS = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}
 
 
@@ -41,7 +40,7 @@ def _line_of(claim: Claim, chapter: str) -> str:
     own = sum(_belongs(e, chapter) for e in claim.pieces) or len(claim.pieces)
     every = count(len(claim.pieces), "comparison")
     part = every if own == len(claim.pieces) else f"{own} of its {every} on this page"
-    runs = f"; {runs_in_words(claim.runs)}{PER_ROW}" * bool(claim.runs)
+    runs = f"; at least {runs_in_words(claim.runs)} of each set" * bool(claim.runs)
     rule = "; the rule was changed" * bool(claim.changed)
     return f"{text}{_folded(f'{part}{runs}{rule}', inside)}"
 
@@ -50,8 +49,8 @@ def _note(judged: Sequence[Claim]) -> str:
     profiles = dict.fromkeys(claim.profile for claim in judged if claim.profile)
     return (
         f"{count(len(judged), 'claim')}: {_tally([claim.verdict for claim in judged])}. "
-        f"Of committed records alone (profile {' and '.join(profiles) or 'none yet'}), "
-        "whatever the rest of this page ran; the same verdict on every page. "
+        f"By committed records alone (profile {' and '.join(profiles) or 'none yet'}), "
+        "whatever else this page ran; a claim has the same verdict on every page. "
         "Intervals are over runs (or encoders) and test images. "
         "✓ and ✗ before a comparison are at 5 % for it alone; all of a claim must hold, "
         "by the stricter bar of Holm's procedure over its paper's claims."

@@ -90,9 +90,9 @@ def _ratios(machine: Json) -> Html:
     figures.plain_log(axis)
     axis.set_yticks(range(len(lines)), [line["what"] for line in lines])
     axis.invert_yaxis()
-    axis.set_xlabel("times as fast as the reference loop")
+    axis.set_xlabel("times as fast")
     each = [f"{line['what']} {line['ratio'][1]:.3g} times {line['against']}" for line in lines]
-    note = f"{device}, {machine['threads']} threads. {MARKS}"
+    note = f"Ours against the reference loop: {device}, {machine['threads']} threads. {MARKS}"
     return figures.svg(figure, f"Speed ratios on {device}: {'; '.join(each)}.", note)
 
 

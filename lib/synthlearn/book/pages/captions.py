@@ -166,7 +166,7 @@ def words_table(profile: Profile) -> Html:
     for kind in ("named", "colour"):
         texts = mosaics(profile, kind).texts()
         words = {word for text in texts for word in text.split()}
-        some = texts[:: len(texts) // 4][:4]
+        some = texts[:: len(texts) // 2][:2]
         lines = "<br>".join(f"“{escape(text)}”" for text in some)
         body.append([kind, str(len(texts)), str(len(words)), lines])
     header = ["captions", "number", "different words", "some of them"]
