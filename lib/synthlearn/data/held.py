@@ -25,14 +25,23 @@ def checked_source(source: Any) -> Source:
 
 
 def number_of(source: Source) -> int | None:
-    """How many images a source has, of a folder or a real set; None: without end."""
+    """How many images a source has, of a folder or a real set; None: without end.
+
+    >>> number_of(sources.source("real", data="digits")), number_of(sources.source("noise-white"))
+    (1000, None)
+    """
     number = getattr(source, "number", None)
     return None if number is None else int(number())
 
 
 def checked_number(name: str, value: Any, source: Source) -> int:
-    """A number of images of a source, from 1. Raises DataError where it has fewer, and
-    ParameterError for what is no number."""
+    """A number of images of a source, from 1.
+
+    Raises: DataError where the source has fewer, ParameterError for what is no number.
+
+    >>> checked_number("n", 20, sources.source("noise-white"))
+    20
+    """
     n, there = whole(name, value, 1), number_of(source)
     if there is not None and n > there:
         raise DataError(f"{name} = {n}: {source.name} has {there} images; lower {name}")
