@@ -118,7 +118,9 @@ assert torch.equal(row["image"], fractals.sample([0], size=32)[0])
 # ## Without end, on many machines, on a GPU
 #
 # `Stream` is an iterable data set. Every image goes to one worker of one rank (torch.distributed's, or those of `torchrun`), none twice. `state_dict`
-# says where it is. `DeviceLoader` needs no workers: it makes the next batch on the device itself while the current one trains.
+# says where it is; a DataLoader's workers have copies of their own, so there tell it how many batches you took: `state_dict(batches=…)`.
+# `DeviceLoader` needs no workers: it makes the next batch on the device itself while the current one trains. A folder or a real set is a source,
+# too, `sl.data.source("folder", path="leaves")`: it has so many images, and then they come again.
 
 # %%
 stream = sl.data.Stream(leaves, size=32, batch_size=p.batch_size)
