@@ -167,3 +167,9 @@ def test_what_cannot_be_labelled_says_so():
         sl.annotate(known("collage"), [0], labels=["depth"])
     with pytest.raises(ParameterError, match="size = 4"):
         sl.annotate(known("collage"), [0], size=4)
+
+
+@pytest.mark.parametrize("wrong", ["dead_leaves-mixed", None, 5])
+def test_what_is_no_generator_is_named(wrong):
+    with pytest.raises(ParameterError, match=r"source = .*: must be a generator"):
+        sl.annotate(wrong, [0])

@@ -309,9 +309,9 @@ class Stream(_Drawn, IterableDataset[Sample]):
         """What must agree for a state to mean the same, as JSON would give it back."""
         # to tell two folders apart by their contents would mean to read them
         there = number_of(self.source)
-        spec = (
-            {"images": there} if there is not None else json.loads(json.dumps(self.source.spec()))
-        )
+        spec: dict[str, Any] = {"images": there}
+        if there is None:
+            spec = json.loads(json.dumps(self.source.spec()))
         options = spec.pop("options", {})
         return {
             "source": self.source.name,

@@ -16,6 +16,7 @@ from ..core import rng
 from ..core.errors import ParameterError
 from ..core.image import SIZES
 from ..core.options import as_indices, check_device, shown, whole
+from ..core.source import Source
 from .base import Generator
 from .collage import Collage
 from .collage import Draw as CollageDraw
@@ -76,6 +77,8 @@ def check_annotations(source: Any, labels: Sequence[str] = LABELS) -> None:
     >>> import synthlearn as sl
     >>> check_annotations(sl.generator("dead_leaves-mixed"), ["edges"])
     """
+    if not isinstance(source, Source):
+        raise ParameterError(f"source = {shown(source)}: must be a generator, as sl.generator(…)")
     for name in labels:
         if name not in LABELS:
             must = ", ".join(map(repr, LABELS))
