@@ -32,8 +32,8 @@ help: ## this list
 setup: $(READY) ## make .venv and install everything, pinned
 
 # --no-compile: bytecode is written when a module is first imported; of all of them at once it takes two minutes.
-# torch beside all others, and nothing to resolve, as the lock names every package: half the time. A torch
-# with CUDA brings packages of its own, which its second line fetches.
+# Three parts at once, torch is one, and nothing to resolve, as the lock names every package: half the time.
+# A torch with CUDA brings packages of its own, which its second line fetches.
 # The last line but one keeps kernels from warning on every run of a chapter that TCP on this machine
 # is not encrypted.
 $(READY): requirements.lock pyproject.toml
@@ -42,9 +42,10 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13: name one, as in make setup PYTHON=python3.12"; exit 1; }
 	@echo "setting up $(VENV): downloads 1 GB of packages with a CPU build of torch, 3 GB with CUDA; takes some minutes and says nothing meanwhile"
 	$(PYTHON) -m venv $(VENV)
-	@grep '^torch' requirements.lock > $(VENV)/torch.txt; grep -v '^torch' requirements.lock > $(VENV)/others.txt
-	$(PIP) --no-deps -r $(VENV)/torch.txt & torch=$$!; $(PIP) --no-deps -r $(VENV)/others.txt; others=$$?; wait $$torch && exit $$others
-	$(PIP) -c requirements.lock -r $(VENV)/torch.txt
+	@grep '^torch' requirements.lock > $(VENV)/part0.txt
+	@grep -v '^torch' requirements.lock | awk '{ print > ("$(VENV)/part" 1 + NR % 2 ".txt") }'
+	@pids=; for part in 0 1 2; do $(PIP) --no-deps -r $(VENV)/part$$part.txt & pids="$$pids $$!"; done; for pid in $$pids; do wait $$pid || exit 1; done
+	$(PIP) -c requirements.lock -r $(VENV)/part0.txt
 	$(PIP) --no-deps -e .
 	@$(BIN)/python -c 'import triton' 2>/dev/null || $(BIN)/pip install -q triton==$(TRITON) || echo "no Triton here: tests of GPU kernels are left out"
 	$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "Python 3" >/dev/null

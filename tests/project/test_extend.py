@@ -45,9 +45,7 @@ def checkout(tmp_path_factory, shell):
     """A copy of the project, changed as the page says."""
     root = tmp_path_factory.mktemp("extended")
     for part in ("lib", "workflow", "tests", "benchmarks", "book"):
-        shutil.copytree(
-            ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-        )
+        shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("*.egg-info"))
     for part in ("pyproject.toml", "_toc.yml", "_config.yml"):
         shutil.copy(ROOT / part, root)
     (root / "notebooks").mkdir()
