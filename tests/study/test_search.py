@@ -77,7 +77,7 @@ def test_configurations_are_functions_of_their_number_and_cover_the_space():
 
 
 def test_halves_of_the_training_images_share_none_and_keep_the_classes():
-    a, b = search.halves(resolve("smoke"))
+    a, b = search.halves(resolve("smoke", per_class=0))
     assert (
         len(a.labels) + len(b.labels) == 1000
         and abs(int((a.labels == 3).sum()) - int((b.labels == 3).sum())) <= 1
