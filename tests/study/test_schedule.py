@@ -156,7 +156,8 @@ def test_the_command_stops_in_time_goes_on_and_loses_nothing_when_killed(
     tmp_path, shell, fork, monkeypatch
 ):
     monkeypatch.setenv("SYNTHLEARN_RUNS", str(tmp_path))
-    command = f"{COMMAND} --row raw_pixels --row real --row noise-white --minutes"
+    longer = COMMAND.replace("epochs=4", "epochs=16")  # than the shortest time that can be asked
+    command = f"{longer} --row raw_pixels --row real --row noise-white --minutes"
     printed = tmp_path / "printed"
 
     def call():
@@ -180,7 +181,7 @@ def test_the_command_stops_in_time_goes_on_and_loses_nothing_when_killed(
     def go_on(minutes):
         return shell(f"{command} {minutes}", tmp_path, SYNTHLEARN_RUNS=str(tmp_path))
 
-    done = go_on(0.02)
+    done = go_on(0.01)
     assert " left (" in done.stdout or "1 cut off" in done.stdout
     done = go_on(5)
     assert done.stdout.splitlines()[-1].endswith("0 cut off, to go on; 0 left")
