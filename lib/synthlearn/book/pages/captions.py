@@ -25,7 +25,6 @@ from ..tables import ablation
 from . import kept
 
 SIDE = 48  # of samples on a sheet, in pixels
-OF = 50  # captions of the rows that captions are chosen for; of fewer, those in their places
 MODELS = {"learned": "samples of the learned model", "mosaic-named": "mosaics"}
 INFORMATION = (
     "I(caption; class) in bits, of {every:.2f}; beside it what shuffled captions seem to tell: the "
