@@ -176,8 +176,8 @@ def words_table(profile: Profile) -> Html:
 def caption_sheet(
     profile: Profile,
     row: str = "",
-    captions: Sequence[int] = (0, 23, 45),
-    columns: int = 8,
+    captions: Sequence[int] = kept.FURTHER[1.0][0],
+    columns: int = kept.FURTHER[1.0][1],
 ) -> Html:
     """Real images of some captions, and below each line the samples of the same caption by the
     model of a row of :data:`MODELS`; by default that of :func:`shown`.
@@ -195,7 +195,10 @@ def caption_sheet(
 
 
 def positives_sheet(
-    profile: Profile, w: float = 2.0, captions: Sequence[int] = (2, 17, 31, 48), m: int = 10
+    profile: Profile,
+    w: float = 2.0,
+    captions: Sequence[int] = kept.FURTHER[2.0][0],
+    m: int = kept.FURTHER[2.0][1],
 ) -> Html:
     """Samples of some captions: a line per caption. The learned model's under guidance ``w``, or
     mosaics without, see :func:`shown`.
