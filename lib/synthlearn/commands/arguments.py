@@ -15,17 +15,17 @@ from ..core.errors import ParameterError
 # Bounds of the library, once more, so that help needs no torch; a test holds the two together.
 # Whole numbers of 64 bits: core/options.py.
 SEEDS = (-(2**63), 2**63 - 1)
-# Side of a picture in pixels: core/image.py.
+# Side of an image in pixels: core/image.py.
 SIZES = (8, 1024)
 # Side of the random encoder's input in pixels: learn/encoders.py.
 INPUTS = (32, 512)
 # Width of the random encoder: learn/networks.py.
 WIDTHS = (1 / 32, 4.0)
-# Maps of pictures: generators/annotations.py.
+# Maps of images: generators/annotations.py.
 LABELS = ("instances", "order", "edges")
 # What a folder of `generate` is known by, and where its maps are: data/export.py.
 LABEL, MAPS = "generator.json", "labels"
-# Numbers of pictures, images and neighbours at most (chosen here).
+# Numbers of images and neighbours at most (chosen here).
 MANY = 10**9
 # Bytes of a file's name at most, as on most file systems.
 LONGEST_PART = 255

@@ -46,7 +46,7 @@ def add_seed(parser: arguments.Parser, help_: str) -> None:
 
 
 def add_source(parser: arguments.Parser, row: bool = False) -> None:
-    """Arguments that name a source of pictures and the profile's settings; ``row``: a row of the
+    """Arguments that name a source of images and the profile's settings; ``row``: a row of the
     study will do for a source."""
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--generator", type=word, metavar="NAME", help="see `list`")

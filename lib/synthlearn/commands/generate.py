@@ -1,4 +1,4 @@
-"""``generate``: pictures of a generator, written to files."""
+"""``generate``: images of a generator, written to files."""
 
 from argparse import Namespace
 

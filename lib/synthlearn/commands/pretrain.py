@@ -108,7 +108,7 @@ def _check_places(args: Namespace, checkpoint: Path) -> None:
 
 
 def _pictures(experiment: Any) -> tuple[Any, Any]:
-    """Source and batches of an experiment; of several processes the first makes the pictures."""
+    """Source and batches of an experiment; of several processes the first makes the images."""
     from ..core import checked, distributed
     from ..study import assembly, contracts
 

@@ -1,4 +1,4 @@
-"""``properties``: pictures compared with real ones in features of an encoder."""
+"""``properties``: images compared with real ones in features of an encoder."""
 
 import json
 from argparse import Namespace
@@ -63,7 +63,7 @@ def _profile(args: Namespace) -> Any:
 
 
 def _number(args: Namespace, most: int, why: str) -> int:
-    """How many pictures to compare. Raises ParameterError for a number outside the bounds."""
+    """How many images to compare. Raises ParameterError for a number outside the bounds."""
     from ..measure import properties
 
     n = min(properties.IMAGES, most) if args.n is None else args.n

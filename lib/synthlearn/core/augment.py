@@ -69,7 +69,7 @@ class Augmentation:
             "linear" composes the colour steps, in the same random order, to one affine map with a
             hue rotation in YIQ and one clamp: about twice as fast.
         downsample_p: probability that an image is first reduced to a half or a quarter of its side
-            (equal odds) and enlarged again, so that sharp synthetic pictures are sometimes as
+            (equal odds) and enlarged again, so that sharp synthetic images are sometimes as
             blurred as real ones (StableRep, authors' code: 0.05).
 
     Raises: ParameterError for another variant.

@@ -1,4 +1,4 @@
-"""Code that others add, checked where it is used: a source's spec, classes and pictures.
+"""Code that others add, checked where it is used: a source's spec, classes and images.
 
 Whoever adds some meets these messages; each names what is wrong, what must be, and what to mend.
 """
@@ -17,7 +17,7 @@ from .source import Source
 
 IDENTITY = ("generator", "text2image", "folder", "real")  # names of a source in its spec, by kind
 PAINTER = "generators/base.py"  # the library's file that calls a generator's own code
-MANY = 10_000  # pictures whose classes are looked at, at most
+MANY = 10_000  # images whose classes are looked at, at most
 FEW = 1 << 31  # classes, at most
 
 
@@ -53,13 +53,13 @@ def spec_of(source: Source) -> dict[str, Any]:
 
 
 def painting(source: Source) -> contextlib.AbstractContextManager[None]:
-    """Around a call that makes pictures: what the source's own code raises names it."""
+    """Around a call that makes images: what the source's own code raises names it."""
     owner, module = _owner(source)
     return blamed(owner, "code", module, PAINTER)
 
 
 def check_labels(source: Source, n: int) -> None:
-    """Raise ExtensionError unless a source that has classes gives its first ``n`` pictures' as they
+    """Raise ExtensionError unless a source that has classes gives its first ``n`` images' as they
     must be."""
     owner, module = _owner(source)
     if not source.labelled:

@@ -94,7 +94,7 @@ def capture(
 ) -> tuple[Outputs, Callable[[], None]]:
     """Outputs of the work, whose kernels are recorded, not run; and what runs them."""
     graph = torch.cuda.CUDAGraph()
-    # other threads may make pictures meanwhile
+    # other threads may make images meanwhile
     with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         outputs = work()
     return outputs, graph.replay

@@ -9,7 +9,7 @@ from torch import Tensor
 # STL-10's, which the noise paper's code uses for every set
 MEAN = (0.44087801806139126, 0.42790631331699347, 0.3867879370752931)
 STD = (0.26826768628079806, 0.2610450402318512, 0.26866836876860795)
-SIZES = (8, 1024)  # sides in pixels of the pictures that are made
+SIZES = (8, 1024)  # sides in pixels of the images that are made
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as PIL's "L" and torchvision's grayscale
 # RGB → (Y, I, Q); a turn of the I–Q plane shifts the hue and keeps the luma
 YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
@@ -117,7 +117,7 @@ def shift_hue(x: Tensor, shift: Tensor) -> Tensor:
 
 
 def to_tiles(x: Tensor, columns: int, gap: int = 2) -> Tensor:
-    """Lay out uint8 (n, 3, s, s) row by row as one picture with transparent gaps: uint8
+    """Lay out uint8 (n, 3, s, s) row by row as one image with transparent gaps: uint8
     (rows·(s + gap) − gap, columns·(s + gap) − gap, 4)."""
     n, _, s, _ = x.shape
     rows = -(-n // columns)

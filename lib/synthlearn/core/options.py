@@ -70,7 +70,7 @@ def number(name: str, value: Any, least: float, most: float) -> float:
 
 
 def as_indices(values: Iterable[int] | Tensor) -> Tensor:
-    """Numbers of pictures as int64 (n,), where a tensor was, else on the CPU.
+    """Numbers of images as int64 (n,), where a tensor was, else on the CPU.
 
     Raises: ParameterError unless they are one row of whole numbers from 0 to 2^63 - 1.
     """

@@ -1,4 +1,4 @@
-"""The contract of a source: whatever gives pictures by index."""
+"""The contract of a source: whatever gives images by index."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
@@ -14,7 +14,7 @@ CLASSLESS = (
 
 
 class Source:
-    """A generator, captioned pictures, a folder, or a real set.
+    """A generator, captioned images, a folder, or a real set.
 
     name: as part of messages and file names. kind: "generator", "text2image", "folder" or "real".
     """
@@ -28,7 +28,7 @@ class Source:
         return cls(**options)
 
     def spec(self) -> dict[str, Any]:
-        """What decides the pictures besides seed, index and size: JSON-able, part of a record."""
+        """What decides the images besides seed, index and size: JSON-able, part of a record."""
         raise NotImplementedError
 
     def sample(
@@ -38,17 +38,17 @@ class Source:
         raise NotImplementedError
 
     def labels(self, indices: Iterable[int] | Tensor) -> Tensor:
-        """Classes of pictures by index: int64 (n,). Raises ParameterError where there are none."""
+        """Classes of images by index: int64 (n,). Raises ParameterError where there are none."""
         raise ParameterError(f"{self.name}: {CLASSLESS}")
 
     @property
     def labelled(self) -> bool:
-        """Whether its pictures have classes."""
+        """Whether its images have classes."""
         return type(self).labels is not Source.labels
 
     def texts(self) -> tuple[str, ...]:
-        """Captions by number, for pictures whose classes are captions; else none."""
+        """Captions by number, for images whose classes are captions; else none."""
         return ()
 
     def prepare(self, device: str) -> None:
-        """Make what the pictures need, where that takes training."""
+        """Make what the images need, where that takes training."""

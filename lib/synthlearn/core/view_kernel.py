@@ -48,12 +48,12 @@ def views(
     linear: bool,
     dtype: torch.dtype,
 ) -> Tensor:
-    """Views of pictures, all on one device.
+    """Views of images, all on one device.
 
     Args:
         images: uint8 (n, 3, h, w).
-        source: int64 (m,), the picture of each view.
-        parameters: augment.Parameters of the m views; no picture is reduced here.
+        source: int64 (m,), the image of each view.
+        parameters: augment.Parameters of the m views; no image is reduced here.
         crop: side of a view.
         linear: the linear variant.
         dtype: of the views, a floating-point type.

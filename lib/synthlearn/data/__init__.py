@@ -1,8 +1,8 @@
-"""Real image sets, sources of pictures by index, pools and streams of them; and, in ``export`` and
-``torch_sets``, pictures for other trainers.
+"""Real image sets, sources of images by index, pools and streams of them; and, in ``export`` and
+``torch_sets``, images for other trainers.
 
 ``source(name, **options)`` makes any source, ``load(name, split)`` reads a real set, and
-``batches`` turns a source into the pictures of a training; ``Images``, ``Stream`` and
+``batches`` turns a source into the images of a training; ``Images``, ``Stream`` and
 ``DeviceLoader`` are data sets for a training that is not ours, ``MixIn`` a transform.
 """
 

@@ -127,7 +127,7 @@ def read_archive(name: str, entry: dict[str, Any], split: str) -> ImageSet:
         pixels, labels = (_read_pages if path.suffix == ".zip" else _read_tar)(path, entry, split)
     except DataError:
         raise
-    except Exception as error:  # readers of tar, xz, zip, NumPy and pictures raise many kinds
+    except Exception as error:  # readers of tar, xz, zip, NumPy and images raise many kinds
         raise DataError(
             f"{subject}: {path} is not such an archive ({reason(error)}); make it as its manifest "
             f"describes it"

@@ -1,4 +1,4 @@
-"""The data card of an exported set: what the pictures are, how to make them again, a licence."""
+"""The data card of an exported set: what the images are, how to make them again, a licence."""
 
 import contextlib
 import dataclasses
@@ -12,7 +12,7 @@ import torch
 
 from ..generators import Generator
 
-LICENCE = "CC0-1.0"  # of the pictures
+LICENCE = "CC0-1.0"  # of the images
 MARK = "<!-- data card by synthlearn: `generate` writes it anew where this line stands -->"
 
 

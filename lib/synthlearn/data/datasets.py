@@ -18,7 +18,7 @@ from .folders import image_folder
 from .image_set import ImageSet, agree, from_pixels, from_tensor
 
 SPLITS = ("train", "test")
-FOLDER_SIDE = 64  # of a folder's pictures where no size is asked for; chosen here
+FOLDER_SIDE = 64  # of a folder's images where no size is asked for; chosen here
 BUILT_IN = ("digits", "cifar10", "cifar10-20k")
 DIGITS_TRAIN = 1000  # of scikit-learn's 1,797 scans, in their order: most test writers are new
 DIGITS_WHITE = 16  # the scans' levels are 0 … 16
@@ -73,7 +73,7 @@ def load(name: str, split: str = "train", size: int | None = None) -> ImageSet:
         name: one of :func:`names`, or a folder with ``train/`` and ``test/`` (or ``val/``), each
             of class folders.
         split: "train" or "test".
-        size: side in pixels to which a folder's pictures are brought (centre square); archives
+        size: side in pixels to which a folder's images are brought (centre square); archives
             keep their own.
 
     Raises: DataError if the set is missing, damaged, or of the wrong form; ParameterError for an

@@ -1,7 +1,7 @@
-"""Write a generator's pictures to disk: an ImageFolder of PNG files, or webdataset shards.
+"""Write a generator's images to disk: an ImageFolder of PNG files, or webdataset shards.
 
 Three files of ours say what a folder holds. ``generator.json``, the identity of the set and the
-number of its pictures, is written before the first of them; ``generator.sha256`` gets the checksum
+number of its images, is written before the first of them; ``generator.sha256`` gets the checksum
 of each file as it is finished, in sha256sum's form; the data card comes last. Hence a call that was
 killed is completed by the same command, a damaged file is noticed and made again, and no other set
 gets into the folder.
@@ -32,10 +32,10 @@ from ..generators.annotations import annotate, check_annotations
 from . import card
 
 FORMS = ("imagefolder", "webdataset")
-SHARD = 1000  # pictures in a shard; chosen here
-BATCH = 64  # pictures at most that each thread paints before they are written; chosen here
-MOST = 10**8  # names have eight digits, so that their order is that of the pictures
-LABEL = "generator.json"  # the identity of the set and the number of its pictures
+SHARD = 1000  # images in a shard; chosen here
+BATCH = 64  # images at most that each thread paints before they are written; chosen here
+MOST = 10**8  # names have eight digits, so that their order is that of the images
+LABEL = "generator.json"  # the identity of the set and the number of its images
 SUMS = "generator.sha256"  # checksums of files
 MAPS = "labels"  # folder of the maps of an ImageFolder, beside train
 CARDS = ("README.md", "generator.md")  # names of the card; the second where the first is a user's
@@ -52,7 +52,7 @@ def write(
     device: str = "cpu",
     labels: Sequence[str] = (),
 ) -> str:
-    """Write pictures 0 … n − 1. Where the generator has classes, they are kept.
+    """Write images 0 … n − 1. Where the generator has classes, they are kept.
 
     Args:
         out: folder. What it holds of this set already stays if its checksum is right; a larger n
@@ -60,14 +60,14 @@ def write(
         form: "imagefolder" → ``out/train/NAME/00000000.png``, or ``out/train/CLASS/00000000.png``
             with eight digits of the class; "webdataset" → ``out/shard-00000.tar`` of 1,000 PNG
             files each, and a ``.cls`` member with the class of each.
-        labels: maps to write beside each picture, as of
+        labels: maps to write beside each image, as of
             :func:`~synthlearn.generators.annotations.annotate`. In an ImageFolder they are
             ``out/labels/instances/00000000.png``, 16 bits a pixel, edges 8 bits, 0 or 255; in a
             shard ``.instances.npy`` members, uint16 (size, size), of edges bool.
 
     Returns: one line that says what is there.
     Raises: ParameterError for a parameter that cannot be, and when ``out`` holds another set, more
-    pictures of this one, or pictures of others where these would go; DataError when ``out`` cannot
+    images of this one, or images of others where these would go; DataError when ``out`` cannot
     be written or its ``generator.json`` is damaged.
 
     >>> import tempfile, synthlearn as sl
@@ -186,7 +186,7 @@ class _Set:
         return {path for path in seen if "/." not in f"/{path}"}
 
     def _refuse_links(self) -> None:
-        """Raise ParameterError for a link, or a file, in place of a folder of pictures."""
+        """Raise ParameterError for a link, or a file, in place of a folder of images."""
         for folder in (Path("train"), Path("train", self.generator.name)):
             path = self.out / folder
             if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
@@ -195,22 +195,22 @@ class _Set:
                 raise ParameterError(f"out = {str(self.out)!r}: {folder} is {why}; {remedy}")
 
     def _names(self, index: Sequence[int]) -> list[str]:
-        """Files of pictures in an ImageFolder, relative to the folder."""
+        """Files of images in an ImageFolder, relative to the folder."""
         if not self.labelled:
             return [f"train/{self.generator.name}/{i:08d}.png" for i in index]
         classes = self.generator.labels(torch.tensor(index, dtype=torch.int64)).tolist()
         return [f"train/{c:08d}/{i:08d}.png" for i, c in zip(index, classes, strict=True)]
 
     def _maps(self, i: int) -> list[str]:
-        """Files of the maps of picture i in an ImageFolder, relative to the folder."""
+        """Files of the maps of image i in an ImageFolder, relative to the folder."""
         return [f"{MAPS}/{label}/{i:08d}.png" for label in self.labels]
 
     def _shards(self) -> dict[str, range]:
-        """Shards in order, with the pictures that each holds."""
+        """Shards in order, with the images that each holds."""
         return {f"shard-{i:05d}.tar": part for i, part in enumerate(self._parts())}
 
     def _parts(self) -> list[range]:
-        """The pictures in parts of a shard each."""
+        """The images in parts of a shard each."""
         return [range(start, min(start + SHARD, self.n)) for start in range(0, self.n, SHARD)]
 
     def _read_sums(self) -> dict[str, str]:
@@ -234,12 +234,12 @@ class _Set:
         files.append_line(self.out / SUMS, f"{checksum}  {name}")
 
     def _begin(self) -> None:
-        """Before the first picture is written: say what the folder will hold."""
+        """Before the first image is written: say what the folder will hold."""
         if self.begun:
             return
         self.begun = True
         if self.stored != self.described:
-            for name in filter(self._ours, CARDS):  # of fewer pictures
+            for name in filter(self._ours, CARDS):  # of fewer images
                 (self.out / name).unlink(missing_ok=True)
             sealed = {**self.described, "digest": files.digest(self.described)}
             files.write_json(self.out / LABEL, sealed)
@@ -252,7 +252,7 @@ class _Set:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _contents(self, index: Sequence[int]) -> Iterator[list[bytes]]:
-        """Of one picture after the other its PNG file, then those of its maps."""
+        """Of one image after the other its PNG file, then those of its maps."""
         chunk = self.generator.chunk(self.generator.scene_size(self.size), self.device)
         batch = torch.get_num_threads() * min(BATCH, chunk)
         as_file = _map_png if self.form == "imagefolder" else _map_npy
@@ -269,7 +269,7 @@ class _Set:
                 yield [_png(picture), *(as_file(known[label][k]) for label in self.labels)]
 
     def write(self, bar: Any) -> None:
-        """Write what is missing or damaged; ``bar`` counts each picture."""
+        """Write what is missing or damaged; ``bar`` counts each image."""
         if self.form == "imagefolder":
             for index in self._parts():
                 self._write_pictures(index, bar)

@@ -1,4 +1,4 @@
-"""Folders of a user's pictures: labelled ones (ImageFolder), and any as a source.
+"""Folders of a user's images: labelled ones (ImageFolder), and any as a source.
 
 An ImageFolder is ``train/CLASS/FILE`` and ``test/CLASS/FILE`` (or ``val/``). The classes of
 ``train/`` number both splits.
@@ -81,10 +81,10 @@ def _note_left_out(folder: Path, others: Sequence[Path]) -> None:
 
 
 def class_folders(folder: Path) -> dict[str, list[Path]]:
-    """The pictures of ``folder/CLASS/…`` by class, both sorted. Folders that are hidden or hold no
-    file are no classes; files that are no pictures are left out, and a line says which.
+    """The images of ``folder/CLASS/…`` by class, both sorted. Folders that are hidden or hold no
+    file are no classes; files that are no images are left out, and a line says which.
 
-    Raises: DataError for no pictures at all, a class none of whose files is a picture, and a
+    Raises: DataError for no images at all, a class none of whose files is an image, and a
     class's name that is not UTF-8.
 
     >>> import tempfile
@@ -145,7 +145,7 @@ def check_utf8(path: Path) -> None:
 
 @dataclass(frozen=True)
 class Listing:
-    """A split of an ImageFolder: its pictures, the numbers of their classes, all classes."""
+    """A split of an ImageFolder: its images, the numbers of their classes, all classes."""
 
     paths: list[Path]
     labels: list[int]
@@ -187,7 +187,7 @@ def listing(path: Path, split: str) -> Listing:
 
 
 def _test_classes(part: Path, train: dict[str, list[Path]]) -> dict[str, list[Path]]:
-    """The pictures of a test part by class. Raises DataError for a class that ``train`` lacks."""
+    """The images of a test part by class. Raises DataError for a class that ``train`` lacks."""
     test = class_folders(part)
     for unknown in sorted(test.keys() - train.keys()):
         lower = {name.lower(): name for name in train}
@@ -205,7 +205,7 @@ def _test_classes(part: Path, train: dict[str, list[Path]]) -> dict[str, list[Pa
 
 
 def image_folder(path: Path, split: str, size: int) -> ImageSet:
-    """A split of an ImageFolder, its pictures as squares of ``size`` pixels; the last two are kept.
+    """A split of an ImageFolder, its images as squares of ``size`` pixels; the last two are kept.
 
     Raises: DataError as :func:`listing`, and for files that cannot be read.
 
@@ -238,7 +238,7 @@ def _read_folder(
     labels: tuple[int, ...],
     classes: tuple[str, ...],
 ) -> ImageSet:
-    """The pictures of a split; ``stamps`` tell one state of the files from another."""
+    """The images of a split; ``stamps`` tell one state of the files from another."""
     images = read_pictures([p for p, *_ in stamps], size, f"reading {path.name} {split}")
     image_set = from_tensor(str(path), split, images, torch.tensor(labels), classes)
     return replace(image_set, sha256=files.digest([image_set.sha256, labels, classes]))
@@ -264,7 +264,7 @@ def contents_digest(folder: Path, paths: Iterable[Path]) -> str:
 
 
 def positions(indices: Iterable[int] | Tensor, n: int, subject: str) -> Tensor:
-    """Indices of n pictures: int64, on the CPU.
+    """Indices of n images: int64, on the CPU.
 
     Raises: ParameterError for one that is negative or not whole, DataError for one past the end.
 
@@ -273,7 +273,7 @@ def positions(indices: Iterable[int] | Tensor, n: int, subject: str) -> Tensor:
     >>> positions([3], 3, "letters: holds 3 pictures")
     Traceback (most recent call last):
         ...
-    synthlearn.core.errors.DataError: letters: holds 3 pictures, 4 are asked for; lower n_images
+    synthlearn.core.errors.DataError: letters: holds 3 images, 4 are asked for; lower n_images
     """
     values = as_indices(indices).cpu()
     if len(values) and int(values.max()) >= n:
@@ -290,8 +290,8 @@ class FolderOptions(Options):
 
 @register("folder")
 class Folder(Source):
-    """Every picture below a folder, without labels, as a source to pre-train on (the authors'
-    released sets, one's own). Files that are no pictures are left out, and a line says which."""
+    """Every image below a folder, without labels, as a source to pre-train on (the authors'
+    released sets, one's own). Files that are no images are left out, and a line says which."""
 
     kind = "folder"
 
@@ -301,7 +301,7 @@ class Folder(Source):
         return cls(build(FolderOptions, "source 'folder'", options).path)
 
     def __init__(self, path: str | Path) -> None:
-        """Raises ParameterError for an empty path, DataError where no pictures are."""
+        """Raises ParameterError for an empty path, DataError where no images are."""
         if path == "":
             raise ParameterError("folder = '': must be a folder (the working directory is '.')")
         self.path = Path(path)
@@ -321,11 +321,11 @@ class Folder(Source):
         return {"folder": self.path.name, "files": len(self.files), "sha256": self._sha256}
 
     def number(self) -> int:
-        """How many pictures there are."""
+        """How many images there are."""
         return len(self.files)
 
     def spread(self, n: int) -> list[int]:
-        """Indices of ``n`` pictures evenly spaced: the first ones may be of one sub-folder."""
+        """Indices of ``n`` images evenly spaced: the first ones may be of one sub-folder."""
         return [i * len(self.files) // n for i in range(n)]
 
     def sample(

@@ -17,7 +17,7 @@ class ImageSet:
 
     name, split: what was asked for. images: uint8 (n, 3, h, w). labels: int64 (n,). classes: their
     names. sha256: of all pixels in (n, h, w, 3) order; of a folder, whose classes can change while
-    its pictures do not, over that and the labels.
+    its images do not, over that and the labels.
     """
 
     name: str
@@ -74,7 +74,7 @@ def agree(train: ImageSet, test: ImageSet) -> None:
 def from_pixels(
     name: str, split: str, pixels: np.ndarray, labels: Iterable[int], classes: Iterable[str]
 ) -> ImageSet:
-    """An ImageSet of uint8 (n, h, w, 3), as pictures are read, and whole labels (n,).
+    """An ImageSet of uint8 (n, h, w, 3), as images are read, and whole labels (n,).
 
     >>> grey = from_pixels("grey", "train", np.zeros((2, 9, 8, 3), np.uint8), [0, 1], ["a", "b"])
     >>> grey.images.shape, grey.labels

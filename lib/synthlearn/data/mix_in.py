@@ -1,6 +1,6 @@
 """Images of a source mixed into those of a training, so that what it learns bears corruption.
 
-The law of PixMix (Hendrycks et al. 2022): a few rounds, each adds or multiplies another picture, of
+The law of PixMix (Hendrycks et al. 2022): a few rounds, each adds or multiplies another image, of
 the source or a changed copy of the image itself. Changed copies are mirrored, turned by quarters,
 moved around the border, posterised, solarised or stretched in contrast: the paper's without
 equalisation, shears and turns by any angle.
@@ -98,18 +98,18 @@ def _change(x: Tensor, kind: int, a: float, b: float) -> Tensor:
 
 
 class MixIn(Held, torch.nn.Module):
-    """A transform that mixes pictures of a source into images, for ``torchvision.transforms.v2``.
+    """A transform that mixes images of a source into images, for ``torchvision.transforms.v2``.
 
     Args:
-        source: of the mixing pictures: a name, or a source with options of its own.
-        images: how many of its pictures there are to choose from.
+        source: of the mixing images: a name, or a source with options of its own.
+        images: how many of its images there are to choose from.
         rounds: at most; uniform from 0.
         severity: β of :func:`shares`; larger mixes less.
         seed: whole number from 0.
 
     Call it with square images, uint8 or float in [0, 1], (3, s, s) or (n, 3, s, s): it returns the
     same type and shape, on the same device. Random numbers are a function of ``seed``, of the seed
-    that torch's DataLoader gives a worker, and of the number of images so far; mixing pictures are
+    that torch's DataLoader gives a worker, and of the number of images so far; mixing images are
     made at the first call, for each size once, and not pickled.
 
     Raises: ParameterError for arguments that cannot be, and for what is no such image; DataError
@@ -144,7 +144,7 @@ class MixIn(Held, torch.nn.Module):
         return {name: value for name, value in super().__getstate__().items() if name != "_pools"}
 
     def pool(self, size: int, device: str | torch.device = "cpu") -> Tensor:
-        """The mixing pictures at a size, uint8 (images, 3, size, size), made on the CPU.
+        """The mixing images at a size, uint8 (images, 3, size, size), made on the CPU.
 
         Raises: ParameterError where the source's own are smaller.
         """
@@ -158,7 +158,7 @@ class MixIn(Held, torch.nn.Module):
         return self._pools[place]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Images with pictures mixed in."""
+        """Images with images mixed in."""
         x = self._checked(image)
         if not len(x):
             return image

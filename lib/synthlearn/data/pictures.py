@@ -14,9 +14,9 @@ from ..core import progress
 from ..core.errors import DataError, reason
 from ..core.image import resize
 
-# Formats of Pillow that are no pictures here: EPS runs Ghostscript, the others open only in part.
+# Formats of Pillow that are no images here: EPS runs Ghostscript, the others open only in part.
 UNREAD = ("EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG")
-# of a picture file, in pixels, as JPEG's: a longer one is a few bytes that fill the memory
+# of an image file, in pixels, as JPEG's: a longer one is a few bytes that fill the memory
 LONGEST_SIDE = 65_535
 PHOTOMETRIC = 262  # TIFF 6.0's tag "PhotometricInterpretation"; 0 means that white is zero
 
@@ -30,7 +30,7 @@ def _formats() -> tuple[str, ...]:
 
 @cache
 def suffixes() -> frozenset[str]:
-    """Suffixes of picture files, in lower case: all whose format Pillow opens here.
+    """Suffixes of image files, in lower case: all whose format Pillow opens here.
 
     >>> ".png" in suffixes(), ".eps" in suffixes()
     (True, False)
@@ -40,10 +40,10 @@ def suffixes() -> frozenset[str]:
 
 
 def read_picture(path: Path, size: int) -> Tensor:
-    """One picture file as its centre square, uint8 (3, size, size), as a viewer shows it: turned as
+    """One image file as its centre square, uint8 (3, size, size), as a viewer shows it: turned as
     its EXIF data say, on white where it is transparent, greys of more than 8 bits by their range.
 
-    Raises: DataError naming a file that is no picture, or whose greys have no known range.
+    Raises: DataError naming a file that is no image, or whose greys have no known range.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:

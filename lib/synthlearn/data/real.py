@@ -1,4 +1,4 @@
-"""The training images of a real set as a source: what synthetic pictures are compared with."""
+"""The training images of a real set as a source: what synthetic images are compared with."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class RealOptions(Options):
 class RealImages(Source):
     """The training images of a real set, labels hidden, as a source: the study's upper bound.
 
-    Of a folder only the pictures that are asked for are read, so that it may be larger than the
+    Of a folder only the images that are asked for are read, so that it may be larger than the
     memory.
     """
 
@@ -53,7 +53,7 @@ class RealImages(Source):
 
     @cached_property
     def _set(self) -> ImageSet:
-        """The set that is known by name, read when its pictures are first asked for."""
+        """The set that is known by name, read when its images are first asked for."""
         return datasets.load(self.data, "train")
 
     @cached_property
@@ -71,7 +71,7 @@ class RealImages(Source):
         return class_balanced_order(self._labels)
 
     def _positions(self, indices: Iterable[int] | Tensor) -> Tensor:
-        """Positions in the set of the pictures with these indices: int64 (n,)."""
+        """Positions in the set of the images with these indices: int64 (n,)."""
         n = len(self._labels)
         return self._order[positions(indices, n, f"{self.data}: holds {n} training images")]
 

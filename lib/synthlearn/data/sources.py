@@ -1,4 +1,4 @@
-"""Sources of pictures by name: one registry over generators, captioned pictures, folders and real
+"""Sources of images by name: one registry over generators, captioned images, folders and real
 sets."""
 
 import difflib
@@ -52,11 +52,11 @@ def source_class(name: str) -> type[Source]:
 
 
 def source(name: str, /, **options: Any) -> Source:
-    """A source of pictures by name, with its options.
+    """A source of images by name, with its options.
 
     Args:
         name: of a generator; "real" (option ``data``, a real set), "folder" (option ``path``);
-            "mosaic", "gaussian", "learned" or "captioned": pictures that have captions.
+            "mosaic", "gaussian", "learned" or "captioned": images that have captions.
 
     Raises: ParameterError for a name or option that does not exist, or cannot be.
 

@@ -1,9 +1,9 @@
 """From a source of images to batches of training: a fixed pool, a refreshed one, or a stream.
 
-All are one rule. Index j of n is, in epoch e, picture j + n·⌊e·r + φ_j⌋ of the source, where r is
+All are one rule. Index j of n is, in epoch e, image j + n·⌊e·r + φ_j⌋ of the source, where r is
 the share of the pool that is new in every epoch and φ_j spreads the changes over the indices: r = 0
 is a fixed pool, r = 1 a stream without repetition. What a run sees at a step is a function of
-(seed, epoch, index), so a run that goes on after an interruption sees the same pictures.
+(seed, epoch, index), so a run that goes on after an interruption sees the same images.
 """
 
 import time
@@ -19,15 +19,15 @@ from ..core.errors import CheckpointError, ParameterError
 from ..core.source import Source
 from ..learn.order import Step
 
-CHUNK = 256  # pictures of a call on the CPU; chosen here
+CHUNK = 256  # images of a call on the CPU; chosen here
 CHUNK_GPU = 5000  # and on a GPU
 POOLS_KEPT = 4  # in a GPU's memory, for the next rows
-SLOW = 5.0  # seconds for the first CHUNK pictures, above which a pool is kept on disk
+SLOW = 5.0  # seconds for the first CHUNK images, above which a pool is kept on disk
 GOLDEN = 0.6180339887498949  # multiples of it, mod 1, fill [0, 1) evenly at any count
 
 
 def pool(source: Source, n: int, size: int, seed: int = 0, device: str = "cpu") -> Tensor:
-    """The first ``n`` pictures of a source, made once and kept under ``runs/pools``.
+    """The first ``n`` images of a source, made once and kept under ``runs/pools``.
 
     A call that was cut off goes on where it stopped.
     Returns: uint8 (n, 3, s, s) on the CPU, mapped from its file, so that a pool may be larger than
@@ -77,7 +77,7 @@ class Batches:
         raise NotImplementedError
 
     def prefetch(self, plan: Iterable[Step]) -> Iterator[tuple[Step, Tensor]]:
-        """Steps with their pictures, in order.
+        """Steps with their images, in order.
 
         On a GPU the next batch is made in a stream of its own while the current one trains.
         """
@@ -151,19 +151,19 @@ class Pool(Batches):
 
 
 def _fits(size: int, device: torch.device) -> bool:
-    """Whether so many bytes of pictures leave a GPU enough for training.
+    """Whether so many bytes of images leave a GPU enough for training.
 
     A CPU reads them from where they are.
     """
     return device.type == "cuda" and size < torch.cuda.mem_get_info(device)[0] // 2
 
 
-# the last pools on a GPU: rows differ in their method or seed more often than in their pictures
+# the last pools on a GPU: rows differ in their method or seed more often than in their images
 _on_device: dict[str, Tensor] = {}
 
 
 def device_pool(source: Source, n: int, size: int, seed: int, device: str) -> Tensor:
-    """The first ``n`` pictures of a source in a GPU's memory: uint8 (n, 3, s, s).
+    """The first ``n`` images of a source in a GPU's memory: uint8 (n, 3, s, s).
 
     They stay there for the next rows, and are not written to disk, but for those that take minutes.
 
@@ -197,7 +197,7 @@ def device_pool(source: Source, n: int, size: int, seed: int, device: str) -> Te
 class RefreshedPool(Batches):
     """A pool of which a share is replaced in every epoch (1: a stream).
 
-    Pictures are made when they are first asked for.
+    Images are made when they are first asked for.
     """
 
     makes = True
@@ -220,7 +220,7 @@ class RefreshedPool(Batches):
         return (epoch * self.refresh + (indices.double() * GOLDEN) % 1).floor().long()
 
     def batch(self, epoch: int, indices: Tensor) -> Tensor:
-        """As of any batches; pictures that the pool does not hold yet are made."""
+        """As of any batches; images that the pool does not hold yet are made."""
         indices = indices.cpu()
         replacement = self.replacements(epoch, indices)
         if self.refresh == 1:
@@ -244,10 +244,10 @@ class RefreshedPool(Batches):
 def batches(
     source: Source, n: int, size: int, seed: int = 0, device: str = "cpu", refresh: float = 0.0
 ) -> Batches:
-    """The pictures of a training.
+    """The images of a training.
 
     Args:
-        n: pictures of an epoch.
+        n: images of an epoch.
         refresh: 0 is a fixed pool, 1 a stream; between them, the share that is new in every epoch.
 
     >>> import synthlearn as sl

@@ -1,6 +1,6 @@
-"""Generators of pictures that no camera took: one file per family, one registry of their names.
+"""Generators of images that no camera took: one file per family, one registry of their names.
 
-``generator(name, **options).sample(indices)`` gives pictures; ``names()`` says which there are.
+``generator(name, **options).sample(indices)`` gives images; ``names()`` says which there are.
 A further family is a file here, or a module of another package: a subclass of ``Generator`` with
 its ``Options``, under ``register(name)``.
 """

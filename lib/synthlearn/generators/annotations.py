@@ -1,4 +1,4 @@
-"""What a generator knows of its pictures: which object shows at each pixel, which lie in front, and
+"""What a generator knows of its images: which object shows at each pixel, which lie in front, and
 where they meet.
 
 A family's painter decides all of it and keeps only colours. Here the same random numbers give the
@@ -34,7 +34,7 @@ _ORDERS: dict[type[Generator], Order] = {}
 
 
 def painting_order(family: type[Generator]) -> Callable[[Order], Order]:
-    """Decorator: the function gives the order of painting of a family's pictures.
+    """Decorator: the function gives the order of painting of a family's images.
 
     It is called as ``function(generator, keys, indices, size, seed)``, as ``paint`` is, and returns
     int32 (n, size, size): at each pixel the object that shows, numbered from 1 in the order of
@@ -57,7 +57,7 @@ def painting_order(family: type[Generator]) -> Callable[[Order], Order]:
 
 
 def has_annotations(source: Any) -> bool:
-    """Whether :func:`annotate` can say something of a generator's pictures.
+    """Whether :func:`annotate` can say something of a generator's images.
 
     >>> import synthlearn as sl
     >>> [has_annotations(sl.generator(name)) for name in ("dead_leaves-mixed", "noise-white")]
@@ -118,9 +118,9 @@ def annotate(
     - ``edges``: bool (n, size, size), whether the pixel to the right or the one below shows another
       object.
 
-    Pictures smaller than their scene are painted at :meth:`Generator.scene_size` and
+    Images smaller than their scene are painted at :meth:`Generator.scene_size` and
     area-averaged. Their labels are those of the painted pixel in the middle of each pixel, the
-    lower right of four; so instances are numbered as in the large picture, and an object that no
+    lower right of four; so instances are numbered as in the large image, and an object that no
     such pixel meets is missing. Edges are taken afterwards. Labels are of objects before a
     fractal's blur.
 
@@ -200,7 +200,7 @@ def boundaries(instances: Tensor) -> Tensor:
 @painting_order(DeadLeaves)
 @painting_order(TexturedLeaves)
 def _of_leaves(source: Any, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
-    """Leaf k of a picture, numbered from 0, is object k + 1; no pixel stays bare."""
+    """Leaf k of an image, numbered from 0, is object k + 1; no pixel stays bare."""
     top, _ = cover(keys, source.options.shape, size)
     return top + 1
 

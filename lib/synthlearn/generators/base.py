@@ -1,6 +1,6 @@
-"""The contract of a generator: pictures by index.
+"""The contract of a generator: images by index.
 
-Picture i of ``generator.sample(indices, size, seed, device)`` depends on (name, options, seed, i,
+Image i of ``generator.sample(indices, size, seed, device)`` depends on (name, options, seed, i,
 size) alone. A family subclasses :class:`Generator`, declares its options as a frozen dataclass, and
 implements ``paint``; checks, random keys, chunks, threads and sizes are here.
 """
@@ -21,27 +21,27 @@ from ..core.options import Options, as_indices, check_device, whole
 from ..core.source import Source
 
 CPU_MEMORY = 1 << 26  # bytes of a chunk on a CPU, which should stay near the caches; chosen here
-MOST_MEMORY = 16 << 30  # of a chunk on a GPU: thousands of pictures, enough to keep it busy
+MOST_MEMORY = 16 << 30  # of a chunk on a GPU: thousands of images, enough to keep it busy
 SCENE = 128  # pixels at which the papers state their laws
 
 
 class Generator(Source):
-    """A deterministic source of pictures; subclasses set the attributes and implement ``paint``.
+    """A deterministic source of images; subclasses set the attributes and implement ``paint``.
 
     The random integers are the same on every device; floating-point rounding may move a GPU's
-    picture off a CPU's by half a level on average (tested where there is a GPU). On one kind of
-    processor pictures are equal to the bit.
+    image off a CPU's by half a level on average (tested where there is a GPU). On one kind of
+    processor images are equal to the bit.
     """
 
     kind: ClassVar[str] = "generator"
     Options: ClassVar[type[Options]] = Options
-    #: raised whenever the pictures change
+    #: raised whenever the images change
     revision: ClassVar[int] = 1
     #: names the random numbers; where a class gives none, the generator's name up to its first "-"
     stream: ClassVar[str] = ""
-    #: smaller pictures are painted at this side and area-averaged; 0: always at their own size
+    #: smaller images are painted at this side and area-averaged; 0: always at their own size
     scene: ClassVar[int] = SCENE
-    #: at least the peak of painting a 128-px picture
+    #: at least the peak of painting a 128-px image
     work_bytes: ClassVar[int] = 2 << 20
 
     def __init__(self, name: str, options: Any) -> None:
@@ -65,7 +65,7 @@ class Generator(Source):
         raise NotImplementedError
 
     def spec(self) -> dict[str, Any]:
-        """What decides the pictures besides seed, index and size: JSON-able, part of a record."""
+        """What decides the images besides seed, index and size: JSON-able, part of a record."""
         return {
             "generator": self.name,
             "options": dataclasses.asdict(self.options),
@@ -75,7 +75,7 @@ class Generator(Source):
     def keys(
         self, indices: Iterable[int] | Tensor, seed: int = 0, device: str | torch.device = "cpu"
     ) -> Tensor:
-        """The random keys of pictures, int64 (n,) on ``device``: the one place where they are made.
+        """The random keys of images, int64 (n,) on ``device``: the one place where they are made.
 
         Raises: ParameterError for a seed or index that cannot be.
 
@@ -88,7 +88,7 @@ class Generator(Source):
         return rng.key(stream, whole("seed", seed), index, device=device)
 
     def scene_size(self, size: int) -> int:
-        """Side in pixels at which pictures of side ``size`` are painted."""
+        """Side in pixels at which images of side ``size`` are painted."""
         return max(size, self.scene)
 
     @torch.no_grad()
@@ -105,7 +105,7 @@ class Generator(Source):
 
         Returns: uint8 (n, 3, size, size) on ``device``.
         Raises: ParameterError for a size, seed, index or device that cannot be;
-        torch.OutOfMemoryError where not even one picture fits (a chunk that does not is halved).
+        torch.OutOfMemoryError where not even one image fits (a chunk that does not is halved).
 
         >>> import synthlearn as sl
         >>> leaves = sl.generator("dead_leaves-mixed")
@@ -163,12 +163,12 @@ class Generator(Source):
         raise ParameterError(f"generator {self.name!r}: {wrong}")
 
     def chunk(self, canvas: int, device: str) -> int:
-        """How many pictures to paint at once, in :func:`working_memory`."""
+        """How many images to paint at once, in :func:`working_memory`."""
         return max(1, int(working_memory(device) // (self.work_bytes * (canvas / SCENE) ** 2)))
 
 
 def _one_by_one(fill: Callable[[int, int], None], n: int, chunk: int) -> None:
-    """Fill n pictures in chunks, smaller ones where the device's memory does not hold them."""
+    """Fill n images in chunks, smaller ones where the device's memory does not hold them."""
     start = 0
     while start < n:
         try:
@@ -181,7 +181,7 @@ def _one_by_one(fill: Callable[[int, int], None], n: int, chunk: int) -> None:
 
 
 def _side_by_side(fill: Callable[[int, int], None], n: int, chunk: int) -> None:
-    """Fill n pictures in chunks side by side, each on one thread.
+    """Fill n images in chunks side by side, each on one thread.
 
     Sums split over threads round in another order, and scatters, most of the work, do not use
     several threads themselves. A setting in one thread reaches some of torch's libraries for all,

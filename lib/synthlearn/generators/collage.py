@@ -1,6 +1,6 @@
 """Collages: our own family of noise, an option for each property that sets the others apart.
 
-Opaque leaves as in dead leaves, by any law of radii; on them a field of the picture, coloured noise
+Opaque leaves as in dead leaves, by any law of radii; on them a field of the image, coloured noise
 with a power law or a random program; colours from a law; two collages may be mixed pixel by pixel.
 What the options should be is searched for (``workflow/search.toml``), not designed.
 """
@@ -22,7 +22,7 @@ from .registry import register
 
 RULES = ("none", "convex", "cutmix")
 COLOURS = ("uniform", "photo", "palette")
-PALETTE = 6  # colours of a picture with a palette; chosen here
+PALETTE = 6  # colours of an image with a palette; chosen here
 # Luma and two opponent colours, of which brightness varies most. Ruderman et al. 1998 find the same
 # axes in photographs.
 AXES = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (0.5, -1.0, 0.5))
@@ -31,7 +31,7 @@ PROGRAMS = Programs("programs", ProgramsOptions())
 
 
 class Draw(IntEnum):
-    """What is drawn for a picture."""
+    """What is drawn for an image."""
 
     LEAVES = 0  # by dead_leaves.cover
     COLOUR = 1  # and a leaf's number more: of that leaf
@@ -50,7 +50,7 @@ class CollageOptions(Options):
     ``field``: what is on a leaf besides its colour, "none", "spectrum" (noise of amplitude
     1/f^slope) or "programs"; ``amplitude``: its standard deviation, 1 is the range of a channel.
     ``slope``: of the spectrum. ``colour``: law of the leaves' colours, see :func:`colours`.
-    ``rule``: whether two collages make a picture, and how.
+    ``rule``: whether two collages make an image, and how.
     """
 
     shape: str = "mixed"
@@ -119,7 +119,7 @@ class Collage(Generator):
 def colours(keys: Tensor, top: Tensor, law: str) -> Tensor:
     """Colours of the leaves ``top`` (n, s, s), float (n, 3, s, s), 1 is the range of a channel.
 
-    "uniform": as in dead leaves. "palette": each leaf has one of six colours of its picture.
+    "uniform": as in dead leaves. "palette": each leaf has one of six colours of its image.
     "photo": brightness varies most, as in photographs.
     """
     own = rng.fold(keys, Draw.COLOUR)[:, None, None] + top
@@ -146,7 +146,7 @@ def spectrum_field(keys: Tensor, size: int, slope: float) -> Tensor:
 
 
 def program_field(programs: Programs, indices: Tensor, size: int, seed: int) -> Tensor:
-    """Brightness of random programs' pictures: float (n, size, size), mean 0, variance 1 each."""
+    """Brightness of random programs' images: float (n, size, size), mean 0, variance 1 each."""
     return standardise(programs.sample(indices, size, seed, str(indices.device)).float().mean(1))
 
 

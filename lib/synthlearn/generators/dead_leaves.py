@@ -3,7 +3,7 @@
 "Learning to See by Looking at Noise" (2021). Law and constants: the authors' public code (grid of
 radii, nearest-value rule, truncated corners, fill that includes its outline). The painter is ours.
 A leaf is a set of row spans. For every pixel we need the first leaf that covers it (its maximum
-over the picture says where painting stops) and the last leaf up to there (which gives the colour).
+over the image says where painting stops) and the last leaf up to there (which gives the colour).
 Both are range-minimum problems: a span is written as two overlapping spans of a power-of-two
 length, and the levels are then pushed down, so that a leaf costs two writes a row, however wide.
 """
@@ -21,22 +21,22 @@ from ..core import rng
 from .base import Generator, Options
 from .registry import register
 
-RADIUS_MIN = 0.03  # of the picture's side; authors' code
-RADIUS_MAX = 1.0  # of the picture's side; authors' code
+RADIUS_MIN = 0.03  # of the image's side; authors' code
+RADIUS_MAX = 1.0  # of the image's side; authors' code
 GRID = 200  # radii between them; authors' code
 SIGMA = 3.0  # density of the radii on the grid ∝ r^-σ - 1; authors' code
-MAX_LEAVES = 5000  # of a picture; authors' code
-# How many are tried: 2,048 leaves are enough for nine pictures in ten; the others are painted again
+MAX_LEAVES = 5000  # of an image; authors' code
+# How many are tried: 2,048 leaves are enough for nine images in ten; the others are painted again
 # with more. Chosen here.
 TRIED = (2048, 3072, MAX_LEAVES)
 SHAPES = ("circle", "square", "oriented", "rectangle", "triangle", "quadrilateral")
 LEVELS = 255  # of a colour's channel, 0 … 254; authors' code
 _NEVER = 1 << 20  # the number of no leaf, above all others
-_OUTSIDE = 1e9  # pixels, beyond any picture
+_OUTSIDE = 1e9  # pixels, beyond any image
 
 
 class Draw(IntEnum):
-    """What is drawn for a picture."""
+    """What is drawn for an image."""
 
     LEAVES = 0
     COLOUR = 1  # and a leaf's number more: of that leaf
@@ -66,7 +66,7 @@ class DeadLeavesOptions(Options):
     """Options of dead leaves.
 
     ``shape``: one of SHAPES for all leaves, or "mixed" (uniform over all six). ``law``: what
-    pictures below 128 px are — "scene": those of 128 px, area-averaged; "code": painted at their
+    images below 128 px are — "scene": those of 128 px, area-averaged; "code": painted at their
     own size, where the authors' truncation to whole pixels makes most leaves single pixels.
     """
 
@@ -103,7 +103,7 @@ def leaf_colours(keys: Tensor, top: Tensor) -> Tensor:
 def cover(
     keys: Tensor, shape: str, size: int, limit: int = MAX_LEAVES, exponent: float = SIGMA
 ) -> tuple[Tensor, Tensor]:
-    """Cover pictures with leaves.
+    """Cover images with leaves.
 
     Args:
         keys: int64 (n,).
@@ -168,10 +168,10 @@ def _push_down(table: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
 def leaf_spans(
     keys: Tensor, shape: str, size: int, leaves: int, exponent: float = SIGMA
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """All row spans of the first ``leaves`` leaves of pictures ``keys`` (n,).
+    """All row spans of the first ``leaves`` leaves of images ``keys`` (n,).
 
     Returns (image, leaf, row, left, right), one number a span, int64 but for leaf (int32); ends
-    included, inside the picture.
+    included, inside the image.
     """
     # of each leaf: radius, centre, shape, corners
     u = rng.uniform(rng.fold(keys, Draw.LEAVES), (leaves, 8)).flatten(0, 1)

@@ -1,8 +1,8 @@
-"""Feature visualisations: pictures optimised to excite units of a network.
+"""Feature visualisations: images optimised to excite units of a network.
 
-"Learning to See by Looking at Noise" (2021), after Olah, Mordvintsev and Schubert (2017): a picture
+"Learning to See by Looking at Noise" (2021), after Olah, Mordvintsev and Schubert (2017): an image
 is the sigmoid of decorrelated colours of a Fourier series, whose coefficients climb the sum of one
-or two pooled units while the picture is moved, shrunk and turned a little at every step. Law and
+or two pooled units while the image is moved, shrunk and turned a little at every step. Law and
 constants: authors' code. The network is a random ResNet-50, or any encoder of this project from its
 file.
 """
@@ -27,15 +27,15 @@ from .base import SCENE, Generator, Options
 from .registry import generator, register
 
 RANDOM = ("resnet50", "small")  # networks with random weights; another name is a file's
-BLOCK = 8  # pictures that are always optimised together on a processor; chosen here
-FULL = 256  # pictures of 128 px that fill a GPU; chosen here
+BLOCK = 8  # images that are always optimised together on a processor; chosen here
+FULL = 256  # images of 128 px that fill a GPU; chosen here
 # Of the authors' code:
 SIDE = 256  # pixels at which pads and shifts are stated
 START = 0.01  # standard deviation of the first coefficients
 LEARNING_RATE = 0.05  # of Adam
 BETAS = (0.9, 0.999)  # of Adam
 ADAM_EPSILON = 1e-8
-PAD = 12  # pixels of grey around the picture
+PAD = 12  # pixels of grey around the image
 SHIFT_FIRST = 8  # pixels, below which the first shift lies
 SHIFT_LAST = 4  # pixels, below which the last shift lies
 # 0.90 … 1.10: what grows is scaled back, so only shrinking shows
@@ -47,21 +47,21 @@ COLOUR = ((0.26, 0.09, 0.02), (0.27, 0.0, -0.05), (0.27, -0.09, 0.03))
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # R, G, B
 IMAGENET_STD = (0.229, 0.224, 0.225)  # R, G, B
 # The steps amplify any rounding: a last bit of the start is 27 grey levels after 128 steps, so no
-# two processors agree on a picture, and a GPU gains four times the speed by fewer bits.
+# two processors agree on an image, and a GPU gains four times the speed by fewer bits.
 PRECISION = {"cpu": torch.float32, "cuda": torch.bfloat16}  # in which a network is looked into
 
-Units = Callable[[Tensor], Tensor]  # pictures (n, 3, s, s) in [0, 1] → activations (n, units)
+Units = Callable[[Tensor], Tensor]  # images (n, 3, s, s) in [0, 1] → activations (n, units)
 
 
 class Draw(IntEnum):
-    """What is drawn for a picture."""
+    """What is drawn for an image."""
 
     START = 0
     MOVES = 1  # and a step's number
 
 
 def unit_list(index: Tensor, units: int) -> Tensor:
-    """Units of picture ``index``, int64 (n,) → (n, 2).
+    """Units of image ``index``, int64 (n,) → (n, 2).
 
     Every unit alone (twice the same number), then pairs in lexical order, then from the start
     again.
@@ -99,7 +99,7 @@ class FeatureVis(Generator):
 
     Options = FeatureVisOptions
     stream = "feature_vis"
-    scene = 0  # pads and shifts follow the picture's size
+    scene = 0  # pads and shifts follow the image's size
     work_bytes = 64 << 20
 
     def spec(self) -> dict[str, Any]:
@@ -136,11 +136,11 @@ class FeatureVis(Generator):
 
         Args:
             network: their units.
-            chosen: units of each picture, int64 (n, 2).
+            chosen: units of each image, int64 (n, 2).
             keys: int64 (n,).
             size: side in pixels.
             steps: of the optimisation.
-            every: if not 0, pictures before each so many steps are given, too.
+            every: if not 0, images before each so many steps are given, too.
 
         Returns: uint8 (n, 3, size, size), or, with ``every``, (k, n, 3, size, size).
         Raises: CheckpointError where the network gives what is not finite.
@@ -189,7 +189,7 @@ class Tables:
 
 
 def tables(size: int, device: str | torch.device = "cpu") -> Tables:
-    """The constants of pictures of that side."""
+    """The constants of images of that side."""
     rows, columns = torch.fft.fftfreq(size, device=device), torch.fft.rfftfreq(size, device=device)
     colour = torch.tensor(COLOUR, device=device)
     turns = range(-TURNS, TURNS + 1)
@@ -207,8 +207,8 @@ class Climb:
 
     Args:
         network: their units; ``chosen`` (n, 2) of them are climbed.
-        keys: of the pictures, int64 (n,).
-        size: side of the pictures.
+        keys: of the images, int64 (n,).
+        size: side of the images.
         steps: how often :meth:`step` may be called.
 
     ``state``: the coefficients ``z`` (n, 3, s, s/2 + 1, 2), both moments, and the number of steps.
@@ -236,7 +236,7 @@ class Climb:
         self.shrunk = torch.tensor(shrunk, device=keys.device)
 
     def picture(self) -> Tensor:
-        """The pictures now, float (n, 3, s, s) in (0, 1)."""
+        """The images now, float (n, 3, s, s) in (0, 1)."""
         return picture(self.z, self.tables)
 
     def step(self, _: Tensor) -> tuple[Tensor]:
@@ -313,7 +313,7 @@ def units_of(
 ) -> tuple[Units, int]:
     """A network's pooled units, of its last convolution or of ``tap``, and how many there are.
 
-    The units are a function of pictures (n, 3, s, s) in [0, 1] to activations (n, units), float32
+    The units are a function of images (n, 3, s, s) in [0, 1] to activations (n, units), float32
     but computed in ``precision``.
 
     Raises: ParameterError if ``encoder`` is neither a name nor a file; CheckpointError if the file

@@ -1,6 +1,6 @@
 """FractalDB (Kataoka et al. 2020): attractors of unconstrained affine systems, in grey patches.
 
-Law and constants: the authors' code. A category is a system whose points fill enough of a picture;
+Law and constants: the authors' code. A category is a system whose points fill enough of an image;
 a search finds them in order, see :func:`categories`.
 """
 
@@ -37,7 +37,7 @@ GREY = 127  # of a patch
 HUES = 128  # steps of the hue, by point number
 LEVEL = 0.75  # saturation and value
 # Chosen here, for what theirs does with an orbit that leaves the numbers:
-DIVERGED = 1e6  # a coordinate past it ends the picture
+DIVERGED = 1e6  # a coordinate past it ends the image
 BACK_OFF = 8  # steps dropped before the first that diverges
 KEEP_POINTS = 1000  # if fewer remain, the origin alone is drawn
 SEARCH_BATCH = 16  # trials at once
@@ -51,11 +51,11 @@ class SystemDraw(IntEnum):
 
 
 class Draw(IntEnum):
-    """What is drawn for a picture."""
+    """What is drawn for an image."""
 
     FACTOR = 1
     FLIP = 2
-    MASK = 7  # and a point's number, or 0 for the picture's one mask
+    MASK = 7  # and a point's number, or 0 for the image's one mask
 
 
 def fractaldb_systems(trials: Tensor, seed: int) -> tuple[Tensor, Tensor]:
@@ -76,10 +76,10 @@ def fractaldb_systems(trials: Tensor, seed: int) -> tuple[Tensor, Tensor]:
 def fractaldb_points(
     systems: Tensor, probabilities: Tensor, seed: int, points: int
 ) -> tuple[Tensor, Tensor]:
-    """Orbits from the origin with one fixed sequence of choices for all pictures, in drawing order.
+    """Orbits from the origin with one fixed sequence of choices for all images, in drawing order.
 
     Returns points, float (n, 2, points), whose first is the origin, and how many of them are drawn,
-    int64 (n,): an orbit that passes 1e6 ends the picture some steps earlier; if fewer than 1,000
+    int64 (n,): an orbit that passes 1e6 ends the image some steps earlier; if fewer than 1,000
     points remain, the origin alone is drawn.
     """
     orbits = min(ORBITS, max(1, points // 16))
@@ -100,7 +100,7 @@ def fractaldb_points(
 def fractaldb_pixels(points: Tensor, drawn: Tensor, size: int, padding: int = PADDING) -> Tensor:
     """Pixel number (row·size + column) of each point, size² if not drawn: int64 (n, points).
 
-    Each axis is stretched to the window [padding, size − padding] on its own; the picture is
+    Each axis is stretched to the window [padding, size − padding] on its own; the image is
     flipped top to bottom.
     """
     valid = torch.arange(points.shape[-1], device=points.device) < drawn[:, None]
@@ -126,7 +126,7 @@ def paste_patches(last: Tensor, keys: Tensor, per_point: bool = True) -> Tensor:
 
     Every point pastes a 3×3 block two pixels right of and below the point's pixel minus one, zeros
     included; its mask is one of the 511 non-empty patterns, drawn anew for each point (the authors'
-    code) or once per picture. The last paste wins.
+    code) or once per image. The last paste wins.
     """
     size = last.shape[-1]
     # A candidate is 16 · number + cell, −16 at least where there is none: the largest of the nine
@@ -194,7 +194,7 @@ def search(
 
 
 def search_fill(trials: Tensor, seed: int) -> Tensor:
-    """Share of the pixels of a search's picture that systems ``trials`` (n,) fill, float (n,)."""
+    """Share of the pixels of a search's image that systems ``trials`` (n,) fill, float (n,)."""
     points, drawn = fractaldb_points(*fractaldb_systems(trials, seed), 0, SEARCH_POINTS)
     shape = len(trials), SEARCH_SIZE**2 + 1
     occupied = torch.zeros(shape, dtype=torch.bool, device=trials.device)
@@ -234,7 +234,7 @@ class FractalDBOptions(Options):
     ``mode``: points or 3×3 patches; ``color``: grey 127 or a hue by drawing order; ``patch``: a
     mask per point (the authors' code) or per image; ``categories`` of the search ``search_seed``;
     ``weight``: strength w of the 25 instance factors (0.4 in the released recipe); ``points`` per
-    picture.
+    image.
     """
 
     mode: str = "patch"
@@ -251,14 +251,14 @@ class FractalDBOptions(Options):
 
 @register("fractals-fractaldb")
 class FractalDB(Generator):
-    """FractalDB: picture i is of category i mod ``categories``; factor, flips, masks are drawn."""
+    """FractalDB: image i is of category i mod ``categories``; factor, flips, masks are drawn."""
 
     Options = FractalDBOptions
     stream = "fractals"
     work_bytes = 8 << 20
 
     def labels(self, indices: Any) -> Tensor:
-        """Categories of pictures by index, int64 (n,)."""
+        """Categories of images by index, int64 (n,)."""
         return torch.as_tensor(indices, dtype=torch.int64) % self.options.categories
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
@@ -297,7 +297,7 @@ def draw_fractaldb(
     mode: str = "patch",
     per_point: bool = True,
 ) -> Tensor:
-    """Number of the point shown at each pixel of one picture per system, −1 where black.
+    """Number of the point shown at each pixel of one image per system, −1 where black.
 
     systems, probabilities: as of :func:`fractaldb_systems`. seed: of the choices. Returns int32
     (n, size, size).

@@ -1,15 +1,15 @@
 """Iterated function systems: random walks over sets of affine maps.
 
 A system is a set of affine maps; a random walk that applies one of them at each step fills its
-attractor. The walk of the published renderers is one long chain per picture. Ours runs many short
+attractor. The walk of the published renderers is one long chain per image. Ours runs many short
 orbits side by side, which has the same law (measured in the book), so that a step is one tensor
-operation over all pictures and orbits.
+operation over all images and orbits.
 """
 
 import torch
 from torch import Tensor
 
-ORBITS = 512  # side by side, of a picture; chosen here
+ORBITS = 512  # side by side, of an image; chosen here
 BURN_IN = 20  # steps of an orbit that are not shown; chosen here
 STEPS_AT_ONCE = 16  # whose parameters are looked up together, 32 bytes a point; chosen here
 

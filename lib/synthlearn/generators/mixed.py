@@ -18,15 +18,15 @@ from .base import Generator, Options
 from .registry import generator, register
 
 RULES = ("convex", "cutmix", "kml", "kml+convex")
-ROLES = {"kml": 3, "kml+convex": 6}  # pictures that make one; of the other rules k, an option
+ROLES = {"kml": 3, "kml+convex": 6}  # images that make one; of the other rules k, an option
 MOST_PARTS = 100  # chosen here
 ROUNDS = 3  # of 2-means; chosen here
-# Below the next grey level: rounding must not turn 200 into 199 when pictures are cut to bytes.
+# Below the next grey level: rounding must not turn 200 into 199 when images are cut to bytes.
 HAIR = 1e-3
 
 
 class Draw(IntEnum):
-    """What is drawn for a picture."""
+    """What is drawn for an image."""
 
     PARTS = 0
     MIXING = 1
@@ -34,10 +34,10 @@ class Draw(IntEnum):
 
 @dataclass(frozen=True)
 class MixedOptions(Options):
-    """Options of mixed pictures.
+    """Options of mixed images.
 
-    ``parts``: names of generators; one that is named twice gives other pictures each time.
-    ``rule``: see :class:`Mixed`. ``k``: how many of the parts make a picture. ``weights``: of the
+    ``parts``: names of generators; one that is named twice gives other images each time.
+    ``rule``: see :class:`Mixed`. ``k``: how many of the parts make an image. ``weights``: of the
     convex rule, "dirichlet" (1, …, 1) or "uniform" numbers over their sum.
     """
 
@@ -68,11 +68,11 @@ class MixedOptions(Options):
 
 @register("mixed")
 class Mixed(Generator):
-    """Every picture is made of pictures of ``k`` parts, drawn without repetition.
+    """Every image is made of images of ``k`` parts, drawn without repetition.
 
     convex: their weighted sum. cutmix: boxes of the others pasted into the first, each with a share
     of the area that is uniform before it is cut off at the border. kml, k-means leaves: the colours
-    of one picture, in two clusters, cut a mask, filled from two others. kml+convex: the mean of two
+    of one image, in two clusters, cut a mask, filled from two others. kml+convex: the mean of two
     of those. With k = 1, convex and cutmix are a mixture of whole sets.
     """
 
@@ -98,9 +98,9 @@ class Mixed(Generator):
         return convex(cut, torch.full(cut.shape[:2], 1 / cut.shape[1], device=cut.device))
 
     def ingredients(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
-        """The pictures that make each picture, uint8 (n, roles, 3, s, s).
+        """The images that make each image, uint8 (n, roles, 3, s, s).
 
-        Each is a picture of its part that no other index or role uses.
+        Each is an image of its part that no other index or role uses.
         """
         role = torch.arange(self.roles, device=keys.device)
         order = rng.uniform(rng.fold(keys, Draw.PARTS), (len(self.parts),))
@@ -115,7 +115,7 @@ class Mixed(Generator):
 
 
 def part_indices(indices: Tensor, count: int) -> Tensor:
-    """Indices of the ``count`` pictures that make each picture: int64 (n,) → (n, count).
+    """Indices of the ``count`` images that make each image: int64 (n,) → (n, count).
 
     No index comes twice.
 
@@ -148,7 +148,7 @@ def convex(pictures: Tensor, weights: Tensor) -> Tensor:
 
 
 def boxes(keys: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Centres (n, k, 2) and half sides (n, k) of boxes in a picture of side 1.
+    """Centres (n, k, 2) and half sides (n, k) of boxes in an image of side 1.
 
     Areas are Beta(1, 1) before they are cut off at the border.
     """
@@ -171,12 +171,12 @@ def cutmix(pictures: Tensor, centres: Tensor, halves: Tensor) -> Tensor:
 
 
 def leaves(pictures: Tensor) -> Tensor:
-    """K-means leaves of uint8 (n, 3, 3, s, s), a mask's picture and two that fill it.
+    """K-means leaves of uint8 (n, 3, 3, s, s), a mask's image and two that fill it.
 
     Returns uint8 (n, 3, s, s).
     """
     mask = two_colours(pictures[:, 0]).float()[:, None]
-    # the authors blur the mask before and after it is brought to the picture's size
+    # the authors blur the mask before and after it is brought to the image's size
     for _ in range(2):
         mask = avg_pool2d(mask, 3, 1, 1, count_include_pad=False)
     second = pictures[:, 2].float()
@@ -196,7 +196,7 @@ def two_colours(pictures: Tensor) -> Tensor:
     ends = torch.stack([code.argmin(1), code.argmax(1)], 1)
     first, second = x.gather(2, ends[:, None].expand(-1, 3, -1)).unbind(2)
     pixels, everything = x.shape[2], x.sum(2)
-    # sums of bytes are exact in float32 up to a picture of 256 px, so that means do not depend on
+    # sums of bytes are exact in float32 up to an image of 256 px, so that means do not depend on
     # the batch
     for _ in range(ROUNDS):
         farther = _nearer_second(x, first, second).float()

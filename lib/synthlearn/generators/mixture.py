@@ -1,4 +1,4 @@
-"""Several generators as one: every picture is one of theirs."""
+"""Several generators as one: every image is one of theirs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +41,7 @@ class MixtureOptions(Options):
 
 @register("mixture")
 class Mixture(Generator):
-    """Every picture is that of one of the parts, drawn by weight, with the same index and seed."""
+    """Every image is that of one of the parts, drawn by weight, with the same index and seed."""
 
     Options = MixtureOptions
     stream = "mixture"
@@ -55,7 +55,7 @@ class Mixture(Generator):
         return {**super().spec(), "parts": [part.spec() for part in self.parts]}
 
     def choose(self, keys: Tensor) -> Tensor:
-        """Number of the part of each picture, int64 (n,)."""
+        """Number of the part of each image, int64 (n,)."""
         weights = torch.tensor([float(w) for w in self.options.parts.values()], device=keys.device)
         edges = weights.cumsum(0) / weights.sum()
         number = torch.searchsorted(edges, rng.uniform(keys), right=True)

@@ -1,6 +1,6 @@
 """Moiré: rings of several sources on top of each other.
 
-After the idea of MoireDB and MoireMix (Matsuo et al. 2025, 2026), whose pictures are closed
+After the idea of MoireDB and MoireMix (Matsuo et al. 2025, 2026), whose images are closed
 formulas of interfering waves. Their constants were not at hand: the law here is our own.
 """
 

@@ -9,7 +9,7 @@ from .registry import register
 
 @register("noise-white")
 class WhiteNoise(Generator):
-    """Independent uniform bytes in every pixel and channel, at the picture's own size."""
+    """Independent uniform bytes in every pixel and channel, at the image's own size."""
 
     stream = "noise"
     scene = 0  # white noise has no scene to average

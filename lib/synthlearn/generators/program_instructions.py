@@ -17,7 +17,7 @@ LATTICE = 8  # random values along a side of a field's table, which repeats; cho
 LEAST_SQUARE = 1e-3  # of a distance that is divided by; chosen here
 FARTHEST = 16  # coordinate after an inversion; chosen here
 
-Planes = tuple[Tensor, Tensor]  # x and y, float (m, s, s), the picture is −1 … 1
+Planes = tuple[Tensor, Tensor]  # x and y, float (m, s, s), the image is −1 … 1
 Warp = Callable[[Planes, Any, Tensor, Tensor], Planes]  # of planes, u, t, table
 Field = Callable[[Planes, Any, Tensor, Tensor], Tensor]  # of the same, float (m, s, s)
 Join = Callable[[Tensor, Tensor, Any, Tensor], Tensor]  # of two fields, three numbers, coordinates

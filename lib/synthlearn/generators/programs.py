@@ -3,10 +3,10 @@
 "Procedural Image Programs for Representation Learning" (2022) renders thousands of OpenGL programs
 that people wrote; those are not free to pass on. Here a program is drawn: one to four *fields*
 (waves, noise, distances, cells), each of coordinates that were turned, folded, tiled or warped,
-joined in pairs as a random tree, and coloured. A program's pictures differ by time and by small
+joined in pairs as a random tree, and coloured. A program's images differ by time and by small
 changes of its numbers.
 
-All pictures of a batch are made at once, whatever their programs: an interpreter of fixed
+All images of a batch are made at once, whatever their programs: an interpreter of fixed
 instructions, each applied to those planes that have it, with operands of their own.
 """
 
@@ -31,14 +31,14 @@ PREVIEW = 32  # pixels along a side of a preview
 TIMES = (0.5, 4.0, 9.0)  # of the previews
 LEAST = 8.0  # standard deviation of a preview, in grey levels, or the program is drawn again
 TRIES = 32  # the last is kept whatever its previews
-TIME_RANGE = (0.1, 9.9)  # first time of a picture, and how much later the last one is
+TIME_RANGE = (0.1, 9.9)  # first time of an image, and how much later the last one is
 STEEP = 4.0  # the limit of a field's values
-WOBBLE = 0.05  # of a program's numbers from picture to picture
+WOBBLE = 0.05  # of a program's numbers from image to image
 SHADED = 0.25  # share of the programs that take their brightness from another field
 
 
 class Draw(IntEnum):
-    """What is drawn for a picture."""
+    """What is drawn for an image."""
 
     TIME = 0
     WOBBLE = 1
@@ -55,7 +55,7 @@ class ProgramDraw(IntEnum):
 
 @dataclass(frozen=True)
 class ProgramsOptions(Options):
-    """``programs``: how many there are; picture i is of program i mod programs, its class."""
+    """``programs``: how many there are; image i is of program i mod programs, its class."""
 
     programs: int = 10_000
     at_least: ClassVar = {"programs": 1}
@@ -75,7 +75,7 @@ class Programs(Generator):
         self._tries: dict[tuple[int, int], int] = {}  # (seed, program) → the draw that was kept
 
     def labels(self, indices: Any) -> Tensor:
-        """Program of each picture, int64 (n,)."""
+        """Program of each image, int64 (n,)."""
         return torch.as_tensor(indices, dtype=torch.int64) % self.options.programs
 
     def program_keys(self, programs: Tensor, draws: int | Tensor, seed: int = 0) -> Tensor:
@@ -126,7 +126,7 @@ def render(keys: Tensor, time: Tensor, size: int, wobble: Tensor | None = None) 
         keys: int64 (n,), of the programs.
         time: float (n,).
         size: side in pixels.
-        wobble: int64 (n,), keys of the pictures: numbers of a program are multiplied by 1 ± WOBBLE;
+        wobble: int64 (n,), keys of the images: numbers of a program are multiplied by 1 ± WOBBLE;
             None leaves them.
 
     Returns: uint8 (n, 3, size, size).
@@ -205,7 +205,7 @@ def structure(device: torch.device) -> Tensor:
 
 
 def join_fields(values: Tensor, fields: Tensor, operands: Tensor, place: Tensor) -> Tensor:
-    """A random tree over the fields of each picture: in each turn two that are left become one.
+    """A random tree over the fields of each image: in each turn two that are left become one.
 
     values: float (n, MOST_FIELDS, s, s). fields: int64 (n,), how many there are. operands: float
     (n, MOST_FIELDS, OPERANDS). place: float (s,), coordinates. Returns float (n, s, s).
@@ -236,7 +236,7 @@ def join_fields(values: Tensor, fields: Tensor, operands: Tensor, place: Tensor)
 
 
 def colour(value: Tensor, other: Tensor, u: Tensor, time: Tensor) -> Tensor:
-    """From values float (n, s, s) to uint8 (n, 3, s, s) by a cosine palette of each picture.
+    """From values float (n, s, s) to uint8 (n, 3, s, s) by a cosine palette of each image.
 
     A quarter of them take their brightness from ``other``, float (n, s, s). u: float (n, 8).
     """

@@ -1,4 +1,4 @@
-"""Sigma-factor fractals (Anderson and Farrell 2022), in colour, several in a picture.
+"""Sigma-factor fractals (Anderson and Farrell 2022), in colour, several in an image.
 
 Affine systems with a prescribed sum of singular values. Law and constants: the authors' code.
 """
@@ -46,16 +46,16 @@ class RenderingDraw(IntEnum):
 
 
 class Draw(IntEnum):
-    """What is drawn for a picture."""
+    """What is drawn for an image."""
 
     BACKGROUND = 0
     COUNT = 1
-    FRACTAL = 2  # and its place among the picture's
+    FRACTAL = 2  # and its place among the image's
     BLUR = 3
 
 
 class FractalDraw(IntEnum):
-    """What is drawn for a fractal of a picture."""
+    """What is drawn for a fractal of an image."""
 
     RENDERING = 0
     COLOUR = 1
@@ -237,7 +237,7 @@ class SigmaOptions(Options):
     """Options of sigma-factor fractals.
 
     ``systems``: how many there are to draw from (the released sets use 1,000); ``points`` per
-    fractal; at most ``instances`` fractals in a picture.
+    fractal; at most ``instances`` fractals in an image.
     """
 
     systems: int = 1000
@@ -249,10 +249,10 @@ class SigmaOptions(Options):
 
 @register("fractals-sigma")
 class SigmaFractals(Generator):
-    """One to five coloured sigma-factor fractals on a background, half of the pictures blurred.
+    """One to five coloured sigma-factor fractals on a background, half of the images blurred.
 
     As in the recipe, fractals come from a sliding store of 512 renderings at half size, one new
-    rendering per two pictures: picture i draws from renderings ⌊i/2⌋ … ⌊i/2⌋ + 511. A rendering is
+    rendering per two images: image i draws from renderings ⌊i/2⌋ … ⌊i/2⌋ + 511. A rendering is
     a function of its number alone: on a CPU the store is a memo, on a GPU each chunk makes what it
     needs.
     """
@@ -300,10 +300,10 @@ class SigmaFractals(Generator):
         return self.paint_on(keys, indices, size, seed, keys.is_cuda)
 
     def paint_on(self, keys: Tensor, indices: Tensor, size: int, seed: int, on_gpu: bool) -> Tensor:
-        """:meth:`paint` in two ways that give the same pictures.
+        """:meth:`paint` in two ways that give the same images.
 
         A CPU remembers renderings from chunk to chunk, and paints the fractals that there are.
-        ``on_gpu``, a chunk's renderings are made all at once, and every picture gets as many
+        ``on_gpu``, a chunk's renderings are made all at once, and every image gets as many
         fractals, shown or not: the host waits once, for the number of different renderings.
         """
         numbers, own, count = self.instances(keys, indices)
@@ -313,9 +313,9 @@ class SigmaFractals(Generator):
         return compose(keys, own, count, densities, which, size, on_gpu)
 
     def instances(self, keys: Tensor, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Which fractals pictures show.
+        """Which fractals images show.
 
-        Returns numbers of each picture's renderings and keys of its fractals, int64 (n, instances),
+        Returns numbers of each image's renderings and keys of its fractals, int64 (n, instances),
         and how many of them it shows, int64 (n,); the others repeat its first number.
         """
         slot = torch.arange(self.options.instances, device=keys.device)
@@ -376,7 +376,7 @@ def _instance(density: Tensor, keys: Tensor, size: int) -> Tensor:
 
 
 def _place(colour: Tensor, corner: Tensor, side: Tensor, size: int) -> Tensor:
-    """Resize pictures (n, 3, m, m) to ``side`` (n,) and put each in a black frame.
+    """Resize images (n, 3, m, m) to ``side`` (n,) and put each in a black frame.
 
     Bilinearly, the upper left at ``corner`` (n, 2). Returns float (n, 3, size, size).
     """
@@ -394,7 +394,7 @@ def _place(colour: Tensor, corner: Tensor, side: Tensor, size: int) -> Tensor:
 
 
 def _blur3(x: Tensor, sigma: Tensor) -> Tensor:
-    """3×3 Gaussian blur of (n, 3, h, w), its own ``sigma`` (n, 1, 1, 1) per picture.
+    """3×3 Gaussian blur of (n, 3, h, w), its own ``sigma`` (n, 1, 1, 1) per image.
 
     Borders mirror without repeating the edge.
     """

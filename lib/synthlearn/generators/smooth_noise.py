@@ -1,4 +1,4 @@
-"""Baselines between nothing and structure: one colour per picture, and Perlin's noise."""
+"""Baselines between nothing and structure: one colour per image, and Perlin's noise."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ FINEST = 4096  # cells along a side, at most: a GB of memory; chosen here
 
 @register("noise-uniform_color")
 class UniformColour(Generator):
-    """One uniform colour per picture: the floor of what a picture can teach."""
+    """One uniform colour per image: the floor of what an image can teach."""
 
     stream = "noise"
     scene = 0
@@ -63,7 +63,7 @@ class Perlin(Generator):
     scene = 0
 
     def chunk(self, canvas: int, device: str) -> int:
-        """As of any generator; a fine lattice takes more than the picture."""
+        """As of any generator; a fine lattice takes more than the image."""
         pictures = super().chunk(canvas, device)
         return max(1, min(pictures, (pictures * canvas**2) // self.options.finest**2))
 

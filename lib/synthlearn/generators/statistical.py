@@ -1,7 +1,7 @@
 """Statistical image models: noise with the spectrum and the colours of photographs.
 
 "Learning to See by Looking at Noise" (2021). Law and constants: the authors' public MATLAB code, as
-the paper's data were made. Each picture draws its own spectrum and its own colour model; where both
+the paper's data were made. Each image draws its own spectrum and its own colour model; where both
 are on, they are imposed in turns, ten times.
 """
 
@@ -22,7 +22,7 @@ ROUNDS = 10  # of imposing statistics in turns
 SLOPE = (0.5, 3.5)  # range of s, amplitudes are 1/f^s
 SLOPE_SPREAD = 0.05  # standard deviation of d, the slopes of the axes are s ± d
 COLOURS = (3, 22)  # fewest and most of a colour model
-LEAST_SHARE = 0.001  # added to each colour's share of the picture
+LEAST_SHARE = 0.001  # added to each colour's share of the image
 LEVELS = 256  # of a channel
 BLUR = 10  # pixels along a side of the box that blurs the stripes, at most
 GRAIN = 10.0  # levels of uniform noise on them
@@ -36,7 +36,7 @@ EPSILON = 2.2e-16  # MATLAB's, against a division by zero
 
 
 class Draw(IntEnum):
-    """What is drawn for a picture."""
+    """What is drawn for an image."""
 
     COLOUR_MODEL = 0
     START = 1
@@ -59,7 +59,7 @@ class ColourDraw(IntEnum):
 
 @dataclass(frozen=True)
 class ColourModel:
-    """What is taken of a picture of random coloured stripes.
+    """What is taken of an image of random coloured stripes.
 
     mean (n, 3), colours 0 … 256. axes (n, 3, 3): principal axes as columns, largest first. low,
     high (n, 3): range of each decorrelated channel. cumulative (n, 3, 257): its distribution at the
@@ -74,7 +74,7 @@ class ColourModel:
 
 
 def colour_model(keys: Tensor, size: int, palette: str = "clipped") -> ColourModel:
-    """Draw a colour model per key, int64 (n,), of a picture of side ``size``.
+    """Draw a colour model per key, int64 (n,), of an image of side ``size``.
 
     ``palette``: "clipped" is the code's, whose first two entries share a colour and whose last is
     never seen; "all" uses every colour.
@@ -244,11 +244,11 @@ class WaveletModel:
 def wavelet_model(keys: Tensor, scales: int) -> WaveletModel:
     """Draw generalised Gaussians exp(−|x/s|^ρ), ρ ~ U(0.4, 0.8), on a grid of −200 … 200.
 
-    s = 4^(picture's rows / band's rows).
+    s = 4^(image's rows / band's rows).
     """
     shape = 3, 1 + BANDS * scales
     rho = rng.uniform(rng.fold(keys, Draw.WAVELETS), shape, *SHAPE).double()
-    # halvings of the picture's side, of the high-pass and of each band
+    # halvings of the image's side, of the high-pass and of each band
     level = torch.arange(-1, BANDS * scales, device=keys.device).clamp_min(0) // BANDS
     scale = 4.0 ** (2**level).double()
     x = torch.linspace(-GRID, GRID, WAVELET_BINS, dtype=torch.float64, device=keys.device)
@@ -311,7 +311,7 @@ class WaveletOptions(StatisticalOptions):
     """Options of wavelet statistics.
 
     ``spectrum``: impose a power spectrum as well; ``borders``: how the pyramid goes on beyond them,
-    as in the authors' published pictures ("reflect") or "circular"; ``color`` and ``palette`` as
+    as in the authors' published images ("reflect") or "circular"; ``color`` and ``palette`` as
     for the sets without wavelets.
     """
 

@@ -15,7 +15,7 @@ from .stylegan_network import Draw, StyleGANOptions, network
 from .stylegan_tied import tied_synthesis, tied_synthesis_gathered
 
 SIDE = 256  # pixels at which the paper's networks paint
-FULL_FREE = 64  # pictures of SIDE that fill a GPU, of free kernels and a width of 1; chosen here
+FULL_FREE = 64  # images of SIDE that fill a GPU, of free kernels and a width of 1; chosen here
 FULL_TIED = 256  # the same of tied kernels, of any width; chosen here
 # An output channel is given a mean and a deviation, ~ N(value, spread), as photographs have them;
 # R, G, B; authors' code
@@ -51,7 +51,7 @@ class StyleGAN(Generator):
         return max(1, min(most, int(full * (SIDE / canvas) ** 2)))
 
     def network_key(self, number: int, seed: int) -> int:
-        """The random key of a network, that of pictures ``images_per_network`` · number on."""
+        """The random key of a network, that of images ``images_per_network`` · number on."""
         return int(rng.key("stylegan-network", seed, number))
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
@@ -65,7 +65,7 @@ class StyleGAN(Generator):
         return to_photographic(out, keys)
 
     def _synthesis(self, keys: Tensor, key: int, size: int) -> Tensor:
-        """RGB maps of pictures of one network, float (n, 3, size, size)."""
+        """RGB maps of images of one network, float (n, 3, size, size)."""
         options, device = self.options, keys.device
         free = options.kernels == "free"
         shared = network(key, size, options.width, free, str(device))

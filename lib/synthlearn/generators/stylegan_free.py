@@ -20,7 +20,7 @@ from .stylegan_network import (
 
 
 def free_synthesis(shared: Network, keys: Tensor, side: int, width: float) -> Tensor:
-    """RGB maps of pictures ``keys`` (n,), one by one: float (n, 3, side, side)."""
+    """RGB maps of images ``keys`` (n,), one by one: float (n, 3, side, side)."""
     if len(keys) > 1:  # a processor adds up in another order for other batches
         return torch.cat([free_synthesis(shared, key, side, width) for key in keys.split(1)])
     convolutions, painters = styles(shared, keys)
@@ -45,11 +45,11 @@ def free_synthesis(shared: Network, keys: Tensor, side: int, width: float) -> Te
 
 
 def free_synthesis_half(shared: Network, keys: Tensor, side: int, width: float) -> Tensor:
-    """:func:`free_synthesis` for a GPU: all pictures at once, channels last, the maps in float16.
+    """:func:`free_synthesis` for a GPU: all images at once, channels last, the maps in float16.
 
     Its 11 bits are TF32's, so sums of products, which are float32, come out as by that; range is no
     matter, as every map is normalised. What scales a channel waits until after the ReLU, for one
-    product with the next layer's style. A picture takes 90 GFLOP, at half the bytes of float32.
+    product with the next layer's style. An image takes 90 GFLOP, at half the bytes of float32.
     """
     convolutions, painters = styles(shared, keys)
     plan = layers(side, width)

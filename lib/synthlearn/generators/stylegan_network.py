@@ -1,7 +1,7 @@
 """The synthesis network of StyleGAN2 (Karras et al. 2020) in its 'skip' form, untrained.
 
 What both ways of convolution, free kernels and tied ones, share: the layers, the numbers that the
-pictures of a network have in common, the styles, and the filters that double a resolution.
+images of a network have in common, the styles, and the filters that double a resolution.
 """
 
 import math
@@ -28,7 +28,7 @@ EPSILON = 1e-8  # in the norm of a layer's weights; Karras et al. 2020
 
 
 class Draw(IntEnum):
-    """What is drawn for a picture."""
+    """What is drawn for an image."""
 
     LATENT = 0
     ENVELOPED_NOISE = 1  # one map for all layers
@@ -38,7 +38,7 @@ class Draw(IntEnum):
 
 
 class NetworkDraw(IntEnum):
-    """What is drawn for a network, once for all its pictures."""
+    """What is drawn for a network, once for all its images."""
 
     AFFINE = 0
     RGB_AFFINE = 1
@@ -52,11 +52,11 @@ class NetworkDraw(IntEnum):
 class StyleGANOptions(Options):
     """Options of the random StyleGANs.
 
-    ``kernels``: "free", drawn per network, or tied, drawn per picture from a bank: "signs", or a
+    ``kernels``: "free", drawn per network, or tied, drawn per image from a bank: "signs", or a
     random part of "oriented". ``noise``: "none"; "pink", one of 100 maps that each layer of a
-    network has; "envelope", one map with an envelope for all layers of a picture; "envelope_bank",
+    network has; "envelope", one map with an envelope for all layers of an image; "envelope_bank",
     both. ``bias_low``, ``bias_high``: range of the biases. ``width``: factor on all channels.
-    ``images_per_network``: how many pictures share a network.
+    ``images_per_network``: how many images share a network.
     """
 
     kernels: str = "free"
@@ -123,7 +123,7 @@ def layers(side: int, width: float) -> list[Layer]:
 
 @dataclass(frozen=True)
 class Network:
-    """What pictures of one network share.
+    """What images of one network share.
 
     Affine maps of the latents to the styles of the convolutions and of the to-RGB layers, the
     constant input (c, 4, 4), and, where kernels are free, those and the to-RGB weights.
@@ -162,7 +162,7 @@ def network(key: int, side: int, width: float, free: bool, device: str) -> Netwo
 
 
 def styles(shared: Network, keys: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    """Styles (n, c) of the convolutions and of the to-RGB layers, for pictures ``keys`` (n,).
+    """Styles (n, c) of the convolutions and of the to-RGB layers, for images ``keys`` (n,).
 
     A to-RGB layer shares its latent with the convolution after it.
     """

@@ -4,7 +4,7 @@ Input channel i of a layer has the same 3×3 kernel for every output channel, up
 output channels of a layer are ReLU(±M + noise + bias) of one single map M, and whatever reads them
 (the next layer's nine taps, the to-RGB layer) is a piecewise linear function of the two numbers
 noise ± M at a pixel, with knots at the biases. So these networks never hold their channels, and the
-pictures are those of the full network.
+images are those of the full network.
 """
 
 import math
@@ -35,14 +35,14 @@ from .stylegan_network import (
 from .stylegan_noise import enveloped_noise, pink_noise
 
 KERNELS = 40  # in a bank; authors' code
-LEAST_KERNELS = 5  # of a bank that an oriented picture uses; authors' code
+LEAST_KERNELS = 5  # of a bank that an oriented image uses; authors' code
 NOISE_SIDE = 512  # pixels at which a map for all layers is drawn; authors' code
 NOISE_MAPS = 100  # that a layer of a network has; authors' code
 STRENGTH = 0.3  # of the noise, at most; authors' code
 
 
 class LayerDraw(IntEnum):
-    """What is drawn for a layer of a picture."""
+    """What is drawn for a layer of an image."""
 
     KERNEL = 0
     BANK_ORDER = 1
@@ -97,7 +97,7 @@ def oriented_kernels() -> Tensor:
 
 @dataclass(frozen=True)
 class TiedLayer:
-    """What a layer draws for each picture.
+    """What a layer draws for each image.
 
     kernel of every input channel (n, inputs, 3, 3); sign ±1 and bias of every output channel
     (n, outputs); noise, already times its strength (n, side, side).
@@ -110,7 +110,7 @@ class TiedLayer:
 
 
 def shared_noise(keys: Tensor, side: int) -> dict[int, Tensor]:
-    """One enveloped map per picture, area-averaged to every side r: r → (n, r, r)."""
+    """One enveloped map per image, area-averaged to every side r: r → (n, r, r)."""
     x = enveloped_noise(rng.fold(keys, Draw.ENVELOPED_NOISE), max(NOISE_SIDE, side))
     maps = {x.shape[-1]: x}
     while x.shape[-1] > 4:
@@ -126,7 +126,7 @@ def draw_layers(
     noise: dict[int, Tensor] | None,
     options: StyleGANOptions,
 ) -> list[TiedLayer]:
-    """Draw all layers for pictures ``keys`` (n,) of the network with key ``net``.
+    """Draw all layers for images ``keys`` (n,) of the network with key ``net``.
 
     noise: maps by side, or None if each layer has maps of its own.
     """
@@ -168,7 +168,7 @@ def _own_noise(keys: Tensor, side: int, law: str) -> Tensor:
 def tied_synthesis(
     shared: Network, keys: Tensor, net: Tensor, side: int, options: StyleGANOptions
 ) -> Tensor:
-    """RGB maps of pictures ``keys`` (n,) of a network with key ``net``, one by one.
+    """RGB maps of images ``keys`` (n,) of a network with key ``net``, one by one.
 
     Returns float (n, 3, side, side).
     """
@@ -180,7 +180,7 @@ def tied_synthesis(
 def tied_synthesis_gathered(
     shared: Network, keys: Tensor, net: Tensor, side: int, options: StyleGANOptions
 ) -> Tensor:
-    """:func:`tied_synthesis` for a GPU: all pictures at once, by kernels that move fewer bytes."""
+    """:func:`tied_synthesis` for a GPU: all images at once, by kernels that move fewer bytes."""
     return _synthesis(shared, keys, net, side, options, GATHERED)
 
 

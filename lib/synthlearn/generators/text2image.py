@@ -33,7 +33,7 @@ PRICE = (
     "4 GB under the CreativeML OpenRAIL-M licence, which restricts some uses; about 0.8 s per "
     "picture on an A100, minutes on a CPU"
 )
-AT_ONCE = {"cpu": 1, "cuda": 16}  # pictures of 512 px
+AT_ONCE = {"cpu": 1, "cuda": 16}  # images of 512 px
 LIBRARIES = ("diffusers", "transformers", "stable_diffusion", None)  # of a pipeline's parts
 MULTIPLE = 8  # of the side at which it paints
 
@@ -43,7 +43,7 @@ class TextToImageOptions(Options):
     """``model``: folder or name on the hub. ``revision``: commit of a model on the hub, 40
     hexadecimal digits. ``captions``: a text file, UTF-8, one a line, no two the same.
     ``w``: guidance, 1 is none. ``steps``: of DDIM. ``side``: in pixels at which it paints, a
-    multiple of 8; pictures are then reduced."""
+    multiple of 8; images are then reduced."""
 
     model: str = ""
     captions: str = ""
@@ -74,10 +74,10 @@ class TextToImageOptions(Options):
 
 @register("text2image")
 class TextToImage(Generator):
-    """Stable Diffusion's pictures of given captions, by a model that an option names.
+    """Stable Diffusion's images of given captions, by a model that an option names.
 
-    Picture i is sample ⌊i/n⌋ of caption i mod n. The first noise is a function of (seed, caption,
-    sample) alone, so guidance and steps can be compared picture by picture.
+    Image i is sample ⌊i/n⌋ of caption i mod n. The first noise is a function of (seed, caption,
+    sample) alone, so guidance and steps can be compared image by image.
     """
 
     Options = TextToImageOptions
@@ -90,7 +90,7 @@ class TextToImage(Generator):
         self.told_apart = False  # whether the model tells all captions apart: known with it
 
     def labels(self, indices: Any) -> Tensor:
-        """Caption of each picture, int64 (n,)."""
+        """Caption of each image, int64 (n,)."""
         return torch.as_tensor(indices) % len(self.captions)
 
     def texts(self) -> tuple[str, ...]:
@@ -117,7 +117,7 @@ class TextToImage(Generator):
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         """As of any generator. Raises DataError for captions that the model cannot tell apart, and
-        for a picture that is not finite."""
+        for an image that is not finite."""
         o, caption, number = (
             self.options,
             indices % len(self.captions),

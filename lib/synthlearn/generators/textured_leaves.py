@@ -1,4 +1,4 @@
-"""Dead leaves with textures: every leaf shows a statistical picture instead of one colour.
+"""Dead leaves with textures: every leaf shows a statistical image instead of one colour.
 
 "Learning to See by Looking at Noise" (2021).
 """
@@ -30,7 +30,7 @@ _one_at_a_time = threading.Lock()  # chunks side by side would each fill the ban
 class TexturedLeavesOptions(Options):
     """Options of dead leaves with textures.
 
-    ``shape``: as for plain dead leaves; turned squares fit the authors' published pictures best,
+    ``shape``: as for plain dead leaves; turned squares fit the authors' published images best,
     their README says mixed. ``textures``: size of the bank that leaves draw from, with replacement.
     """
 
@@ -43,7 +43,7 @@ class TexturedLeavesOptions(Options):
 
 @register("dead_leaves-textures")
 class TexturedLeaves(Generator):
-    """Dead leaves, each a window onto a texture of a bank of statistical pictures.
+    """Dead leaves, each a window onto a texture of a bank of statistical images.
 
     The textures are of "stat-spectrum_color_wmm"; a texture lies still, the leaf only shows it.
     """
@@ -54,7 +54,7 @@ class TexturedLeaves(Generator):
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         top, _ = cover(keys, self.options.shape, size)
-        # which texture a leaf shows is a function of picture and leaf, in place of its colour
+        # which texture a leaf shows is a function of image and leaf, in place of its colour
         leaves = rng.fold(keys, Draw.COLOUR)[:, None, None] + top
         which = rng.integers(leaves, 0, self.options.textures)
         with _one_at_a_time:
@@ -80,7 +80,7 @@ def bank(n: int, size: int, seed: int, device: str = "cpu") -> tuple[Tensor, Ten
         **SOURCE.spec(),
         "size": size,
         "seed": seed,
-        "device": device.split(":")[0],  # a GPU's pictures differ in rounding
+        "device": device.split(":")[0],  # a GPU's images differ in rounding
     }
     folder = files.runs() / "textures" / files.digest(described)[:16]
     with progress.bar(n, "textures", "image") as bar:

@@ -39,7 +39,7 @@ class Encoder(nn.Module):
 
     One that can be trained also has ``forward``, unit vectors of ``output_size`` numbers;
     ``embed``, what comes before the projection, of ``embedding_size`` numbers; and
-    ``first_layer``, the weights (channels, 3, k, k) that see the picture.
+    ``first_layer``, the weights (channels, 3, k, k) that see the image.
 
     As they stand, the methods are those of a ``trunk`` that ends in pooled units, with a ``head``
     for the projection.
@@ -65,7 +65,7 @@ class Encoder(nn.Module):
 
     @property
     def last_convolution(self) -> str:
-        """The tap in whose few numbers pictures are compared: conv5, or the last without it."""
+        """The tap in whose few numbers images are compared: conv5, or the last without it."""
         return "conv5" if "conv5" in self.taps else self.taps[-1]
 
     def embed(self, x: Tensor) -> Tensor:
@@ -119,7 +119,7 @@ class SmallAlexNet(Encoder):
         side = input_size
         for _ in POOLED:
             side = (side - 3) // 2 + 1
-        pixels = channels[-1] * side**2  # numbers that the convolutions leave of a picture
+        pixels = channels[-1] * side**2  # numbers that the convolutions leave of an image
         if pixels * hidden > MOST_WEIGHTS:
             raise ParameterError(
                 f"width = {width}, input_size = {input_size}: "
@@ -159,7 +159,7 @@ class SmallAlexNet(Encoder):
             x = block(x)
             if f"conv{i + 1}" in taps:
                 activations[f"conv{i + 1}"] = x.mean((2, 3))
-        if {"fc6", "fc7"} & set(taps):  # the convolutions alone take pictures of any size
+        if {"fc6", "fc7"} & set(taps):  # the convolutions alone take images of any size
             activations["fc6"] = self.fc6(x.flatten(1))
         if "fc7" in taps:
             activations["fc7"] = self.fc7(activations["fc6"])

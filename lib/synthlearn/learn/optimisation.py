@@ -22,7 +22,7 @@ class Optimisation:
     weight decay on matrices alone (StableRep's).
 
     Args:
-        epochs: how often a training goes through its pictures.
+        epochs: how often a training goes through its images.
         batch_size: images of a step.
         lr: learning rate per 256 images of a batch.
         schedule: "onecycle" climbs over the first fifth and falls by a cosine to zero; "step" is

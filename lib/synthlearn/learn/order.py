@@ -1,4 +1,4 @@
-"""In which order pictures are trained on: a plan of steps, a function of (seed, epoch) alone."""
+"""In which order images are trained on: a plan of steps, a function of (seed, epoch) alone."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
@@ -16,7 +16,7 @@ class Step(NamedTuple):
 
     number: from 0.
     epoch: from 0.
-    indices: of its pictures, int64 (b,).
+    indices: of its images, int64 (b,).
     """
 
     number: int
@@ -25,14 +25,14 @@ class Step(NamedTuple):
 
 
 class Batches(Protocol):
-    """Where pictures come from: ``n`` of them an epoch, on ``device`` (see
+    """Where images come from: ``n`` of them an epoch, on ``device`` (see
     :mod:`synthlearn.data.stream`)."""
 
     n: int
     device: torch.device
 
     def prefetch(self, plan: Iterable[Step]) -> Iterator[tuple[Step, Tensor]]:
-        """The steps of a plan, each with its pictures, uint8 (b, 3, h, w)."""
+        """The steps of a plan, each with its images, uint8 (b, 3, h, w)."""
         ...
 
 

@@ -1,5 +1,5 @@
 """The reference: a network that this study has not trained, as the ceiling of its probe and as an
-eye that has seen none of its pictures.
+eye that has seen none of its images.
 
 EfficientNet-Lite0 (Tan and Le 2019; Google, Apache-2.0), trained to classify ImageNet, whose
 weights pip brings in the extra ``reference``.

@@ -1,7 +1,7 @@
 """The training step, the same for every method.
 
 On a GPU it is a CUDA graph, for which the host launches nothing and waits for nothing. A run whose
-step differs from the last run's in weights, pictures or seed alone takes that step over.
+step differs from the last run's in weights, images or seed alone takes that step over.
 """
 
 import copy
@@ -18,7 +18,7 @@ from .optimisation import Optimisation
 
 
 class UpdateStep:
-    """One method's updates: pictures → views → :meth:`Method.outputs` → loss → update.
+    """One method's updates: images → views → :meth:`Method.outputs` → loss → update.
 
     The step is a function of tensors of fixed shapes. What it changes keeps its place in memory,
     and it reads nothing back, so that a GPU can replay it.
@@ -54,9 +54,9 @@ class UpdateStep:
 
         Args:
             pictures: uint8 (b, 3, h, w).
-            indices: of the pictures, int64 (b,).
+            indices: of the images, int64 (b,).
             keys: int64 scalar, of the views of the epoch.
-            labels: classes of the pictures, int64 (b,), for a labelled method.
+            labels: classes of the images, int64 (b,), for a labelled method.
             rate: the learning rate.
 
         Returns: the loss and its parts, float32 (terms,), overwritten by the next step.

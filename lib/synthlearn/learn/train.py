@@ -1,4 +1,4 @@
-"""The training loop: pictures, a method over their views, updates; resumable to the bit on a CPU,
+"""The training loop: images, a method over their views, updates; resumable to the bit on a CPU,
 and on several processes as on one."""
 
 import math

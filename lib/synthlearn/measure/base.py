@@ -54,7 +54,7 @@ class Settings(Protocol):
 
 
 class Subject(Protocol):
-    """What is measured: a run's encoder and pictures, and its probe's data, made when asked for."""
+    """What is measured: a run's encoder and images, and its probe's data, made when asked for."""
 
     @property
     def settings(self) -> Settings:
@@ -66,7 +66,7 @@ class Subject(Protocol):
         ...
 
     def reference(self) -> Encoder:
-        """The encoder in whose features pictures are compared."""
+        """The encoder in whose features images are compared."""
         ...
 
     def reference_id(self) -> str:
@@ -78,11 +78,11 @@ class Subject(Protocol):
         ...
 
     def pictures(self, n: int) -> Tensor:
-        """The first ``n`` pictures that it trains on: uint8 (n, 3, s, s)."""
+        """The first ``n`` images that it trains on: uint8 (n, 3, s, s)."""
         ...
 
     def source(self) -> Any:
-        """Where its pictures come from."""
+        """Where its images come from."""
         ...
 
     def source_spec(self) -> Mapping[str, Any]:
@@ -102,7 +102,7 @@ class Part:
     written: ClassVar[Mapping[str, str]] = {}  # field → its key in a record
     is_accuracy: ClassVar[bool] = True
 
-    n: int  # images, or pictures, that it is over
+    n: int  # images that it is over
 
     @property
     def number(self) -> float:
@@ -156,7 +156,7 @@ class Accuracy(Part):
 
 @dataclasses.dataclass(frozen=True)
 class Value(Part):
-    """A value of ``n`` pictures, and that of as many real ones."""
+    """A value of ``n`` images, and that of as many real ones."""
 
     is_accuracy = False
 
@@ -165,7 +165,7 @@ class Value(Part):
 
     @property
     def number(self) -> float:
-        """The pictures' value."""
+        """The images' value."""
         return self.value
 
 
@@ -187,7 +187,7 @@ class Measurement:
     on_main_images: ClassVar[bool] = False
     is_linear_probe: ClassVar[bool] = False
     trains: ClassVar[bool] = False  # whether it trains, so that rounding grows even for baselines
-    of_pictures: ClassVar[bool] = False  # whether it looks at pictures in the reference's features
+    of_pictures: ClassVar[bool] = False  # whether it looks at images in the reference's features
 
     def __init__(self, options: Any = None) -> None:
         self.options: Any = self.Options() if options is None else options

@@ -1,4 +1,4 @@
-"""How well pictures keep to their captions and how much they vary within one, in features of a
+"""How well images keep to their captions and how much they vary within one, in features of a
 stated encoder.
 
 Features are float (n, d).
@@ -13,13 +13,13 @@ from .regression import regression_for
 
 
 def variety(x: Tensor, ids: Tensor) -> float:
-    """Mean distance between two pictures of the same caption, int64 (n,), over captions with at
+    """Mean distance between two images of the same caption, int64 (n,), over captions with at
     least two, each caption counting once.
 
     >>> variety(torch.tensor([[0.0], [2.0], [9.0]]), torch.tensor([0, 0, 1]))
     2.0
 
-    Raises: ParameterError when no caption has two pictures.
+    Raises: ParameterError when no caption has two images.
     """
     distances = []
     for c in ids.unique().tolist():
@@ -33,7 +33,7 @@ def variety(x: Tensor, ids: Tensor) -> float:
 
 
 class ClassifierOracle:
-    """A linear classifier on features of labelled images, asked whether a picture shows what its
+    """A linear classifier on features of labelled images, asked whether an image shows what its
     caption names.
 
     Raises: DataError for what :func:`synthlearn.measure.probe.linear` refuses.
@@ -45,12 +45,12 @@ class ClassifierOracle:
         self.solution = self.regression.fit(probe.choose_l2(x, labels, classes, seed))
 
     def predict(self, x: Tensor) -> Tensor:
-        """Class of each picture: int64 (n,)."""
+        """Class of each image: int64 (n,)."""
         return self.regression.predict(x, self.solution)
 
 
 def agreement(predicted: Tensor, labels: Tensor) -> float:
-    """Share of pictures that are taken for their class, both int64 (n,): 0 … 1.
+    """Share of images that are taken for their class, both int64 (n,): 0 … 1.
 
     >>> agreement(torch.tensor([0, 1, 1, 1]), torch.tensor([0, 1, 1, 2]))
     0.75

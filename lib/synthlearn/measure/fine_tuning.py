@@ -25,7 +25,7 @@ from .probe import ProbeResult
 RATES = (1e-3, 1e-2, 1e-1)
 # Images of a batch (chosen here).
 BATCH_SIZE = 64
-# Least share of a picture that a view shows (chosen here).
+# Least share of an image that a view shows (chosen here).
 SCALE_MIN = 0.5
 
 

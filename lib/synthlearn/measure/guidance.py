@@ -1,4 +1,4 @@
-"""Fidelity and variety of a text-to-image model's pictures, beside those of real images."""
+"""Fidelity and variety of a text-to-image model's images, beside those of real images."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +23,7 @@ COPY = 0.06
 
 @measurement("guidance")
 class Guidance(Measurement):
-    """Fidelity and variety of the pictures of a text-to-image run, in the reference's features; as
+    """Fidelity and variety of the images of a text-to-image run, in the reference's features; as
     ``real``, those of as many real images.
 
     The oracle of classes learned from real images that neither the model nor the probe has: of each
@@ -68,7 +68,7 @@ class Guidance(Measurement):
         order = image_set.class_balanced_order(real.labels)[:n]
         of_captions = read(real.images[order], TAP).double()
         around, around_real = neighbourhoods(y, x), neighbourhoods(y, z)
-        values = {  # name → of the pictures, of real images
+        values = {  # name → of the images, of real images
             "frechet": (frechet(y, x), frechet(y, z)),
             "precision": (around["precision"], around_real["precision"]),
             "recall": (around["recall"], around_real["recall"]),
@@ -91,7 +91,7 @@ class Guidance(Measurement):
             yield name, Value(value=rounded(name, value), real=rounded(name, beside), n=n)
 
     def spec_fields(self, subject: Subject) -> dict[str, Any]:
-        """The pictures, and what they are compared in."""
+        """The images, and what they are compared in."""
         return {**super().spec_fields(subject), **reference_fields(subject)}
 
 

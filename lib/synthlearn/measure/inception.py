@@ -21,7 +21,7 @@ DROPPED = ("AuxLogits.", "fc.")
 
 class Inception(Encoder):
     """torchvision's Inception v3 without its classifiers; its one tap is ``pooled``, 2,048 numbers
-    of a picture of 299 px."""
+    of an image of 299 px."""
 
     taps = ("pooled",)
     normalisation = ((0.5,) * 3, (0.5,) * 3)

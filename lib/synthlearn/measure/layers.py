@@ -20,7 +20,7 @@ class LayerAccuracy(Accuracy):
 def layers(
     encoder: Encoder, train: ImageSet, test: ImageSet, seed: int
 ) -> Iterator[tuple[str, LayerAccuracy]]:
-    """Linear probes on every tap, from the picture to the projection; convolutions averaged over
+    """Linear probes on every tap, from the image to the projection; convolutions averaged over
     space.
 
     Raises: DataError for sets that do not number the same classes.

@@ -132,7 +132,7 @@ def _kept(every: list[Tensor], most: int, seed: int) -> list[Tensor]:
 
 
 def _views(images: Tensor, augmentation: Augmentation, seed: int) -> Tensor:
-    """A random view of each of uint8 (n, 3, s, s), as pictures: uint8 (n, 3, crop, crop)."""
+    """A random view of each of uint8 (n, 3, s, s), as images: uint8 (n, 3, crop, crop)."""
     keys = rng.key("long tail views", seed, torch.arange(len(images)))
     mean, std = (torch.tensor(c).view(3, 1, 1) for c in (MEAN, STD))
     return ((augmentation(images, keys) * std + mean).clamp(0, 1) * 255).round().byte()

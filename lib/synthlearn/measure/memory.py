@@ -69,10 +69,10 @@ def _weights(encoder: Encoder) -> str:
 def read_folder(
     folder: Path, encoder: Encoder, made_by: dict[str, Any]
 ) -> tuple[list[str], list[str], Tensor]:
-    """Names, classes and embeddings of the pictures at any depth of ``folder/CLASS``; a name is
+    """Names, classes and embeddings of the images at any depth of ``folder/CLASS``; a name is
     CLASS/FILE, or CLASS/…/FILE.
 
-    Raises: DataError for no pictures, a file that is none, or a name that is not UTF-8.
+    Raises: DataError for no images, a file that is none, or a name that is not UTF-8.
     """
     by_class = class_folders(folder)
     paths = [path for of_class in by_class.values() for path in of_class]

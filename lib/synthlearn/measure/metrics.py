@@ -104,8 +104,8 @@ def spectrum_slope(images: Tensor, top: float = 0.25, window: bool = True) -> Te
     """Slope of log radial power on log frequency, frequencies from 4 up to top·s, exclusive: (n, 3,
     s, s) → float64 (n,).
 
-    White noise has 0, photographs about −2. Periodic pictures need no window.
-    Raises: ParameterError for pictures so small that fewer than two frequencies are left.
+    White noise has 0, photographs about −2. Periodic images need no window.
+    Raises: ParameterError for images so small that fewer than two frequencies are left.
     """
     chosen = slice(3, round(images.shape[-1] * top) - 1)
     if chosen.stop - chosen.start < 2:
@@ -120,7 +120,7 @@ def spectrum_slope(images: Tensor, top: float = 0.25, window: bool = True) -> Te
 
 
 def band_kurtosis(images: Tensor, scale: int = 1) -> Tensor:
-    """Kurtosis of the grey picture blurred by σ = scale minus blurred by 2·scale pixels (3 =
+    """Kurtosis of the grey image blurred by σ = scale minus blurred by 2·scale pixels (3 =
     Gaussian): (n, 3, h, w) → float64 (n,)."""
     fine, coarse = (
         torch.from_numpy(ndimage.gaussian_filter(_grey(images).numpy(), (0, s, s)))
@@ -139,7 +139,7 @@ def energy_variation(images: Tensor) -> Tensor:
 
 
 def border_gradient(images: Tensor) -> Tensor:
-    """Energy of grey differences within 2 px of the border over that of the whole picture (1:
+    """Energy of grey differences within 2 px of the border over that of the whole image (1:
     borders are like the rest): (n, 3, s, s) → float64 (n,)."""
     g = _grey(images)
     energy = g.diff(dim=-1)[:, :-1].square() + g.diff(dim=-2)[..., :-1].square()
@@ -169,7 +169,7 @@ def regions(images: Tensor) -> list[np.ndarray]:
     return areas
 
 
-# Laws of a picture that need nothing but the picture, by the names of book/laws.toml
+# Laws of an image that need nothing but the image, by the names of book/laws.toml
 LAWS: dict[str, Callable[[Tensor], Tensor]] = {
     "mean": mean,
     "deviation": deviation,

@@ -1,5 +1,5 @@
 """Properties of sets of images in a neutral eye: an ImageNet classifier that neither the study has
-trained nor any of its pictures."""
+trained nor any of its images."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -55,7 +55,7 @@ def compare(x: Tensor, real: Tensor, other: Tensor) -> Iterator[tuple[str, Value
 
 @measurement("neutral")
 class Neutral(Measurement):
-    """:func:`compare` of the first pictures of a run's source with test images of its probe's set,
+    """:func:`compare` of the first images of a run's source with test images of its probe's set,
     in the features of :class:`synthlearn.learn.reference.Reference`.
 
     All images are first brought to the side that encoders see, so that none is sharper for having
@@ -79,7 +79,7 @@ class Neutral(Measurement):
         yield from compare(read(pictures), real[: len(real) // 2], real[len(real) // 2 :])
 
     def spec_fields(self, subject: Subject) -> dict[str, Any]:
-        """The pictures, and what they are compared in."""
+        """The images, and what they are compared in."""
         return {
             "source": subject.source_spec(),
             "reference": reference.spec(),

@@ -18,7 +18,7 @@ from ..data.image_set import ImageSet, agree
 from ..learn.encoders import Encoder
 from .regression import regression_for
 
-# Test pictures are resized to this multiple of the crop, whose centre is taken (authors' code).
+# Test images are resized to this multiple of the crop, whose centre is taken (authors' code).
 RESIZE = 70 / 64
 # Strengths of the penalty, from strong to weak, each fit from the last one, until a weaker one is
 # no better (chosen here).

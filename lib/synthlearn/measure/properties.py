@@ -36,9 +36,9 @@ TO_XYZ = (
     (0.2126729, 0.7151522, 0.0721750),
     (0.0193339, 0.1191920, 0.9503041),
 )
-# Pictures of each set at most (chosen here).
+# Images of each set at most (chosen here).
 IMAGES = 2000
-# Pictures of each set at least: half of them have more than five neighbours.
+# Images of each set at least: half of them have more than five neighbours.
 LEAST = 12
 # The reference's tap: of so few numbers that 2,000 images are enough (chosen here).
 TAP = "conv5"
@@ -202,7 +202,7 @@ def spectrum_exponent(images: Tensor) -> float:
 
 
 def largest_sample(source: Source, test: image_set.ImageSet, name: str) -> tuple[int, str]:
-    """How many pictures of a source can be compared with a set, ``name``, and what limits them.
+    """How many images of a source can be compared with a set, ``name``, and what limits them.
 
     Raises: DataError for fewer than :data:`LEAST`.
     """
@@ -223,7 +223,7 @@ def compare(
     augmentation: Augmentation,
     seed: int = 0,
 ) -> Iterator[tuple[str, Value]]:
-    """Properties of pictures against the first half of real ones, in features of ``reference``;
+    """Properties of images against the first half of real ones, in features of ``reference``;
     beside them those of the other half.
 
     Args:
@@ -245,7 +245,7 @@ def compare(
 
 
 class _Properties:
-    """All properties of sets of as many pictures, against ``real`` ones."""
+    """All properties of sets of as many images, against ``real`` ones."""
 
     def __init__(
         self, reference: Encoder, tap: str, real: Tensor, augmentation: Augmentation, seed: int
@@ -303,7 +303,7 @@ def _as_for(encoder: Encoder, views: Tensor) -> Tensor:
 
 
 def reference_fields(subject: Subject) -> dict[str, Any]:
-    """Of the spec of a measurement that compares pictures: what decides them, how many, and the
+    """Of the spec of a measurement that compares images: what decides them, how many, and the
     reference's features."""
     return {
         "source": subject.source_spec(),
@@ -315,7 +315,7 @@ def reference_fields(subject: Subject) -> dict[str, Any]:
 
 @measurement("properties")
 class Properties(Measurement):
-    """:func:`compare` of the pictures that a run trains on with test images of its probe's set, and
+    """:func:`compare` of the images that a run trains on with test images of its probe's set, and
     of as many other test images beside them."""
 
     Result = Value
@@ -332,5 +332,5 @@ class Properties(Measurement):
         yield from compare(reference, TAP, pictures, real, subject.views(), seed)
 
     def spec_fields(self, subject: Subject) -> dict[str, Any]:
-        """The pictures, and what they are compared in."""
+        """The images, and what they are compared in."""
         return {**super().spec_fields(subject), **reference_fields(subject)}

@@ -1,9 +1,9 @@
-"""Transfer tasks: rendered pictures whose label is a simple structure, and the suite of small tasks
+"""Transfer tasks: rendered images whose label is a simple structure, and the suite of small tasks
 in VTAB's three groups.
 
-Rendered pictures have 64 pixels and one thing that decides the label; colours and everything else
+Rendered images have 64 pixels and one thing that decides the label; colours and everything else
 are drawn independently of it. As in dSprites and CLEVR, the tasks ask for number, place, direction
-and size. All random numbers are counted, so picture i is a function of i.
+and size. All random numbers are counted, so image i is a function of i.
 """
 
 from collections.abc import Callable, Collection
@@ -19,7 +19,7 @@ from ..core.errors import ParameterError
 from ..data import datasets, image_set
 from ..data.image_set import ImageSet
 
-# All chosen here. Side of a rendered picture in pixels,
+# All chosen here. Side of a rendered image in pixels,
 SIDE = 64
 # and points per pixel along each axis, of which a pixel is the mean.
 OVERSAMPLING = 2
@@ -31,7 +31,7 @@ TEST = 2000
 CELLS = 4
 # Discs at most in "count", and classes of "position" and "orientation".
 CLASSES = 8
-# Pictures that are drawn at once.
+# Images that are drawn at once.
 PART = 250
 # Ratios of radii in "size".
 RATIOS = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2)
@@ -44,7 +44,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 
 class Draw(IntEnum):
-    """Random draws of a picture."""
+    """Random draws of an image."""
 
     SHAPES = 0
     GROUND = 1

@@ -1,4 +1,4 @@
-"""The picture that messengers show of a link to the book: sets of images and what they teach.
+"""The image that messengers show of a link to the book: sets of images and what they teach.
 
 python -m synthlearn.site.card book/_static/card.png
 """

@@ -23,7 +23,7 @@ ELSEWHERE = re.compile(r"(?:https?:|data:|mailto:|javascript:)")
 
 
 class _Page(HTMLParser):
-    """Links, anchors and pictures of a page; pictures without alternative text."""
+    """Links, anchors and images of a page; images without alternative text."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()

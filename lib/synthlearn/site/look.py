@@ -54,7 +54,7 @@ def look(site: Path, pages: Sequence[str], word: str = "", shots: Path | None = 
     Each is measured at three widths, light and dark; then its tables are sorted and its sliders
     played.
 
-    word: to search for; it must be found. shots: folder for a picture of every page in each way.
+    word: to search for; it must be found. shots: folder for an image of every page in each way.
     """
     from playwright.sync_api import sync_playwright
 

@@ -1,7 +1,7 @@
 """What search engines and messengers show of a page: a Sphinx extension, named in ``_config.yml``.
 
-Every page gets a description, its question, and a card: title, description, the book's picture.
-The picture's address is whole where ``html_baseurl`` names the site, else relative to the page.
+Every page gets a description, its question, and a card: title, description, the book's image.
+The image's address is whole where ``html_baseurl`` names the site, else relative to the page.
 """
 
 import re

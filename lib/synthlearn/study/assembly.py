@@ -27,7 +27,7 @@ def prepare(threads: int) -> None:
 
 
 def batches(source: Source, settings: Settings, seed: int, keep: bool = True) -> stream.Batches:
-    """The pictures of a training; ``keep``: a fixed pool goes to disk, for the next run."""
+    """The images of a training; ``keep``: a fixed pool goes to disk, for the next run."""
     n, size, device = settings.n_images, settings.image_size, settings.device
     if keep or settings.refresh:
         return stream.batches(source, n, size, seed, device, settings.refresh)
@@ -37,7 +37,7 @@ def batches(source: Source, settings: Settings, seed: int, keep: bool = True) ->
 def training(
     row: Row, settings: Settings, seed: int, source: Source, images: stream.Batches
 ) -> Training:
-    """A row's training over pictures of its source: encoder, method, labels, views, updates."""
+    """A row's training over images of its source: encoder, method, labels, views, updates."""
     method, labels = _method(row, settings, seed, source)
     return Training(images, method, settings.views(), settings.optimisation(), seed, labels)
 
@@ -45,7 +45,7 @@ def training(
 def _method(
     row: Row, settings: Settings, seed: int, source: Source
 ) -> tuple[Method, Tensor | None]:
-    """The method over a new encoder, and the class of each picture where the method needs them."""
+    """The method over a new encoder, and the class of each image where the method needs them."""
     options = dict(row.method_options)
     methods.spec(settings.method, options)  # names an option that does not exist
     kind = methods.METHODS[settings.method]

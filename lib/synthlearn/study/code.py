@@ -56,7 +56,7 @@ def roots(spec: Spec) -> list[str]:
 
 
 def _painters(source: SourceSpec) -> list[str]:
-    """Modules that give a source's pictures, and those of its parts."""
+    """Modules that give a source's images, and those of its parts."""
     parts = [name for part in source.parts for name in _painters(part)]
     if source.generator:
         return [generator_class(source.generator).__module__, *parts]

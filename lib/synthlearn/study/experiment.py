@@ -31,14 +31,14 @@ from .records import Cost, Result, Run, Spec, pack
 from .rows import Row, get_row
 from .specs import describe
 
-REFERENCE = "real"  # the row in whose encoder's features pictures are compared
+REFERENCE = "real"  # the row in whose encoder's features images are compared
 REPLAY_POINTS = 3  # of the recorded curve, that a replay must meet
 REPLAY_PICTURES = 50  # of a kept pool, that are made again
 
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """A row, a profile and a seed: what its pictures are, how it trains, what its encoder is worth.
+    """A row, a profile and a seed: what its images are, how it trains, what its encoder is worth.
 
     It is the job of making its run (:class:`.store.Job`), and what further measurements are given
     (:class:`synthlearn.measure.base.Subject`).
@@ -80,7 +80,7 @@ class Experiment:
 
     @property
     def pool_seed(self) -> int:
-        """Seed of its pictures."""
+        """Seed of its images."""
         return 0 if self.row.pool == "shared" else self.seed
 
     @property
@@ -98,7 +98,7 @@ class Experiment:
     # ---- its parts ----
 
     def source(self) -> Source:
-        """The source of its pictures, with what that needs at hand: an encoder or a model is
+        """The source of its images, with what that needs at hand: an encoder or a model is
         trained where it is not kept.
 
         Raises: ParameterError for a row that has none.
@@ -113,7 +113,7 @@ class Experiment:
         return pictures
 
     def training(self, keep: bool = True) -> Training:
-        """Its training; ``keep``: a fixed pool of pictures goes to disk."""
+        """Its training; ``keep``: a fixed pool of images goes to disk."""
         pictures = self.source()
         images = assembly.batches(pictures, self.settings, self.pool_seed, keep)
         return contracts.training(self.row, self.settings, self.seed, pictures, images)
@@ -130,7 +130,7 @@ class Experiment:
         return encoders.load(str(path)).to(self.settings.device)
 
     def reference(self) -> Encoder:
-        """The encoder in whose features pictures are compared: that of real images, seed 0."""
+        """The encoder in whose features images are compared: that of real images, seed 0."""
         real = Experiment(get_row(REFERENCE), self.profile, 0)
         return real._kept(real.trained_encoder())
 
@@ -143,12 +143,12 @@ class Experiment:
         return assembly.probe_data(self.settings)
 
     def pictures(self, n: int) -> Tensor:
-        """The first ``n`` pictures that it trains on: uint8 (n, 3, s, s)."""
+        """The first ``n`` images that it trains on: uint8 (n, 3, s, s)."""
         s = self.settings
         return stream.pool(self.source(), s.n_images, s.image_size, self.pool_seed, s.device)[:n]
 
     def source_spec(self) -> Mapping[str, Any]:
-        """What decides its pictures; empty for a row that has none."""
+        """What decides its images; empty for a row that has none."""
         content: Mapping[str, Any] = self.spec.content.get("source", {})
         return content
 
@@ -184,7 +184,7 @@ class Experiment:
         return self.encoder_file
 
     def _train(self) -> tuple[Training, Trained, float]:
-        """Train its encoder and keep it: the training, its outcome, seconds for its pictures."""
+        """Train its encoder and keep it: the training, its outcome, seconds for its images."""
         pictures, began = self.source(), time.perf_counter()
         with checked.painting(pictures):
             images = assembly.batches(pictures, self.settings, self.pool_seed)
@@ -306,7 +306,7 @@ class Experiment:
         return {name: round(m.top1, 6) for name, m in self.probes(encoder).items()}
 
     def _pool_differs(self, record: Run, training: Training) -> Comparison | None:
-        """Of a kept pool a few pictures are made again: not where images are made anew anyway, nor
+        """Of a kept pool a few images are made again: not where images are made anew anyway, nor
         where a pool that another machine has left is of other images."""
         recipe, s = record.spec.source, self.settings
         assert recipe is not None

@@ -155,7 +155,7 @@ COLUMNS = (
     Column("high", float, "its upper end", _result("high")),
     Column("value", float, "of a property of images", _result("value")),
     Column("real", float, "the same property of as many real images", _result("real")),
-    Column("n", int, "test images, or images, that the result is over", _result("n")),
+    Column("n", int, "test images, or images compared, that the result is over", _result("n")),
     Column("more", str, "further fields of the result, as JSON", _more),
     Column("method", str, "that trained the encoder; empty where none was trained",
            lambda line: line.record.spec.method or None),

@@ -1,4 +1,4 @@
-"""Further measurements of trained encoders and of their pictures, planned in
+"""Further measurements of trained encoders and of their images, planned in
 ``workflow/measurements.toml``: the jobs that make them."""
 
 import dataclasses

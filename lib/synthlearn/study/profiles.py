@@ -78,7 +78,7 @@ class _Fields:
     device: str = _setting("auto, cpu, cuda or cuda:N", "cpu")
 
     def views(self) -> Augmentation:
-        """The views that training takes of a picture."""
+        """The views that training takes of an image."""
         return Augmentation(
             self.crop,
             self.scale_min,

@@ -43,7 +43,7 @@ def unpack(text: str, n: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class SourceSpec:
-    """Where the pictures of a training come from: how many, how large, and what decides them."""
+    """Where the images of a training come from: how many, how large, and what decides them."""
 
     content: Json
 
@@ -64,7 +64,7 @@ class SourceSpec:
 
     @property
     def text2image(self) -> str:
-        """Name of the source of captioned pictures, "" for another kind of source."""
+        """Name of the source of captioned images, "" for another kind of source."""
         return str(self.content.get("text2image", ""))
 
     @property
@@ -116,7 +116,7 @@ class Spec:
 
     @property
     def source(self) -> SourceSpec | None:
-        """Of a run that trained, or a measurement of pictures."""
+        """Of a run that trained, or a measurement of images."""
         return SourceSpec(self.content["source"]) if "source" in self.content else None
 
     @property
@@ -151,7 +151,7 @@ class Spec:
 
     @property
     def tap(self) -> str:
-        """Layer in whose features a measurement compares pictures."""
+        """Layer in whose features a measurement compares images."""
         return str(self.content["tap"])
 
     @property
@@ -192,8 +192,8 @@ class Result:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a job took: seconds by the clock and of the processor, of making pictures, training and
-    probing; pictures made, views that the network saw, peak memory in MB, how often it went on from
+    """What a job took: seconds by the clock and of the processor, of making images, training and
+    probing; images made, views that the network saw, peak memory in MB, how often it went on from
     a checkpoint, how often it failed before. None: not of this kind of job."""
 
     wall_seconds: float
@@ -317,7 +317,7 @@ class Run(Record):
 
 @dataclass(frozen=True)
 class MeasurementRecord(Record):
-    """A further measurement of a row's encoder or pictures: its parts by name."""
+    """A further measurement of a row's encoder or images: its parts by name."""
 
     results: Mapping[str, Part]
 
@@ -327,7 +327,7 @@ class MeasurementRecord(Record):
         return self.spec.measurement
 
     def value(self, part: str) -> Value:
-        """A part that is a value of pictures. Raises TypeError for one of another kind."""
+        """A part that is a value of images. Raises TypeError for one of another kind."""
         return self._of(Value, part)
 
     def accuracy(self, part: str) -> Accuracy:

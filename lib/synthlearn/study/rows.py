@@ -31,17 +31,17 @@ MORE = {
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A line of the study's table: a source of pictures, or a baseline, and how it departs from a
+    """A line of the study's table: a source of images, or a baseline, and how it departs from a
     profile.
 
     title, family, chapter: for the book, and where it tells the row. published: its name in the
     paper's table.
-    source: of its pictures, where that is not the first part of its name. baseline: what it is
+    source: of its images, where that is not the first part of its name. baseline: what it is
     instead, one of :data:`BASELINES`. options: of the source, in every profile.
     method_options: of the method.
-    classes: "own", those of the source, or "pictures": each picture is one, for methods that need
+    classes: "own", those of the source, or "pictures": each image is one, for methods that need
     classes.
-    pool: of pictures: each seed's "own", or "shared", that of seed 0, where pictures cost more than
+    pool: of images: each seed's "own", or "shared", that of seed 0, where images cost more than
     training; runs then tell of training alone.
     needs: the row whose trained encoder the source looks into. profiles: those that have the row.
     overrides: profile fields of a variant.
@@ -107,7 +107,7 @@ class Row:
     def source_options(self, settings: Settings) -> dict[str, Any]:
         """Options of the source under these settings, but for the encoder that it needs.
 
-        Real and captioned pictures are of the probe's own training images, where the row does not
+        Real and captioned images are of the probe's own training images, where the row does not
         say otherwise.
         """
         own = {**self.options, **self.by_profile.get(settings.name, {}).get("options", {})}

@@ -1,4 +1,4 @@
-"""What goes with accuracy over sets of pictures: partial correlations, with draws over the sets.
+"""What goes with accuracy over sets of images: partial correlations, with draws over the sets.
 
 Ranks throughout (Spearman). Intervals and p-values are of the percentile bootstrap.
 """

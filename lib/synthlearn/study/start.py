@@ -1,7 +1,7 @@
 """Short starts of jobs as digests: what ``verify --against`` runs under two versions of the
 library, each by its own copy of this module.
 
-A start is the job itself, small: the study's own assembly over few pictures, or the measurement as
+A start is the job itself, small: the study's own assembly over few images, or the measurement as
 it is made. Arguments: profile, and the search whose configurations are named. Input: a JSON list of
 names ("NAME" of a row, "what:NAME" of a measurement, "point:NUMBER" of a configuration), each with
 specs of records. Output, a JSON line for each: digest of all numbers that the start gave, and the
@@ -32,7 +32,7 @@ PICTURES = 64
 SMALL = {"n_images": PICTURES, "batch_size": 32, "device": "cpu"}
 STEPS = 2
 PER_CLASS = 10  # labelled images, of training and of testing
-CAPTIONS = 8  # so few pictures have several of a caption only if there are few captions
+CAPTIONS = 8  # so few images have several of a caption only if there are few captions
 
 
 def digest(*values: Any) -> str:

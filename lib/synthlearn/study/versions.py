@@ -3,7 +3,7 @@ on this machine.
 
 Bits differ between processors, so a record cannot be replayed to the bit wherever the code has
 changed; but two versions can be compared to the bit anywhere. Where a start gives the same
-pictures, losses, weights and measurements under the version that records are fresh for and under
+images, losses, weights and measurements under the version that records are fresh for and under
 the one at hand, those records are confirmed."""
 
 import json

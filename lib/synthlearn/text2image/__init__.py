@@ -1,4 +1,4 @@
-"""Text-to-image models as sources: pictures that are drawn for captions, several for each."""
+"""Text-to-image models as sources: images that are drawn for captions, several for each."""
 
 from .captions import CAPTIONS, Captioned, Captions, captions_of, mutual_information
 from .copies import nearest

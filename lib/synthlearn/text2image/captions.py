@@ -175,7 +175,7 @@ def captioned(
 @dataclass(frozen=True)
 class CaptionOptions(Options):
     """``data``, ``per_class``: the first images of each class of a set's training part (0: all).
-    ``captions``, ``number``, ``encoder``: see :func:`captions_of`. ``told``: the label of a picture
+    ``captions``, ``number``, ``encoder``: see :func:`captions_of`. ``told``: the label of an image
     in training, its caption or the class that most images of its caption have."""
 
     data: str = "cifar10-20k"
@@ -198,7 +198,7 @@ class CaptionOptions(Options):
 
 
 class CaptionSource(Source):
-    """A source whose pictures have captions; its ``Options`` extend :class:`CaptionOptions`."""
+    """A source whose images have captions; its ``Options`` extend :class:`CaptionOptions`."""
 
     kind = "text2image"
     revision = 1
@@ -209,7 +209,7 @@ class CaptionSource(Source):
         self.options = build(self.Options, self.name, options)
 
     def checked(self, indices: Iterable[int] | Tensor, size: int, seed: int, device: str) -> Tensor:
-        """Indices of asked pictures, int64 (n,) on the CPU; every subclass's ``sample`` begins so.
+        """Indices of asked images, int64 (n,) on the CPU; every subclass's ``sample`` begins so.
 
         Raises: ParameterError for an index, size, seed or device that cannot be.
         """
@@ -241,12 +241,12 @@ class CaptionSource(Source):
         )
 
     def labels(self, indices: Iterable[int] | Tensor) -> Tensor:
-        """What training is told of each picture, int64 (n,)."""
+        """What training is told of each image, int64 (n,)."""
         ids = as_indices(indices) % self.options.number
         return self.classes()[ids] if self.options.told == "classes" else ids
 
     def spec(self) -> dict[str, Any]:
-        """What decides pictures and captions: JSON-able, part of a record."""
+        """What decides images and captions: JSON-able, part of a record."""
         defaults = {field.name: field.default for field in fields(self.Options)}
         options = {
             name: value

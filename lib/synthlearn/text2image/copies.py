@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-CHUNK = 500  # pictures whose distances are computed together; chosen here
+CHUNK = 500  # images whose distances are computed together; chosen here
 
 
 def nearest(pictures: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Distance of each picture to the nearest image or its mirror image, and that image's position.
+    """Distance of each image to the nearest image or its mirror image, and that image's position.
 
     The distance is the root of the mean square over pixels, 0 … 1.
 

@@ -25,12 +25,12 @@ from ..learn.weights import restore
 from .sampling import Denoiser
 from .unet import UNet
 
-FREE = 0.1  # share of pictures whose caption is withheld; Ho & Salimans 2022
+FREE = 0.1  # share of images whose caption is withheld; Ho & Salimans 2022
 BETAS = (0.9, 0.99)  # of Adam; chosen here
 WARM_UP = 500  # steps in which the rate climbs, at most a tenth of all; chosen here
 FALL = 0.3  # share of the steps in which it falls to 0; chosen here
-HALF_LIFE = 500_000  # of the averaged weights, in pictures, at most (code of Karras et al. 2022)
-RAMP = 0.05  # and at most this share of the pictures so far (code of Karras et al. 2022)
+HALF_LIFE = 500_000  # of the averaged weights, in images, at most (code of Karras et al. 2022)
+RAMP = 0.05  # and at most this share of the images so far (code of Karras et al. 2022)
 POINTS = 100  # of the loss's curve
 DIVERGED = 1e3  # of the loss: chosen here, no training that learns comes near
 
@@ -73,7 +73,7 @@ def loss(network: nn.Module, x: Tensor, captions: Tensor, keys: Tensor) -> Tenso
     """Mean squared error of the velocity at random times and noises, captions withheld at random.
 
     Args:
-        x: clean pictures in −1 … 1, float (n, 3, s, s). captions: int64 (n,).
+        x: clean images in −1 … 1, float (n, 3, s, s). captions: int64 (n,).
         keys: int64 (n,), of the random numbers.
     """
     draws = torch.arange(3, device=keys.device)
@@ -99,7 +99,7 @@ def denoiser(network: nn.Module, captions: Tensor) -> Denoiser:
 
 
 def together(network: nn.Module, captions: Tensor, w: float | Tensor) -> Denoiser:
-    """As :func:`synthlearn.text2image.sampling.guided`, pictures with their captions int64 (n,) and
+    """As :func:`synthlearn.text2image.sampling.guided`, images with their captions int64 (n,) and
     without in one batch of 2n."""
     both = denoiser(network, torch.cat((captions, torch.full_like(captions, -1))))
 
@@ -113,12 +113,12 @@ def together(network: nn.Module, captions: Tensor, w: float | Tensor) -> Denoise
 class Sampler:
     """Pictures of captions by a network, by DPM-Solver++(2M) (Lu et al. 2022, algorithm 2).
 
-    A step costs one call of the network: the denoised picture is carried on along a line through
+    A step costs one call of the network: the denoised image is carried on along a line through
     the last two of them, in log σ. On a GPU a step is a graph, replayed at other levels.
 
     Args:
         network: of velocities, as :class:`UNet`.
-        guided: whether there are two rows in a batch for each picture.
+        guided: whether there are two rows in a batch for each image.
         precision: as of the recipe.
     """
 
@@ -136,10 +136,10 @@ class Sampler:
         slope: Tensor,
         w: Tensor,
     ) -> tuple[Tensor, ...]:
-        """Noisy pictures at the next level, and the denoised ones at this.
+        """Noisy images at the next level, and the denoised ones at this.
 
         Args:
-            x: noisy pictures at level ``sigma``, float (n, 3, s, s).
+            x: noisy images at level ``sigma``, float (n, 3, s, s).
             before: denoised ones at the level before.
             shrink: the next level over this. slope: how far the line goes on, in steps from
                 ``before`` to now. Both, ``sigma`` and ``w`` are scalar tensors.
@@ -174,7 +174,7 @@ class Sampler:
 
 
 def slope(levels: Sequence[float], i: int) -> float:
-    """How far step ``i`` goes on along the line through the last two denoised pictures: half of its
+    """How far step ``i`` goes on along the line through the last two denoised images: half of its
     length over that of the step before, in log σ. Nothing in the first step, which has no other,
     and in the last, to σ = 0.
 
@@ -234,7 +234,7 @@ class Training:
         ]
 
     def update(self, step: Tensor, lr: Tensor, share: Tensor) -> tuple[Tensor, ...]:
-        """An update from random pictures, mirrored at random.
+        """An update from random images, mirrored at random.
 
         Args:
             step: int64 scalar, the number of the update, which decides what is drawn (dropout

@@ -130,7 +130,7 @@ class GaussianOptions(CaptionOptions):
 class Gaussians(CaptionSource):
     """Pictures of captions, each caption a Gaussian in the principal axes of all images.
 
-    Picture i is sample ⌊i/number⌋ of caption i mod number.
+    Image i is sample ⌊i/number⌋ of caption i mod number.
     """
 
     name = "gaussian"

@@ -23,7 +23,7 @@ BYTES = 200  # of memory for a row, a pixel and a base channel, at most
 @dataclass(frozen=True)
 class LearnedOptions(flow.Recipe, CaptionOptions):
     """Besides those of captions and of :class:`synthlearn.text2image.flow.Recipe`, ``w``: guidance.
-    ``steps``: of the sampler, 15 … 50. ``real``: share of each caption's pictures that are its real
+    ``steps``: of the sampler, 15 … 50. ``real``: share of each caption's images that are its real
     images."""
 
     w: float = 1.0
@@ -37,7 +37,7 @@ class LearnedOptions(flow.Recipe, CaptionOptions):
 class Learned(CaptionSource):
     """Pictures of captions by a model trained on their real images.
 
-    Picture i is sample ⌊i/number⌋ of caption i mod number. Noise is a function of (seed, caption,
+    Image i is sample ⌊i/number⌋ of caption i mod number. Noise is a function of (seed, caption,
     sample), so sweeps over ``w`` and ``steps`` share it. The model is one for all seeds.
     """
 

@@ -2,7 +2,7 @@
 
 Kamb and Ganguli, "An analytic theory of creativity in convolutional diffusion models" (2025), call
 it the local score machine: at every pixel it is the exact posterior mean over a caption's images,
-given the noisy window around that pixel. Windows shrink with the noise, so that the coarse picture
+given the noisy window around that pixel. Windows shrink with the noise, so that the coarse image
 is settled first. Samples join parts of several real images: new in arrangement, not in texture.
 """
 
@@ -42,7 +42,7 @@ def denoise(x: Tensor, pool: Tensor, noise: float, side: int) -> Tensor:
         x: float (n, c, h, w), noisy. pool: float (k, c, h, w), clean, equally likely.
         noise: standard deviation.
         side: of the window, odd; it is cut off at the border. From 2·max(h, w) − 1 on every window
-            is the whole picture.
+            is the whole image.
 
     Returns: float (n, c, h, w).
     """
@@ -81,7 +81,7 @@ class MosaicOptions(CaptionOptions):
 class Mosaic(CaptionSource):
     """Pictures of captions as patch mosaics of real images.
 
-    Picture i is sample ⌊i/number⌋ of caption i mod number. Noise and pool are functions of (seed,
+    Image i is sample ⌊i/number⌋ of caption i mod number. Noise and pool are functions of (seed,
     caption, sample), so sweeps over ``w`` share them.
     """
 
@@ -136,7 +136,7 @@ def _draw(images: Tensor, key: Tensor) -> Tensor:
 
 
 def _paint(noise: Tensor, pool: Tensor, other: Tensor | None, w: float) -> Tensor:
-    """From noise (n, 3, h, w) of unit variance to pictures in −1 … 1."""
+    """From noise (n, 3, h, w) of unit variance to images in −1 … 1."""
     levels = noise_levels(LEVELS, *NOISE, RHO)
 
     def over(images: Tensor) -> Denoiser:

@@ -30,7 +30,7 @@ def group_norm(
     It is computed in float32.
 
     Args:
-        x: (n, c, h, w). weight, bias: float32 (n, c), or (1, c) for all pictures.
+        x: (n, c, h, w). weight, bias: float32 (n, c), or (1, c) for all images.
         groups: of channels, a power of two that divides c.
     """
     x = x.contiguous(memory_format=torch.channels_last)
@@ -257,7 +257,7 @@ def _backward(  # type: ignore[no-untyped-def]
 
 
 def _of_rows(to_weight: Tensor, to_bias: Tensor, rows: int) -> tuple[Tensor, Tensor]:
-    """Gradients by picture (n, c), or added up where one weight is for all."""
+    """Gradients by image (n, c), or added up where one weight is for all."""
     return (
         (to_weight, to_bias)
         if rows > 1

@@ -1,4 +1,4 @@
-"""From noise to pictures along the probability-flow ODE dx/dσ = (x − D(x; σ))/σ, with guidance.
+"""From noise to images along the probability-flow ODE dx/dσ = (x − D(x; σ))/σ, with guidance.
 
 D is any denoiser. Names are those of Karras et al. 2022, algorithm 1: ``x_cur`` at noise ``t_cur``,
 the slope ``d_cur`` there, and what follows.

@@ -1,4 +1,4 @@
-"""The network of the learned text-to-image model: a U-Net over pictures, given a time and a caption
+"""The network of the learned text-to-image model: a U-Net over images, given a time and a caption
 (as in diffusion models since Ho et al. 2020)."""
 
 import math
@@ -29,7 +29,7 @@ def native(device: torch.device) -> bool:
 
 class _Norm(nn.GroupNorm):
     """Norm over groups of channels, then SiLU if asked; what it is scaled and shifted by may differ
-    from picture to picture."""
+    from image to image."""
 
     def __init__(self, channels: int, silu: bool = True) -> None:
         super().__init__(math.gcd(GROUPS, channels), channels)
@@ -112,11 +112,11 @@ class _Level(nn.Module):
 
 
 class UNet(nn.Module):
-    """Velocity of flow matching at noisy pictures.
+    """Velocity of flow matching at noisy images.
 
     Args:
         texts: all captions.
-        side: of the pictures in pixels, divisible by patch · 2^(levels − 1).
+        side: of the images in pixels, divisible by patch · 2^(levels − 1).
         base: channels at full resolution.
         levels: resolutions, each half of the one before, 1 … 4.
         blocks: at each resolution on the way down, one more on the way up.

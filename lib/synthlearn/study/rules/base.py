@@ -153,7 +153,7 @@ def titles(names: Sequence[str]) -> str:
 
 
 def property_words(name: str) -> str:
-    """A property of pictures, as a sentence calls it."""
+    """A property of images, as a sentence calls it."""
     return PROPERTIES.get(name, name.replace("_", " "))
 
 

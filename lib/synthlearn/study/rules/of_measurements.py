@@ -27,7 +27,7 @@ from .base import (
 
 AGREEMENT = "agreement with the caption's class"
 OWN_EYE = "properties"
-# measurements of sets of pictures, and in whose features
+# measurements of sets of images, and in whose features
 EYES = {OWN_EYE: "our encoder of real images", "neutral": "an ImageNet classifier"}
 
 

@@ -174,7 +174,7 @@ class Range(Rule):
 @dataclass(frozen=True)
 class BestAlong(Rule):
     """The best row along the grid ``lower`` lies before the best along ``upper``, or the place of
-    the ``least`` value of a property of pictures does.
+    the ``least`` value of a property of images does.
 
     Draws of the rows' accuracies from their errors say how often the order holds.
     """
