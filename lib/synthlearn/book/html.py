@@ -15,6 +15,12 @@ ATTRIBUTE = (
     r" (?:(?:class|id)='[\w .+-]*'|href='(?!/)[\w./#+-]*'|style='background:#[0-9A-Fa-f]{6}')"
 )
 FOREIGN_TAG = re.compile(rf"<(?!/?(?:a|b|br|code|details|i|small|span|summary)(?:{ATTRIBUTE})*>)")
+# A minus sign typed as a hyphen, a space before a per cent sign; tags, code, drawings and scripts
+# match as a whole and are left alone
+TYPED = re.compile(
+    r"<(code|pre|script|style|svg)\b.*?</\1>|<[^>]*>|(?<![\w.)-])-(?=\d)|(?<=\d) (?=%)", re.DOTALL
+)
+SET = {"-": "\N{MINUS SIGN}", " ": "\N{NO-BREAK SPACE}"}
 
 
 class Html:
@@ -24,7 +30,17 @@ class Html:
         self.content, self.alt = content, alt
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"text/html": jupyter.for_jupyter(self.content), "text/plain": self.alt}
+        content = typeset(jupyter.for_jupyter(self.content))
+        return {"text/html": content, "text/plain": self.alt}
+
+
+def typeset(content: str) -> str:
+    """HTML with true minus signs, and per cent signs that stay on their number's line.
+
+    >>> typeset("<p>-0.3 <code>-1</code></p>")
+    '<p>−0.3 <code>-1</code></p>'
+    """
+    return TYPED.sub(lambda found: SET.get(found[0], found[0]), content)
 
 
 def figure(inside: str, alt: str, caption: str) -> Html:
