@@ -153,7 +153,14 @@ def _finished(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?', '!')) else '.'}"
 
 
+BARS = {  # left of a box, also where the book's styles are not, as in Jupyter
+    "in-short": "4px solid var(--pst-color-primary, #0072b2)",
+    "learned": "2px solid var(--pst-color-border, #999)",
+}
+
+
 def _box(kind: str, heading: str, *paragraphs: str) -> Html:
-    title = f"<p class='title'>{heading}</p>" if heading else ""
-    content = f'<div class="{kind}">{title}{"".join(paragraphs)}</div>'
+    title = f"<p class='title'><b>{heading}</b></p>" if heading else ""
+    style = f"border-left: {BARS[kind]}; padding-left: 1.2rem"
+    content = f'<div class="{kind}" style="{style}">{title}{"".join(paragraphs)}</div>'
     return Html(content, re.sub(r"<[^>]+>", "", content.replace("</p>", " ")))
