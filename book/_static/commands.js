@@ -1,5 +1,9 @@
 // Commands: in a table a button that copies stands for each, in the text one stands after each.
+// Code on lines that wrap breaks at its spaces, not after the hyphens of an option or a name.
 {
+  const LONGEST = 36; // letters that a line of a phone has room for
+  const WRAPPING = "main :not(td) > code, main .highlight-bash pre";
+
   const COMMAND = /^(python -m|papermill|pip|git|jupyter) \S/;
 
   const copyButton = (command) => {
@@ -25,7 +29,24 @@
     return button;
   };
 
+  const keepWords = (code) => {
+    const walker = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+    const texts = [];
+    while (walker.nextNode()) texts.push(walker.currentNode);
+    for (const text of texts) {
+      const parts = text.data.split(/(\s+)/).map((part) => {
+        if (!/\S[-/]|-\S/.test(part) || part.length > LONGEST) return part;
+        const word = document.createElement("span");
+        word.className = "word";
+        word.textContent = part;
+        return word;
+      });
+      text.replaceWith(...parts);
+    }
+  };
+
   document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll(WRAPPING).forEach(keepWords);
     for (const code of document.querySelectorAll("main td > code, main p > code, main li > code")) {
       const command = code.textContent.trim();
       if (!COMMAND.test(command)) continue;

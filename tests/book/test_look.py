@@ -123,6 +123,46 @@ def test_each_fault_is_named(name, lines):
     assert any(complaint in line for line in lines[name]), lines[name]
 
 
+COMMAND = "python -m synthlearn run --profile cpu --row dead_leaves-mixed --minutes 9 --debug"
+# words of the code on more than one line: a word's boxes have more than one top
+BROKEN = """code => {
+  const range = document.createRange(), texts = [], walker = document.createTreeWalker(code, 4);
+  while (walker.nextNode()) texts.push(walker.currentNode);
+  const ends = [...code.textContent.matchAll(/\\S+/g)].map(m => [m.index, m.index + m[0].length]);
+  const place = at => {
+    for (const text of texts) { if (at <= text.length) return [text, at]; at -= text.length; }
+  };
+  return ends.filter(([a, b]) => {
+    range.setStart(...place(a)), range.setEnd(...place(b));
+    return new Set([...range.getClientRects()].filter(r => r.width).map(r => r.top)).size > 1;
+  }).length;
+}"""
+
+
+@pytest.mark.parametrize("faulty", [False, True])
+def test_a_command_breaks_at_its_spaces_alone(tmp_path, faulty):
+    if look.browser() is None:
+        pytest.skip("no Chromium here")
+    from playwright.sync_api import sync_playwright
+
+    body = f"<p><code>{COMMAND}</code></p><div class='highlight-bash'><pre>{COMMAND}</pre></div>"
+    (tmp_path / "page.html").write_text(
+        page(body, script=("(WRAPPING).forEach", "(WRAPPING).values") if faulty else ())
+    )
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=look.browser(), args=look.FLAGS)
+        window = chromium.new_page(viewport={"width": 390, "height": 900})
+        window.goto((tmp_path / "page.html").as_uri())
+        texts = [window.locator(each).text_content() for each in ("p > code", "pre")]
+        broken = 0
+        for width in range(240, 391, 25):
+            window.set_viewport_size({"width": width, "height": 900})
+            broken += sum(window.locator(e).evaluate(BROKEN) for e in ("p > code", "pre"))
+        chromium.close()
+    assert texts == [COMMAND] * 2
+    assert bool(broken) == faulty
+
+
 def test_letters_and_dark_grounds_are_measured_where_they_fail_alone(lines):
     assert all(", phone, " in line for line in lines["small"])
     assert all(", dark: " in line for line in lines["dark"])

@@ -231,4 +231,4 @@ def stored_table() -> Html:
 def _gain(speed: float | None, other: float | None) -> str:
     if speed is None or other is None:
         return "–"
-    return f"{100 * (speed / other - 1):+.0f} %".replace("-", "−")
+    return f"{100 * (speed / other - 1):+.0f} %"

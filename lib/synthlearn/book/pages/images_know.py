@@ -153,7 +153,7 @@ def results(measured: Measured) -> Html:
                 escape(get_row(name).title),
                 f"{e.mean:.2f} {ends}",
                 f"{e.mean - noisy(measured):.2f}",
-                "–" if behind is None or name == "real" else f"{behind:+.2f}".replace("-", "−"),
+                "–" if behind is None or name == "real" else f"{behind:+.2f}",
                 str(len(of.values[name])),
             ]
         )
