@@ -322,6 +322,12 @@ def of_images(row, seed, share, images):
     return record("robustness", row, seed, {"corrupted": mean})
 
 
+def tuned(top1):
+    """Encoders of two rows after fine-tuning, two each."""
+    values = {row: {"20 epochs": {"top1": x}} for row, x in (("row", top1), ("other", 0.4))}
+    return measured("fine_tuning", values, lr=0.1, train=1000)
+
+
 def guided(agreement, variety=(3, 2, 1)):
     return measured(
         "guidance",
@@ -428,6 +434,10 @@ WORLDS = {  # rule: arguments, then a table for it, one against it, and one of c
     "bears": (
         {"row": "row", "other": "random"},
         *(Known({}, robust(x)) for x in (0.5, 0.3, 0.41)),
+    ),
+    "fine_tuned": (
+        {"row": "row", "other": "other", "epochs": 20},
+        *(Known({}, tuned(x)) for x in (0.5, 0.3, 0.39)),
     ),
     "along_guidance": (
         ["w1", "w2", "w4"],
@@ -732,6 +742,8 @@ def without(known, kind, name):
         ("along_guidance", "guidance", "w2"),
         ("denoises", "denoising", "row"),
         ("bears", "robustness", "row"),
+        ("fine_tuned", "fine_tuning", "other"),
+        ("fine_tuned", "fine_tuning", "20 epochs"),
     ],
 )
 def test_a_rule_of_which_a_part_is_not_recorded_is_not_tested(rule, kind, name):
