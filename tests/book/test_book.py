@@ -528,21 +528,20 @@ def measured(what, rows, part, **spec):
             {"lr": 0.1, "train": 50},
             {"random": [0.3], "real": [0.5]},
             "over test images, which say nothing of how far encoders lie apart; "
-            "one encoder of each row.",
+            "one encoder each.",
         ),
         (
             "few_shot",
             {"draws": 20},
             {"random": [0.3, 0.35], "real": [0.5], "raw_pixels": [0.2, 0.2]},
-            "over encoders and test images, 1 to 2 encoders of each row, "
-            "but raw pixels, which have none.",
+            "over encoders and test images, 1 to 2 encoders each (raw pixels have none).",
         ),
         (
             "layers",
             {"size": 10},
             {"random": [0.3], "real": [0.5]},
             "over test images and the spread of encoders that the main probe has; "
-            "one encoder of each row.",
+            "one encoder each.",
         ),
     ],
 )
@@ -555,7 +554,7 @@ def test_a_caption_says_over_what_its_intervals_are_and_of_how_many_encoders(
     assert caption in table.alt
     alone = len(values["random"]) > 1  # marked are those of one where others have more
     assert ("real images, one encoder" in table.content) == alone
-    assert "random encoder, one" not in table.content
+    assert "untrained encoder, one" not in table.content
     assert "raw pixels, one" not in table.content
 
 

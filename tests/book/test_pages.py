@@ -128,7 +128,7 @@ def test_a_row_of_one_run_is_marked_and_has_an_interval_of_the_same_kind():
             256,
             {},
             "An epoch of 10,000 images ends with a batch of 16 instead of 256, with batch "
-            "statistics of its own: hence the comb.",
+            "statistics of its own: hence the regular spikes.",
         ),
         (
             2_000,
@@ -158,7 +158,7 @@ def test_several_sizes_of_an_epoch_are_explained_in_one_sentence():
         rows[str(n)] = runs.Runs((run,))
     said = captions.last_batches(rows)
     assert "2,000 images: 208 of 256; 10,000 images: 16 of 256" in said
-    assert said.count("batch statistics") == 1 and said.endswith("hence the comb.")
+    assert said.count("batch statistics") == 1 and said.endswith("hence the regular spikes.")
 
 
 def longer(name, updates):
@@ -513,7 +513,7 @@ def test_both_ways_have_a_panel_and_every_row_its_start():
     assert "frozen, 1,000 a class" in figure.content
     assert "fine-tuned, 100 a class" in figure.content
     assert "real images, (b) shuffled 42.1" in figure.alt
-    assert "2 encoders of each row" in figure.content
+    assert "2 encoders each" in figure.content
 
 
 def test_mimetic_attention_is_set_against_the_same_vit_without():

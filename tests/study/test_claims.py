@@ -644,7 +644,7 @@ def test_an_undecided_claim_says_what_would_settle_it():
             claim.verdict == "undecided"
         ), claim.id
         if claim.needed:
-            assert claim.needed > 1 and f"{claim.needed:,} runs of each row" in cell
+            assert claim.needed > 1 and f"{claim.needed:,} runs of each set" in cell
 
 
 def test_runs_that_would_settle_a_claim_do():

@@ -14,6 +14,7 @@ from .html import Html
 Records = Mapping[str, Runs]  # a chapter's runs, by row
 NO_CHANGE = "–"
 RECORDS_PAGE = "94_records.html"
+MOCO = "moco"  # its loss is over a queue, which one small batch hardly changes
 _start = time.perf_counter()
 
 
@@ -59,8 +60,9 @@ def list_options(options: Mapping[str, object]) -> str:
 def intervals_over(records: Records) -> str:
     """What the intervals of some rows are over."""
     kinds = list(dict.fromkeys(runs.accuracy().over for runs in records.values()))
-    unknown = " alone, as nothing is known of how far runs lie apart" * (kinds == ["images"])
-    return " or ".join(kinds) + unknown
+    if kinds == ["images"]:
+        return "images alone, as nothing is known of how far runs lie apart"
+    return ", or ".join(f"{kind}{' alone' * (kind == 'images')}" for kind in kinds)
 
 
 def intervals_over_encoders(measured: units.Units) -> str:
@@ -74,10 +76,10 @@ def intervals_over_encoders(measured: units.Units) -> str:
         rest = ", which say nothing of how far encoders lie apart"
         if units.LENT in measured.over:
             rest = " and the spread of encoders that the main probe has"
-        return f"95 % intervals over {what}{rest}; one encoder of each row."
+        return f"95 % intervals over {what}{rest}; one encoder each."
     many = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
-    pixels = ", but raw pixels, which have none" * (len(rows) < len(measured.values))
-    return f"95 % intervals over encoders and test images, {many} encoders of each row{pixels}."
+    pixels = " (raw pixels have none)" * (len(rows) < len(measured.values))
+    return f"95 % intervals over encoders and test images, {many} encoders each{pixels}."
 
 
 def line_note(estimates: Iterable[stats.Estimate]) -> str:
@@ -97,12 +99,12 @@ def last_batches(records: Records) -> str:
         assert spec.source is not None
         n, batch = spec.source.n_images, spec.batch_size
         whole = not spec.keeps_last_batch or spec.images_per_caption
-        if not whole and n > batch and n % batch >= 2:
+        if not whole and n > batch and n % batch >= 2 and spec.content["method"].get("name") != MOCO:
             ends[n, batch] = n % batch
     if not ends:
         return ""
     comb = any(last < batch / 2 for (_, batch), last in ends.items())
-    shows = "hence the comb." if comb else "it hardly shows."
+    shows = "hence the regular spikes." if comb else "it hardly shows."
     own = "with batch statistics of its own"
     if len(ends) == 1:
         [((n, batch), last)] = ends.items()

@@ -88,11 +88,11 @@ def differences_figure(pairs: Pairs, caption: str, what: str = "top-1") -> Html:
     axis.set_xlabel(f"difference in {what}, points")
     over = " or ".join(dict.fromkeys(pair.difference.over for pair in pairs.values()))
     alone = any(pair.difference.runs == 1 for pair in pairs.values())
-    note = f"{caption} 95 % intervals over {over}{'; hollow: a row has one run' * alone}."
+    note = f"{caption} 95 % intervals over {over}{'; hollow: one of the two has one run' * alone}."
     return figures.svg(figure, f"Differences. {'; '.join(words)}.", note)
 
 
-def differences(pairs: Pairs, why: str = "Neither paper makes a claim of this") -> Html:
+def differences(pairs: Pairs, why: str = "Neither paper makes a claim about this") -> Html:
     """What can be said of each pair, a line each: whether they differ, by Holm's procedure over
     the page's pairs.
 
@@ -105,7 +105,7 @@ def differences(pairs: Pairs, why: str = "Neither paper makes a claim of this") 
     lines, words = "", []
     for (label, e), differ in zip(estimates.items(), clear, strict=True):
         kind, mark = CLEAR if differ else UNCLEAR
-        few = f"at least {runs_in_words(e.runs)} of each row" if e.runs > 1 else "one run"
+        few = f"at least {runs_in_words(e.runs)} of each" if e.runs > 1 else "one run"
         lines += f"<li><b class='{kind}'>{mark}</b> {escape(label)}: {points(e)} points"
         lines += f" <small>({few})</small></li>"
         words.append(f"{label}: {mark[2:]}")

@@ -48,7 +48,7 @@ COLOURS = _Families(
         "programs": "#117733",
         "formulas": "#A65628",
         "own": "#AA4499",
-        "reference": "#444444",
+        "reference": "#777777",
     }
 )
 # for lines of one figure

@@ -107,7 +107,8 @@ def interval(e: stats.Estimate) -> str:
 
 def points(e: stats.Estimate) -> str:
     """A difference and its interval in percentage points."""
-    return f"{100 * e.mean:+.1f} {span(f'{100 * e.low:+.1f}', f'{100 * e.high:+.1f}')}"
+    mean, low, high = (f"{100 * value:+z.1f}" for value in (e.mean, e.low, e.high))
+    return f"{mean} {span(low, high)}"
 
 
 def span(low: str, high: str) -> str:

@@ -59,8 +59,9 @@ def accuracies(bars: Sequence[Bar], marks: Mapping[str, float], alt: str, captio
 
     marks: lines across of ours, label → accuracy: the untrained encoder, real images.
     """
-    panels = [accuracy_panel(bars, marks, "ours: top-1, %")]
-    if any(bar.published is not None for bar in bars):
+    beside = any(bar.published is not None for bar in bars)
+    panels = [accuracy_panel(bars, marks, "ours: top-1, %" if beside else "top-1, %")]
+    if beside:
         panels.append(_published_panel(bars))
     return figures.row_of(panels, alt, caption)
 
@@ -83,7 +84,9 @@ def _published_panel(bars: Sequence[Bar]) -> Figure:
     marks = {"untrained": paper[RANDOM].value, "real": paper[REAL[0]].value}
     figure, axis = _panel(bars, marks, [bar.published for bar in bars if bar.published is not None])
     for i, bar in enumerate(bars):
-        if bar.published is not None:
+        if bar.published is None:
+            _beside(axis, "not in its figure", marks["untrained"], i, "left")
+        else:
             axis.plot(
                 bar.published, i, "D", markerfacecolor="none", markeredgecolor=INK, markersize=7
             )
@@ -142,7 +145,7 @@ def accuracy_figure(records: Records, profile: Profile) -> Html:
     ends = "; ".join(f"{label} {percent(value)} %" for label, value in marks.items())
     alt = f"Accuracy with intervals. {words}; {ends}."
     note = PAPERS * any(bar.published is not None for bar in bars)
-    note += f" 95 % intervals over {intervals_over(records)}; the lines across say what they are."
+    note += f" Lines: 95 % intervals over {intervals_over(records)}."
     return accuracies(bars, marks, alt, note.strip())
 
 
@@ -156,13 +159,13 @@ def _marks(records: Records, profile: Profile, floor: str = "random") -> dict[st
 
 def ablation_figure(records: Records, profile: Profile, floor: str = "random") -> Html:
     """Variants and the rows that they vary on one axis of accuracy, the untrained encoder as a
-    line.
+    line; variants alone where ``floor`` is another network's.
     """
     every: dict[str, Runs] = {}
     for name in records:
         base = base_of(name)
         of_base = records.get(base) or runs_of(get_row(base), profile)
-        if of_base and base not in every and base != base_of(floor):
+        if of_base and base not in every and floor == "random" != base:
             every[base] = of_base
         if name != floor:
             every[name] = records[name]

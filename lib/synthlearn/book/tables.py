@@ -26,12 +26,19 @@ from .sentences import share_in_words, share_of_way
 
 ENDS = ("random", "real")  # where the way begins and ends
 SECONDARY = ("fc7_linear", "fc6_knn", "fc6_linear_bn")  # probes beside the main one
+PROBES = {  # what probes are called in a table; others by their own names
+    "fc6_linear": "linear on fc6",
+    "fc7_linear": "linear on fc7",
+    "fc6_knn": "neighbours in fc6",
+    "fc6_linear_bn": "linear on fc6, batch norm re-estimated",
+}
+NO_WAY = ("baseline", "reference")  # families that lie below the way, or above it
 SHARES = "Share of the way from the untrained encoder to real images: Fieller's interval."
 
 
 def results(records: Records, profile: Profile) -> Html:
     """Top-1 with its interval, the share of the way to real images, the number of runs and the
-    paper's number; the other probes and the gains over the random encoder are folded below.
+    paper's number; the other probes and the gains over the untrained encoder are folded below.
     """
     paper, random = published(), records.get("random") or baseline(profile)
     real = records.get("real") or runs_of(get_row("real"), profile)
@@ -43,7 +50,7 @@ def results(records: Records, profile: Profile) -> Html:
             [
                 escape(row.title),
                 record_link(interval(e), name, profile),
-                share_cell(runs, random, real) if name not in ENDS else "–",
+                "–" if name in ENDS or row.family in NO_WAY else share_cell(runs, random, real),
                 run_count(e.runs),
                 f"<span class='paper'>◇ {theirs.value}</span>" if theirs else "–",
             ]
@@ -60,19 +67,19 @@ def results(records: Records, profile: Profile) -> Html:
 
 
 def gains(records: Records, profile: Profile) -> Html:
-    """Top-1 by every probe, and its gain over the random encoder."""
+    """Top-1 by every probe, and its gain over the untrained encoder."""
     random = records.get("random") or baseline(profile)
     body = []
     for name, runs in records.items():
         for probe in (PRIMARY, *SECONDARY):
             if probe in runs.first.results:
                 gain = "–" if name == "random" else points(runs.difference(random, probe))
-                e, words = runs.accuracy(probe), probe.replace("_", " ")
+                e, words = runs.accuracy(probe), PROBES.get(probe, probe.replace("_", " "))
                 title = escape(get_row(name).title)
                 body.append([title, words, interval(e), gain, run_count(e.runs)])
     header = ["set", "probe", "top-1, %", "gain, points", "runs"]
     note = (
-        f"95 % intervals over {intervals_over(records)}; {len(random)} runs of the random encoder."
+        f"95 % intervals over {intervals_over(records)}; {len(random)} runs of the untrained encoder."
     )
     return table(header, body, note)
 
@@ -121,9 +128,10 @@ def ablation(records: Records, profile: Profile, against: str | None = None) -> 
         for name, runs in records.items():
             if (against or base_of(name)) == base and name != base:
                 body.append(_ablation_line(name, runs, reference, profile))
-    header = ["run", "top-1, %", "minus the first of its kind, points", "runs", "command"]
+    header = ["run", "top-1, %", "difference, points", "runs", "command"]
     note = f"Top-1 [95 % interval over {intervals_over(records)}]; "
-    note += "differences are unpaired over runs, image by image over the same test images."
+    note += "differences from the first of its kind, unpaired over runs, image by image over the "
+    note += "same test images."
     return table(header, body, note)
 
 

@@ -8,6 +8,7 @@ from ..study.claims import Claim
 from ..study.rules import Evidence
 from .html import Html, count, runs_in_words
 
+ONE_EACH = "one encoder each says nothing of how far encoders lie apart"
 MARKS = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}
 
 
@@ -32,7 +33,7 @@ def _line_of(claim: Claim, chapter: str) -> str:
     """A claim as one line: verdict, text, source; its evidence folded."""
     text = f"{mark(claim)} {escape(claim.text)} <small>({escape(claim.source)})</small>"
     if reason := _reason(claim):
-        text += f" <small>{reason[:1].upper()}{reason[1:]}.</small>"
+        text += f"<small>. {reason[:1].upper()}{reason[1:]}.</small>"
     changed = f"<i>Rule changed {escape(claim.changed)}.</i>" if claim.changed else ""
     if not claim.pieces:
         return f"{text} {changed}".rstrip()
@@ -72,14 +73,17 @@ def _reason(claim: Claim) -> str:
     if claim.untested:
         return escape(claim.untested)
     if claim.verdict == "not tested":
-        failed = any(e.control and e.verdict != "supported" for e in claim.pieces)
-        return "its control fails" if failed else "not all of it is recorded"
+        controls = [e for e in claim.pieces if e.control and e.tested]
+        if any(e.verdict != "supported" for e in controls):
+            return "its control fails"
+        known = all(e.estimate for e in claim.pieces)
+        return ONE_EACH if known else "not all of it is recorded"
     if claim.verdict != "undecided":
         return ""
     if not claim.needed:
         return "more runs alone would not settle it"
     way = "contradict" if any(e.away < 0 for e in claim.pieces if not e.control) else "support"
-    runs = f"{claim.needed:,} runs of each row"
+    runs = f"{claim.needed:,} runs of each set"
     return f"{runs} would settle it, and {way} it, if it is as it looks"
 
 
