@@ -527,8 +527,7 @@ def measured(what, rows, part, **spec):
             "fine_tuning",
             {"lr": 0.1, "train": 50},
             {"random": [0.3], "real": [0.5]},
-            "over test images, which say nothing of how far encoders lie apart; "
-            "one encoder each.",
+            "over test images, which say nothing of how far encoders lie apart; one encoder each.",
         ),
         (
             "few_shot",

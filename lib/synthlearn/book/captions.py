@@ -99,7 +99,8 @@ def last_batches(records: Records) -> str:
         assert spec.source is not None
         n, batch = spec.source.n_images, spec.batch_size
         whole = not spec.keeps_last_batch or spec.images_per_caption
-        if not whole and n > batch and n % batch >= 2 and spec.content["method"].get("name") != MOCO:
+        whole = whole or spec.content["method"].get("name") == MOCO
+        if not whole and n > batch and n % batch >= 2:
             ends[n, batch] = n % batch
     if not ends:
         return ""

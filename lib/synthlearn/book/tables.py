@@ -20,7 +20,7 @@ from .captions import (
     list_options,
     record_link,
 )
-from .html import Html, folded, interval, join, nothing, percent, points, run_count, table
+from .html import Html, count, folded, interval, join, nothing, percent, points, run_count, table
 from .published import published
 from .sentences import share_in_words, share_of_way
 
@@ -78,9 +78,8 @@ def gains(records: Records, profile: Profile) -> Html:
                 title = escape(get_row(name).title)
                 body.append([title, words, interval(e), gain, run_count(e.runs)])
     header = ["set", "probe", "top-1, %", "gain, points", "runs"]
-    note = (
-        f"95 % intervals over {intervals_over(records)}; {len(random)} runs of the untrained encoder."
-    )
+    note = f"95 % intervals over {intervals_over(records)}; the untrained encoder has "
+    note += f"{count(len(random), 'run')}."
     return table(header, body, note)
 
 
