@@ -127,7 +127,7 @@ sheets["conv5"]
 # %% tags=["hide-input"]
 sl.book.differences_figure(
     pairs,
-    "Other views minus the study's, on the same images. Left of the dashed line: worse.",
+    "Other views minus the study's, on the same images. Left of zero: worse.",
 )
 
 # %% tags=["hide-input"]

@@ -2,6 +2,7 @@
 // Code on lines that wrap breaks at its spaces, not after the hyphens of an option or a name.
 {
   const LONGEST = 36; // letters that a line of a phone has room for
+  const JOINER = "\u2060"; // no line ends beside a button
   const WRAPPING = "main :not(td) > code, main .highlight-bash pre";
 
   const COMMAND = /^(python -m|papermill|pip|git|jupyter) \S/;
@@ -51,7 +52,7 @@
       const command = code.textContent.trim();
       if (!COMMAND.test(command)) continue;
       if (code.parentElement.tagName === "TD") code.replaceWith(copyButton(command));
-      else code.after(copyButton(command));
+      else code.after(JOINER, copyButton(command), JOINER);
     }
   });
 }

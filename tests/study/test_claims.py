@@ -601,7 +601,7 @@ def test_every_claim_of_the_specification_has_a_rule_or_a_reason():
 
 def verdicts(page):
     """Claim's text → verdict, of a list of claims."""
-    lines = re.findall(r"<li><b class='[a-z-]+'>. ([a-z ]+)</b> (.*?) <small>", page.content)
+    lines = re.findall(r"<li><b class='[a-z-]+'>. ([a-z ]+)</b> (.*?)<br><small>", page.content)
     return {html.unescape(text): verdict for verdict, text in lines}
 
 

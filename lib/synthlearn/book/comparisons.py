@@ -63,7 +63,7 @@ def measured_pairs(
 
 
 def differences_figure(pairs: Pairs, caption: str, what: str = "top-1") -> Html:
-    """Each pair's difference with its interval, its label above the line, zero dashed.
+    """Each pair's difference with its interval, its label above the line; zero is a line across.
 
     >>> sl.book.differences_figure(pairs, "Mild minus strong jitter.")  # doctest: +SKIP
     """
@@ -76,12 +76,14 @@ def differences_figure(pairs: Pairs, caption: str, what: str = "top-1") -> Html:
             e, colour = pair.difference, figures.COLOURS[pair.family]
             inside = colour if e.runs > 1 else "none"
             ends = [100 * e.low, 100 * e.high]
+            axis.plot([0, 0], [i - 0.2, i + 0.3], color=figures.INK, linewidth=1.2, alpha=0.7)
             axis.plot(ends, [i, i], color=colour, linewidth=2.5, solid_capstyle="butt")
             axis.plot(100 * e.mean, i, "o", color=colour, markersize=8, markerfacecolor=inside)
             place = (0, i - 0.36)
             axis.annotate(label, place, xycoords=("axes fraction", "data"), va="center")
             words.append(f"{label}: {100 * e.mean:+.1f} points")
-    axis.axvline(0, color=figures.INK, linewidth=1, linestyle="--", alpha=0.6)
+    # faint behind the labels, clear beside the dots
+    axis.axvline(0, color=figures.INK, linewidth=1, alpha=0.2)
     axis.set_ylim(len(pairs) - 0.6, -0.7)
     axis.set_yticks([])
     axis.spines["left"].set_visible(False)

@@ -78,7 +78,10 @@ STYLE: dict[Any, Any] = {
 }
 _numbers = itertools.count(1)
 # in the tag, so that it holds in Jupyter too, where the book's style sheet is not
-SIDE_BY_SIDE = "display: flex; flex-wrap: wrap; gap: 0.8rem 0.4rem; justify-content: center"
+SIDE_BY_SIDE = (
+    "display: flex; flex-wrap: wrap; gap: 0.8rem 0.4rem; justify-content: center; "
+    "align-items: flex-start"
+)
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,13 @@ ATTRIBUTE = (
     r" (?:(?:class|id)='[\w .+-]*'|href='(?!/)[\w./#+-]*'|style='background:#[0-9A-Fa-f]{6}')"
 )
 FOREIGN_TAG = re.compile(rf"<(?!/?(?:a|b|br|code|details|i|small|span|summary)(?:{ATTRIBUTE})*>)")
-# A minus sign typed as a hyphen, a space before a per cent sign; tags, code, drawings and scripts
-# match as a whole and are left alone
+# A minus sign typed as a hyphen; a space before a per cent sign, after ±, or in an interval but for
+# those of tables, whose columns must stay narrow. Tags, code, drawings and scripts match as a whole
+# and are left alone
 TYPED = re.compile(
-    r"<(code|pre|script|style|svg)\b.*?</\1>|<[^>]*>|(?<![\w.)-])-(?=\d)|(?<=\d) (?=%)", re.DOTALL
+    r"<(code|pre|script|style|svg)\b.*?</\1>|<[^>]*>|(?<![\w.)-])-(?=\d)"
+    r"|(?<=\d) (?=%)|(?<=±) (?=\d)|(?<=\d,) (?=[-+]?[\d.]+\](?!</small>))",
+    re.DOTALL,
 )
 SET = {"-": "\N{MINUS SIGN}", " ": "\N{NO-BREAK SPACE}"}
 
@@ -35,7 +38,7 @@ class Html:
 
 
 def typeset(content: str) -> str:
-    """HTML with true minus signs, and per cent signs that stay on their number's line.
+    """HTML with true minus signs, and with intervals and units that stay on one line.
 
     >>> typeset("<p>-0.3 <code>-1</code></p>")
     '<p>−0.3 <code>-1</code></p>'

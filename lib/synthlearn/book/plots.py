@@ -54,8 +54,8 @@ class Bar:
 
 
 def accuracies(bars: Sequence[Bar], marks: Mapping[str, float], alt: str, caption: str) -> Html:
-    """A panel of accuracies with intervals, and beside it one of the paper's numbers, where a bar
-    has one, in the same order.
+    """A panel of accuracies with intervals, and beside it one of the paper's numbers, of the bars
+    that have one, in the same order.
 
     marks: lines across of ours, label → accuracy: the untrained encoder, real images.
     """
@@ -82,14 +82,11 @@ def accuracy_panel(bars: Sequence[Bar], marks: Mapping[str, float], label: str) 
 def _published_panel(bars: Sequence[Bar]) -> Figure:
     paper = published()
     marks = {"untrained": paper[RANDOM].value, "real": paper[REAL[0]].value}
-    figure, axis = _panel(bars, marks, [bar.published for bar in bars if bar.published is not None])
-    for i, bar in enumerate(bars):
-        if bar.published is None:
-            _beside(axis, "not in its figure", marks["untrained"], i, "left")
-        else:
-            axis.plot(
-                bar.published, i, "D", markerfacecolor="none", markeredgecolor=INK, markersize=7
-            )
+    values = [bar.published for bar in bars if bar.published is not None]
+    # a name without a mark says nothing
+    figure, axis = _panel([bar for bar in bars if bar.published is not None], marks, values)
+    for i, value in enumerate(values):
+        axis.plot(value, i, "D", markerfacecolor="none", markeredgecolor=INK, markersize=7)
     axis.set_xlabel("the paper's: top-1, %")
     return figure
 

@@ -30,10 +30,12 @@ def claim_list(judged: Sequence[Claim], chapter: str = "") -> Html:
 
 
 def _line_of(claim: Claim, chapter: str) -> str:
-    """A claim as one line: verdict, text, source; its evidence folded."""
-    text = f"{mark(claim)} {escape(claim.text)} <small>({escape(claim.source)})</small>"
-    if reason := _reason(claim):
-        text += f"<small>. {reason[:1].upper()}{reason[1:]}.</small>"
+    """A claim as one line: verdict and text; small below them its source and why there is no
+    verdict; its evidence folded.
+    """
+    small = [escape(claim.source), _reason(claim)]
+    small = [f"{words[:1].upper()}{words[1:]}." for words in small if words]
+    text = f"{mark(claim)} {escape(claim.text)}<br><small>{' '.join(small)}</small>"
     changed = f"<i>Rule changed {escape(claim.changed)}.</i>" if claim.changed else ""
     if not claim.pieces:
         return f"{text} {changed}".rstrip()
@@ -52,7 +54,8 @@ def _note(judged: Sequence[Claim]) -> str:
         f"{count(len(judged), 'claim')}: {_tally([claim.verdict for claim in judged])}. "
         f"By committed records alone (profile {' and '.join(profiles) or 'none yet'}), "
         "whatever else this page ran; a claim has the same verdict on every page. "
-        "Intervals are over runs (or encoders) and test images. "
+        "Differences are in points of top-1 unless they have another unit; "
+        "intervals are over runs (or encoders) and test images. "
         "✓ and ✗ before a comparison are at 5 % for it alone; all of a claim must hold, "
         "by the stricter bar of Holm's procedure over its paper's claims."
     )
@@ -77,7 +80,8 @@ def _reason(claim: Claim) -> str:
         if any(e.verdict != "supported" for e in controls):
             return "its control fails"
         known = all(e.estimate for e in claim.pieces)
-        return ONE_EACH if known else "not all of it is recorded"
+        some = any(e.tested for e in claim.pieces)
+        return ONE_EACH if known else f"{'not all' if some else 'none'} of it is recorded"
     if claim.verdict != "undecided":
         return ""
     if not claim.needed:
