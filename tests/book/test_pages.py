@@ -14,7 +14,7 @@ import torch
 from synthlearn import book, study
 from synthlearn.book import captions, pages, sheets
 from synthlearn.book.pages import benchmarks, fractals, gallery, leaderboard, scale, stored
-from synthlearn.core import files
+from synthlearn.core import files, stats
 from synthlearn.core.errors import DataError
 from synthlearn.measure.initialisation import ArmAccuracy
 from synthlearn.site import build
@@ -68,9 +68,9 @@ def test_the_answer_says_what_the_records_say():
     top = sum(weight * half.accuracy().mean for weight, half in halves)
     floor, real = (ROWS[name].accuracy().mean for name in ("random", "real"))
     assert (
-        f"on the other) it names {100 * top:.1f} [" in said
+        f"on the other) it names {100 * top:.1f} % [" in said
         and f"trained on real images {100 * real:.1f} %" in said
-        and f"of {len(noise)} sets" in said
+        and f"Of {len(noise)} sets the best" in said
     )
     assert f"{100 * (top - floor) / (real - floor):.0f} % [" in said
     judged = [claim.verdict for claim in claims.verdicts()]
@@ -80,8 +80,25 @@ def test_the_answer_says_what_the_records_say():
     mean, low, high = (100 * x for x in (labels.mean, labels.low, labels.high))
     assert f"used directly, add {mean:+.1f} [{low:+.1f}, {high:+.1f}] points" in said
     learned = {"learned.stablerep_w2", "learned.w2"} <= ROWS.keys()
-    assert ("Drawing several samples of a caption together teaches" in said) == learned
+    assert ("Pulling several samples of a caption together teaches" in said) == learned
     assert "records are not there" in pages.answer.answer({}, STUDY).content
+
+
+@pytest.mark.parametrize(
+    ("means", "said"),
+    [
+        ((0.0, 0.01), "cannot be told apart on any of 2 groups of tasks"),
+        ((0.0, 0.2), "Real images are ahead of the best noise b. "),
+        ((-0.2, 0.2), "ahead of the best noise b. The best noise is ahead of real images a"),
+    ],
+)
+def test_who_is_ahead_on_which_tasks_is_said_by_the_differences(means, said):
+    gaps = {
+        name: stats.Estimate(mean=mean, error=0.02, df=100, runs=3, n=1000)
+        for name, mean in zip("ab", means, strict=True)
+    }
+    text = pages.answer.apart(gaps)
+    assert said in text and ("on the others" in text) == (means == (0.0, 0.2))
 
 
 def test_protocols_tell_apart_what_must_not_be_compared():
@@ -481,9 +498,9 @@ def test_the_answer_on_initialisation_is_the_share_at_the_most_images():
     measured = arm_records("dead_leaves-mixed", ARMS)
     text = pages.initialisation.in_short(measured).alt
     assert "with 1,000 labelled images of each class, from 40.1 % to 50.1 %: +10.0 [" in text
-    assert "keep of that gain: (b) shuffled 20 % [" in text
-    assert "keep of it: (d) first layer 50 % [" in text
-    assert "with 100 images of each class: (b) shuffled 80 % [" in text
+    assert "Of that gain, statistics of its weights keep a part: (b) shuffled 20 % [" in text
+    assert "First layers, as trained, keep a part: (d) first layer 50 % [" in text
+    assert "with 100 images of each class, statistics keep a part: (b) shuffled 80 % [" in text
 
 
 def test_a_share_of_no_gain_is_not_a_number():

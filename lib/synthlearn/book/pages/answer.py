@@ -1,13 +1,14 @@
 """The study's answer, which the index opens with."""
 
 import re
+from collections.abc import Mapping
 from html import escape
 
 from ...core import stats
 from ...study import Profile, claims, get_row, units
 from ...study import runs as study_runs
 from ..captions import Records, record_link
-from ..html import Html, interval, nothing, percent, points, span
+from ..html import Html, nothing, percent, points, span
 from ..published import published_shares, published_updates
 from .leaderboard import accuracies, compared
 from .lengths import shares
@@ -24,7 +25,7 @@ NOTHING = "The study's records are not there: make study PROFILE=cpu."
 HOW_GOOD = (
     "<b>Does it work?</b> {verdict} A linear classifier on an untrained network names {floor} of "
     "the images of CIFAR-10. With one trained on the best set of noise (chosen on one half of the "
-    "runs, measured on the other) it names {best} %, with one trained on real images {real}."
+    "runs, measured on the other) it names {best}, with one trained on real images {real}."
 )
 VERDICTS = {
     "yes": "Yes, in a small network trained briefly.",
@@ -38,13 +39,13 @@ HOW_FAR = (
 )
 LONGER = " Trained longer, {title} go {shares} (<a href='24_length.html'>how long to train</a>)."
 WHICH = (
-    "<b>Which images teach best?</b> {titles}: {alike} of {sets} sets. "
+    "<b>Which images teach best?</b> Of {sets} sets {alike}: {titles}. "
     "For {common} synthetic sets the paper has an order too; its rank correlation with ours is "
     "{rho:.2f} {span}, where 1 is the same order and 0 is none in common."
 )
 WHAT_FOR = (
-    "<b>And for other tasks?</b> Real images lead the best noise, in points of gain over chance, "
-    "by {gaps}; below 0 noise leads (<a href='14_transfer.html'>transfer</a>)."
+    "<b>And for other tasks?</b> {apart}. Real images minus the best noise, in points of gain over "
+    "chance (<a href='14_transfer.html'>transfer</a>): {gaps}."
 )
 # what a group of tasks is of; another is called by its own name
 GROUPS = {
@@ -53,7 +54,7 @@ GROUPS = {
     "structured": "on structured tasks (number, place, angle)",
 }
 SEVERAL = (
-    "Drawing several samples of a caption together teaches {several} points more than drawing two "
+    "Pulling several samples of a caption together teaches {several} points more than pulling two "
     "views of a sample together; the samples are of a text-to-image model that learned from our "
     "real images{colour}. "
 )
@@ -110,7 +111,7 @@ def _how_good(rows: Records, noise: Records, profile: Profile) -> str:
     return HOW_GOOD.format(
         verdict=VERDICTS[word],
         floor=linked("random"),
-        best=interval(best),
+        best=f"{percent(best.mean)} % {span(percent(best.low), percent(best.high))}",
         real=linked("real"),
     )
 
@@ -147,9 +148,9 @@ def _which(noise: Records) -> str:
     titles = [f"<i>{escape(get_row(name).title)}</i>" for name in tops]
     rho, low, high = stats.correlation(*accuracies(noise, common))
     return WHICH.format(
-        alike="the best, which our runs cannot tell apart," if alike else "the best",
+        alike="the best ones, which our runs cannot tell apart" if alike else "the best one",
         sets=len(noise),
-        titles=", ".join(titles[:-1]) + " and " * bool(alike) + titles[-1],
+        titles="; ".join(titles),
         rho=rho,
         span=span(f"{low:.2f}", f"{high:.2f}"),
         common=len(common),
@@ -159,7 +160,22 @@ def _which(noise: Records) -> str:
 def _what_for(profile: Profile) -> str:
     gaps = units.closest(claims.known(profile.name).of("transfer"))
     text = ", ".join(f"{points(gap)} {GROUPS.get(g, g)}" for g, (gap, _) in gaps.items())
-    return WHAT_FOR.format(gaps=text) if gaps else ""
+    who = apart({GROUPS.get(g, g): gap for g, (gap, _) in gaps.items()})
+    return WHAT_FOR.format(gaps=text, apart=who) if gaps else ""
+
+
+def apart(gaps: Mapping[str, stats.Estimate]) -> str:
+    """On which groups of tasks real images are ahead of noise and on which behind, by Holm's
+    procedure over them.
+    """
+    clear = stats.holm([gap.p for gap in gaps.values()])
+    known = [each for each, is_clear in zip(gaps.items(), clear, strict=True) if is_clear]
+    ahead, behind = ([g for g, gap in known if sign * gap.mean > 0] for sign in (1, -1))
+    parts = [f"Real images are ahead of the best noise {', '.join(ahead)}"] if ahead else []
+    parts += [f"The best noise is ahead of real images {', '.join(behind)}"] if behind else []
+    some = f"any of {len(gaps)} groups of tasks" if not parts else "the others"
+    parts += [f"The best noise and real images cannot be told apart on {some}"] * (not all(clear))
+    return ". ".join(parts)
 
 
 def _captions(rows: Records) -> str:

@@ -10,6 +10,7 @@ from ...study import Run, get_row, store
 from .. import figures
 from ..figures import INK
 from ..html import Html, table
+from .stored import FAMILIES
 
 
 def device_figure() -> Html:
@@ -24,7 +25,7 @@ def device_figure() -> Html:
         families.setdefault(get_row(pair[0].row).family, []).append(pair)
     for family, members in families.items():
         x, y = ([100 * pair[i].main.top1 for pair in members] for i in (0, 1))
-        colour, label = figures.COLOURS[family], family.replace("_", " ")
+        colour, label = figures.COLOURS[family], FAMILIES[family]
         axis.plot(x, y, "o", color=colour, markersize=6)
         legend.append(figures.Line(label, colour))
     axis.axline((45, 45), slope=1, color=INK, linewidth=1, linestyle="--")
@@ -36,7 +37,7 @@ def device_figure() -> Html:
         for first, twin in pairs
     )
     alt = f"The same run on two kinds of device. {words}."
-    note = "Each mark is one row and seed, run twice; dashed: equal accuracy."
+    note = "Each dot is one run, made on both; dashed: equal accuracy."
     return figures.row_of([figure], alt, note, legend)
 
 
@@ -47,8 +48,8 @@ def apart_in_words() -> str:
     """
     _, rounding, seeds = _spreads()
     return (
-        f"rounding alone moves a run by {rounding:.1f} points (standard deviation), another seed "
-        f"by {seeds:.1f}"
+        f"rounding alone, on another kind of processor, moves a run by {rounding:.1f} points "
+        f"(standard deviation), another seed by {seeds:.1f}"
     )
 
 
@@ -82,14 +83,14 @@ def device_table() -> Html:
             f"{len(pairs)} pairs",
         ],
         [
-            "runs of one row by other seeds: standard deviation",
+            "runs that differ in their seed alone: standard deviation",
             f"{seeds:.2f}",
-            f"{repeated} rows",
+            f"{repeated} kinds of run",
         ],
         ["test images alone: standard error", f"{images:.2f}", f"{n:,} images"],
     ]
     note = "Pairs have the same recipe of images, weights at the start, order and views; "
-    return table(["what", "points of top-1", "from"], body, f"{note}only rounding differs.")
+    return table(["what", "points of top-1", "over"], body, f"{note}only rounding differs.")
 
 
 def _accuracies() -> dict[str, list[float]]:

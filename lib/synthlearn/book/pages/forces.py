@@ -61,19 +61,19 @@ def figure() -> Html:
         views = train(*weights, steps=STEPS if any(weights) else 0)
         align, uniform = (f"{abs(value):.1f}" for value in terms(views))
         text = f"align {align}, uniform {'−' * (float(uniform) > 0)}{uniform}"
-        drawn.append(_panel(views, title, text))
+        drawn.append(_panel(views, title, text.replace(", ", "\n")))
         words.append(f"{title}: {text}")
     alt = f"Views of six images on a circle. {'; '.join(words)}."
     note = (
         "A toy: six images, a colour each, and forty views of each that differ in brightness, "
         "sent to the circle by a small network. Align alone sends all to one point. Uniform alone "
-        "spreads views and mixes images. Both keep an image's views together and images apart."
+        "spreads views and mixes images. Both together keep an image's views close, images apart."
     )
     return figures.row_of(drawn, alt, note)
 
 
 def _panel(views: Tensor, title: str, text: str) -> Figure:
-    figure, axis = figures.new(width=2.4, height=2.7)
+    figure, axis = figures.new(width=1.7, height=2.2)  # two side by side on a phone
     angle = torch.linspace(0, 2 * torch.pi, 200)
     axis.plot(angle.cos(), angle.sin(), color=INK, linewidth=1, alpha=0.4)
     for i, colour in enumerate(figures.LINES):

@@ -30,13 +30,14 @@ TICK = 2  # per cent between ticks
 CAPTION = (
     "Top-1 on CIFAR-10 by a linear classifier on the frozen network, one set of each kind; the "
     "thumbnail stands at the mean, the bar is the 95 % interval over runs and test images. "
-    "Dashed: the untrained network (the random encoder), and the same trained on real images."
+    "Dashed: the untrained encoder (the papers' random encoder), and one trained on real images."
 )
 REST = "not in the study"  # heading of the sets without a row
 # What a reader should look at, by family
 LOOK = {
     "programs": "Look for what repeats: a program of a few instructions draws waves, grids and "
-    "folds, sharp and smooth at once.",
+    "folds, sharp and smooth at once. Both sets begin with the same images: one returns to its "
+    "hundred programs, the other goes on to new ones.",
     "formulas": "Look at how much of an image is one line: rings that grow, points in space seen "
     "from a side, waves that meet. Every parameter can be a label.",
     "feature_vis": "Look for what a network likes: marks of one kind, repeated. They are not the "
@@ -59,7 +60,7 @@ Estimates = dict[str, stats.Estimate]
 
 def thumbnails(rows: Records, profile: Profile, size: int = 56) -> Html:
     """A set of each kind as a thumbnail, as the profile makes it, on an axis of accuracy, best
-    first; the random encoder and real images as lines.
+    first; the untrained encoder and real images as lines.
     """
     every = one_protocol(rows, profile)
     sources: Estimates = {name: every[name].accuracy() for name in KINDS if name in every}
@@ -152,7 +153,7 @@ class Set:
     def facts(self) -> list[str]:
         """Its accuracy and how fast it is made, in a few words each."""
         if self.row is None:
-            words = ["no row in the study"]
+            words = []
         else:
             words = [interval(self.accuracy) if self.accuracy else "no record yet"]
         speed = generator_speeds().get(self.generator)

@@ -2,6 +2,7 @@
 kept."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 
@@ -31,12 +32,13 @@ LAYERS = ("first 1", "first 2", "first 3")
 UNKNOWN = "unknown: there may be no gain"
 NO_SHARE = "no gain?"  # in a table, whose caption tells more
 GAIN = (
-    "<b>The gain.</b> Training on {title} takes a linear probe, with {size} labelled images of "
+    "Training on <i>{title}</i> takes a linear probe, with {size} labelled images of "
     "each class, from {random} % to {trained} %: {gain} points."
 )
-WEIGHTS = "<b>Statistics of its weights keep</b> of that gain: {shares}."
-KEPT_LAYERS = "<b>Layers keep</b> of it: {shares}."
-TUNED = "<b>When all layers are trained on</b>, with {size} images of each class: {shares}."
+WEIGHTS = "Of that gain, statistics of its weights keep {kept}."
+KEPT_LAYERS = "First layers, as trained, keep {kept}."
+TUNED = "When all layers are trained on, with {size} images of each class, statistics keep {kept}."
+BELOW = "Below zero an encoder is worse than it was before training."
 NOT_MEASURED = "No encoder's arms are measured in this profile yet."
 SHARES = (
     "Share of the gain, trained − random, that is kept, in per cent [Fieller's 95 % interval]; "
@@ -106,11 +108,14 @@ def _lines(measured: Measured, name: str) -> Iterator[str]:
     size = _sizes(measured, name, tuned=False)[-1]
     arms = units.arms(measured[name], size)
 
-    def shares(of: units.Units, which: tuple[str, ...]) -> str:
+    def kept(of: units.Units, which: tuple[str, ...]) -> str:
         there = [arm for arm in which if arm in of.values]
         if share(of, "trained") == UNKNOWN:
-            return UNKNOWN
-        return "; ".join(f"{escape(NAMES[arm])} {share(of, arm)}" for arm in there)
+            return f"a share that is {UNKNOWN}"
+        each = "; ".join(f"{escape(NAMES[arm])} {share(of, arm)}" for arm in there)
+        some = sum(units.kept(of, arm)[1] > 0 for arm in there)
+        part = {0: "nothing that we can see", len(there): "a part"}
+        return f"{part.get(some, f'a part in {some} of {len(there)} cases')}: {each}"
 
     yield GAIN.format(
         title=escape(get_row(name).title),
@@ -119,11 +124,16 @@ def _lines(measured: Measured, name: str) -> Iterator[str]:
         trained=percent(arms.estimate("trained").mean),
         gain=points(arms.apart("trained", "random")),
     )
-    yield WEIGHTS.format(shares=shares(arms, STATISTICS))
-    yield KEPT_LAYERS.format(shares=shares(arms, LAYERS))
+    lines = [
+        WEIGHTS.format(kept=kept(arms, STATISTICS)),
+        KEPT_LAYERS.format(kept=kept(arms, LAYERS)),
+    ]
     if tuned := _sizes(measured, name, tuned=True):
         of_tuned = units.arms(measured[name], tuned[-1], tuned=True)
-        yield TUNED.format(size=f"{tuned[-1]:,}", shares=shares(of_tuned, STATISTICS))
+        lines.append(TUNED.format(size=f"{tuned[-1]:,}", kept=kept(of_tuned, STATISTICS)))
+    yield from lines
+    if any(re.search(r" -\d+ %", line) for line in lines):
+        yield BELOW
 
 
 def kept_in_words(measured: Measured) -> str:
@@ -137,8 +147,8 @@ def kept_in_words(measured: Measured) -> str:
         arms = units.arms(measured[name], _sizes(measured, name, tuned=False)[-1])
         known = "shuffled" in arms.values and share(arms, "shuffled") != UNKNOWN
         if known:
-            parts.append(f"{share(arms, 'shuffled')} with {escape(get_row(name).title)}")
-    text = "the numbers of the weights alone, in a random order, keep of the gain of training"
+            parts.append(f"{share(arms, 'shuffled')} with <i>{escape(get_row(name).title)}</i>")
+    text = "with the trained weights in a random order, what is left of the gain of training is"
     return f"{text} {', '.join(parts)}" if parts else ""
 
 

@@ -12,7 +12,7 @@ from ...learn.networks import SmallAlexNet
 from ...study import get_row, units
 from .. import sheets
 from ..comparisons import Pairs
-from ..html import Html, interval
+from ..html import Html, percent, span
 
 SIDE = 64  # of the image whose activations are drawn
 CHANNELS = 7  # of each layer that are drawn
@@ -30,8 +30,10 @@ def best_layers(by_layer: Mapping[str, units.Units], rows: Sequence[str]) -> str
         if every:
             best = max(every, key=lambda name: every[name].mean)
             title = escape(get_row(row).title)
-            parts.append(f"{interval(every[best])} % for {title} ({best})")
-    return f"by each one's best layer top-1 is {', '.join(parts)}" if parts else ""
+            e = every[best]
+            ends = span(percent(e.low), percent(e.high))
+            parts.append(f"<i>{title}</i> {percent(e.mean)} % {ends} at {best}")
+    return f"top-1 at each one's best layer: {'; '.join(parts)}" if parts else ""
 
 
 def lead_by_layer(ahead: Pairs, title: str) -> str:
@@ -51,7 +53,7 @@ def lead_by_layer(ahead: Pairs, title: str) -> str:
     if not parts:
         return f"at no layer can real images be told from {escape(title)}"
     rest = ", and cannot be told from them elsewhere" * (len(clear) < len(ahead))
-    return f"by single tests real images are {' and '.join(parts)}{rest}"
+    return f"by single tests, real images are {' and '.join(parts)}{rest}"
 
 
 def activations_figure() -> Html:

@@ -2,6 +2,7 @@
 image before and after they are given heavy tails.
 """
 
+import itertools
 from collections.abc import Mapping
 
 import torch
@@ -17,7 +18,6 @@ BANDS = {"fine, vertical": (0, 0), "middle, diagonal": (1, 1)}  # (scale, orient
 CLIP = 60.0  # a band's values beyond ± CLIP are shown as that
 SPREAD = 6.0  # standard deviations that a histogram reaches to
 BINS = 41  # of a histogram
-LEAST = 1e-4  # density that is drawn
 
 
 def power_figure(images: Mapping[float, Tensor]) -> Html:
@@ -27,17 +27,20 @@ def power_figure(images: Mapping[float, Tensor]) -> Html:
     'Power against frequency on logarithmic axes'
     """
     figure, axis = figures.new(width=figures.PANEL, height=2.9)
+    colours = itertools.cycle(figures.LINES)
     for s, image in images.items():
         k, power = metrics.radial_power(image.expand(1, 3, -1, -1))
         share = power[0] / power[0, 0]
-        axis.loglog(k, share)
-        end = (float(k[-1]), float(share[-1]))
+        axis.plot(k, share.log10(), color=next(colours))
+        end = (float(k[-1]), float(share[-1].log10()))
         options = {"textcoords": "offset points", "va": "center", "color": figures.INK}
         axis.annotate(f"s = {s:g}", end, xytext=(4, 0), **options)
+    figures.plain_log(axis)
     axis.set_xlabel("frequency, cycles per image")
-    axis.set_ylabel("power, share of the first")
+    axis.set_ylabel("log₁₀(power / first power)")
     alt = "Power against frequency on logarithmic axes: straight lines, steeper for larger s."
-    note = "Beyond the slowest waves each line is straight: power falls as frequency to the −2s."
+    note = "Beyond the slowest waves each line is straight: power falls as frequency to "
+    note += "the power −2s."
     return figures.svg(figure, alt, note)
 
 
@@ -72,24 +75,32 @@ def _histograms(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> Ht
     colour = figures.COLOURS["statistical"]
     lines = [figures.Line("noise", figures.INK, ":"), figures.Line("wavelet marginals", colour)]
     panels = []
+    tails = "Kurtosis, 3 for a Gaussian: " + "; ".join(
+        f"{name} {_kurtosis(before[name]):.1f}, then {_kurtosis(after[name]):.1f}"
+        for name in before
+    )
     for name in before:
         figure, axis = figures.new(width=figures.PANEL, height=2.4)
         for line, bands in zip(lines, (before, after), strict=True):
             x = (bands[name] / bands[name].std()).flatten()
             density, edges = torch.histogram(x, BINS, range=(-SPREAD, SPREAD), density=True)
             middle = (edges[:-1] + edges[1:]) / 2
-            axis.semilogy(middle, density.clamp_min(LEAST), line.dash, color=line.colour)
+            axis.plot(middle, density.log10(), line.dash, color=line.colour)
         axis.set_title(name, fontsize=11, color=figures.INK)
         axis.set_xlabel("value / standard deviation")
-        axis.set_ylabel("density")
+        axis.set_ylabel("log₁₀ density")
         panels.append(figure)
     return figures.row_of(
         panels,
         "Densities of two bands: parabolas, that is Gaussians, for noise; sharp peaks with heavy "
         "tails after wavelet marginals are imposed.",
-        "How the values of a band are distributed, on a logarithmic axis.",
+        f"How the values of a band are distributed: a parabola is a Gaussian. {tails}.",
         [figures.Line(line.label, _readable(line.colour), line.dash) for line in lines],
     )
+
+
+def _kurtosis(band: Tensor) -> float:
+    return float((band**4).mean() / band.square().mean() ** 2)
 
 
 def _readable(colour: str) -> str:

@@ -14,6 +14,8 @@ SIDE = 128  # pixels of what is shown; chosen here
 TIMES = 10  # a kernel's taps are enlarged so often
 COLUMNS = 8  # of kernels
 MAPS = 2  # of noise, of each kind
+# of a kernel's taps, apart from the page's ground in light and dark: −1, 0 and 1
+NEGATIVE, NOTHING, POSITIVE = (0, 114, 178), (150, 150, 150), (230, 159, 0)
 
 
 def banks() -> Html:
@@ -25,14 +27,15 @@ def banks() -> Html:
     return labelled(
         {label: _tiles(each) for label, each in kernels.items()},
         "A bank of forty small kernels: edges and bars at several angles, spots, their negatives",
-        "The two banks that kernels are drawn from. White: positive; black: negative.",
+        "The two banks that kernels are drawn from. Orange: positive; grey: 0; blue: negative.",
     )
 
 
 def _tiles(kernels: Tensor) -> Tensor:
-    x = (kernels / kernels.abs().amax((1, 2), keepdim=True) + 1) * 127.5
-    planes = enlarge(x.byte()[:, None].expand(-1, 3, -1, -1), TIMES)
-    return to_tiles(planes, COLUMNS).permute(2, 0, 1)
+    x = (kernels / kernels.abs().amax((1, 2), keepdim=True))[:, None]
+    low, middle, high = (torch.tensor(c).view(3, 1, 1) for c in (NEGATIVE, NOTHING, POSITIVE))
+    planes = middle + x.abs() * (torch.where(x > 0, high, low) - middle)
+    return to_tiles(enlarge(planes.round().byte(), TIMES), COLUMNS).permute(2, 0, 1)
 
 
 def noise_maps() -> Html:
@@ -45,7 +48,8 @@ def noise_maps() -> Html:
     return labelled(
         {label: grey(x) for label, x in panels.items()},
         "A map of noise: clouds with grain; under an envelope they are left in some patches only",
-        "What a layer adds: pink noise, in sparse and oriented under an envelope.",
+        "What a layer adds, two maps of each kind: pink noise; in the sets sparse and oriented, "
+        "pink noise under an envelope.",
     )
 
 
