@@ -41,7 +41,7 @@ sl.book.pages.answer.answer(runs, study)
 sl.book.pages.gallery.thumbnails(runs, p)
 
 # %% [markdown]
-# **All sets, to explore.** Choose the horizontal axis; hover, tap or step through the dots to see a set.
+# **All sets, to explore.** Choose the horizontal axis; point at a dot, or tap it, to see its set.
 
 # %% tags=["remove-input"]
 sl.book.pages.explorer.explorer(runs, study)

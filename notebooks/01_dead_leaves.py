@@ -151,7 +151,7 @@ sl.book.verdicts("01_dead_leaves")
 # %% tags=["hide-input"]
 sl.book.learned(
     sl.book.compare(
-        plain["dead_leaves-squares"], plain["dead_leaves-mixed"], "squares", "six shapes"
+        plain["dead_leaves-squares"], plain["dead_leaves-mixed"], "squares alone", "six shapes"
     ),
     sl.book.compare(
         plain["dead_leaves-textures"], plain["dead_leaves-oriented"], "textured leaves", "flat ones"
@@ -187,7 +187,7 @@ for exponent in (2, 3, 4):
     radius, probability = dl.radius_grid(exponent)
     area = probability * radius**2
     shares = [area[(radius >= low) & (radius < 2 * low)].sum() / area.sum() for low in edges]
-    print(exponent, " ".join(f"{share:4.0%}" for share in shares))
+    print(f"exponent {exponent}:", " ".join(f"{share:4.0%}" for share in shares))
 
 # %% [markdown]
 # :::{admonition} Exercise 2

@@ -174,8 +174,8 @@ sl.book.learned(
     + sl.book.compare(
         runs["stat-spectrum_color_wmm"],
         runs["stat-spectrum_color"],
-        "wavelets added to spectrum and colours",
-        "these two",
+        "the model with wavelets",
+        "the one without",
     ),
     "In the paper each of these steps helped; its networks were trained far longer than ours, and we cannot say whether that is the reason"
     if p.is_study
@@ -213,7 +213,8 @@ images = {name: torch.fft.irfft2(each) for name, each in hybrids.items()}
 tails = {
     name: float(metrics.step_kurtosis(x.expand(1, 3, -1, -1))[0]) for name, x in images.items()
 }
-print(tails)
+for name, kurtosis in tails.items():
+    print(f"{name}: kurtosis {kurtosis:.1f}")
 first, second = tails.values()
 assert second > first
 sl.book.labelled(
@@ -261,7 +262,9 @@ assert tail(x) > tail(noise)
 # %% tags=["hide-cell", "solution"]
 slope = metrics.spectrum_slope(sl.generator("dead_leaves-mixed").sample(range(16), size=128)).mean()
 own = {s: float(metrics.spectrum_slope(x.expand(1, 3, -1, -1))[0]) for s, x in shaped.items()}
-print(f"dead leaves {slope:.2f}", {s: round(value, 2) for s, value in own.items()})
+print(f"dead leaves: slope {slope:.2f}")
+for exponent, value in own.items():
+    print(f"s = {exponent:g}: slope {value:.2f}")
 nearest = min(own, key=lambda s: abs(own[s] - float(slope)))
 print(f"nearest: s = {nearest:g}")
 

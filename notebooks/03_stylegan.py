@@ -61,7 +61,7 @@ sl.book.rows(
 # it paints is the bias of its **architecture**. It works from coarse to fine, every place by the same rule, and every layer adds detail to what
 # is there. Natural images are built somewhat like that.
 #
-# *Which* random weights, one may choose. The paper's three other sets draw small kernels from a fixed bank of **edges, bars and spots**, as
+# Random weights can be drawn in many ways. The paper's three other sets draw small kernels from a fixed bank of **edges, bars and spots**, as
 # wavelets have, and add **noise** to each layer.
 #
 # In the paper this choice was the largest step of all {cite:p}`baradad2021`: on ImageNet-100 the usual initialisation reached 34 %, the other three 42 to 44 %,
@@ -176,7 +176,7 @@ sl.book.verdicts("03_stylegan")
 
 # %% tags=["hide-input"]
 sl.book.learned(
-    "Which randomness it is matters: "
+    "The choice of randomness: "
     + sl.book.compare(oriented, usual, "oriented kernels", "the usual initialisation"),
     "The architecture alone: "
     + sl.book.compare(usual, untrained, "images of the usual initialisation", "no training"),
@@ -213,7 +213,10 @@ mixed = {
     for at in (0, 2, 4, 6, len(a))
 }
 sl.book.labelled(
-    {name: stylegan.to_photographic(x[None], keys[:1])[0] for name, x in mixed.items()},
+    {
+        name: sl.book.sheets.enlarge(stylegan.to_photographic(x[None], keys[:1]), 2)[0]
+        for name, x in mixed.items()
+    },
     alt="Five images on the way from one to another: an early change replaces the shapes, a late one little.",
 )
 

@@ -48,7 +48,7 @@ sets = {
 sl.book.rows(
     {name: source.sample(range(8), size=96) for name, source in sets.items()},
     alt="Eight images of fractals",
-    caption="FractalDB, in grey patches on black; the same in solid points, to see the shapes (no row of the study); sigma fractals, in colour, several in an image, on cloudy ground.",
+    caption="FractalDB, in grey patches on black; the same in solid points, to see the shapes (not in the study); sigma fractals, in colour, several in an image, on cloudy ground.",
 )
 
 # %% [markdown]
@@ -60,7 +60,7 @@ sl.book.rows(
 # So every system is a **category for free**: FractalDB was made to train classifiers of its 1,000 categories, without a photograph and without a
 # label by hand {cite:p}`kataoka2020`. Here, as in the noise paper, no category is used.
 #
-# In that paper {cite:p}`baradad2021`, FractalDB reached 34 %, below its dead leaves with mixed shapes, 39 %, on ImageNet-100. Sigma fractals are later: better systems, in
+# In the noise paper {cite:p}`baradad2021`, FractalDB reached 34 %, below its dead leaves with mixed shapes, 39 %, on ImageNet-100. Sigma fractals are later: better systems, in
 # colour, several in an image. By fine-tuning they were better than FractalDB {cite:p}`anderson2022`.
 #
 # ## How an image is made
@@ -146,7 +146,8 @@ sl.book.results(runs, p)
 
 # %% [markdown]
 # FractalDB's images are grey on black, far from photographs in brightness and colour, and the encoder's batch norm keeps *their* statistics. The
-# folded rows *fc6 linear bn* re-estimate these on the probe's training images, without labels: they say how much of a result hangs on that.
+# folded table has a probe for which these are estimated anew on its training images, without labels (*batch norm re-estimated*): it says how
+# much of a result hangs on that.
 # The paper used FractalDB's released images; ours are of the same law, but of other categories.
 #
 # ## Verdict
@@ -165,7 +166,7 @@ sl.book.learned(
     * (grey.has(REESTIMATED) and untrained.has(REESTIMATED)),
     "Colour, ground, number and law of the shapes differ together: "
     + sl.book.compare(coloured, grey, "sigma fractals", "FractalDB"),
-    "Which of these four makes the difference, this page cannot say",
+    "This page cannot say which of these four makes the difference",
 )
 
 # %% [markdown]
@@ -192,9 +193,8 @@ import math
 corners = [(0.0, 0.0), (1.0, 0.0), (0.5, 1.0)]
 triangle = torch.tensor([[[0.5, 0, 0, 0.5, x / 2, y / 2] for x, y in corners]])
 many = rng.uniform(rng.key("chapter", torch.tensor([2])), (100, 512))
-points = ifs.walk(triangle, torch.full((1, 3), 1 / 3), many, torch.zeros(1, 2))[0, :, 20:].flatten(
-    1
-)
+orbits = ifs.walk(triangle, torch.full((1, 3), 1 / 3), many, torch.zeros(1, 2))
+points = orbits[0, :, 20:].flatten(1)
 
 
 def boxes(side):
@@ -202,16 +202,15 @@ def boxes(side):
 
 
 dimension = math.log2(boxes(64) / boxes(32))
-print(
-    f"{boxes(32)} and {boxes(64)} boxes: dimension {dimension:.2f}, log 3 / log 2 = {math.log2(3):.2f}"
-)
+print(f"{boxes(32)} and {boxes(64)} boxes: dimension {dimension:.2f}")
+print(f"log 3 / log 2 = {math.log2(3):.2f}")
 assert abs(dimension - math.log2(3)) < 0.1
 
 # %% [markdown]
 # :::{admonition} Exercise 2
 # :class: exercise
-# Does it matter whether one orbit is walked for long, or many side by side? Draw the shell with as many points by both ways, and compare the
-# pixels. How many differ, beside those that differ between two single orbits?
+# Does it matter whether one orbit is walked for long, or many side by side? Draw the shell both ways, with as many points, and compare the
+# pixels. Do more of them differ than between two single orbits?
 # :::
 
 
@@ -235,7 +234,7 @@ for name, each in {"another single orbit": other, "a hundred orbits": many}.item
 # %% [markdown]
 # :::{admonition} Exercise 3
 # :class: exercise
-# How rare is a category? Draw 64 systems of each law, and count those whose points fill a fifth of the canvas.
+# How rare is a category? Draw 64 systems by FractalDB's law and 64 by that of sigma fractals, and count those whose points fill a fifth of the canvas.
 # :::
 
 # %% tags=["hide-cell", "solution"]

@@ -34,14 +34,14 @@ runs = sl.study.chapter("05_feature_vis", p)
 untrained = sl.book.baseline(p)
 leaves, blank = runs["feature_vis-dead_leaves"], runs["feature_vis-random"]
 sl.book.in_short(
-    "These are not the paper's images: the recipe is the same, but a small encoder at 48 pixels made them, where the paper used a ResNet-50 at 256"
-    if p.name != "paper"
-    else "",
     sl.book.compare(
         leaves, untrained, "images of a network trained on dead leaves", "the untrained encoder"
     ),
     f"That is {way}" if (way := sl.book.way(leaves, p)) else "",
-    sl.book.compare(leaves, blank, "these", "images of an untrained network"),
+    sl.book.compare(leaves, blank, "images of the trained network", "those of an untrained one"),
+    "These are not the paper's images: the recipe is the same, but a small encoder at 48 pixels made them, where the paper used a ResNet-50 at 256"
+    if p.name != "paper"
+    else "",
 )
 
 # %% tags=["hide-input"]
@@ -218,9 +218,9 @@ for moved in (True, False):
     x = climbed(moved)
     again = [excited(fv.transform(x, rng.fold(keys, 1000 + i), constants)) for i in range(8)]
     results[moved] = excited(x) / start, sum(again) / 8 / start
-    print(
-        f"moves: {moved}; as it is {results[moved][0]:.0f} times the start, moved once more {results[moved][1]:.0f}"
-    )
+    first, second = results[moved]
+    name = "with moves" if moved else "without moves"
+    print(f"{name}: {first:.0f} times the start, moved once more {second:.0f} times")
 kept = {moved: after / before for moved, (before, after) in results.items()}
 assert kept[True] > kept[False]
 
@@ -240,10 +240,14 @@ def image_undivided(z):
 
 both = {"with 1/|f|": climbed(True), "without": climbed(True, image_undivided)}
 alike = {name: float(metrics.neighbour_correlation(255 * x).mean()) for name, x in both.items()}
-print({name: round(value, 2) for name, value in alike.items()})
+for name, value in alike.items():
+    print(f"{name}: correlation {value:.2f}")
 assert alike["without"] < alike["with 1/|f|"]
 sl.book.labelled(
-    {name: sl.book.grey(x[0].mean(0)) for name, x in both.items()},
+    {
+        name: sl.book.sheets.enlarge(sl.book.grey(x[0].mean(0))[None], 3)[0]
+        for name, x in both.items()
+    },
     alt="Two climbs to one unit, in grey: smooth marks with the division, grain without.",
 )
 

@@ -32,8 +32,8 @@ sets = {
     if each.accuracy
 }
 sl.book.in_short(
-    f"{len(sets)} sets of {len({sl.study.get_row(name).family for name in sets})} families, none of them photographs; the best family comes first, and in each the best set",
     sl.book.best(sets) if sets else "",
+    f"The page has {len(sets)} sets of {len({sl.study.get_row(name).family for name in sets})} families, none of them photographs; the best family comes first, and in each the best set",
 )
 
 # %% tags=["hide-input"]
@@ -42,7 +42,7 @@ sl.book.pages.gallery.tiles(runs, images)
 
 # %% [markdown]
 # Point at a tile, or tap it, for its name, its top-1 accuracy on CIFAR-10 in per cent with its interval, and how many images of 128 pixels are made a
-# second. A click leads to its row below.
+# second. A click leads to more of its images.
 #
 # ## Family by family
 #
@@ -84,14 +84,13 @@ some = (
 for name in some:
     x = sl.generator(name).sample(range(8), size=64)
     top1 = f"{runs[name].accuracy().mean:.1%}" if name in runs else "–"
-    print(
-        f"{name:20} top-1 {top1}, neighbours {metrics.neighbour_correlation(x).mean():.2f}, chroma {metrics.chroma(x).mean():.0f}"
-    )
+    alike, chroma = metrics.neighbour_correlation(x).mean(), metrics.chroma(x).mean()
+    print(f"{name:20} top-1 {top1}, neighbours {alike:z.2f}, chroma {chroma:.0f}")
 
 # %% [markdown]
 # :::{admonition} Exercise 2
 # :class: exercise
-# The images of the mixture of four sets look as if they were of other rows. Find out of which set each of its first four is, and show
+# The images of the mixture of four sets look as if they were of other sets. Find out of which set each of its first four is, and show
 # that it is exactly that set's image.
 # :::
 

@@ -55,7 +55,7 @@ sl.book.rows(
 )
 
 # %% [markdown]
-# ## Why these rows
+# ## Why these baselines
 #
 # An accuracy means little alone. Every chapter measures a set of images by how far it goes between two marks:
 #
@@ -115,7 +115,9 @@ assert abs(top1 - library.top1) < 0.003
 print(f"top-1 from the mean colour: {top1:.1%}; chance {1 / classes:.0%}")
 
 # %% [markdown]
-# ## What the network learns from it
+# ## What the network learns
+#
+# Three sets of noise and the real images train the same network, as in every chapter.
 
 # %% tags=["hide-input"]
 sl.book.training(plain)
@@ -125,6 +127,9 @@ sl.book.first_layer(plain)
 
 # %% [markdown]
 # ## Result
+#
+# The encoder is frozen, and a linear classifier on its features (fc6) names real images. Pixels and mean colours
+# go to the classifier as they are.
 
 # %% tags=["hide-input"]
 sl.book.accuracy_figure(plain, p)
@@ -133,8 +138,8 @@ sl.book.accuracy_figure(plain, p)
 sl.book.results(plain, p)
 
 # %% [markdown]
-# Where there is a row *ImageNet classifier, the ceiling*, it is not ours: EfficientNet-Lite0 {cite:p}`tan2019`, trained elsewhere on 1.3 million labelled photographs, reads
-# the same images at 224 pixels. It is **the ceiling under this probe**, not a rival.
+# *ImageNet classifier, the ceiling* is not ours, and is there only if its package is: EfficientNet-Lite0 {cite:p}`tan2019`, trained elsewhere on 1.3 million labelled
+# photographs, reads the same images at 224 pixels. It is **the ceiling under this probe**, not a rival.
 #
 # Do the settings decide? They are the same for all sets. One check: SimCLR's milder colour changes (hue 0.1 instead of the paper's 0.4, on 80 % of
 # the views). [The page on views](23_features.ipynb) has more.
@@ -164,7 +169,7 @@ sl.book.learned(
     )
     if "noise-uniform_color" in plain
     else "",
-    f"The ruler of all other chapters: from no training to real images it is {sl.book.points(real.difference(untrained))} points"
+    f"The yardstick of all other chapters: real images teach {sl.book.points(real.difference(untrained))} points more than no training"
     if real
     else "",
 )

@@ -34,11 +34,13 @@ runs = sl.study.chapter("11_moco", p)
 untrained, control = runs["random.moco"], runs.get("real.moco")
 trains = control is not None and control.difference(untrained).low > 0
 sl.book.in_short(
-    "" if trains else "This page cannot say: at this size not even real images train",
-    sl.book.compare(control, untrained, "MoCo on real images, the control,", "no training"),
+    "" if trains else "This page cannot say: at this size not even real images, the control, train",
+    sl.book.compare(control, untrained, "MoCo on real images", "no training"),
 )
 
 # %% [markdown]
+# ## How it works
+#
 # The noise paper's second protocol is the large one: a ResNet-50, MoCo v2 {cite:p}`chen2020moco`, 1.3 million images of 256 pixels, 200
 # epochs. A *query* encoder sees one view, a *key* encoder the other. The key encoder follows slowly and gets no gradient,
 #
@@ -62,6 +64,12 @@ logits = torch.cat([own, q @ queue.T], 1) / 0.2  # its own key stands first
 loss = cross_entropy(logits, torch.zeros(6, dtype=torch.long))
 torch.testing.assert_close(loss, sl.losses.info_nce(q, k, queue, 0.2))
 
+# %% [markdown]
+# ## Result
+#
+# A linear classifier reads the pooled features of the frozen network; the line across is the ResNet as it was initialised. The order of the sets
+# means something only if real images train at this size.
+
 # %% tags=["hide-input"]
 sl.book.ablation_figure(runs, p, floor="random.moco")
 
@@ -73,8 +81,7 @@ sl.book.folded(
 )
 
 # %% [markdown]
-# A linear classifier on the pooled features; the line across is the ResNet as it was initialised. The order of the sets means something only if real images train at
-# this size. Curves show how a run fails: where uniformity returns to zero, all images have come to share one embedding. We suspect the
+# The folded curves show how a run fails: where uniformity returns to zero, all images have come to share one embedding. We suspect the
 # length: in so few steps the key encoder trails behind, and the queue holds keys of an encoder that no longer exists.
 #
 # ## Verdict

@@ -45,7 +45,7 @@ sl.book.in_short(
             shots[name].apart(NOISE, "random"),
             TITLE,
             "the untrained encoder",
-            where=f"with {name} ",
+            where=f"with {name}, ",
         )
         for name in (first, last)
     ),
@@ -59,7 +59,7 @@ devices.classifiers_figure()
 # ## Why it might matter
 #
 # Each number of this book is the top-1 accuracy of a simple classifier on an encoder's frozen features. It asks whether classes lie apart *in a simple
-# way*; it does not ask what the features hold in all. And it sees thousands of labels. Someone with five labelled images of each class wants to know
+# way*; it does not ask what else the features hold. And it sees thousands of labels. Someone with five labelled images of each class wants to know
 # something else.
 #
 # A difference also has to be told from chance. A run made again, with another seed (the number that decides everything random) or on another machine,
@@ -113,7 +113,7 @@ sl.book.parts_table(few, "Columns: examples per class. Top-1 in per cent, mean o
 # %% [markdown]
 # ## How far to trust one run
 #
-# Many runs of this study were made on a processor and again on a GPU: the same images, weights at the start, order and views. Only the last bits of
+# Many runs of this study were made on a CPU and again on a GPU: the same images, weights at the start, order and views. Only the last bits of
 # sums differ, and training magnifies them.
 
 # %% tags=["hide-input"]
@@ -142,7 +142,7 @@ sl.book.differences(pairs)
 
 # %% tags=["hide-input"]
 sl.book.learned(
-    sl.book.tell_apart(pairs, "at the fewest examples and at the most"),
+    sl.book.tell_apart(pairs, "with the fewest and the most examples"),
     f"{devices.apart_in_words()}; two single runs as near to each other as that cannot be told apart",
     "With few examples of a class the same question is asked with more noise, so small differences go unseen",
 )

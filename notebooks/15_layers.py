@@ -39,14 +39,14 @@ by_layer = {name: units.part(layers, name) for name in units.parts(layers)}
 by_length = {name: units.part(tuned, name) for name in units.parts(tuned)}
 ahead = sl.book.measured_pairs(by_layer, {"": ("real", NOISE)})
 sl.book.in_short(
-    page.best_layers(by_layer, ("random", NOISE, "real")),
     page.lead_by_layer(ahead, TITLE),
+    page.best_layers(by_layer, ("random", NOISE, "real")),
     *(
         sl.book.in_words(
             of.apart(NOISE, "random"),
             TITLE,
             "a start from random weights",
-            where=f"after {name} of fine-tuning ",
+            where=f"after {name} of fine-tuning, ",
         )
         for name, of in by_length.items()
     ),
@@ -105,14 +105,14 @@ sl.book.join(
 
 # %% [markdown]
 # **Fine-tuning.** All layers are trained on a few labelled images (a hundred of each class in the *cpu* profile), for a short and a long schedule. The
-# rate is chosen from three on a fifth of the images.
+# learning rate is chosen from three on a fifth of the images.
 
 # %% tags=["hide-input"]
-sl.book.parts_table(tuned, "Top-1 in per cent, and the chosen rate.")
+sl.book.parts_table(tuned, "Top-1 in per cent, and the learning rate (lr) that was chosen.")
 
 # %% [markdown]
-# **Read this table with care.** The chosen rate differs between rows and moves a result by itself: a row can end below the start from random weights
-# because of its rate alone. There is one encoder of each row.
+# **Read this table with care.** The chosen rate differs between sets and moves a result by itself: a set can end below the start from random weights
+# because of its rate alone. There is one encoder of each set.
 #
 # ## Verdict
 
@@ -120,14 +120,14 @@ sl.book.parts_table(tuned, "Top-1 in per cent, and the chosen rate.")
 sl.book.verdicts("15_layers")
 
 # %% [markdown]
-# The papers claim nothing of single layers.
+# The papers claim nothing about single layers.
 
 # %% tags=["hide-input"]
 sl.book.folded(
     "The page's own comparisons, layer by layer",
     sl.book.differences(
         {f"{name}: real images − {TITLE}": pair for name, pair in ahead.items()},
-        "Neither paper makes a claim of single layers",
+        "Neither paper makes a claim about single layers",
     ),
 )
 
@@ -136,11 +136,11 @@ sl.book.folded(
 
 # %% tags=["hide-input"]
 sl.book.learned(
-    page.best_layers(by_layer, ("random", NOISE, "real")),
     page.lead_by_layer(ahead, TITLE),
     "How far noise falls behind real images depends on the layer that one asks, and with one encoder of each set we cannot say it more closely"
     if p.is_study
     else "",
+    "We cannot say how much of a fine-tuned result is the start and how much the learning rate that was chosen",
 )
 
 # %% [markdown]
