@@ -87,8 +87,8 @@ assert torch.equal(image, source.sample(index, size=size))
 # %% [markdown]
 # ## The search
 #
-# **Successive halving** {cite:p}`jamieson2016`: random points of the space are trained for a minute each. The best are trained longer, and the
-# best of these again. A point is judged by a linear probe on one half of the study's *training* images, after fitting on the other half. No test
+# A **point** is a choice of all options. **Successive halving** {cite:p}`jamieson2016` trains random points for a minute each: the first *rung*. The best
+# are trained longer, and the best of these again. A point is judged by a linear probe on one half of the study's *training* images, after fitting on the other half. No test
 # image of any set decides anything.
 
 # %% tags=["hide-input"]
@@ -98,8 +98,6 @@ sl.book.pages.own_noise.halving_figure(space, rungs)
 sl.book.pages.own_noise.finalists(space, rungs)
 
 # %% [markdown]
-# *Chosen* says how sure the winner is: how often the point would have won if runs and images were drawn again.
-#
 # What does each value of an option do, against the other values, over all points of the first rung? With so many intervals over so few points,
 # some lie off zero by chance; none is corrected for their number. Amplitude and slope do something only on leaves that have a field.
 
@@ -195,14 +193,14 @@ assert torch.equal(*two)
 # %% [markdown]
 # :::{admonition} Exercise 3
 # :class: exercise
-# The space has how many points, and with which chance do twenty random ones hold at least one of its best twentieth?
+# How many points does the space have, and how likely is it that one of twenty random points is among its best twentieth?
 # :::
 
 # %% tags=["hide-cell", "solution"]
 points = 1
 for values in space.space.values():
     points *= len(values)
-print(f"{points:,} points; chance {1 - 0.95**20:.0%}")
+print(f"{points:,} points; one of the best twentieth with a chance of {100 * (1 - 0.95**20):.0f} %")
 
 # %% tags=["hide-input"]
 sl.book.provenance(p, rows)

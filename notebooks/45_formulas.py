@@ -152,7 +152,7 @@ others = {
 sl.book.rows(
     {name: source.sample(range(8), size=96) for name, source in others.items()},
     alt="Eight images of a formula",
-    caption="RCDB; fractals of affine maps in space, seen from random sides; FractalDB with one instance of each category; eight perturbations of one system, by a tenth at most; rings of several sources that interfere.",
+    caption="From top to bottom: RCDB; fractals of affine maps in space, seen from random sides; FractalDB with one instance of each category; eight perturbations of one system, by a tenth at most; rings of several sources that interfere.",
 )
 
 # %% [markdown]
@@ -161,7 +161,7 @@ sl.book.rows(
 #
 # ## What the network learns from it
 #
-# Twice: without labels, as the other chapters do, and by cross-entropy over a hundred categories, a hundred images of each, as the papers do. Image $i$ has
+# Networks are trained on each set in two ways: without labels, as in the other chapters, and by cross-entropy over a hundred categories, a hundred images of each, as the papers do. Image $i$ has
 # the category $i$ modulo their number.
 #
 # The second hypothesis needs care. If fewer parameters *varied*, the images would be other ones. So all vary in law as before, but a label fixes only two: the
@@ -177,7 +177,7 @@ sl.book.training(curves) if curves else None
 # ## Result
 #
 # A linear classifier on the frozen features names real images. In the figure, each line is a difference between two ways to be trained with labels. The
-# table has the sets trained without.
+# table has the sets that were trained on without labels.
 
 # %% tags=["hide-input"]
 sl.book.differences_figure(
@@ -227,8 +227,8 @@ sl.book.learned(
 #
 # :::{admonition} Exercise 1
 # :class: exercise
-# How far outward does a ring get? Leave the noise out ($\kappa = 0$) and count how many rings fit between the start and the border. Then measure the
-# farthest pixel of one image.
+# How far out does the last of a hundred rings lie? Leave out the noise ($\kappa = 0$) and the waves and compute it. Then measure the farthest pixel of one
+# image.
 # :::
 
 # %% tags=["hide-cell", "solution"]
@@ -267,7 +267,7 @@ assert distinct <= most
 # %% [markdown]
 # :::{admonition} Exercise 3
 # :class: exercise
-# Two sources of a moiré have 30 and 33 rings across the image. How wide are the coarse fringes between them, along the line through both, far outside?
+# Two sources of a moiré, both far outside the image, have 30 and 33 rings across it. How many coarse fringes do they make along the line through both?
 # :::
 
 # %% tags=["hide-cell", "solution"]

@@ -86,8 +86,8 @@ for epoch in range(p.epochs):
 #
 # ## lightly
 #
-# Its transforms return two views. They see the image; `NTXentLoss` is SimCLR's. Its samples of three (views, label, name) come from
-# `LightlyDataset.from_torch_dataset(images, transform)`.
+# A transform of lightly turns an image into two views, so `views` stays 1; `NTXentLoss` is SimCLR's loss. Where lightly wants three values (views, label,
+# name), `LightlyDataset.from_torch_dataset(images, transform)` makes them.
 
 # %%
 from lightly.loss import NTXentLoss
@@ -120,7 +120,7 @@ assert torch.equal(row["image"], fractals.sample([0], size=32)[0])
 # `Stream` is an iterable data set. Every image goes to one worker of one rank (torch.distributed's, or those of `torchrun`), none twice. `state_dict`
 # says where it is; a DataLoader's workers have copies of their own, so there tell it how many batches you took: `state_dict(batches=…)`.
 # `DeviceLoader` needs no workers: it makes the next batch on the device itself while the current one trains. A folder or a real set is a source,
-# too, `sl.data.source("folder", path="leaves")`: it has so many images, and then they come again.
+# too, `sl.data.source("folder", path="leaves")`: when all its images have come, they come again.
 
 # %%
 stream = sl.data.Stream(leaves, size=32, batch_size=p.batch_size)
@@ -130,12 +130,12 @@ x_device, _ = next(iter(batches))
 print(tuple(x.shape), tuple(x_device.shape), len(batches), "batches an epoch")
 
 # %% [markdown]
-# `make bench` holds the data set against files and memory ([benchmarks](93_benchmarks.ipynb)). On a CPU, most generators are slower than small PNG files
+# `make bench` compares the data set with files and memory ([benchmarks](93_benchmarks.ipynb)). On a CPU, most generators are slower than small PNG files
 # are read: a set that is trained on for many epochs is worth writing once, or `DeviceLoader(..., refresh=0)` keeps it in memory.
 #
 # ## An encoder for others
 #
-# Ours is pre-trained, saved, and exported. A model card beside the weights tells source, method, input normalisation, licence, and these lines to
+# Ours is pre-trained, saved, and exported. A model card beside the weights names source, method, input normalisation, licence, and these lines to
 # load it. The last line is the point: plain timm gives the same features.
 
 # %%

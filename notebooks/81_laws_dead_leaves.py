@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Laws of dead leaves
 #
-# **Do our [dead leaves](01_dead_leaves.ipynb) follow the law of the authors'?** Their code was run and its images measured; ours are measured by
+# **Do our [dead leaves](01_dead_leaves.ipynb) follow the same laws as the authors'?** Their code was run and its images measured; ours are measured by
 # the same estimators. The tests of the library use the same functions and the same figures.
 
 # %% tags=["parameters", "remove-input"]
@@ -34,12 +34,12 @@ images = laws.dead_leaves_pictures(p)
 laws.law_table("dead_leaves", laws.dead_leaves_laws(p, images))
 
 # %% [markdown]
-# Ties on slanted outlines fall differently in OpenCV's rasteriser and ours, one pixel in some thousand. Textures here come from a bank of
+# Ties on slanted outlines fall differently in OpenCV's rasteriser and ours: about one pixel in several thousand. Textures here come from a bank of
 # 1,000 images (8 at the smoke size) instead of 10,000.
 #
 # ## All images together
 #
-# Sizes: what is visible of the leaves, as areas of regions of one colour, pooled over images; and the law that radii are drawn by.
+# The sizes of what is visible of the leaves, as areas of regions of one colour, pooled over images; and the law that radii are drawn from.
 
 # %% tags=["hide-input"]
 laws.check_table("dead_leaves_sizes", laws.dead_leaves_sizes(images), "authors' code")

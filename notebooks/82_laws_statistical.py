@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Laws of statistical models
 #
-# **Do our [statistical images](02_statistical.ipynb) follow the law of the authors'?** The paper's data were made with MATLAB; the targets come
+# **Do our [statistical images](02_statistical.ipynb) follow the same laws as the authors'?** The paper's data were made with MATLAB; the targets come
 # from a NumPy version of that code, which agrees with the authors' published samples. The tests of the library use the same functions and the
 # same figures.
 
@@ -36,9 +36,9 @@ laws.law_table("statistical", laws.statistical_laws(p), "authors' law")
 # %% [markdown]
 # *Border gradient* is why the pyramid mirrors at the borders: with periodic borders it would be 1, and images would tile.
 #
-# One thing the law hides in a corner: without imposed colours, an image's decorrelated channels keep the mean of the noise, so the *sign*
+# One detail is easily missed. Without imposed colours, an image's decorrelated channels keep the mean of the noise, so the *sign*
 # of each colour axis, which is free in an eigenvector and left to the linear-algebra library, moves the colours apart or together. We draw
-# the signs.
+# the signs at random.
 #
 # ## Exact properties
 

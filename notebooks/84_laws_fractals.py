@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Laws of fractals
 #
-# **Do our [fractals](04_fractals.ipynb) follow the law of the published code?** Its figures beside ours.
+# **Do our [fractals](04_fractals.ipynb) follow the laws of the published code?** The table has its figures beside ours.
 
 # %% tags=["parameters", "remove-input"]
 profile: str = "smoke"  # smoke measures fewer images; the targets are the same

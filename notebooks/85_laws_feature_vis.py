@@ -15,8 +15,8 @@
 # # Laws of feature visualisations
 #
 # **What can be checked of our [feature visualisations](05_feature_vis.ipynb)?** Their law is the network's, so images of a small encoder at 48
-# pixels cannot be held against the authors' of a ResNet-50 at 256. What the construction promises can be; the authors' published images are
-# shown beside ours for orientation.
+# pixels cannot be compared with the authors', which are of a ResNet-50 at 256. What the construction promises can be checked; the authors' published
+# images stand beside ours for orientation only.
 
 # %% tags=["parameters", "remove-input"]
 profile: str = "smoke"  # smoke measures fewer images; the targets are the same

@@ -34,8 +34,8 @@ sl.book.pages.costs.total(runs)
 sl.book.folded(f"All {len(runs)} rows of the study", sl.book.pages.costs.rows_table(runs))
 
 # %% [markdown]
-# Images of a generator are made once per seed and kept. Times include the wait for the other run beside it, with which a row shares the
-# memory; of rows that were cut off and went on, the wall time is that of the last try.
+# Images of a generator are made once per seed and kept. Two runs at a time share a machine, and times include what they wait for
+# each other. Of a run that was cut off and went on later, the time is that of its last part.
 #
 # ## Further measurements
 

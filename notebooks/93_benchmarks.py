@@ -15,7 +15,7 @@
 # # Benchmarks
 #
 # **How fast are the generators, the views and the training step, and against what?** Ratios to a named reference loop, both measured in turns in one run;
-# absolute speeds differ from machine to machine by a factor of two. Training is held against what the hardware allows. The command is `make bench`.
+# absolute speeds differ from machine to machine by a factor of two. Training is compared with what the hardware allows. The command is `make bench`.
 
 # %% tags=["parameters", "remove-input"]
 profile: str = "smoke"  # changes nothing here: the page shows the committed measurements
@@ -29,7 +29,7 @@ p = sl.book.parameters(globals())
 # ## Ratios
 #
 # A vertical line marks equal speed. A goal, where one was set beforehand, is a tick. Ours computes whole batches with all threads; the reference
-# loops make one image after the other on one thread.
+# loops make one image after the other on one thread. Generators that no such loop exists for are in the table alone, beside NumPy's white noise.
 
 # %% tags=["remove-input"]
 sl.book.pages.benchmarks.ratios_figure()

@@ -31,7 +31,7 @@ study = sl.book.study_profile(p)
 # %% [markdown]
 # ## All of them as one table
 #
-# To compute with the records, take one of two files: one line for every record and probe, from the site's own folder. Three lines read it:
+# To compute with the records, take one of two files in the site's own folder. They have one line for every record and probe; three lines of code read it:
 #
 # ```python
 # import pandas
@@ -55,7 +55,7 @@ sl.book.pages.records.runs_table(sl.book.stored(study), study)
 sl.book.pages.records.measurements(study)
 
 # %% [markdown]
-# ## Tries of the search
+# ## Trials of the search
 
 # %% tags=["remove-input"]
 sl.book.folded("Every point that was tried", sl.book.pages.records.trials(study))

@@ -15,7 +15,7 @@
 # # At full scale
 #
 # The study runs on a laptop. **What would the papers' own runs take with this code, and what would break first?** Operations and bytes are
-# counted here, speeds are our own measurements ([benchmarks](93_benchmarks.ipynb)), where there are any of a GPU; what is assumed is named.
+# counted here. Speeds are our own measurements ([benchmarks](93_benchmarks.ipynb)); where a GPU has not been measured, the caption says what is assumed.
 
 # %% tags=["parameters", "remove-input"]
 profile: str = "smoke"  # changes nothing here: the page counts and reads committed measurements
@@ -73,14 +73,14 @@ sl.book.pages.scale.diffusion_table()
 # ```
 #
 # The profile gives each job one core, a GPU where the study's profile asks for one, memory and time from the committed records, and more of
-# both after a failure. Jobs that are cut off go on from their checkpoint. The plan is tested by a dry run; a real cluster has not seen it.
+# both after a failure. Jobs that are cut off go on from their checkpoint. The plan is tested by a dry run; it has not been run on a real cluster.
 #
 # ## What would break first
 #
 # - **Slow sets.** Images with wavelet marginals and StyleGANs take days of a server's cores for 1.3 million; on a GPU, hours. The network that
 #   waits for images would be the bottleneck of a stream without repetition (`refresh=1`), so make a pool first.
 # - **Pools in one file.** A pool is one uncompressed file that is read at random: a quarter of a terabyte for 1.3 million images of 256 px.
-#   It needs a fast local disk; on a network file system, shards and their own reader would be due.
+#   It needs a fast local disk; on a network file system, shards and a reader of their own would be needed.
 # - **Views per second.** Views are cut and coloured on the training device; on a GPU they are a small share of the step, on CPUs a large one
 #   ([benchmarks](93_benchmarks.ipynb)).
 # - **Large batches.** StableRep's batch of 8,256 needs many GPUs for its activations, and the similarity of all pairs is computed on each of

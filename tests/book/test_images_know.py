@@ -30,10 +30,10 @@ FAR = denoisers(**{"real": 28.0, "dead_leaves-mixed": 26.0, "noise-white": 26.05
 def test_a_difference_is_told_with_its_direction_or_not_at_all():
     of = page.psnr(FAR)
     clause = page.compare(of, "real", "dead_leaves-mixed", "a", "b")
-    assert clause.startswith("natural images are restored 2.00 dB <small>[1.")
-    assert clause.endswith("better with a than with b")
+    assert clause.startswith("a denoiser restores natural images 2.00 dB <small>[1.")
+    assert clause.endswith("better when trained on a than on b")
     assert page.compare(of, "dead_leaves-mixed", "real", "a", "b").endswith(
-        "worse with a than with b"
+        "worse when trained on a than on b"
     )
     alike = page.compare(of, "dead_leaves-mixed", "noise-white", "a", "b")
     assert alike.startswith("a and b cannot be told apart: the difference is -0.05 dB")

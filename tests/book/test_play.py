@@ -328,7 +328,7 @@ def test_the_answers_of_the_pairs_are_those_of_the_runs():
         assert pair.difference == e and {pair.left, pair.right} <= alike.keys()
         assert each["sets"] == [pair.left, pair.right]
         assert each["winner"] == (None if e.p > 0.05 else 0 if e.mean > 0 else 1)
-        wide = f"[{100 * e.low:+.1f}, {100 * e.high:+.1f}]"
+        wide = f"[{100 * e.low:+z.1f}, {100 * e.high:+z.1f}]"
         if each["winner"] is None:
             assert "cannot be told apart" in each["answer"] and wide in each["answer"]
         else:

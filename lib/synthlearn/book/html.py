@@ -23,6 +23,7 @@ TYPED = re.compile(
     r"|(?<=\d) (?=%)|(?<=±) (?=\d)|(?<=\d,) (?=[-+]?[\d.]+\](?!</small>))",
     re.DOTALL,
 )
+EXPONENTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SET = {"-": "\N{MINUS SIGN}", " ": "\N{NO-BREAK SPACE}"}
 
 
@@ -101,6 +102,25 @@ def percent(share: float) -> str:
     '45.7'
     """
     return f"{100 * share:.1f}"
+
+
+def minutes(seconds: float) -> str:
+    """Seconds as minutes with one decimal.
+
+    >>> minutes(90), minutes(0.2)
+    ('1.5', '< 0.1')
+    """
+    return "< 0.1" if 0 < seconds < 3 else f"{seconds / 60:.1f}"
+
+
+def scientific(value: float, digits: int = 2) -> str:
+    """A number as a power of ten.
+
+    >>> scientific(2.11e17), scientific(0.00009918)
+    ('2.1\xa0×\xa010¹⁷', '9.9\xa0×\xa010⁻⁵')
+    """
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return f"{mantissa}\xa0×\xa010{str(int(exponent)).translate(EXPONENTS)}"
 
 
 def interval(e: stats.Estimate) -> str:

@@ -29,9 +29,40 @@ from ..generators import (
 from ..generators.feature_vis import FeatureVis
 from ..measure import metrics
 from ..study import Experiment, Profile, get_row
-from .html import Html, table
+from .html import Html, folded, join, scientific, table
 
 FILE = "book/laws.toml"
+# what a variant is called
+TITLES = {
+    "wmm": "wavelet marginals",
+    "spectrum_color": "spectrum, colour",
+    "spectrum_color_wmm": "spectrum, colour, wavelets",
+    "highfreq": "high frequencies",
+    "dead_leaves": "dead leaves",
+}
+# what each law is; grey levels run from 0 to 255, and grey is the mean of the channels
+MEANINGS = {
+    "leaves": "leaves that fell until no pixel was bare",
+    "regions": "connected regions of exactly one colour",
+    "mean": "mean over pixels and channels, grey levels",
+    "deviation": "standard deviation over pixels and channels, grey levels",
+    "chroma": "mean absolute difference of the channels from their mean, grey levels",
+    "gradient": "mean length of the grey gradient, grey levels per pixel",
+    "edge_fraction": "share of horizontal neighbours whose colours differ at all",
+    "constant_fraction": "share of pixels that have the colour of both the right and lower one",
+    "mean_step": "mean absolute difference in grey of horizontal neighbours, grey levels",
+    "step_kurtosis": "kurtosis of these differences; 3 is that of a Gaussian",
+    "band_kurtosis": "kurtosis of the fine details: blurred by 1 px minus blurred by 2 px",
+    "coarse_kurtosis": "kurtosis of coarser details: blurred by 4 px minus blurred by 8 px",
+    "energy_variation": "how unevenly the squared steps are spread over blocks of 16 × 16 px: "
+    "standard deviation over mean",
+    "border_gradient": "squared steps within 2 px of the border over those of the whole image; 1 "
+    "where borders are like the rest",
+    "neighbour_correlation": "correlation of a pixel's grey with that of the next one",
+    "far_correlation": "correlation of a pixel's grey with that eight pixels on",
+    "spectrum_slope": "slope of log power against log frequency; white noise has 0, photographs "
+    "about −2",
+}
 SEED = 1  # of measured pictures; chosen here, other than that of training
 Measured = Mapping[str, Mapping[str, Tensor]]  # variant → law → values of our pictures, (n,)
 
@@ -99,14 +130,17 @@ def law_table(
             met += inside
             marks = [f"± {_short(allowed)}", "✓" if inside else "✗ outside"] if target else []
             cells = [f"{middle:g} <small>[{low:g}, {high:g}]</small>", f"{median:.4g}", *marks]
-            body.append([variant.replace("_", " "), name.replace("_", " "), *cells])
+            body.append([TITLES.get(variant, variant), name.replace("_", " "), *cells])
     header = ["set", "law", f"{theirs}: median [quartiles]", "ours: median"]
-    note = f"Images, ours of theirs: {_counts(reference, measured)}."
+    note = f"Images measured, ours and theirs: {_counts(reference, measured)}."
+    used = dict.fromkeys(name for values in measured.values() for name in values)
+    words = [[name.replace("_", " "), MEANINGS[name]] for name in used]
+    meanings = folded("What each law measures", table(["law", "what it is, of one image"], words))
     if not target:
-        return table(header, body, note)
+        return join(table(header, body, note), meanings)
     rule = "Tolerance: three standard errors of the difference of medians plus 2 %."
     note = f"{met} of {len(body)} laws met. {note} {rule}"
-    return table([*header, "tolerance", "met"], body, note)
+    return join(table([*header, "tolerance", "met"], body, note), meanings)
 
 
 def _short(value: float) -> str:
@@ -118,13 +152,22 @@ def _short(value: float) -> str:
     return f"{float(f'{value:.2g}'):g}"
 
 
+def _figure(value: float) -> str:
+    """A number to four digits, small ones as a power of ten.
+
+    >>> _figure(0.81), _figure(0.00009918)
+    ('0.81', '9.9\xa0×\xa010⁻⁵')
+    """
+    return scientific(value) if 0 < abs(value) < 1e-4 else f"{value:.4g}"
+
+
 def _counts(reference: Mapping[str, Mapping[str, Law]], measured: Measured) -> str:
     counts = []
     for variant, values in measured.items():
         name, ours = next(iter(values.items()))
         theirs = reference[variant][name].n
-        counts.append(f"{variant.replace('_', ' ')} {len(ours)} of {theirs}")
-    return ", ".join(counts)
+        counts.append(f"{TITLES.get(variant, variant)} {len(ours)} and {theirs}")
+    return "; ".join(counts)
 
 
 def check_table(name: str, measured: Mapping[str, float], theirs: str = "must be") -> Html:
@@ -137,7 +180,8 @@ def check_table(name: str, measured: Mapping[str, float], theirs: str = "must be
         target = reference[key]
         inside = abs(ours - target["value"]) <= target["tolerance"]
         met += inside
-        cells = [f"{target['value']:.4g}", f"{ours:.4g}", f"± {target['tolerance']:g}"]
+        allowed = f"± {_figure(target['tolerance'])}" if target["tolerance"] else "exact"
+        cells = [_figure(target["value"]), _figure(ours), allowed]
         body.append([escape(target["what"]), *cells, "✓" if inside else "✗ outside"])
     header = ["law", theirs, "ours", "tolerance", "met"]
     return table(header, body, f"{met} of {len(body)} laws met.")

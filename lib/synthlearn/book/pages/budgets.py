@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ...learn import encoders
 from ...study import Profile, Runs
 from ..captions import Records
-from ..html import Html, table
+from ..html import Html, scientific, table
 from ..published import published_updates
 from . import scale
 
@@ -70,7 +70,7 @@ class Budget:
             f"{self.updates:,}",
             f"{self.views / 1e6:,.3g} million",
             f"{self.parameters / 1e6:.1f} million",
-            f"{self.flop:.1e}",
+            scientific(self.flop),
             self.hours,
             escape(self.source),
         ]

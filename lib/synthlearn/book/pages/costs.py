@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from html import escape
+from statistics import fmean
 
 import numpy as np
 
 from ...study import MeasurementRecord, Profile, Runs, get_row, measuring, store
 from ...study.records import Trial
 from ..captions import Records
-from ..html import Html, table
+from ..html import Html, minutes, table
 from ..sentences import in_short
-from .stored import command
+from .stored import command, date
 
 WATTS = 10  # assumed for one busy core of a server, with its share of the memory
 # of a run on a GPU: a tenth of the 430 W that the H100 drew while nine to fifteen runs shared it
@@ -84,7 +85,7 @@ def _line(name: str, runs: Runs, sums: np.ndarray) -> list[str]:
     cost = [run.cost for run in runs]
     return [
         escape(get_row(name).title),
-        f"{sums[2] / 60:.1f}",
+        minutes(sums[2]),
         f"{sums[0]:.0f}",
         _minutes([c.pool_seconds for c in cost]),
         _minutes([c.train_seconds for c in cost]),
@@ -97,7 +98,7 @@ def _minutes(seconds: Sequence[float | None]) -> str:
     """Mean over runs in minutes, a dash where the first has none."""
     if seconds[0] is None:
         return "–"
-    return f"{np.mean([each or 0.0 for each in seconds]) / 60:.1f}"
+    return minutes(fmean(each or 0.0 for each in seconds))
 
 
 def measurements(profile: Profile) -> Html:
@@ -115,13 +116,13 @@ def measurements(profile: Profile) -> Html:
         seconds = [trial.cost.wall_seconds for trial in trials]
         body.append(_kind("search", seconds, f"search --profile {profile.name}"))
     header = ["measurement", "records", "minutes each", "minutes in all", "command"]
-    note = "Of one core; what is trained for them is above."
+    note = "Minutes of one core, without the training of the encoders, which is counted above."
     return table(header, body or [["–"] * len(header)], note)
 
 
 def _kind(title: str, seconds: Sequence[float], arguments: str) -> list[str]:
-    each, every = f"{np.mean(seconds) / 60:.1f}", f"{sum(seconds) / 60:.0f}"
-    return [title, str(len(seconds)), each, every, command(arguments)]
+    every = f"{sum(seconds) / 60:.0f}"
+    return [title, str(len(seconds)), minutes(fmean(seconds)), every, command(arguments)]
 
 
 def machines(rows: Records) -> Html:
@@ -129,9 +130,13 @@ def machines(rows: Records) -> Html:
     dates: dict[tuple[str, ...], list[str]] = {}
     for made in (run.provenance for runs in rows.values() for run in runs):
         kind = (made.device, str(made.threads), made.python, made.torch)
-        dates.setdefault(kind, []).append(made.date[:10])
+        dates.setdefault(kind, []).append(made.date)
     body = [
-        [*map(escape, kind), " to ".join(sorted({min(days), max(days)})), str(len(days))]
+        [
+            *map(escape, kind),
+            " to ".join(sorted({date(min(days)), date(max(days))})),
+            str(len(days)),
+        ]
         for kind, days in sorted(dates.items())
     ]
     header = ["device", "threads of a run", "Python", "torch", "date", "runs"]

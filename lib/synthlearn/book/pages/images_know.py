@@ -21,7 +21,7 @@ from ..sheets import enlarge, rows
 SETS = ("dead_leaves-mixed", "collage-found", "fractals-sigma")
 TITLES = {"dead_leaves-mixed": "dead leaves", "collage-found": "collages"}
 TITLES["fractals-sigma"] = "fractals"
-HIGHER = "{size} dB {span} {word} with {a} than with {b}"
+HIGHER = "{size} dB {span} {word} when trained on {a} than on {b}"
 ALIKE = "{a} and {b} cannot be told apart: the difference is {mean:+.2f} dB {span}"
 OVER = "95 % intervals over runs, {runs} of each set, their spread pooled over sets."
 ONE = "One run of each set, so there are no intervals."
@@ -105,7 +105,7 @@ def compare(of: units.Units, a: str, b: str, name_a: str = "", name_b: str = "")
     word = "better" if e.mean > 0 else "worse"
     ends = span(f"{low:.2f}", f"{high:.2f}")
     clause = HIGHER.format(size=f"{abs(e.mean):.2f}", span=ends, word=word, **names)
-    return f"natural images are restored {clause}"
+    return f"a denoiser restores natural images {clause}"
 
 
 def _order(of: units.Units) -> list[str]:
@@ -157,6 +157,6 @@ def results(measured: Measured) -> Html:
                 str(len(of.values[name])),
             ]
         )
-    header = ["trained on", "PSNR, dB", "gained, dB", "real images − it, dB", "runs"]
+    header = ["trained on", "PSNR, dB", "gained, dB", "real images ahead, dB", "runs"]
     images = count(of.n, "natural image")
     return table(header, body, f"Mean over {images}. {_over(of)}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from statistics import fmean
 
 import numpy as np
 
@@ -9,23 +10,26 @@ from ...core import stats
 from ...study import Profile, Runs, get_row
 from .. import figures
 from ..captions import Records, intervals_over, record_link
-from ..html import Html, interval, run_count
+from ..html import Html, interval, minutes, run_count, span
 from ..html import table as html_table
 from ..published import published
 from .stored import FAMILIES, command, protocol
 
 HEADER = ("set", "top-1, %", "runs", "the paper's, %", "protocol", "images", "minutes", "command")
 NOTE = (
-    "Ours: mean over runs [95 % interval over {over}]; each links to its records. A click on a "
-    "heading sorts."
+    "Ours: mean over runs [95 % interval over {over}]; each links to its records. Minutes: of one "
+    "run, its images, training and probes. A click on a heading sorts."
 )
 AGREEMENT = (
     "Spearman's ρ = {rho:.2f} [{low:.2f}, {high:.2f}] over {sets} synthetic sets (95 % bootstrap "
-    "interval over sets); real images, the random encoder and pixels are left out, as they would "
-    "make any order agree. A second study of ours with as many runs would agree by {certain:.2f} "
-    "(Spearman–Brown over halves of the runs), so no correlation above {most:.2f} can be expected."
+    "interval over sets); real images, the untrained encoder and pixels are left out, as they "
+    "would make any order agree. A second study like this one, with as many runs, would agree with "
+    "it by {certain:.2f} (Spearman–Brown over halves of the runs), so no correlation above "
+    "{most:.2f} can be expected."
 )
+ORDER = "{verdict}: over the {sets} synthetic sets that both have, Spearman's ρ is {rho:.2f} {span}"
 TOO_FEW = "Fewer than three synthetic sets with records and a published number: no correlation."
+BREAK = "\N{ZERO WIDTH SPACE}"  # where a long name may go on in the next line
 PUBLISHED = (
     "SmallAlexNet at full width, 105,000 images, 200 epochs, ImageNet-100; read off the authors' "
     "bar figure, ± 0.2."
@@ -44,7 +48,7 @@ def table(rows: Records, profile: Profile) -> Html:
 def _line(name: str, runs: Runs, profile: Profile) -> list[str]:
     row, accuracy = get_row(name), runs.accuracy()
     entry = published().get(row.published or "")
-    minutes = np.mean([run.cost.wall_seconds for run in runs]) / 60
+    seconds = fmean(run.cost.wall_seconds for run in runs)
     colour = figures.COLOURS[row.family]
     return [
         f"<span class='dot' style='background:{colour}'></span>{escape(row.title)}",
@@ -53,7 +57,7 @@ def _line(name: str, runs: Runs, profile: Profile) -> list[str]:
         f"<span class='paper'>◇ {entry.value}</span>" if entry else "–",
         protocol(runs, profile),
         FAMILIES[row.family],
-        f"{minutes:.1f}",
+        minutes(seconds),
         command(f"run --profile {profile.name} --row {name}"),
     ]
 
@@ -89,6 +93,19 @@ def agreement(rows: Records) -> Html:
     return html_table(header, body, note, sortable=True)
 
 
+def order(rows: Records) -> str:
+    """Whether our order of the synthetic sets is the paper's, as a clause; empty with few sets."""
+    common = compared(rows)
+    if len(common) < 3:
+        return ""
+    rho, low, high = stats.correlation(*accuracies(rows, common))
+    verdict = "our order agrees with the paper's"
+    if low <= 0:
+        verdict = "we cannot tell whether our order agrees with the paper's"
+    ends = span(f"{low:.2f}", f"{high:.2f}")
+    return ORDER.format(verdict=verdict, sets=len(common), rho=rho, span=ends)
+
+
 def compared(rows: Records) -> list[str]:
     """Synthetic sets with two runs or more and a published number."""
     return [
@@ -112,12 +129,11 @@ def published_table() -> Html:
     entries = sorted(published().values(), key=lambda entry: -entry.value)
     body = [
         [
-            escape(entry.row),
+            escape(entry.row).replace("+", f"+{BREAK}"),
             f"<span class='paper'>◇ {entry.value}</span>",
-            escape(entry.kind),
-            escape(entry.note),
+            escape(entry.kind) + f"<br><small>{escape(entry.note)}</small>" * bool(entry.note),
         ]
         for entry in entries
     ]
-    header = ["the paper's row", "top-1, %", "kind", "note"]
+    header = ["the paper's row", "top-1, %", "kind"]
     return html_table(header, body, PUBLISHED, sortable=True)

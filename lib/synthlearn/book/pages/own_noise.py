@@ -25,15 +25,16 @@ RIVALS = (
     "real",
 )
 EFFECTS = (
-    "Mean of the points with a value − mean of the others, 95 % bootstrap interval over points "
-    "(their number)."
+    "Mean of the points with a value − mean of the others; in brackets how many points have it. "
+    "95 % bootstrap intervals over points."
 )
 LAST_RUNG = (
     "Runs with seeds {seeds}. Chosen: how often the point is the best when runs and images are "
     "drawn again."
 )
 GAINS = (
-    "Mean of (top-1 − chance)/(1 − chance) over {tasks} tasks, these fixed, without {chosen_on}; "
+    "Mean of (top-1 − chance)/(1 − chance) over {tasks} tasks, without {chosen_on}, on which "
+    "the set was chosen; the tasks count as fixed; "
     "{over}"
 )
 
@@ -52,17 +53,16 @@ def sheet(space: Search, points: int = 6, images: int = 7, size: int = 80) -> Ht
 
     >>> sheet(space)  # doctest: +SKIP
     """
-    lines, texts = {}, []
+    lines = {}
     for point in range(min(points, space.configs)):
         options = space.options(point)
         source = generator(space.generator, **options)
-        lines[f"point {point}"] = source.sample(range(images), size)
-        texts.append(f"{point}: {_in_words(options)}")
-    caption = f"The first points of the search. {'; '.join(texts)}."
+        lines[f"{point}: {in_words(options)}"] = source.sample(range(images), size)
+    caption = "The first points of the search: each is a choice of options, and a set of images."
     return rows(lines, f"{images} collages of shapes, with or without a field on them", caption)
 
 
-def _in_words(options: Mapping[str, object]) -> str:
+def in_words(options: Mapping[str, object]) -> str:
     """Options of a point without those that do nothing there."""
     field = options.get("field")
     idle = {
@@ -110,9 +110,9 @@ def finalists(space: Search, rungs: Sequence[Standing]) -> Html:
         [
             str(point),
             f"{100 * right.mean():.1f}",
-            " ".join(f"{100 * x:.1f}" for x in right.mean(1)),
+            ", ".join(f"{100 * x:.1f}" for x in right.mean(1)),
             f"{100 * shares[point]:.0f}",
-            _in_words(space.options(point)),
+            in_words(space.options(point)),
         ]
         for point, right in rungs[-1]
     ]
@@ -168,7 +168,7 @@ def other_sets(profile: Profile, name: str = OURS) -> Html:
     for other in sorted(measured, key=lambda other: -gains.estimate(other).mean):
         apart = "–" if other == name else points(gains.apart(name, other))
         body.append([escape(encoder_title(other, gains)), interval(gains.estimate(other)), apart])
-    header = ["source", "gain over chance, %", f"{get_row(name).title} − it, points"]
+    header = ["source", "gain over chance, %", f"{get_row(name).title} ahead, points"]
     over = intervals_over_encoders(gains)
     note = GAINS.format(tasks=len(tasks), chosen_on=profile.data, over=over)
     return table(header, body, note)

@@ -5,8 +5,9 @@ from html import escape
 from ...study import MeasurementRecord, Profile, Run, flat, get_row, measuring, store
 from ...study.records import Trial
 from ..captions import Records
-from ..html import Html, percent, table
-from .stored import command
+from ..html import Html, minutes, percent, table
+from .own_noise import in_words
+from .stored import command, date
 
 NOTE = (
     "{runs} runs of {rows} rows, as committed. {twins} of them are twins: a row and seed run again "
@@ -68,9 +69,9 @@ def _run(name: str, run: Run, anchor: str, twin: bool, profile: str) -> list[str
         f"{title}<br><small><code>{escaped}</code></small>",
         f"{run.seed}, twin" if twin else str(run.seed),
         percent(run.main.top1),
-        f"{run.cost.wall_seconds / 60:.1f}",
+        minutes(run.cost.wall_seconds),
         escape(made.device),
-        escape(made.date[:10]),
+        date(made.date),
         f"<code>{escape(made.code[:10])}</code>",
         _file(f"{folder}/{profile}/{name}-s{run.seed}"),
         command(f"run --profile {profile} --row {name} --seed {run.seed}{device}"),
@@ -89,7 +90,7 @@ def measurements(profile: Profile) -> Html:
             what.replace("_", " "),
             escape(get_row(record.row).title),
             str(record.seed),
-            escape(record.provenance.date[:10]),
+            date(record.provenance.date),
             _file(f"measurements/{profile.name}/{what}/{record.name}"),
             command(
                 f"measure --profile {profile.name} --what {what} --row {record.row} "
@@ -118,20 +119,19 @@ def trials(profile: Profile) -> Html:
         "record",
     ]
     makes = f"python -m synthlearn search --profile {profile.name} makes those that are missing"
-    note = f"{len(body)} tries; {makes}."
+    note = f"{len(body)} trials, each with the options that do something there; {makes}."
     return table(header, body or [["–"] * len(header)], note, sortable=True)
 
 
 def _trial(trial: Trial, profile: str) -> list[str]:
     assert trial.spec.source is not None
     n, epochs = trial.spec.source.n_images, trial.spec.epochs
-    options = ", ".join(f"{option} {value}" for option, value in trial.options.items())
     return [
         str(trial.config),
-        escape(options),
+        escape(in_words(trial.options)),
         f"{n:,} × {epochs}",
         str(trial.seed),
         percent(trial.held_out.top1),
-        f"{trial.cost.wall_seconds / 60:.1f}",
+        minutes(trial.cost.wall_seconds),
         _file(f"search/{profile}/{trial.row}-n{n}-e{epochs}-s{trial.seed}"),
     ]

@@ -14,8 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ...generators import generator
 from ...learn import encoders
+from ...study import get_row
 from ..captions import Records
-from ..html import Html, table
+from ..html import Html, scientific, table
 from .benchmarks import generator_speeds, on_a_card
 
 # FLOP/s of a bf16 matrix product on an H200, a reference figure: no record of ours stands behind it
@@ -57,9 +58,8 @@ PICTURES = (
     "GB as PNG",
 )
 PICTURES_NOTE = (
-    "{images:,} images of {side} px; speeds of 128 px divided by the ratio of areas. – : no "
-    "measurement. GPU: by its benchmarks; shared: by the best of the records, with nine to fifteen "
-    "runs on one card."
+    "{images:,} images of {side} px; speeds of 128 px divided by the ratio of areas. GPU: by its "
+    "benchmarks; shared: by the best of the records, with nine to fifteen runs on one card."
 )
 DIFFUSION = (
     "images",
@@ -123,6 +123,7 @@ STABLEREP = Run(
     passes=FORWARD_AND_BACKWARD,
 )
 RUNS = (SMALL, LARGE, STABLEREP)
+ENCODERS = {"resnet50": "ResNet-50", "vit_b_16": "ViT-B/16"}  # as papers write them
 SETS = (
     "dead_leaves-mixed",
     "fractals-sigma",
@@ -190,11 +191,11 @@ def training_table() -> Html:
         body.append(
             [
                 escape(run.title),
-                f"{run.encoder}, {run.input_size} px",
+                f"{ENCODERS.get(run.encoder, run.encoder)}, {run.input_size} px",
                 f"{run.views / 1e6:,.0f} million",
                 f"{forward_flop(run.encoder, run.input_size) / 1e9:.1f}",
-                f"{run.flop:.1e}",
-                " … ".join(f"{h:,.3g}" for h in hours),
+                scientific(run.flop),
+                " … ".join(f"{h:,.0f}" if h > 10 else f"{h:.2g}" for h in hours),
                 f"{rate:,.0f}",
                 f"{memory:.1f}",
             ]
@@ -227,7 +228,7 @@ def pictures_table(rows: Records) -> Html:
             cores = [f"{speeds[name]:,.0f}", f"{_hours(speeds[name], areas):,.0f}"]
         body.append(
             [
-                name,
+                escape(get_row(name).title),
                 *cores,
                 _hours_on_a_card(name, rows, areas),
                 f"{run.images * 3 * run.side**2 / 1e9:,.0f}",

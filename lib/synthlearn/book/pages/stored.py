@@ -94,6 +94,11 @@ def ranked(rows: Records) -> Records:
     return dict(sorted(rows.items(), key=lambda item: -item[1].accuracy().mean))
 
 
+def date(made: str) -> str:
+    """The day of a record's date, on one line."""
+    return f"<span class='word'>{escape(made[:10])}</span>"
+
+
 def command(arguments: str) -> str:
     """A command of the package as a table's cell shows it; what it is given is escaped."""
     return f"<code>python -m synthlearn {escape(arguments)}</code>"
