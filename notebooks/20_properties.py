@@ -52,7 +52,7 @@ cuts = sl.book.pairs(
 sl.book.in_short(
     page.strongest(properties, records),
     page.held_fixed(properties, records),
-    sl.book.tell_apart(cuts, "between a set and the same set with less variety"),
+    sl.book.tell_apart(cuts, "of a set with the same set of less variety"),
     sure="that sets differ in many things at once, so that a correlation over them is a weak witness",
 )
 
@@ -166,7 +166,10 @@ sl.book.join(
 # %% tags=["hide-input"]
 sl.book.join(
     sl.book.differences_figure(cuts, "Less variety minus more, at a fixed look. Left: worse."),
-    sl.book.folded("Accuracies and commands", sl.book.ablation(runs, p)),
+    sl.book.folded(
+        "Accuracies and commands: StyleGANs against 10,000 images, above against as many",
+        sl.book.ablation(runs, p),
+    ),
 )
 
 # %% [markdown]
@@ -182,7 +185,7 @@ sl.book.verdicts("20_properties")
 sl.book.learned(
     page.strongest(properties, records),
     "A high precision says little: one wide ball is enough to swallow a set whose images are all alike",
-    sl.book.tell_apart(cuts, "between a set and the same set with less variety"),
+    sl.book.tell_apart(cuts, "of a set with the same set of less variety"),
     "What goes with accuracy over sets need not cause it, and a few runs at 400 updates may be too few to see what variety does"
     if p.is_study
     else "",

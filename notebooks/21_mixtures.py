@@ -36,8 +36,9 @@ PARTS = ("dead_leaves-mixed", "stat-spectrum_color", "stylegan-oriented", "fract
 parts = {name: sl.book.baseline(p, name) for name in PARTS}
 mixture = runs.get(MIXTURE) or sl.book.baseline(p, MIXTURE)
 best = max(parts.values(), key=lambda each: each.accuracy().mean)
+rival = f"the best of its parts ({best.row.title})"
 sl.book.in_short(
-    sl.book.compare(mixture, best, "the mixture", f"the best of its parts, {best.row.title}"),
+    sl.book.compare(mixture, best, "the mixture", rival),
     f"The mixture goes {way}" if (way := sl.book.way(mixture, p)) else "",
     sl.book.best({MIXTURE: mixture, **parts}),
 )
@@ -128,8 +129,8 @@ sl.book.verdicts("21_mixtures")
 
 # %% tags=["hide-input"]
 sl.book.learned(
-    sl.book.compare(mixture, best, "the mixture", f"the best of its parts, {best.row.title}"),
-    sl.book.tell_apart(pairs, "of the mixture with a part, at equal updates,"),
+    sl.book.compare(mixture, best, "the mixture", rival),
+    sl.book.tell_apart(pairs, "of the mixture with a part at equal updates"),
     "We cannot say whether a mixture pays at a longer training, where a single set may have nothing new to show",
 )
 

@@ -33,6 +33,7 @@ p = sl.book.parameters(globals())
 page, LEAVES = sl.book.pages.lengths, "dead_leaves-mixed"
 runs = sl.study.chapter("22_number_of_images", p)
 usual = {name: sl.book.baseline(p, name) for name in (LEAVES, "real")}
+ON = "with dead leaves, "
 few, stream, one = f"{LEAVES}.n1000", f"{LEAVES}.stream", f"{LEAVES}.n105000"
 pairs = sl.book.pairs(
     p,
@@ -50,9 +51,11 @@ pairs = sl.book.pairs(
     },
 )
 sl.book.in_short(
-    sl.book.compare(runs.get(few), usual[LEAVES], page.pool(few, p), page.pool(LEAVES, p)),
     sl.book.compare(
-        runs.get(stream), usual[LEAVES], "images that never repeat", page.pool(LEAVES, p)
+        runs.get(few), usual[LEAVES], page.pool(few, p), page.pool(LEAVES, p), where=ON
+    ),
+    sl.book.compare(
+        runs.get(stream), usual[LEAVES], "images that never repeat", page.pool(LEAVES, p), where=ON
     ),
     sl.book.tell_apart(pairs, "of a pool with the usual one"),
     unsure="what holds when training is long enough to learn a small pool by heart",
@@ -142,7 +145,7 @@ sl.book.differences(pairs)
 # %% tags=["hide-input"]
 whole = f"{LEAVES}.n9984"
 sl.book.learned(
-    sl.book.compare(runs[whole], usual[LEAVES], "no small last batch", "it")
+    sl.book.compare(runs[whole], usual[LEAVES], "whole batches only", "a small last batch")
     if whole in runs
     else "That row has no run in this profile, so the two cannot be told apart yet",
 )

@@ -34,9 +34,12 @@ page, BEST = sl.book.pages.lengths, "stylegan-oriented"
 runs = sl.study.chapter("24_length", p)
 sources = {"stylegan-oriented": "oriented StyleGANs", "dead_leaves-mixed": "dead leaves"}
 sl.book.in_short(
-    *(page.shares_in_words(runs, p, name, title) for name, title in sources.items()),
     page.gained(runs, p),
+    *(page.shares_in_words(runs, p, name, title) for name, title in sources.items()),
     page.planned(runs, p),
+    unsure=""
+    if runs
+    else "whether noise keeps its place in longer training: only short runs exist",
 )
 
 # %% tags=["hide-input"]
@@ -48,8 +51,8 @@ page.length_figure(runs, p)
 # The study's runs are short: 400 updates of the network, where the noise paper made 27,400 {cite:p}`baradad2021`. After so few updates an encoder
 # trained on real images is far from what it can be. A source that teaches *quickly* then looks like one that teaches *much*.
 #
-# There the best noise goes at most half to two thirds of the way from the untrained encoder to real images. If ours goes further, the reason may be
-# its short way.
+# In that paper the best noise goes at most half to two thirds of the way from the untrained encoder to real images. If ours goes further, the reason may be
+# that our way is short.
 #
 # ## How it is measured
 #

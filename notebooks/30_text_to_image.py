@@ -26,8 +26,10 @@ import synthlearn as sl
 
 p = sl.book.parameters(globals())
 named, colour = (sl.book.pages.captions.information(p, kind) for kind in ("named", "colour"))
+measured = sl.study.measured("guidance", p)
 sl.book.in_short(
-    f"Captions that name the class tell {named[0]:.1f} of {named[1]:.1f} bits about it, those of colours {colour[0]:.1f}",
+    sl.book.pages.guidance.drawn_in_words(measured, "learned.w2", p),
+    f"Captions that name the class tell {named[0]:.2f} of {named[1]:.2f} bits about it, captions of colours {colour[0]:.2f}",
     "So a loss that draws the images of a caption together is, under named captions, a supervised loss in disguise",
     "Two models draw the images: a U-Net that is trained from scratch, and patch mosaics, whose score is a formula",
 )
@@ -43,8 +45,8 @@ sl.book.pages.captions.caption_sheet(p)
 # what is left is what the *loss* adds.
 #
 # **Captions.** The real images have labels but no words, so captions are made here. *Named* captions give the class, and one of five groups of
-# similar colours within it. *Colour* captions are fifty groups of similar colours over all classes, in which labels have no part. *Learned* captions are
-# fifty groups of similar features, of an encoder that was trained on the same images without labels.
+# similar colours within it, its *look*. *Colour* captions are fifty groups of similar colours over all classes, in which labels have no part. *Learned*
+# captions are fifty groups of similar features, of an encoder that was trained on the same images without labels.
 
 # %% tags=["hide-input"]
 sl.book.pages.captions.captions_table(p)
@@ -121,13 +123,12 @@ sl.book.pages.learned.training_table(p)
 # %% [markdown]
 # The model of the *cpu* profile is what a core learns in about two hours. The same code trains a larger one on a card (profile *gpu*).
 #
-# **Copies.** A model made of few images may repeat them. The distance of samples to the nearest real image, beside that of real images which no
-# model has seen:
+# **Copies.** A model made of few images may repeat them. So each sample is compared with the real image that is nearest to it, and so are real images
+# that no model has seen:
 
 # %% tags=["hide-input"]
-measured = sl.study.measured("guidance", p)
-NAMES = ("learned", "learned.w2", "mosaic-named", "mosaic-named.w2", "mosaic-named.w4")
-sl.book.pages.guidance.copies_table({name: measured[name] for name in NAMES if name in measured})
+drawn = {name: each for name, each in measured.items() if name.startswith(("learned", "mosaic"))}
+sl.book.pages.guidance.copies_table(drawn, p)
 
 # %% tags=["hide-input"]
 sl.book.folded(

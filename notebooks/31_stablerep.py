@@ -34,29 +34,26 @@ mosaics, colours = (
     ("mosaic-named.stablerep", "mosaic-named"),
     ("mosaic-colour.stablerep", "mosaic-colour"),
 )
-learned = runs.get("learned.stablerep_w2")
+learned, LOSSES = runs.get("learned.stablerep_w2"), ("StableRep", "SimCLR")
 sl.book.in_short(
     sl.book.compare(
         learned,
         runs.get("learned.w2"),
-        "StableRep on samples of the learned model",
-        "SimCLR on them",
+        *LOSSES,
+        where="on samples of the learned model, whose captions name the class, ",
     ),
     sl.book.compare(
-        *map(runs.get, mosaics),
-        "StableRep on mosaics whose captions name the class",
-        "SimCLR on them",
+        *map(runs.get, mosaics), *LOSSES, where="on patch mosaics under the same captions, "
     ),
     sl.book.compare(
-        *map(runs.get, colours),
-        "StableRep on mosaics whose captions name colours",
-        "SimCLR on them",
+        *map(runs.get, colours), *LOSSES, where="on mosaics whose captions name only colours, "
     ),
     sl.book.compare(
         runs.get("real.supcon"),
         runs.get("real.captioned"),
-        "the labels themselves, on real images,",
-        "captions that name them",
+        "the classes as captions (SupCon)",
+        "captions that name them (StableRep)",
+        where="on real images, ",
     ),
     unsure=""
     if learned or not p.is_study
@@ -115,8 +112,8 @@ sl.book.training(sl.book.chosen(runs, p, *CURVES))
 # %% [markdown]
 # ## Result
 #
-# The gain of StableRep over SimCLR on the same images, against what the captions tell about the class. If captions taught by themselves, the
-# gain would be there at few bits too.
+# The gain of StableRep over SimCLR on the same images, by what the captions tell about the class. If grouping taught by itself, the gain would be
+# there under captions of few bits too.
 
 # %% tags=["hide-input"]
 sl.book.pages.captions.bits_figure(runs, p)
@@ -153,14 +150,16 @@ sl.book.learned(
     sl.book.compare(
         runs.get("real.captioned"),
         runs.get("real.simclr_sharp"),
-        "the captions on real images, without any model,",
-        "SimCLR on the same images",
+        "StableRep on their captions",
+        "SimCLR",
+        where="on real images, without any model, ",
     ),
     sl.book.compare(
         runs.get("mosaic-named.of500"),
         runs.get(mosaics[0]),
-        "mosaics made of 500 real images",
-        "mosaics made of 10,000",
+        "mosaics of 500 real images",
+        "mosaics of 10,000",
+        where="with StableRep, ",
     ),
     "A loss over captions learns what captions say; where they name the class it is a supervised loss in disguise",
     "The paper's gain may come from what its model knows; a model that knows nothing more cannot tell",

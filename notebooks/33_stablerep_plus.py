@@ -31,25 +31,25 @@ import synthlearn as sl
 p = sl.book.parameters(globals())
 runs = sl.study.chapter("33_stablerep_plus", p)
 runs |= sl.study.chapter("31_stablerep", p) | sl.study.chapter("32_guidance", p)
-learned = runs.get("learned.plus")
+learned, LOSSES = runs.get("learned.plus"), ("StableRep+", "StableRep")
 sl.book.in_short(
     sl.book.compare(
         learned,
         runs.get("learned.stablerep_w2"),
-        "StableRep+ on samples of the learned model",
-        "StableRep",
+        *LOSSES,
+        where="on samples of the learned model, whose captions name the class, ",
     ),
     sl.book.compare(
         runs.get("mosaic-named.plus"),
         runs.get("mosaic-named.stablerep"),
-        "StableRep+ on mosaics whose captions name the class",
-        "StableRep",
+        *LOSSES,
+        where="on patch mosaics under the same captions, ",
     ),
     sl.book.compare(
         runs.get("mosaic-colour.plus"),
         runs.get("mosaic-colour.stablerep"),
-        "StableRep+ on mosaics whose captions name colours",
-        "StableRep",
+        *LOSSES,
+        where="on mosaics whose captions name only colours, ",
     ),
     sl.book.compare(
         runs.get("real.clip"),
@@ -142,11 +142,11 @@ ONE = ("learned.clip", "learned.clip_m1", "real.clip", "real.clip_m1")
 sl.book.join(
     sl.book.folded(
         "Where captions do not name the class",
-        sl.book.ablation(sl.book.chosen(runs, p, *COLOUR), p, against="mosaic-colour.stablerep"),
+        sl.book.variants(runs, p, *COLOUR, against="mosaic-colour.stablerep"),
     ),
     sl.book.folded(
         "CLIP's usual batch, one image of each caption: ten times the updates, each at a tenth of the rate",
-        sl.book.ablation(sl.book.chosen(runs, p, *ONE), p, against="real.clip"),
+        sl.book.variants(runs, p, *ONE, against="real.clip"),
     ),
 )
 
@@ -164,8 +164,9 @@ sl.book.learned(
     sl.book.compare(
         runs.get("mosaic-named.clip"),
         runs.get("mosaic-named.plus"),
-        "the words alone, CLIP on mosaics,",
+        "the words alone (CLIP)",
         "StableRep+",
+        where="on mosaics, ",
     ),
     "Words can say which captions share a class; where captions name the class, language is one more way for labels to come in",
     "Zero-shot classification is not measured: with captions made of ten class names it would be supervised classification by another road",

@@ -34,11 +34,15 @@ runs |= sl.study.chapter("31_stablerep", p) | sl.study.chapter("32_guidance", p)
 rare = sl.study.measured("long_tail", p)["dead_leaves-mixed"]
 learned = runs.get("learned-500.stablerep")
 fifty, many = (runs.get(f"mosaic-named.{name}") for name in ("stablerep", "captions500"))
+BUDGET = "50 captions of 200 images", "500 captions of 20"
 sl.book.in_short(
     sl.book.compare(
-        runs.get("learned.stablerep_w2"), learned, "StableRep on samples of 50 captions", "500"
+        runs.get("learned.stablerep_w2"),
+        learned,
+        *BUDGET,
+        where="on samples of the learned model, ",
     ),
-    sl.book.compare(fifty, many, "StableRep on mosaics of 50 captions", "500"),
+    sl.book.compare(fifty, many, *BUDGET, where="with StableRep on as many mosaics, "),
     sl.book.pages.limits.rare_in_words(rare),
     unsure=""
     if learned or not p.is_study
@@ -85,7 +89,8 @@ assert abs(bits - library) < 1e-9
 #
 # ## Result
 #
-# Ten thousand mosaics in all, of 50, 200 or 500 captions. Mosaics cost seconds, so there are more of these runs; no verdict rests on them.
+# Ten thousand mosaics in all, of 50, 200 or 500 captions. Mosaics are cheaper than samples of the learned model, so there are more of these runs; no
+# verdict on captions rests on them.
 
 # %% tags=["hide-input"]
 LINES = {
@@ -107,23 +112,23 @@ MODELS = (
     *LINES["StableRep"].values(),
     "mosaic-named.n1000",
 )
-sl.book.ablation(sl.book.chosen(runs, p, *MODELS), p, against="mosaic-named.stablerep")
+sl.book.variants(runs, p, *MODELS, against="mosaic-named.stablerep")
 
 # %% [markdown]
 # The last line has twenty images of each caption in place of two hundred, seen ten times as often.
 #
-# **Rare classes.** Ten classes of 1,000, 599 … 10 real images; a linear classifier on features that have never seen one (of [dead leaves](01_dead_leaves.ipynb)).
-# Rare classes are filled up to the largest: by *repeating* their images, by random *views* of them, or by *mosaics* of them. *Mosaics of all*
-# are made of a thousand real images of each class that the classifier does not get. *Balanced* has as many real images in all, equally many of
-# each class.
+# **Rare classes.** A linear classifier gets ten classes of 1,000, 599 … 10 real images. Its features are those of an encoder of
+# [dead leaves](01_dead_leaves.ipynb), which has seen no real image. The table has a line for each way to train it: on the images *as it is*, or with
+# every class filled up to the largest. *Repeated* images fill up, random views of them (*varied*), or *mosaics* of them. *Mosaics of all* are made of a
+# thousand real images of each class that the classifier does not get. *Balanced* has as many real images in all, equally many of each class.
 
 # %% tags=["hide-input"]
 sl.book.pages.limits.rare_table(rare)
 
 # %% [markdown]
-# Compare *mosaics* with *varied*: both make more of a rare class's own few images; they recombine, they do not know. Compare *mosaics of all* with
-# *balanced*: a model that has seen more of the class, beside those images themselves. And compare the head of every arm with *balanced*, not with the
-# images as they are: a linear classifier on weak features can only gain on rare classes at a cost to the common ones.
+# Compare *mosaics* with *varied*: both recombine a rare class's own few images and add no other knowledge. Compare *mosaics of all* with *balanced*:
+# a model that has seen more of the class, and those images themselves. Compare the head of every line with *balanced*, not with *as it is*: a
+# linear classifier on weak features can only gain on rare classes at a cost to the common ones.
 
 # %% tags=["hide-input"]
 BATCH = {
@@ -146,7 +151,8 @@ sl.book.join(
                 name: measured[name]
                 for name in ("learned", "mosaic-named", "gaussian-named")
                 if name in measured
-            }
+            },
+            p,
         ),
         sl.book.pages.limits.classes_figure(runs, p, "mosaic-named", "real.simclr_sharp"),
     ),
@@ -171,12 +177,14 @@ sl.book.learned(
         fifty,
         "a tenth of the mosaics, seen ten times as often,",
         "all of them",
+        where="with StableRep on 50 captions, ",
     ),
     sl.book.compare(
         runs.get("mosaic-named.captions500_plus"),
         many,
-        "words besides 500 captions",
+        "the words besides (StableRep+)",
         "the grouping alone",
+        where="with 500 captions, ",
     ),
     "Images made of a class's few real images recombine them; they add nothing that is known from elsewhere",
 )

@@ -97,7 +97,7 @@ assert torch.equal(pasted, cutmix.sample(index, size=size)[0])
 sl.book.pages.mixing.ingredients(p, *mixed_sets)
 
 # %% [markdown]
-# The last line of the study, a convex mix of two k-means leaves, uses both ideas and takes six images for one.
+# The last rule joins two others: a convex mix of two k-means leaves takes six images for one.
 #
 # ## What the network learns from it
 #
@@ -135,7 +135,9 @@ sl.book.folded(
 #
 # Let $x$ be an image and $y$ what is mixed in, both with values from 0 to 1. One round adds or multiplies, at equal odds:
 #
-# $$x \leftarrow \tfrac12 + a\,\bigl(x - \tfrac12\bigr) + b\,\bigl(y - \tfrac12\bigr) \qquad\text{or}\qquad x \leftarrow \tfrac12\,(2x)^a\,(2y)^b,$$
+# $$x \leftarrow \tfrac12 + a\,\bigl(x - \tfrac12\bigr) + b\,\bigl(y - \tfrac12\bigr)$$
+#
+# $$\text{or} \quad x \leftarrow \tfrac12\,(2x)^a\,(2y)^b,$$
 #
 # cut off at black and white. The weight $a$ is near one, $b$ near zero. In half of the rounds $y$ is an image of the set. In the others it is the
 # image itself, mirrored, turned, moved or with other tones (the paper also shears it). There are up to four rounds:
@@ -200,7 +202,7 @@ both, leaves = runs.get("mixed-kml_convex"), runs.get("mixed-kml")
 sl.book.learned(
     sl.book.compare(leaves, whole, "k-means leaves", "whole images"),
     sl.book.compare(both, leaves, "k-means leaves mixed in twos", "unmixed ones"),
-    page.compare(robust, "stylegan-oriented", "noise-white"),
+    page.compare(robust, "stylegan-oriented", "noise-white", "oriented StyleGANs"),
     "Mixed or not, the network sees the same three sets; only their arrangement differs",
     "The papers mix thousands of programs and train longer on larger networks; their gains need not show with three sets",
 )

@@ -34,7 +34,7 @@ runs = sl.study.chapter("41_programs", p)
 untrained = sl.book.baseline(p)
 many, hundred, one = (runs.get(name) for name in ("programs", "programs-100", "programs.one"))
 sl.book.in_short(
-    sl.book.compare(many, untrained, "random programs", "the untrained encoder"),
+    sl.book.compare(many, untrained, "10,000 random programs", "the untrained encoder"),
     sl.book.compare(many, hundred, "10,000 programs", "100"),
     sl.book.compare(hundred, one, "100 programs", "one"),
     unsure="whether 100 is a special number: it was chosen after its first run" if hundred else "",

@@ -31,15 +31,19 @@ import synthlearn as sl
 
 p = sl.book.parameters(globals())
 remembered = sl.study.measured("memory", p)
-whole, by = sl.book.pages.memory.whole(remembered), "top-1 by a memory"
+page, LEAVES, by = sl.book.pages.memory, "dead_leaves-mixed", "top-1 by a memory"
+whole = page.whole(remembered)
+encoders = {"random": "an untrained encoder", LEAVES: "one of dead leaves"}
+encoders |= {"real": "one of real images"}
 sl.book.in_short(
-    sl.book.compare_units(whole, "dead_leaves-mixed", "random", "dead leaves", "no training", by),
-    sl.book.compare_units(whole, "real", "dead_leaves-mixed", "real images", "dead leaves", by),
+    page.named_in_words(remembered, encoders),
+    sl.book.compare_units(whole, LEAVES, "random", "dead leaves", "no training", by),
+    sl.book.compare_units(whole, "real", LEAVES, "real images", "dead leaves", by),
     sure="that nothing is left of an image after it is removed: the files are equal to the bit",
 )
 
 # %% tags=["hide-input"]
-sl.book.pages.memory.neighbour_sheet("dead_leaves-mixed", p)
+page.neighbour_sheet(LEAVES, p)
 
 # %% [markdown]
 # ## Why it might work
@@ -64,7 +68,7 @@ import torch
 
 from synthlearn.measure import memory
 
-row = sl.study.get_row("dead_leaves-mixed")
+row = sl.study.get_row(LEAVES)
 encoder = sl.study.Experiment(row, p, seed=0).encoder()  # saw no digit
 known, new = sl.data.both("digits")
 entries = memory.embed(encoder, known.images, encoder.main_tap)
@@ -90,11 +94,11 @@ assert answer == held.classify(z)
 # and nothing. Encoders of real images are a bound, and so are those of *mosaics*, which are cut from the study's real images.
 
 # %% tags=["hide-input"]
-sl.book.pages.memory.figure(remembered)
+page.figure(remembered)
 
 # %% tags=["hide-input"]
 rows = {name: sl.book.baseline(p, name) for name in remembered}
-sl.book.pages.memory.facts(remembered, rows)
+page.facts(remembered, rows)
 
 # %% [markdown]
 # A linear probe, which is trained on the same images, stands beside the memory. To forget a class is to take its entries out; none of its images
@@ -112,7 +116,7 @@ sl.book.verdicts("42_memory")
 
 # %% tags=["hide-input"]
 sl.book.learned(
-    sl.book.compare_units(whole, "programs-100", "random", "100 programs", "no training"),
+    sl.book.compare_units(whole, "programs-100", "random", "100 programs", "no training", by),
     "An encoder without real images still needs real images to know anything; it only need not be trained on them",
     "Forgetting is exact for what is remembered, and impossible for what was learned",
 )

@@ -32,10 +32,12 @@ import synthlearn as sl
 p = sl.book.parameters(globals())
 private = sl.study.measured("private", p)
 weak, top1 = sl.book.pages.private.weakest(private)
-LEAVES, untrained = ("dead_leaves-mixed", "features of dead leaves"), "untrained ones"
+LEAVES, untrained = ("dead_leaves-mixed", "features of dead leaves"), "untrained features"
 sl.book.in_short(
     sl.book.compare_units(weak, LEAVES[0], "random", LEAVES[1], untrained, top1),
-    sl.book.compare_units(weak, "programs-100", "random", "those of programs", untrained, top1),
+    sl.book.compare_units(
+        weak, "programs-100", "random", "features of 100 programs", untrained, top1
+    ),
     unsure="how far encoders of a row lie apart: few of each were measured",
 )
 

@@ -34,8 +34,8 @@ def test_a_large_difference_is_said_to_be_one_and_a_small_one_not():
 def test_the_bar_rises_with_the_number_of_pairs():
     p = comparisons.Pair(estimate(0.0205), "noise")  # p = 0.043
     rest = {f"pair {i}": pair(0.0) for i in range(9)}
-    assert "each of the 1 comparison" in book.tell_apart({"this": p}, "here")
-    assert "none of the 10 comparisons" in book.tell_apart({"this": p, **rest}, "here")
+    assert book.tell_apart({"this": p}, "here") == "the one comparison here shows a difference"
+    assert "none of the ten comparisons" in book.tell_apart({"this": p, **rest}, "here")
 
 
 def test_the_figure_says_each_difference_in_words():

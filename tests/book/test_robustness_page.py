@@ -35,10 +35,10 @@ FAR = classifiers(**{"random": 0.4, "noise-white": 0.4, "noise-moire": 0.5})
 
 def test_a_difference_is_told_of_sets_and_of_no_mixing():
     clause = page.compare(FAR, "noise-moire", "random")
-    assert clause.startswith("top-1 under corruptions is 10.0 points <small>[")
-    assert clause.endswith("higher with moiré than with no mixing")
+    assert clause.startswith("a classifier's top-1 under corruptions is 10.0 points <small>[")
+    assert clause.endswith("higher with moiré mixed in than with no mixing")
     alike = page.compare(FAR, "noise-white", "random")
-    assert alike.startswith("white noise and no mixing cannot be told apart")
+    assert alike.startswith("white noise mixed in and no mixing cannot be told apart")
     assert page.compare(FAR, "noise-white", "real") == ""
 
 
@@ -48,7 +48,7 @@ def test_figure_and_tables_have_the_best_first_and_say_what_is_known():
     assert "400 images" in table and page.OVER in table
     assert "moiré 50.5 and 60.5" in figure.alt and "no mixing 40.5 and 50.5" in figure.alt
     kinds = page.by_kind(FAR).content
-    assert kinds.count("<tr>") == 16 and "gaussian noise" in kinds and "JPEG" in kinds
+    assert kinds.count("<tr>") == 16 and "Gaussian noise" in kinds and "JPEG" in kinds
     one = page.results(classifiers(1, random=0.4)).content
     assert page.ONE in one and page.OVER not in one
 

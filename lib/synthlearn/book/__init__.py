@@ -25,7 +25,7 @@ from .plots import (
 )
 from .sentences import best, compare, compare_units, in_short, in_words, learned, way
 from .sheets import contact_sheet, first_layer, grey, labelled, rows, sheet, slider, unit_sheets
-from .sweeps import along, chosen
+from .sweeps import along, chosen, variants
 from .tables import ablation, parts_table, results, sensitivity, transfer_groups, transfer_table
 from .verdicts import verdicts
 
@@ -82,6 +82,7 @@ __all__ = [
     "transfer_groups",
     "transfer_table",
     "unit_sheets",
+    "variants",
     "verdicts",
     "way",
 ]

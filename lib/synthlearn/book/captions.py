@@ -53,7 +53,10 @@ def changes(row: Row, profile: Profile) -> str:
 
 def list_options(options: Mapping[str, object]) -> str:
     """Options in words of the file, but for the number of runs; a dash for none."""
-    words = [f"{key} = {value}" for key, value in options.items() if key != "seeds"]
+    own = {**options}
+    nested = own.pop("options", {})  # of the source, where a profile has its own
+    own |= nested if isinstance(nested, Mapping) else {}
+    words = [f"{key} = {value}" for key, value in own.items() if key != "seeds"]
     return ", ".join(words) or NO_CHANGE
 
 

@@ -10,7 +10,7 @@ from ..core import stats
 from ..study import Profile, get_row, rows_of, units
 from ..study.jobs import runs_of
 from . import figures
-from .html import Html, count, points, runs_in_words
+from .html import Html, points, runs_in_words, spelled
 
 NONE = "None of these pairs is recorded in this profile."
 CLEAR, UNCLEAR = ("supported", "✓ differ"), ("undecided", "? cannot be told apart")
@@ -112,7 +112,11 @@ def differences(pairs: Pairs, why: str = "Neither paper makes a claim about this
         lines += f" <small>({few})</small></li>"
         words.append(f"{label}: {mark[2:]}")
     note = f"{why}, so there is no verdict; these are the page's own "
-    note += f"{count(len(pairs), 'comparison')}, by Holm's procedure at 5 % over them."
+    note += f"{spelled(len(pairs))} {'comparisons' if len(pairs) > 1 else 'comparison'}, "
+    note += "by Holm's procedure at 5 % over them."
+    alone = zip(estimates.values(), clear, strict=True)
+    if any(e.p <= stats.LEVEL and not differ for e, differ in alone):
+        note += " An interval that excludes 0 is not enough where so many are asked at once."
     content = f"<ul class=\"verdicts\">{lines}</ul><p class='note'>{escape(note)}</p>"
     return Html(content, f"{'; '.join(words)}. {note}")
 
@@ -121,11 +125,13 @@ def tell_apart(pairs: Pairs, what: str) -> str:
     """How many of some pairs differ, as a clause; empty where there is none.
 
     >>> sl.book.tell_apart(pairs, "of views")  # doctest: +SKIP
-    '2 of the 4 comparisons of views show a difference'
+    'two of the four comparisons of views show a difference'
     """
     if not pairs:
         return ""
     clear = stats.holm([pair.difference.p for pair in pairs.values()])
-    number = {1: "one", 0: "none", len(clear): "each"}.get(sum(clear), str(sum(clear)))
+    if len(clear) == 1:
+        return f"the one comparison {what} shows {'a' if clear[0] else 'no'} difference"
+    number = {0: "none", len(clear): "each"}.get(sum(clear), spelled(sum(clear)))
     verb = "shows" if sum(clear) <= 1 or number == "each" else "show"
-    return f"{number} of the {count(len(clear), 'comparison')} {what} {verb} a difference"
+    return f"{number} of the {spelled(len(clear))} comparisons {what} {verb} a difference"

@@ -25,6 +25,8 @@ TYPED = re.compile(
 )
 EXPONENTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SET = {"-": "\N{MINUS SIGN}", " ": "\N{NO-BREAK SPACE}"}
+LETTERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+LETTERS += ["eleven", "twelve"]
 
 
 class Html:
@@ -158,6 +160,15 @@ def folded(summary: str, *parts: Html) -> Html:
     inside = join(*parts)
     head = f"<summary>{escape(summary)}</summary>"
     return Html(f'<details class="more">{head}{inside.content}</details>', inside.alt)
+
+
+def spelled(n: int) -> str:
+    """A number in letters up to twelve, in figures beyond.
+
+    >>> spelled(4), spelled(1200)
+    ('four', '1,200')
+    """
+    return LETTERS[n] if 0 <= n < len(LETTERS) else f"{n:,}"
 
 
 def count(n: int, noun: str) -> str:

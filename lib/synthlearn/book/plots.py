@@ -37,7 +37,7 @@ PAPERS = (
     "Filled: ours. Hollow: the paper's on ImageNet-100, its bars read off a figure (± 0.2)."
     " Each panel runs from its own untrained encoder to its own real images."
 )
-TERMS = ("align", "uniform")  # what the main loss is the sum of
+TERMS = {"align": "alignment", "uniform": "uniformity"}  # what the main loss is the sum of
 RANDOM_ROW = "random"  # the untrained encoder
 DASHES = ("-", "--", ":", "-.")
 MARKERS = "os^Dv<>P*X"  # matplotlib's, by row
@@ -59,22 +59,25 @@ def accuracies(bars: Sequence[Bar], marks: Mapping[str, float], alt: str, captio
 
     marks: lines across of ours, label → accuracy: the untrained encoder, real images.
     """
-    beside = any(bar.published is not None for bar in bars)
-    panels = [accuracy_panel(bars, marks, "ours: top-1, %" if beside else "top-1, %")]
-    if beside:
-        panels.append(_published_panel(bars))
+    if any(bar.published is not None for bar in bars):
+        panels = [accuracy_panel(bars, marks, "ours: top-1, %"), _published_panel(bars)]
+    else:
+        panels = [accuracy_panel(bars, marks, "top-1, %", figures.WIDTH)]
     return figures.row_of(panels, alt, caption)
 
 
-def accuracy_panel(bars: Sequence[Bar], marks: Mapping[str, float], label: str) -> Figure:
-    """The left panel of :func:`accuracies` alone; ``label``: of its axis."""
+def accuracy_panel(
+    bars: Sequence[Bar], marks: Mapping[str, float], label: str, width: float = figures.PANEL
+) -> Figure:
+    """The left panel of :func:`accuracies` alone; ``label``: of its axis; width: in inches."""
     ends = [100 * end for bar in bars for end in (bar.accuracy.low, bar.accuracy.high)]
-    figure, axis = _panel(bars, {label: 100 * value for label, value in marks.items()}, ends)
-    for i, bar in enumerate(bars):
+    percents = {label: 100 * value for label, value in marks.items()}
+    figure, axis, places = _panel(bars, percents, ends, width)
+    for bar, y in zip(bars, places, strict=True):
         e, colour = bar.accuracy, figures.COLOURS[bar.family]
         ends = [100 * e.low, 100 * e.high]
-        axis.plot(ends, [i, i], color=colour, linewidth=2.5, solid_capstyle="butt")
-        axis.plot(100 * e.mean, i, "o", color=colour, markersize=8)
+        axis.plot(ends, [y, y], color=colour, linewidth=2.5, solid_capstyle="butt")
+        axis.plot(100 * e.mean, y, "o", color=colour, markersize=8)
     axis.set_xlabel(label)
     return figure
 
@@ -82,44 +85,60 @@ def accuracy_panel(bars: Sequence[Bar], marks: Mapping[str, float], label: str) 
 def _published_panel(bars: Sequence[Bar]) -> Figure:
     paper = published()
     marks = {"untrained": paper[RANDOM].value, "real": paper[REAL[0]].value}
-    values = [bar.published for bar in bars if bar.published is not None]
     # a name without a mark says nothing
-    figure, axis = _panel([bar for bar in bars if bar.published is not None], marks, values)
-    for i, value in enumerate(values):
-        axis.plot(value, i, "D", markerfacecolor="none", markeredgecolor=INK, markersize=7)
+    own = [bar for bar in bars if bar.published is not None]
+    values = [bar.published for bar in own if bar.published is not None]
+    figure, axis, places = _panel(own, marks, values)
+    for value, y in zip(values, places, strict=True):
+        axis.plot(value, y, "D", markerfacecolor="none", markeredgecolor=INK, markersize=7)
     axis.set_xlabel("the paper's: top-1, %")
     return figure
 
 
 def _panel(
-    bars: Sequence[Bar], marks: Mapping[str, float], ends: Sequence[float]
-) -> tuple[Figure, Axes]:
-    """A panel with a line for each bar, its name above the line, and labelled marks across.
+    bars: Sequence[Bar],
+    marks: Mapping[str, float],
+    ends: Sequence[float],
+    width: float = figures.PANEL,
+) -> tuple[Figure, Axes, list[float]]:
+    """A panel with a line for each bar, its name above the line, and labelled marks across; the
+    places of the lines.
 
     ends: what the axis has to reach besides the marks.
     """
-    figure, axis = figures.new(width=figures.PANEL, height=0.5 * len(bars) + 1.3)
+    longest = round(LONGEST * width / figures.PANEL)
+    names = [textwrap.wrap(bar.label, longest) for bar in bars]
+    # a name of two lines takes room above its own dots
+    steps = [0.42 * (len(name) - 1) + (i > 0) for i, name in enumerate(names)]
+    places = [float(y) for y in np.cumsum(steps)]
+    tall = places[-1] + 1 if places else 0.0
+    figure, axis = figures.new(width=width, height=0.5 * tall + 1.3)
     low, high = min([*marks.values(), *ends]), max([*marks.values(), *ends])
     axis.set_xlim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     with mpl.rc_context(figures.STYLE):
-        for i, bar in enumerate(bars):
-            place = ("axes fraction", "data")
-            name = "\n".join(textwrap.wrap(bar.label, LONGEST))
-            text = axis.annotate(name, (0, i - 0.14), xycoords=place, va="bottom", fontsize=10.5)
+        for name, y in zip(names, places, strict=True):
+            place = (0, y - 0.14)
+            text = axis.annotate(
+                "\n".join(name),
+                place,
+                xycoords=("axes fraction", "data"),
+                va="bottom",
+                fontsize=10.5,
+            )
             text.set_in_layout(False)  # a long one must not squeeze the axis
         for i, (label, at) in enumerate(marks.items()):
             # faint behind the names, clear beside the dots
             axis.axvline(at, color=INK, linewidth=1, alpha=0.2)
-            for y in range(len(bars)):
+            for y in places:
                 axis.plot([at, at], [y - 0.12, y + 0.2], color=INK, linewidth=1.2, alpha=0.7)
             share = (at - axis.get_xlim()[0]) / np.ptp(axis.get_xlim())
             # outside where there is room, else between the marks
             side = "right" if share > (0.7 if i else 0.3) else "left"
             _beside(axis, f"{label} {at:.1f}", at, -1.1 - 0.45 * i, side)
-    axis.set_ylim(len(bars) - 0.5, -0.9 - 0.45 * len(marks))
+    axis.set_ylim(tall - 0.5, -0.9 - 0.45 * len(marks))
     axis.set_yticks([])
     axis.spines["left"].set_visible(False)
-    return figure, axis
+    return figure, axis, places
 
 
 def _beside(axis: Axes, text: str, x: float, y: float, side: str) -> None:
@@ -173,7 +192,7 @@ def ablation_figure(records: Records, profile: Profile, floor: str = "random") -
     low = (records.get(floor) or baseline(profile, floor)).accuracy().mean
     words = accuracies_in_words(every)
     alt = f"Accuracy with intervals. {words}; untrained encoder {percent(low)} %."
-    note = f"95 % intervals over {intervals_over(every)}; line across: the untrained encoder."
+    note = f"95 % intervals over {intervals_over(every)}; vertical line: the untrained encoder."
     return accuracies(bars, {"untrained": low}, alt, note)
 
 
@@ -213,7 +232,7 @@ def training(records: Records) -> Html:
     """
     trained = {name: runs for name, runs in records.items() if runs.first.curves}
     both = all(runs.first.curves.keys() >= set(TERMS) for runs in trained.values())
-    terms = TERMS if both else ("loss",)
+    terms = tuple(TERMS) if both else ("loss",)
     # a chapter's rows are one family: its colour would not tell them apart
     colours = itertools.cycle(figures.LINES)
     lines = {name: (next(colours), get_row(name).title) for name in trained}
@@ -250,7 +269,7 @@ def curves(
             values = np.mean([run.curves[name] for run in runs], axis=0)
             line = legend[row]
             axis.plot(runs.first.curves["step"], values, color=line.colour, linestyle=line.dash)
-        axis.set_title(name.replace("_", " "), fontsize=11, color=INK)
+        axis.set_title(TERMS.get(name, name.replace("_", " ")), fontsize=11, color=INK)
         axis.set_xlabel("update")
         panels.append(figure)
     return figures.row_of(panels, alt, caption, [legend[row] for row in records])
@@ -312,7 +331,8 @@ def lines_figure(measured: Measured, label: str, caption: str, rows: Sequence[st
         legend.append(figures.Line(title, figures.COLOURS[row.family], dash))
         values = (f"{part} {value:.1f}" for part, value in zip(parts, top1, strict=True))
         words.append(f"{row.title}: {', '.join(values)}")
-    axis.set_xticks(range(len(parts)), list(parts))
+    ticks = [f"{int(part):,}" if part.isdigit() else part for part in parts]
+    axis.set_xticks(range(len(parts)), ticks)
     axis.set_xlabel(label)
     axis.set_ylabel("top-1, %")
     note = f"{caption} {intervals_over_encoders(first)}"

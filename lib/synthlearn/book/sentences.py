@@ -13,15 +13,21 @@ from .captions import Records
 from .html import Html, count, percent, points, span
 
 HIGHER = "{what} is {size} points {span} {word} with {a} than with {b}"
-ALIKE = "{a} and {b} cannot be told apart{runs}: the difference is {difference} points"
+ALIKE = "{a} and {b} cannot be told apart{runs}: the difference in {what} is {difference} points"
 WAY = "{share} of the way from the untrained encoder to real images"
 
 
 def compare(
-    a: Runs | None, b: Runs | None, name_a: str = "", name_b: str = "", probe: str = MAIN
+    a: Runs | None,
+    b: Runs | None,
+    name_a: str = "",
+    name_b: str = "",
+    probe: str = MAIN,
+    where: str = "",
 ) -> str:
     """Which of two rows teaches more, as a clause with the difference and its interval; that they
-    cannot be told apart where the interval holds 0. Empty where one of them has no run.
+    cannot be told apart where the interval holds 0. ``where`` comes before it. Empty where one of
+    them has no run.
 
     >>> compare(runs["dead_leaves-mixed"], runs["random"])  # doctest: +SKIP
     'top-1 is 4.1 points [3.1, 5.0] higher with dead leaves, mixed than with random encoder'
@@ -30,11 +36,17 @@ def compare(
         return ""
     few = f"{len(a)} and {len(b)} runs" if len(a) != len(b) else f"{count(len(a), 'run')} each"
     names = (name_a or a.row.title, name_b or b.row.title)
-    return in_words(a.difference(b, probe), *names, runs=f" with {few}")
+    return in_words(a.difference(b, probe), *names, runs=f" with {few}", where=where)
 
 
 def compare_units(
-    measured: Units, a: str, b: str, name_a: str = "", name_b: str = "", what: str = "top-1"
+    measured: Units,
+    a: str,
+    b: str,
+    name_a: str = "",
+    name_b: str = "",
+    what: str = "top-1",
+    where: str = "",
 ) -> str:
     """As :func:`compare`, of two rows in a part of a measurement; empty where one of them was not
     measured.
@@ -44,7 +56,7 @@ def compare_units(
     if not {a, b} <= measured.values.keys():
         return ""
     names = (name_a or get_row(a).title, name_b or get_row(b).title)
-    return in_words(measured.apart(a, b), *names, what=what)
+    return in_words(measured.apart(a, b), *names, what=what, where=where)
 
 
 def in_words(
@@ -64,7 +76,7 @@ def in_words(
     """
     names = {"a": escape(name_a), "b": escape(name_b)}
     if e.p > stats.LEVEL:
-        return where + ALIKE.format(runs=runs, difference=points(e), **names)
+        return where + ALIKE.format(runs=runs, what=what, difference=points(e), **names)
     sign = 1 if e.mean > 0 else -1
     low, high = sorted((sign * e.low, sign * e.high))
     word = "higher" if sign > 0 else "lower"

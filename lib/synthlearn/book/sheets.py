@@ -132,6 +132,6 @@ def unit_sheets(
             for row, encoder in zip(which, encoders, strict=True)
         }
         alt = f"Images that excite {units} units of {tap}"
-        caption = f"{tap}: a row per encoder, a column per unit's number."
+        caption = f"{tap}: images that excite its first {units} units, a row per encoder."
         sheets[tap] = rows(pictures, alt, caption)
     return sheets

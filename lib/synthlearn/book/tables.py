@@ -118,7 +118,7 @@ def ablation(records: Records, profile: Profile, against: str | None = None) -> 
     from it, what is changed, the command.
     """
     if not records:
-        return nothing(f"The profile {profile.name} has none of these rows.")
+        return nothing(f"The profile {profile.name} has no run of these rows.")
     body = []
     for base in sorted({against or base_of(name) for name in records}):
         reference = records.get(base) or runs_of(get_row(base), profile)

@@ -62,7 +62,9 @@ def _note(judged: Sequence[Claim]) -> str:
 
 
 def _tally(words: Sequence[str]) -> str:
-    """How many of some verdicts say what."""
+    """How many of some verdicts say what; of a single one, what it says."""
+    if len(words) == 1:
+        return words[0]
     return ", ".join(f"{words.count(word)} {word}" for word in claims.VERDICTS if word in words)
 
 
@@ -86,9 +88,10 @@ def _reason(claim: Claim) -> str:
         return ""
     if not claim.needed:
         return "more runs alone would not settle it"
-    way = "contradict" if any(e.away < 0 for e in claim.pieces if not e.control) else "support"
+    against = any(e.away < 0 for e in claim.pieces if not e.control)
+    way = "against it" if against else "in its favour"
     runs = f"{claim.needed:,} runs of each set"
-    return f"{runs} would settle it, and {way} it, if it is as it looks"
+    return f"if the differences stay as they are, {runs} would settle it, {way}"
 
 
 def _evidence(claim: Claim, chapter: str) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from html import escape
 from typing import TypeVar
 
-import matplotlib as mpl
 import torch
 
 from ... import data
@@ -27,8 +26,8 @@ from . import kept
 SIDE = 48  # of samples on a sheet, in pixels
 MODELS = {"learned": "samples of the learned model", "mosaic-named": "mosaics"}
 INFORMATION = (
-    "I(caption; class) in bits, of {every:.2f}; beside it what shuffled captions seem to tell: the "
-    "bias of the estimate."
+    "Bits: the mutual information of caption and class, of {every:.2f} that there are. Bias: what "
+    "shuffled captions seem to tell."
 )
 CLASS = "the class itself"
 # images → captions → the row that reads them and the row of SimCLR on the same images
@@ -50,11 +49,11 @@ GAINS = {
         CLASS: ("real.supcon", "real.simclr_sharp"),
     },
 }
-OFFSET = 0.05  # bits between marks that would hide each other
+OFFSET = 0.18  # of a column, between the marks of two models
 BITS_NOTE = (
-    "Circles: top-1 of StableRep less SimCLR's on the same images. Squares: that of SupCon, which "
-    "is given the class itself. 95 % intervals over runs and images. Bits are less what chance "
-    "seems to tell."
+    "Circles: top-1 of StableRep less SimCLR's on the same images, by kind of captions; below each "
+    "kind its bits, less what chance seems to tell. Squares: SupCon, which is given the class "
+    "itself. 95 % intervals over runs and images."
 )
 S = TypeVar("S", bound=CaptionSource)
 
@@ -168,8 +167,8 @@ def words_table(profile: Profile) -> Html:
         some = texts[:: len(texts) // 2][:2]
         lines = "<br>".join(f"“{escape(text)}”" for text in some)
         body.append([kind, str(len(texts)), str(len(words)), lines])
-    header = ["captions", "number", "different words", "some of them"]
-    note = "Words are measured on the real images of a caption, or their label."
+    header = ["captions", "number", "different words", "examples"]
+    note = "Brightness and colour are those of a caption's real images; the class is their label."
     return table(header, body, note)
 
 
@@ -210,7 +209,7 @@ def positives_sheet(
         model.texts()[c]: kept.sample(model, kept.of_caption(model, c, m), SIDE)
         for c in kept.places(model, captions)
     }
-    caption = f"A line per caption, {m} {MODELS[name]}: the loss draws a line together."
+    caption = f"{m} {MODELS[name]} for each caption. StableRep's loss draws a line together."
     return rows(lines, f"{m} images of one caption", caption)
 
 
@@ -221,6 +220,8 @@ def bits_figure(records: Records, profile: Profile) -> Html:
     >>> bits_figure(runs, p)  # doctest: +SKIP
     """
     bits = {"shuffled": 0.0, CLASS: information(profile, "named")[1]}
+    kinds = [kind for of_images in GAINS.values() for kind in of_images]
+    columns = sorted({*kinds}, key=("shuffled", "colour", "learned", "named", CLASS).index)
     figure, axis = figures.new(height=3.8)
     legend, words, every = [], [], []
     for (images, of_images), colour in zip(GAINS.items(), figures.LINES, strict=False):
@@ -231,8 +232,7 @@ def bits_figure(records: Records, profile: Profile) -> Html:
             e = both[row].difference(both[base])
             if kind not in bits:
                 bits[kind], _ = information(profile, kind)
-            aside = list(GAINS).index(images) - 1 + 2 * (kind == CLASS)
-            x = bits[kind] + OFFSET * aside
+            x = columns.index(kind) + OFFSET * (list(GAINS).index(images) - 1)
             axis.plot([x, x], [100 * e.low, 100 * e.high], color=colour, linewidth=2)
             inside, mark = colour if e.runs > 1 else "none", "s" if kind == CLASS else "o"
             axis.plot(x, 100 * e.mean, mark, color=colour, markerfacecolor=inside, markersize=8)
@@ -243,16 +243,12 @@ def bits_figure(records: Records, profile: Profile) -> Html:
         text = "No pair of rows has been run in this profile yet."
         return nothing(text)
     axis.axhline(0, color=figures.INK, linewidth=1, linestyle="--", alpha=0.6)
-    axis.set_xlabel("bits that a caption tells about the class")
+    shown = [kind for kind in columns if kind in dict(every)]
+    labels = [f"{'the class' if kind == CLASS else kind}\n{bits[kind]:.1f}" for kind in shown]
+    axis.set_xticks([columns.index(kind) for kind in shown], labels)
+    axis.set_xlim(-0.5, len(columns) - 0.5)
+    axis.set_xlabel("captions, and bits that they tell about the class")
     axis.set_ylabel("gain over SimCLR, points")
-    top = max(100 * e.high for _, e in every)
-    with mpl.rc_context(figures.STYLE):
-        kinds = sorted({kind for kind, _ in every} - {CLASS}, key=lambda kind: bits[kind])
-        for i, kind in enumerate(kinds):  # at two heights, as neighbours lie close
-            place = (bits[kind], top + 1.5 + 2.5 * (i % 2))
-            axis.annotate(kind, place, ha="center")
-    axis.set_ylim(top=top + 6.5)
-    axis.margins(x=0.1)
     note = f"{'Hollow: a row has one run. ' * any(e.runs == 1 for _, e in every)}{BITS_NOTE}"
     return figures.row_of(
         [figure], f"Gains over SimCLR. {'; '.join(words)}.", note, list(dict.fromkeys(legend))

@@ -1,19 +1,22 @@
 """Guidance: samples along it, how faithful and how varied they are, and its law for Gaussians."""
 
+import itertools
 from collections.abc import Sequence
 from html import escape
 
 import torch
 
-from ...core import rng
+from ...core import rng, stats
 from ...core.image import resize
 from ...measure.guidance import COPY
 from ...study import Profile, get_row
 from ...study.measuring import Measured
 from ...text2image import gaussian, mosaic, sampling
 from .. import figures, sheets
+from ..captions import Records, base_of
 from ..html import Html, nothing, percent, table
 from ..sheets import rows
+from ..sweeps import Lines, chosen
 from . import kept
 from .captions import MODELS, SIDE, captioned, guided, mosaics, shown
 
@@ -41,10 +44,17 @@ FIDELITY = {
 PANELS = ("frechet", "recall", "variety", "agreement")  # of the figure
 NEARNESS = ("distance", "copies")
 SHARES = ("precision", "recall", "agreement", "copies")
+TOLD = {  # in the words of a sentence
+    "agreement": "agreement with their caption",
+    "variety": "variety within a caption",
+    "frechet": "the Fréchet distance to real images",
+}
 FIDELITY_NOTE = (
     "{n:,} images each; features of the encoder trained on real images (conv5; the judge of "
-    "classes reads fc6). Not FID: no Inception weights. Real images: test images; for variety, the "
-    "model's own. The judge learned from photographs that neither model nor probe has."
+    "classes reads fc6). Not FID: no Inception weights. Variety: mean distance of two images of a "
+    "caption. Imbalance: share of images that would have to change class to balance them. Real "
+    "images: test images; for variety, the model's own. The judge learned from photographs that "
+    "neither model nor probe has."
 )
 COPIES_NOTE = (
     "Root-mean-square distance to the nearest real image of the model's or its mirror image, "
@@ -108,7 +118,7 @@ def steps_sheet(profile: Profile, caption: int = 3) -> Html:
     every_second = levels[:-1:2]
     sides = ", ".join(str(mosaic.window(level)) for level in every_second)
     text = STEPS_CAPTION.format(sides=sides)
-    lines = dict(zip(("a noise", "another"), pictures.split(len(every_second)), strict=True))
+    lines = dict(zip(("one noise", "another"), pictures.split(len(every_second)), strict=True))
     return rows(lines, "A blur that becomes an image from left to right", text)
 
 
@@ -144,35 +154,141 @@ def weight(name: str, profile: Profile) -> float:
 
 def fidelity_figure(measured: Measured, names: Sequence[str], profile: Profile) -> Html:
     """Fidelity and variety of samples along guidance, a panel each; dotted: real images."""
-    weights = {name: weight(name, profile) for name in names if name in measured}
+    weights = _weights(measured, names, profile)
     if not weights:
         return nothing("No samples along w have been measured yet.")
-    weights = dict(sorted(weights.items(), key=lambda item: item[1]))
     x, ticks = list(weights.values()), [f"{w:g}" for w in weights.values()]
     panels, each = [], []
     for key in PANELS:
         figure, axis = figures.new(width=figures.PANEL, height=2.3)
         parts = [measured[name][0].value(key) for name in weights]
-        values, real = [part.value for part in parts], parts[0].real
+        unit = 100 if key in SHARES else 1
+        values, real = [unit * part.value for part in parts], unit * parts[0].real
         axis.plot(x, values, "o-", color=figures.LINES[0])
         axis.axhline(real, color=figures.INK, linestyle=":", linewidth=1)
-        axis.set_title(FIDELITY[key], fontsize=11, color=figures.INK)
+        title = FIDELITY[key] + ", %" * (key in SHARES)
+        axis.set_title(title, fontsize=11, color=figures.INK)
         axis.set_xscale("log")
         axis.set_xticks(x, ticks)
         axis.minorticks_off()
         axis.set_xlabel("w")
         panels.append(figure)
         listed = ", ".join(f"{value:.3g}" for value in values)
-        each.append(f"{FIDELITY[key]}: {listed} (real images {real:.3g})")
+        each.append(f"{title}: {listed} (real images {real:.3g})")
     alt = f"Samples along w = {', '.join(ticks)}. {'; '.join(each)}."
     note = (
-        "Samples along guidance, one model. Dotted: real images that it has not seen; of variety, "
-        "its own."
+        "Samples of one model along guidance. Dotted: real images that it has not seen; for "
+        "variety, its own. What to see: whether agreement rises as variety falls, and where the "
+        "Fréchet distance is lowest."
     )
     return figures.row_of(panels, alt, note)
 
 
-def fidelity_table(measured: Measured) -> Html:
+def _weights(measured: Measured, names: Sequence[str], profile: Profile) -> dict[str, float]:
+    """Guidance of those rows that were measured, rising."""
+    weights = {name: weight(name, profile) for name in names if name in measured}
+    return dict(sorted(weights.items(), key=lambda item: item[1]))
+
+
+def along_in_words(measured: Measured, names: Sequence[str], profile: Profile) -> str:
+    """What guidance does to samples of the learned model, as a clause; empty where fewer than two
+    rows were measured.
+
+    >>> along_in_words(measured, ["learned", "learned.w2"], p)  # doctest: +SKIP
+    """
+    weights = _weights(measured, names, profile)
+    if len(weights) < 2:
+        return ""
+    told = []
+    for key, words in TOLD.items():
+        values = [measured[name][0].value(key).value for name in weights]
+        listed = ", ".join(_cell(key, value) for value in values)
+        told.append(f"{words} {_course(values, list(weights.values()))} ({listed})")
+    at = _listed([f"{w:g}" for w in weights.values()])
+    return f"of samples of the learned model at w = {at}, {', '.join(told[:-1])}, and {told[-1]}"
+
+
+def _course(values: Sequence[float], x: Sequence[float]) -> str:
+    """How some values go along ``x``, in words.
+
+    >>> _course([0.4, 0.2, 1.8], [1, 2, 6])
+    'is lowest at w = 2'
+    """
+    steps = [b - a for a, b in itertools.pairwise(values)]
+    if all(step > 0 for step in steps):
+        return "rises"
+    if all(step < 0 for step in steps):
+        return "falls"
+    low, high = values.index(min(values)), values.index(max(values))
+    if 0 < low < len(values) - 1:
+        return f"is lowest at w = {x[low]:g}"
+    return f"is highest at w = {x[high]:g}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Words as a list in a sentence.
+
+    >>> _listed(["1", "2", "6"])
+    '1, 2 and 6'
+    """
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def teaching_in_words(records: Records, profile: Profile, lines: Lines) -> str:
+    """At which guidance samples teach most, by method, of those with a run, as a clause; empty
+    where there is none.
+
+    lines: title of a method → guidance → row.
+
+    >>> teaching_in_words(runs, p, {"StableRep": {1: "learned.stablerep"}})  # doctest: +SKIP
+    """
+    several, single = [], []
+    for title, of_line in lines.items():
+        runs = chosen(records, profile, *of_line.values())
+        own = {w: runs[name] for w, name in sorted(of_line.items()) if name in runs}
+        if not own:
+            continue
+        best = max(own, key=lambda w: own[w].accuracy().mean)
+        number = f"{percent(own[best].accuracy().mean)} %"
+        if len(own) == 1:
+            single.append(f"{title} {number} at w = {best:g}")
+            continue
+        alike = [f"{w:g}" for w in own if own[best].difference(own[w]).p > stats.LEVEL]
+        alike = [w for w in alike if w != f"{best:g}"]
+        of = _listed([f"{w:g}" for w in own])
+        text = f"of w = {of}, {title} teaches most at {best:g} ({number})"
+        several.append(text + f", which cannot be told from {_listed(alike)}" * bool(alike))
+    if single:
+        several.append(f"top-1 is recorded at one w so far: {', '.join(single)}")
+    return "; ".join(several)
+
+
+def drawn_in_words(measured: Measured, name: str, profile: Profile) -> str:
+    """Whether samples show what their caption names, and are not copies, as a clause; empty where
+    the row was not measured.
+
+    >>> drawn_in_words(measured, "learned.w2", p)  # doctest: +SKIP
+    """
+    if name not in measured:
+        return ""
+    record = measured[name][0]
+    agreement, copies = record.value("agreement"), record.value("copies")
+    return (
+        "a judge that learned from other real images finds the class of the caption in "
+        f"{percent(agreement.value)} % of the learned model's samples at "
+        f"w = {weight(name, profile):g}, and the right class in {percent(agreement.real)} % of "
+        f"real images; {percent(copies.value)} % of the samples are near-copies of a training image"
+    )
+
+
+def _title(name: str, profile: Profile) -> str:
+    """A model and its guidance: named captions go without saying, and what is trained on the
+    samples makes no difference to them."""
+    model = get_row(base_of(name)).title.removesuffix(", named captions")
+    return escape(f"{model}, w = {weight(name, profile):g}")
+
+
+def fidelity_table(measured: Measured, profile: Profile) -> Html:
     """All measurements of samples, and of real images."""
     if not measured:
         return nothing("None of these samples have been measured yet.")
@@ -180,12 +296,12 @@ def fidelity_table(measured: Measured) -> Html:
     body = [["<i>real images</i>", *(_cell(key, first.value(key).real) for key in FIDELITY)]]
     for name, (record, *_) in measured.items():
         cells = [_cell(key, record.value(key).value) for key in FIDELITY]
-        body.append([escape(get_row(name).title), *cells])
+        body.append([_title(name, profile), *cells])
     note = FIDELITY_NOTE.format(n=first.results["frechet"].n)
     return table(["samples of", *FIDELITY.values()], body, note)
 
 
-def copies_table(measured: Measured) -> Html:
+def copies_table(measured: Measured, profile: Profile) -> Html:
     """How near samples are to the real images that they were made of, beside real images that the
     model has not seen."""
     if not measured:
@@ -195,22 +311,27 @@ def copies_table(measured: Measured) -> Html:
     body = [["real images that no model has seen", *real]]
     for name, (record, *_) in measured.items():
         cells = [_cell(key, record.value(key).value) for key in NEARNESS]
-        body.append([escape(get_row(name).title), *cells])
+        body.append([_title(name, profile), *cells])
     note = COPIES_NOTE.format(n=first.results["copies"].n)
     return table(["images", *(FIDELITY[key] for key in NEARNESS)], body, note)
 
 
-def agreement_in_words(measured: Measured, a: str, b: str) -> str:
-    """How far agreement with the caption goes from one row's samples to another's, as a clause;
-    empty where one was not measured.
+def agreement_in_words(measured: Measured, a: str, b: str, profile: Profile) -> str:
+    """How agreement with the caption goes from one row's samples to another's of the same model, as
+    a clause; empty where one was not measured.
 
-    >>> agreement_in_words(measured, "learned", "learned.w2")  # doctest: +SKIP
+    >>> agreement_in_words(measured, "learned", "learned.w2", p)  # doctest: +SKIP
     """
     if not {a, b} <= measured.keys():
         return ""
-    first, last = (percent(measured[name][0].value("agreement").value) for name in (a, b))
-    titles = escape(get_row(a).title), escape(get_row(b).title)
-    return f"agreement with the caption: {first} % ({titles[0]}) and {last} % ({titles[1]})"
+    values = [measured[name][0].value("agreement").value for name in (a, b)]
+    goes = "rises" if values[1] > values[0] else "falls" if values[1] < values[0] else "goes"
+    first, last = map(percent, values)
+    ends = " to ".join(f"{weight(name, profile):g}" for name in (a, b))
+    return (
+        f"from w = {ends}, agreement of {MODELS.get(base_of(a), get_row(a).title)} with their "
+        f"caption {goes} from {first} % to {last} %"
+    )
 
 
 def _cell(key: str, value: float) -> str:

@@ -14,7 +14,7 @@ from ..captions import Records, base_of, intervals_over, line_note, record_link
 from ..comparisons import Pairs
 from ..figures import INK
 from ..html import Html, interval, percent, points, run_count, table
-from ..plots import draw_line
+from ..plots import Bar, accuracies, draw_line
 from ..published import published_shares, published_updates
 from ..tables import share_cell
 
@@ -26,12 +26,12 @@ def pool(name: str, profile: Profile) -> str:
     """How many different images a row trains on, and how often it sees each, in words.
 
     >>> pool("dead_leaves-mixed.n1000", study.resolve("cpu"))  # doctest: +SKIP
-    '1,000 images, each seen 100 times'
+    '1,000 images seen 100 times each'
     """
     images, settings = _images_seen(name, profile), get_row(name).settings(profile)
     times = settings.n_images * settings.epochs / images
-    often = {1: "once", 2: "twice"}.get(round(times), f"{times:.0f} times")
-    return f"{images:,} images, each seen {often}"
+    often = {1: "once", 2: "twice"}.get(round(times), f"{times:.0f} times each")
+    return f"{images:,} images seen {often}"
 
 
 def _by_size(records: Records, profile: Profile) -> dict[str, dict[str, Runs]]:
@@ -100,7 +100,7 @@ def size_table(records: Records, profile: Profile) -> Html:
                     run_count(e.runs),
                 ]
             )
-    header = ["source", "top-1, %", "− the usual pool, points", "different images", "runs"]
+    header = ["source", "top-1, %", "minus the usual pool, points", "different images", "runs"]
     note = f"Equal updates. 95 % intervals over {intervals_over(records)}."
     return table(header, body, note)
 
@@ -147,11 +147,14 @@ def length_figure(records: Records, profile: Profile) -> Html:
     """Accuracy against the number of updates, a line per source; the random encoder, which needs
     none, as a dashed line with its interval.
     """
-    figure, axis = figures.new(height=5.0)
     every = {
         base: {updates: runs.accuracy() for updates, runs in lengths.items()}
         for base, lengths in by_length(records, profile).items()
     }
+    missing = planned(records, profile)
+    if all(len(line) == 1 for line in every.values()):
+        return _at_one_length(every, profile, missing)
+    figure, axis = figures.new(height=5.0)
     words = []
     for i, ((base, line), marker) in enumerate(
         zip(every.items(), itertools.cycle(MARKERS), strict=False)
@@ -171,11 +174,28 @@ def length_figure(records: Records, profile: Profile) -> Html:
     drawn = [e for line in every.values() for e in line.values()]
     note = f"{line_note([*drawn, floor])}; dashed line and band: the untrained encoder. "
     note += "What to see: whether lines come nearer to that of real images. "
-    missing = planned(records, profile)
     note += f"{missing[:1].upper()}{missing[1:]}." if missing else ""
     alt = f"Accuracy against updates. {'; '.join(words)}; "
     alt += f"untrained encoder {percent(floor.mean)} %."
     return figures.svg(figure, alt, note.strip())
+
+
+def _at_one_length(
+    every: Mapping[str, Mapping[int, stats.Estimate]], profile: Profile, missing: str
+) -> Html:
+    """Accuracy of each source at the one length that has been trained."""
+    bars, words = [], []
+    for base, line in every.items():
+        row, [(updates, e)] = get_row(base), line.items()
+        bars.append(Bar(row.title, row.family, e))
+        words.append(f"{row.title}, {updates:,} updates: {percent(e.mean)} %")
+    floor = baseline(profile).accuracy()
+    lengths = dict.fromkeys(f"{n:,}" for line in every.values() for n in line)
+    over = line_note(bar.accuracy for bar in bars)
+    note = f"After {' or '.join(lengths)} updates. {over}; vertical line: the untrained encoder. "
+    note += f"{missing[:1].upper()}{missing[1:]}."
+    alt = f"Accuracy by source. {'; '.join(words)}; untrained encoder {percent(floor.mean)} %."
+    return accuracies(bars, {"untrained": floor.mean}, alt, note)
 
 
 def _draw_floor(axis: Axes, floor: stats.Estimate) -> None:
@@ -195,14 +215,14 @@ def planned(records: Records, profile: Profile) -> str:
     """How many of the longer rows have no run yet, as a clause; empty where all have.
 
     >>> sl.book.pages.lengths.planned({}, p)  # doctest: +SKIP
-    'of the 14 longer rows planned none is recorded yet'
+    'of the 14 longer rows planned, none is recorded yet'
     """
     every = longer_rows(profile)
     there = len([name for name in every if name in records])
     if there == len(every):
         return ""
     number = f"{there} are" if there > 1 else "one is" if there else "none is"
-    return f"of the {len(every)} longer rows planned {number} recorded yet"
+    return f"of the {len(every)} longer rows planned, {number} recorded yet"
 
 
 def shares_in_words(records: Records, profile: Profile, base: str, title: str) -> str:
@@ -212,12 +232,16 @@ def shares_in_words(records: Records, profile: Profile, base: str, title: str) -
     >>> sl.book.pages.lengths.shares_in_words(runs, p, "programs-100", "programs")  # doctest: +SKIP
     """
     parts = [
-        f"{share} after {updates:,} updates"
+        f"{share} after {updates:,}"
         for updates, share in shares(records, profile, base).items()
         if share != "–"
     ]
     way = "of the way from the untrained encoder to real images"
-    return f"{way} {escape(title)} go {', '.join(parts)}" if parts else ""
+    text = f"how far {escape(title)} go {way}, by updates: {', '.join(parts)}"
+    if len(parts) == 1:
+        share, updates = parts[0].split(" after ")
+        text = f"{escape(title)} go {share} {way} after {updates} updates"
+    return text if parts else ""
 
 
 def gained(records: Records, profile: Profile) -> str:
@@ -245,7 +269,7 @@ def length_table(records: Records, profile: Profile) -> Html:
         for updates, runs in lengths.items():
             body.append(_length_line(base, updates, runs, real, floor, profile))
     over = intervals_over({"random": floor, **records})
-    header = ["source", "top-1, %", "updates", "real images − it, points", "share of the way"]
+    header = ["source", "top-1, %", "updates", "lead of real images, points", "share of the way"]
     note = (
         f"Intervals over {over}. Share: of the way from the untrained encoder to real images at as "
         "many updates (Fieller's interval), – where that way may be none. "

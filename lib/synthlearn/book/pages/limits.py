@@ -54,8 +54,8 @@ def _seconds(cost: Sequence[Cost]) -> list[str]:
     train = float(np.mean([c.train_seconds for c in cost]))
     return [
         f"{1000 * pool / (cost[0].images or 0):.1f}",
-        f"{pool:.0f}",
-        f"{train:.0f}",
+        f"{pool:,.0f}",
+        f"{train:,.0f}",
         f"{percent(pool / (pool + train))} %",
         str(len(cost)),
     ]
@@ -76,17 +76,20 @@ def classes_figure(rows: Records, profile: Profile, a: str, b: str) -> Html:
     for i, c in enumerate(order):
         ends = [100 * share[b][c], 100 * share[a][c]]
         axis.plot(ends, [i, i], color=figures.INK, linewidth=1, alpha=0.5)
-        for x, name, mark, colour in zip(ends, (b, a), "os", figures.LINES, strict=False):
-            label = get_row(name).title if i == 0 else None
-            axis.plot(x, i, mark, color=colour, label=label)
+        for x, mark, colour in zip(ends, "os", figures.LINES, strict=False):
+            axis.plot(x, i, mark, color=colour)
     axis.set_yticks(range(len(order)), [test.classes[c] for c in order])
     axis.set_xlabel("top-1 within the class, %")
-    figures.legend(figure, loc="outside lower center", ncols=2)
     each = "; ".join(
         f"{test.classes[c]} {percent(share[a][c])} against {percent(share[b][c])} %" for c in order
     )
     titles = f"{get_row(a).title} against {get_row(b).title}"
-    return figures.svg(figure, f"Accuracy by class, {titles}: {each}.", "Means over runs.")
+    legend = [
+        figures.Line(get_row(name).title, colour)
+        for name, colour in zip((b, a), figures.LINES, strict=False)
+    ]
+    note = "Top-1 within each class, mean over runs; the class that loses most is at the bottom."
+    return figures.row_of([figure], f"Accuracy by class, {titles}: {each}.", note, legend)
 
 
 def rare_in_words(records: Sequence[MeasurementRecord]) -> str:
@@ -97,8 +100,9 @@ def rare_in_words(records: Sequence[MeasurementRecord]) -> str:
     mosaics, repeated = (
         percent(float(np.mean(_right(records, arm, "tail")))) for arm in (MOSAICS, REPEATED)
     )
-    text = "of the three rarest classes {} % are right with mosaics of their few real images, "
-    return f"{text.format(mosaics)}{repeated} % with these images repeated"
+    text = "a classifier names {} % of the three rarest classes' test images rightly when mosaics "
+    text += "of their few real images fill them up, and {} % when these images are repeated"
+    return text.format(mosaics, repeated)
 
 
 def rare_table(records: Sequence[MeasurementRecord]) -> Html:

@@ -1,5 +1,6 @@
 """Visual memories: how much they hold, what is lost with a class, who their neighbours are."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from html import escape
 
@@ -42,6 +43,25 @@ def figure(measured: Measured) -> Html:
 def whole(measured: Measured) -> units.Units:
     """Top-1 of the largest memory, by row and encoder."""
     return units.part(measured, units.largest_memory(measured))
+
+
+def named_in_words(measured: Measured, titles: Mapping[str, str]) -> str:
+    """How many new images the largest memory names rightly, seen by some encoders, as a clause;
+    empty where none was measured.
+
+    titles: row → its encoder in words.
+
+    >>> named_in_words(measured, {"random": "an untrained encoder"})  # doctest: +SKIP
+    """
+    part, few = whole(measured), next(iter(measured.values()))[0].results[INFLUENTIAL]
+    assert isinstance(few, Influence)
+    every = [
+        f"{percent(part.estimate(row).mean)} % with {title}"
+        for row, title in titles.items()
+        if row in part.values
+    ]
+    text = f"how many new images a memory of {few.entries:,} real ones names rightly: "
+    return text + ", ".join(every) if every else ""
 
 
 def facts(measured: Measured, records: Records) -> Html:

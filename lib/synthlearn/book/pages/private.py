@@ -22,7 +22,10 @@ NOTE = (
     "Top-1 on {n:,} test images; an encoder's number is its mean over {draws} draws of the noise. "
     "{over} Last column: the linear probe of the encoder's records."
 )
-CHOSEN = "The best of {tried} settings on the public set, for each encoder and ε."
+CHOSEN = (
+    "Steps and learning rate, a line for each encoder: the best of {tried} settings on the public "
+    "set at this ε."
+)
 
 
 def weakest(measured: Measured) -> tuple[units.Units, str]:
@@ -61,7 +64,7 @@ def facts(measured: Measured, rows: Records) -> Html:
     more = folded(
         "Every ε, and the settings that were chosen",
         table(header, lines(list(parts))),
-        table(header, settings, CHOSEN.format(tried=one.tried)),
+        table(["features", *(f"ε = {e}" for e in parts)], settings, CHOSEN.format(tried=one.tried)),
     )
     return join(table(short, body, note), more)
 
@@ -99,8 +102,6 @@ def _private_means(digits: ImageSet, n: int, noise: float) -> Tensor:
 def _settings(records: Sequence[MeasurementRecord], epsilon: str) -> str:
     """What was chosen for each encoder at one ε."""
     parts = (record.results[epsilon] for record in records)
-    return "; ".join(
-        f"{part.steps} steps, rate {part.rate:g}"
-        for part in parts
-        if isinstance(part, PrivateAccuracy)
+    return "<br>".join(
+        f"{part.steps}, {part.rate:g}" for part in parts if isinstance(part, PrivateAccuracy)
     )

@@ -34,8 +34,8 @@ def sheet(count: int = 6, images: int = 7, size: int = 80) -> Html:
     turns = source.options.programs * torch.arange(images)
     lines = {f"program {i}": source.sample(i + turns, size) for i in range(count)}
     caption = (
-        f"{images} images of each of {count} programs. One program's images differ in time and a "
-        "little in its numbers."
+        f"A line per program, {images} images of each: they differ in time and a little in the "
+        "program's numbers."
     )
     return rows(lines, f"{images} abstract coloured patterns that resemble each other", caption)
 

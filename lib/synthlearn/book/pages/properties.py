@@ -55,7 +55,7 @@ SEEN = ("frechet", "precision", "recall", "coverage", "log_volume")
 DIVERSITY = ("log_volume", "recall", "effective_rank")
 EYES = ("our encoder", "ImageNet classifier")
 NO_EYE = (
-    "No record of the ImageNet classifier's in this profile: it needs the extra "
+    "The ImageNet classifier has no record in this profile yet: it needs the extra "
     "<code>reference</code> (<code>pip install -e '.[reference]'</code>), and is measured in "
     "profile cpu."
 )
@@ -152,8 +152,8 @@ def correlations(measured: Measured, records: Records) -> Html:
 
 
 def strongest(measured: Measured, records: Records) -> str:
-    """With which property accuracy goes most, and with which least, as a clause; empty over too few
-    sets.
+    """Which property accuracy follows most closely, and which least, as a clause; empty over too
+    few sets.
 
     >>> sl.book.pages.properties.strongest(measured, records)  # doctest: +SKIP
     """
@@ -162,8 +162,10 @@ def strongest(measured: Measured, records: Records) -> str:
         return ""
     most, *_, least = both
     top, bottom = both[most][1], both[least][1]
-    text = f"over {len(sets.names)} synthetic sets accuracy goes most with {PROPERTIES[most]} "
-    text += f"(rank correlation {_interval(top)}) and least with {PROPERTIES[least]}"
+    text = (
+        f"over {len(sets.names)} synthetic sets, accuracy follows {PROPERTIES[most]} most closely "
+    )
+    text += f"(rank correlation {_interval(top)}) and {PROPERTIES[least]} least"
     return f"{text} ({_interval(bottom)})"
 
 
@@ -182,13 +184,13 @@ def held_fixed(measured: Measured, records: Records, key: str = "log_volume") ->
         return ""
     wide, near = two_sides(sets.accuracy, sets.values[key], sets.values["frechet"])
     lows = [each.interval[0] for each in (wide, near)]
-    text = "among sets equally near to real images the rank correlation of accuracy with "
-    text += f"{PROPERTIES[key]} is {_cell(wide)}; among sets of equal {PROPERTIES[key]} that "
-    text += f"with nearness is {_cell(near)}"
+    text = "among sets equally near to real images, the rank correlation of accuracy with "
+    text += f"{PROPERTIES[key]} is {_cell(wide)}; among sets of equal {PROPERTIES[key]}, its "
+    text += f"correlation with nearness is {_cell(near)}"
     which = {(True, False): "only the first", (False, True): "only the second"}
     both = "both are" if all(low > 0 for low in lows) else "neither is"
     clear = which.get((lows[0] > 0, lows[1] > 0))
-    return f"{text}; {f'{clear} is' if clear else both} above 0 for sure"
+    return f"{text}; {f'{clear} is' if clear else both} surely above 0"
 
 
 def in_balls(measured: Measured, name: str = "noise-white") -> Html:
@@ -231,8 +233,8 @@ def balls_figure() -> Html:
             for x, c, mark in ((real, REAL, "o"), (points, SET, "s")):
                 axis.plot(*x.T.tolist(), mark, color=c, markersize=4)
             axis.set_title(f"{name}: {what} {numbers[what]:.2f}", fontsize=11, color=figures.INK)
-            axis.set_xlim(-5, 5)
-            axis.set_ylim(-3.2, 3.2)
+            axis.set_xlim(-5.6, 5.6)
+            axis.set_ylim(-3.9, 3.9)
             axis.set_aspect("equal")
             axis.set_axis_off()
             drawn.append(figure)
@@ -345,7 +347,8 @@ def properties_figure(
         figures.Line(FAMILIES[family], figures.COLOURS[family])
         for family in dict.fromkeys(sets.families)
     ]
-    note = "One mark per synthetic set, in the colour of its family; star: real images."
+    note = "One mark per synthetic set, in the colour of its family; star: real images. "
+    note += "What to see: in which panel the marks lie along one line."
     alt = f"Accuracy against properties. {_words(sets, plotted)}."
     return figures.row_of(drawn, alt, note, legend)
 

@@ -23,7 +23,7 @@ SHOWN = 3  # severity of the corruptions on a page
 NOTHING = "No classifier is recorded yet."
 OVER = "95 % intervals over runs and images."
 ONE = "One run of each set, so intervals are over images alone."
-WHAT = "top-1 under corruptions"
+WHAT = "a classifier's top-1 under corruptions"
 FIGURE = (
     "Circles: mean over fifteen corruptions; squares: images as they are; dashed: corrupted ones "
     "without mixing. {over}"
@@ -48,14 +48,19 @@ def kinds(profile: Profile, index: int = 0) -> Html:
     image = examples(profile, index + 1)[index:]
     shown = {kind: corrupt(image, kind, SHOWN) for kind in KINDS}
     panels = {_words(kind): enlarge(x, 3)[0] for kind, x in shown.items()}
-    return labelled(panels, "A test image", f"Severity {SHOWN} of five.")
+    return labelled(
+        panels,
+        "A test image",
+        f"One test image under every corruption, at severity {SHOWN} of five.",
+    )
 
 
 def _words(kind: str) -> str:
-    return "JPEG" if kind == "jpeg" else kind.replace("_", " ")
+    proper = {"jpeg": "JPEG", "gaussian_noise": "Gaussian noise"}
+    return proper.get(kind, kind.replace("_", " "))
 
 
-def compare(measured: Measured, a: str, b: str) -> str:
+def compare(measured: Measured, a: str, b: str, name_a: str = "", name_b: str = "") -> str:
     """How much better corrupted images are told apart after one set was mixed in than after
     another, as a clause; empty where one of them is not recorded.
 
@@ -63,7 +68,11 @@ def compare(measured: Measured, a: str, b: str) -> str:
     """
     if not {a, b} <= measured.keys():
         return ""
-    return in_words(units.corrupted_apart(measured, a, b), mixing(a), mixing(b), what=WHAT)
+    first, second = (
+        mixing(PLAIN) if row == PLAIN else f"{name or mixing(row)} mixed in"
+        for row, name in ((a, name_a), (b, name_b))
+    )
+    return in_words(units.corrupted_apart(measured, a, b), first, second, what=WHAT)
 
 
 def _order(of: units.Units) -> list[str]:
@@ -121,7 +130,7 @@ def results(measured: Measured) -> Html:
                 run_count(len(of.values[name])),
             ]
         )
-    header = ["mixed in", "corrupted, %", "it − no mixing, points", "clean, %", "runs"]
+    header = ["mixed in", "corrupted, %", "gain over no mixing, points", "clean, %", "runs"]
     note = f"Top-1 on {count(of.n, 'image')}, each in one severity of every kind. {_over(of)}"
     return table(header, body, note)
 

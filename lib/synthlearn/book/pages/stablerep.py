@@ -3,8 +3,7 @@
 from ...study import Profile
 from ..captions import Records
 from ..html import Html, folded, join
-from ..sweeps import along, chosen
-from ..tables import ablation
+from ..sweeps import along, variants
 
 NAMED = "mosaic-named"
 SIMCLR = "real.simclr_sharp"
@@ -66,7 +65,7 @@ def tables(runs: Records, profile: Profile) -> Html:
     """
 
     def lines(names: tuple[str, ...], against: str) -> Html:
-        return ablation(chosen(runs, profile, *names), profile, against=against)
+        return variants(runs, profile, *names, against=against)
 
     return join(
         folded("Captions that tell less", lines(CAPTIONS, NAMED)),
