@@ -66,3 +66,9 @@ def test_a_chapter_of_the_site_links_pages_and_names_its_folded_cells():
     (staged,) = build.for_site({"cells": [cell | {"outputs": [link]}]})["cells"]
     assert staged["outputs"][0]["data"]["text/html"] == "<a href='94_records.html#a'>"
     assert staged["metadata"]["mystnb"]["code_prompt_show"] == "Solution"
+
+
+def test_a_per_cent_sign_of_prose_stays_on_its_numbers_line():
+    prose = {"cell_type": "markdown", "metadata": {}, "source": ["at least 63 %, and ", "a % b"]}
+    (staged,) = build.for_site({"cells": [prose]})["cells"]
+    assert staged["source"] == "at least 63\N{NO-BREAK SPACE}%, and a % b"

@@ -15,6 +15,7 @@ Records = Mapping[str, Runs]  # a chapter's runs, by row
 NO_CHANGE = "–"
 RECORDS_PAGE = "94_records.html"
 MOCO = "moco"  # its loss is over a queue, which one small batch hardly changes
+CODES = 12  # versions that a page lists
 _start = time.perf_counter()
 
 
@@ -168,11 +169,15 @@ def _origins(records: Sequence[Record]) -> dict[str, str]:
         return sorted({str(getattr(record.provenance, field)) for record in records})
 
     minutes = sum(record.cost.wall_seconds for record in records) / 60
+    codes, seeds = every("code"), sorted({record.seed for record in records})
+    whole = len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1))
     return {
-        "records by code": ", ".join(code[:10] for code in every("code")),
+        "records by code": ", ".join(code[:10] for code in codes)
+        if len(codes) <= CODES
+        else f"of {len(codes)} versions, one with each record",
         "device": ", ".join(every("device")),
         "Python": ", ".join(every("python")),
         "torch": ", ".join(every("torch")),
         "runs": f"{len(records)} in {minutes:.1f} min",
-        "seeds": ", ".join(str(seed) for seed in sorted({record.seed for record in records})),
+        "seeds": f"{seeds[0]} to {seeds[-1]}" if whole else ", ".join(map(str, seeds)),
     }

@@ -27,6 +27,7 @@ STAGED = ("_config.yml", "_toc.yml", "book")
 LINKED = ("records", "twins", "measurements", "search")  # the files that numbers link to
 PROMPTS = {"parameters": "Settings", "solution": "Solution"}  # of folded cells, by tag; else:
 CODE = "Code"
+PER_CENT = re.compile(r"(?<=\d) (?=%)")  # the space before the sign, in prose
 COLAB = ("colab-install", "colab-link")  # ids of the cells that a published page has for Colab
 
 
@@ -216,10 +217,12 @@ def _stage(source: Path, stage: Path) -> None:
 
 
 def for_site(notebook: dict[str, Any]) -> dict[str, Any]:
-    """A chapter as the builder reads it: lines of folded cells say what they hold, and links of
-    outputs lead to pages of the site.
+    """A chapter as the builder reads it: lines of folded cells say what they hold, links of outputs
+    lead to pages of the site, and per cent signs stay on their number's line.
     """
     for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = PER_CENT.sub("\N{NO-BREAK SPACE}", "".join(cell["source"]))
         cell["metadata"] |= _prompts(cell["metadata"].get("tags", []))
         for output in cell.get("outputs", ()):
             if html := output.get("data", {}).get("text/html"):
