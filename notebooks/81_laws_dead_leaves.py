@@ -34,7 +34,7 @@ images = laws.dead_leaves_pictures(p)
 laws.law_table("dead_leaves", laws.dead_leaves_laws(p, images))
 
 # %% [markdown]
-# Ties on slanted outlines fall differently in OpenCV's rasteriser and ours: about one pixel in several thousand. Textures here come from a bank of
+# Ties on slanted outlines fall differently in OpenCV's rasteriser and ours: about one pixel in a hundred. Textures here come from a bank of
 # 1,000 images (8 at the smoke size) instead of 10,000.
 #
 # ## All images together

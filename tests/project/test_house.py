@@ -39,7 +39,8 @@ def layers(text):
         for name in row["room"].split():
             room = name.strip("`/").removesuffix(".py")
             floors[room] = int(row["floor"])
-            beside |= {(room, other.strip("`/")) for other in row["may look sideways at"].split()}
+            others = row.get("may look sideways at", "").split()
+            beside |= {(room, other.strip("`/")) for other in others}
     return floors, beside
 
 
