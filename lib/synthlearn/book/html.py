@@ -46,7 +46,7 @@ def typeset(content: str) -> str:
     >>> typeset("<p>-0.3 <code>-1</code></p>")
     '<p>−0.3 <code>-1</code></p>'
     """
-    return TYPED.sub(lambda found: SET.get(found[0], found[0]), content)
+    return TYPED.sub(lambda match: SET.get(match[0], match[0]), content)
 
 
 def figure(inside: str, alt: str, caption: str) -> Html:

@@ -199,13 +199,13 @@ def along_in_words(measured: Measured, names: Sequence[str], profile: Profile) -
     weights = _weights(measured, names, profile)
     if len(weights) < 2:
         return ""
-    told = []
+    clauses = []
     for key, words in TOLD.items():
         values = [measured[name][0].value(key).value for name in weights]
         listed = ", ".join(_cell(key, value) for value in values)
-        told.append(f"{words} {_course(values, list(weights.values()))} ({listed})")
+        clauses.append(f"{words} {_course(values, list(weights.values()))} ({listed})")
     at = _listed([f"{w:g}" for w in weights.values()])
-    return f"of samples of the learned model at w = {at}, {', '.join(told[:-1])}, and {told[-1]}"
+    return f"of samples of the learned model at w = {at}, {', '.join(clauses[:-1])}, and {clauses[-1]}"
 
 
 def _course(values: Sequence[float], x: Sequence[float]) -> str:
