@@ -205,7 +205,8 @@ def along_in_words(measured: Measured, names: Sequence[str], profile: Profile) -
         listed = ", ".join(_cell(key, value) for value in values)
         clauses.append(f"{words} {_course(values, list(weights.values()))} ({listed})")
     at = _listed([f"{w:g}" for w in weights.values()])
-    return f"of samples of the learned model at w = {at}, {', '.join(clauses[:-1])}, and {clauses[-1]}"
+    *some, last = clauses
+    return f"of samples of the learned model at w = {at}, {', '.join(some)}, and {last}"
 
 
 def _course(values: Sequence[float], x: Sequence[float]) -> str:
