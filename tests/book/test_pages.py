@@ -498,9 +498,9 @@ def test_the_answer_on_initialisation_is_the_share_at_the_most_images():
     measured = arm_records("dead_leaves-mixed", ARMS)
     text = pages.initialisation.in_short(measured).alt
     assert "with 1,000 labelled images of each class, from 40.1 % to 50.1 %: +10.0 [" in text
-    assert "Of that gain, statistics of its weights keep a part: (b) shuffled 20 % [" in text
-    assert "First layers, as trained, keep a part: (d) first layer 50 % [" in text
-    assert "with 100 images of each class, statistics keep a part: (b) shuffled 80 % [" in text
+    assert "Of that gain, statistics of its weights keep a part: shuffled 20 % [" in text
+    assert "First layers, as trained, keep a part: first layer 50 % [" in text
+    assert "with 100 images of each class, statistics keep a part: shuffled 80 % [" in text
 
 
 def test_a_share_of_no_gain_is_not_a_number():

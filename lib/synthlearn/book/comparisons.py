@@ -90,7 +90,10 @@ def differences_figure(pairs: Pairs, caption: str, what: str = "top-1") -> Html:
     axis.set_xlabel(f"difference in {what}, points")
     over = " or ".join(dict.fromkeys(pair.difference.over for pair in pairs.values()))
     alone = any(pair.difference.runs == 1 for pair in pairs.values())
-    note = f"{caption} 95 % intervals over {over}{'; hollow: one of the two has one run' * alone}."
+    unit = _unit(next(iter(pairs.values())).difference)
+    note = (
+        f"{caption} 95 % intervals over {over}{f'; hollow: one of the two has one {unit}' * alone}."
+    )
     return figures.svg(figure, f"Differences. {'; '.join(words)}.", note)
 
 
@@ -107,7 +110,7 @@ def differences(pairs: Pairs, why: str = "Neither paper makes a claim about this
     lines, words = "", []
     for (label, e), differ in zip(estimates.items(), clear, strict=True):
         kind, mark = CLEAR if differ else UNCLEAR
-        few = f"at least {runs_in_words(e.runs)} of each" if e.runs > 1 else "one run"
+        few = f"at least {runs_in_words(e.runs)} of each" if e.runs > 1 else f"one {_unit(e)}"
         lines += f"<li><b class='{kind}'>{mark}</b> {escape(label)}: {points(e)} points"
         lines += f" <small>({few})</small></li>"
         words.append(f"{label}: {mark[2:]}")
@@ -119,6 +122,11 @@ def differences(pairs: Pairs, why: str = "Neither paper makes a claim about this
         note += " An interval that excludes 0 is not enough where so many are asked at once."
     content = f"<ul class=\"verdicts\">{lines}</ul><p class='note'>{escape(note)}</p>"
     return Html(content, f"{'; '.join(words)}. {note}")
+
+
+def _unit(e: stats.Estimate) -> str:
+    """What an estimate's runs are: of a measurement, encoders."""
+    return "encoder" if "encoder" in e.over else "run"
 
 
 def tell_apart(pairs: Pairs, what: str) -> str:

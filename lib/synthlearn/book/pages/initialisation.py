@@ -112,7 +112,7 @@ def _lines(measured: Measured, name: str) -> Iterator[str]:
         there = [arm for arm in which if arm in of.values]
         if share(of, "trained") == UNKNOWN:
             return f"a share that is {UNKNOWN}"
-        each = "; ".join(f"{escape(NAMES[arm])} {share(of, arm)}" for arm in there)
+        each = "; ".join(f"{NAMES[arm].split(') ')[-1]} {share(of, arm)}" for arm in there)
         some = sum(units.kept(of, arm)[1] > 0 for arm in there)
         part = {0: "nothing that we can see", len(there): "a part"}
         return f"{part.get(some, f'a part in {some} of {len(there)} cases')}: {each}"
