@@ -42,7 +42,7 @@ sl.book.in_short(
         *BUDGET,
         where="on samples of the learned model, ",
     ),
-    sl.book.compare(fifty, many, *BUDGET, where="with StableRep on as many mosaics, "),
+    sl.book.compare(fifty, many, *BUDGET, where="with StableRep on equally many mosaics, "),
     sl.book.pages.limits.rare_in_words(rare),
     unsure=""
     if learned or not p.is_study
@@ -182,8 +182,8 @@ sl.book.learned(
     sl.book.compare(
         runs.get("mosaic-named.captions500_plus"),
         many,
-        "the words besides (StableRep+)",
-        "the grouping alone",
+        "their words (StableRep+)",
+        "the grouping alone (StableRep)",
         where="with 500 captions, ",
     ),
     "Images made of a class's few real images recombine them; they add nothing that is known from elsewhere",

@@ -12,6 +12,7 @@ from .plots import draw_line
 from .tables import ablation
 
 REAL = "real.simclr_sharp"  # what synthetic images are held against
+NAMED = 3  # rows without a run that a note names, at most; chosen here
 Lines = Mapping[str, Mapping[float, str]]  # title of a line → value of the setting → row
 
 
@@ -41,9 +42,11 @@ def variants(rows: Records, profile: Profile, *names: str, against: str) -> Html
     """
     own = chosen(rows, profile, *names)
     shown = ablation(own, profile, against=against)
-    if titles := [get_row(name).title for name in _missing(own, profile, names)]:
-        return join(shown, nothing(f"Not recorded yet: {'; '.join(titles)}."))
-    return shown
+    titles = [get_row(name).title for name in _missing(own, profile, names)]
+    if not titles:
+        return shown
+    which = "; ".join(titles) if len(titles) <= NAMED else f"{len(titles)} of {len(names)} rows"
+    return join(shown, nothing(f"Not recorded yet: {which}."))
 
 
 def along(

@@ -44,10 +44,14 @@ FIDELITY = {
 PANELS = ("frechet", "recall", "variety", "agreement")  # of the figure
 NEARNESS = ("distance", "copies")
 SHARES = ("precision", "recall", "agreement", "copies")
-TOLD = {  # in the words of a sentence
-    "agreement": "agreement with their caption",
-    "variety": "variety within a caption",
-    "frechet": "the Fréchet distance to real images",
+# what samples do where a number rises, where it falls, and where it is highest and lowest
+TOLD = {
+    "agreement": [f"agree {how} with their caption" for how in ("more", "less", "most", "least")],
+    "variety": [f"vary {how} within a caption" for how in ("more", "less", "most", "least")],
+    "frechet": [
+        f"are {how} real images by the Fréchet distance"
+        for how in ("farther from", "nearer to", "farthest from", "nearest to")
+    ],
 }
 FIDELITY_NOTE = (
     "{n:,} images each; features of the encoder trained on real images (conv5; the judge of "
@@ -200,30 +204,30 @@ def along_in_words(measured: Measured, names: Sequence[str], profile: Profile) -
     if len(weights) < 2:
         return ""
     clauses = []
-    for key, words in TOLD.items():
+    for key in TOLD:
         values = [measured[name][0].value(key).value for name in weights]
         listed = ", ".join(_cell(key, value) for value in values)
-        clauses.append(f"{words} {_course(values, list(weights.values()))} ({listed})")
+        clauses.append(f"{_course(key, values, list(weights.values()))} ({listed})")
     at = _listed([f"{w:g}" for w in weights.values()])
     *some, last = clauses
-    return f"of samples of the learned model at w = {at}, {', '.join(some)}, and {last}"
+    text = f"as guidance grows, w = {at}, samples of the learned model"
+    return f"{text} {', '.join(some)}, and {last}"
 
 
-def _course(values: Sequence[float], x: Sequence[float]) -> str:
-    """How some values go along ``x``, in words.
+def _course(key: str, values: Sequence[float], x: Sequence[float]) -> str:
+    """What samples do as a number of theirs goes through some values.
 
-    >>> _course([0.4, 0.2, 1.8], [1, 2, 6])
-    'is lowest at w = 2'
+    >>> _course("variety", [3.7, 3.4, 2.9], [1, 2, 6])
+    'vary less within a caption'
     """
+    more, less, most, least = TOLD[key]
     steps = [b - a for a, b in itertools.pairwise(values)]
     if all(step > 0 for step in steps):
-        return "rises"
+        return more
     if all(step < 0 for step in steps):
-        return "falls"
+        return less
     low, high = values.index(min(values)), values.index(max(values))
-    if 0 < low < len(values) - 1:
-        return f"is lowest at w = {x[low]:g}"
-    return f"is highest at w = {x[high]:g}"
+    return f"{least} at w = {x[low]:g}" if 0 < low < len(x) - 1 else f"{most} at w = {x[high]:g}"
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -243,7 +247,7 @@ def teaching_in_words(records: Records, profile: Profile, lines: Lines) -> str:
 
     >>> teaching_in_words(runs, p, {"StableRep": {1: "learned.stablerep"}})  # doctest: +SKIP
     """
-    several, single = [], []
+    several, single = [], dict[str, tuple[str, str]]()
     for title, of_line in lines.items():
         runs = chosen(records, profile, *of_line.values())
         own = {w: runs[name] for w, name in sorted(of_line.items()) if name in runs}
@@ -252,15 +256,16 @@ def teaching_in_words(records: Records, profile: Profile, lines: Lines) -> str:
         best = max(own, key=lambda w: own[w].accuracy().mean)
         number = f"{percent(own[best].accuracy().mean)} %"
         if len(own) == 1:
-            single.append(f"{title} {number} at w = {best:g}")
+            single[title] = f"{best:g}", number
             continue
         alike = [f"{w:g}" for w in own if own[best].difference(own[w]).p > stats.LEVEL]
         alike = [w for w in alike if w != f"{best:g}"]
         of = _listed([f"{w:g}" for w in own])
         text = f"of w = {of}, {title} teaches most at {best:g} ({number})"
         several.append(text + f", which cannot be told from {_listed(alike)}" * bool(alike))
-    if single:
-        several.append(f"top-1 is recorded at one w so far: {', '.join(single)}")
+    for at in dict.fromkeys(w for w, _ in single.values()):
+        own_at = [f"{number} with {title}" for title, (w, number) in single.items() if w == at]
+        several.append(f"so far, top-1 is recorded at w = {at} alone: {', '.join(own_at)}")
     return "; ".join(several)
 
 
@@ -274,8 +279,9 @@ def drawn_in_words(measured: Measured, name: str, profile: Profile) -> str:
         return ""
     record = measured[name][0]
     agreement, copies = record.value("agreement"), record.value("copies")
+    able = "it can" if agreement.value >= agreement.real else "it can in part"
     return (
-        "a judge that learned from other real images finds the class of the caption in "
+        f"{able}: a judge that learned from other real images finds the class of the caption in "
         f"{percent(agreement.value)} % of the learned model's samples at "
         f"w = {weight(name, profile):g}, and the right class in {percent(agreement.real)} % of "
         f"real images; {percent(copies.value)} % of the samples are near-copies of a training image"
@@ -336,4 +342,4 @@ def agreement_in_words(measured: Measured, a: str, b: str, profile: Profile) -> 
 
 
 def _cell(key: str, value: float) -> str:
-    return f"{percent(value)} %" if key in SHARES else f"{value:.3g}"
+    return f"{percent(value)} %" if key in SHARES else f"{value:#.3g}"

@@ -100,8 +100,10 @@ def rare_in_words(records: Sequence[MeasurementRecord]) -> str:
     mosaics, repeated = (
         percent(float(np.mean(_right(records, arm, "tail")))) for arm in (MOSAICS, REPEATED)
     )
-    text = "a classifier names {} % of the three rarest classes' test images rightly when mosaics "
-    text += "of their few real images fill them up, and {} % when these images are repeated"
+    text = (
+        "a classifier gets {} % of the test images of the three rarest classes right when mosaics "
+    )
+    text += "of their few training images are added, and {} % when these images are repeated"
     return text.format(mosaics, repeated)
 
 

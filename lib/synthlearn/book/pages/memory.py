@@ -55,13 +55,16 @@ def named_in_words(measured: Measured, titles: Mapping[str, str]) -> str:
     """
     part, few = whole(measured), next(iter(measured.values()))[0].results[INFLUENTIAL]
     assert isinstance(few, Influence)
-    every = [
-        f"{percent(part.estimate(row).mean)} % with {title}"
+    shares = {
+        title: f"{percent(part.estimate(row).mean)} %"
         for row, title in titles.items()
         if row in part.values
-    ]
-    text = f"how many new images a memory of {few.entries:,} real ones names rightly: "
-    return text + ", ".join(every) if every else ""
+    }
+    if not shares:
+        return ""
+    (title, share), *others = shares.items()
+    text = f"a memory of {few.entries:,} real images names {share} of new ones rightly with {title}"
+    return text + "".join(f", {other} with {one}" for one, other in others)
 
 
 def facts(measured: Measured, records: Records) -> Html:

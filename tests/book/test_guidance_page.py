@@ -1,0 +1,86 @@
+"""What the page on guidance says of samples and of accuracy, with few records and with many."""
+
+import numpy as np
+import pytest
+from make import measured, part, result, run
+
+from synthlearn import study
+from synthlearn.book import sweeps
+from synthlearn.book.pages import guidance as page
+from synthlearn.study.runs import Runs
+
+STUDY = study.resolve("cpu")
+ROWS = ("learned", "learned.w2", "learned.w6")  # w = 1, 2, 6
+SPEC = {"kind": "learned", "data": {"test_sha256": "t"}, "method": {"name": "simclr"}}
+STABLEREP = {1: "learned.stablerep", 2: "learned.stablerep_w2", 6: "learned.stablerep_w6"}
+
+
+def samples(**numbers):
+    """Measured samples of the three rows; of each number, given or constant, a value a row."""
+    every = {}
+    for i, row in enumerate(ROWS):
+        of = {key: numbers.get(key, (0.5,) * len(ROWS))[i] for key in page.FIDELITY}
+        parts = {key: part("guidance", key, value=value, real=0.5) for key, value in of.items()}
+        every[row] = [measured("guidance", row, 0, parts)]
+    return every
+
+
+def trained(**right):
+    """Two runs of each row, row → right answers of a thousand."""
+    return {
+        row: Runs(
+            tuple(run(row, s, {"fc6_linear": result(np.arange(1000) < n)}, SPEC) for s in (0, 1))
+        )
+        for row, n in right.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "words"),
+    [
+        ("agreement", (0.3, 0.5, 0.7), "agree more with their caption (30.0 %, 50.0 %, 70.0 %)"),
+        ("variety", (3.0, 2.5, 2.0), "vary less within a caption (3.00, 2.50, 2.00)"),
+        ("frechet", (0.4, 0.2, 1.8), "nearest to real images by the Fréchet distance at w = 2"),
+        ("agreement", (0.3, 0.5, 0.4), "agree most with their caption at w = 2"),
+    ],
+)
+def test_what_guidance_does_is_read_off_the_records(key, values, words):
+    text = page.along_in_words(samples(**{key: values}), ROWS, STUDY)
+    assert text.startswith("as guidance grows, w = 1, 2 and 6, samples") and words in text
+
+
+def test_one_row_tells_nothing_of_guidance():
+    few = {"learned": samples()["learned"]}
+    assert page.along_in_words(few, ROWS, STUDY) == ""
+    assert page.agreement_in_words(few, "learned", "learned.w2", STUDY) == ""
+
+
+def test_the_best_guidance_is_named_with_what_cannot_be_told_from_it(monkeypatch):
+    monkeypatch.setattr(sweeps, "runs_of", lambda row, profile: None)
+    grid = dict(zip(STABLEREP.values(), (500, 700, 699), strict=True))
+    lines = {"StableRep": STABLEREP, "SimCLR": {1: "learned", 2: "learned.w2"}}
+    text = page.teaching_in_words(trained(**grid), STUDY, lines)
+    assert text.startswith("of w = 1, 2 and 6, StableRep teaches most at 2 (70.0 %)")
+    assert text.endswith("which cannot be told from 6")
+    one = {STABLEREP[2]: 700, "learned.w2": 600}
+    assert page.teaching_in_words(trained(**one), STUDY, lines) == (
+        "so far, top-1 is recorded at w = 2 alone: 70.0 % with StableRep, 60.0 % with SimCLR"
+    )
+    assert page.teaching_in_words({}, STUDY, lines) == ""
+
+
+def test_a_line_and_a_table_say_which_rows_have_no_run_yet(monkeypatch):
+    monkeypatch.setattr(sweeps, "runs_of", lambda row, profile: None)
+    some = trained(**{STABLEREP[1]: 500, STABLEREP[2]: 600}, **{sweeps.REAL: 400})
+    figure = sweeps.along(some, STUDY, "w", {"StableRep": STABLEREP})
+    assert "Not recorded yet: StableRep at w = 6." in figure.content
+    table = sweeps.variants(some, STUDY, *STABLEREP.values(), against=STABLEREP[1])
+    title = study.get_row(STABLEREP[6]).title
+    assert f"Not recorded yet: {title}." in table.content
+    whole = sweeps.along(some, STUDY, "w", {"StableRep": {1: STABLEREP[1], 2: STABLEREP[2]}})
+    assert "Not recorded" not in whole.content
+
+
+def test_samples_are_named_by_model_and_guidance():
+    table = page.fidelity_table(samples(), STUDY).content
+    assert "<td>learned model, w = 1</td>" in table and "<td>learned model, w = 6</td>" in table
