@@ -210,6 +210,13 @@ def test_the_accuracy_figure_draws_all_text_in_the_pages_colour():
     assert "#000000" not in text and "fill: black" not in text
 
 
+def test_the_papers_panel_has_the_sets_that_it_has_a_number_of():
+    e = stats.Estimate(0.5, 0.05, np.inf, 2, 1000)
+    bars = [plots.Bar("theirs too", "real", e, 30.0), plots.Bar("ours alone", "real", e)]
+    text = plots.accuracies(bars, {"untrained": 0.45}, "two rows", "").content
+    assert (text.count(">theirs too<"), text.count(">ours alone<")) == (2, 1)
+
+
 def test_contact_sheets_hold_the_pictures():
     from synthlearn.core.image import to_tiles
 

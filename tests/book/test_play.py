@@ -226,6 +226,9 @@ def test_correlations_are_those_of_the_pages_of_properties_and_of_results(figure
         assert f"{rho:+.2f} <small>[{low:+.2f}, {high:+.2f}]</small>" in line.replace("−", "-")
     rho, low, high = own["paper"].rho
     assert f"ρ = {rho:.2f} [{low:.2f}, {high:.2f}]" in leaderboard.agreement(ROWS).alt
+    clause = leaderboard.order(ROWS)
+    assert f"is {rho:.2f} <small>[{low:.2f}, {high:.2f}]" in clause
+    assert clause.startswith("we cannot tell") == (low <= 0) and leaderboard.order({}) == ""
     sentence = data_of(figure)["choices"]["frechet"]["rho"]
     rho = own["frechet"].rho[0]
     assert rho < 0 and f"top-1: −{-rho:.2f} [" in sentence
