@@ -10,7 +10,7 @@ from ..core import stats
 from ..study import Profile, get_row, rows_of, units
 from ..study.jobs import runs_of
 from . import figures
-from .html import Html, points, runs_in_words, spelled
+from .html import Html, points, spelled
 
 NONE = "None of these pairs is recorded in this profile."
 CLEAR, UNCLEAR = ("supported", "✓ differ"), ("undecided", "? cannot be told apart")
@@ -91,9 +91,8 @@ def differences_figure(pairs: Pairs, caption: str, what: str = "top-1") -> Html:
     over = " or ".join(dict.fromkeys(pair.difference.over for pair in pairs.values()))
     alone = any(pair.difference.runs == 1 for pair in pairs.values())
     unit = _unit(next(iter(pairs.values())).difference)
-    note = (
-        f"{caption} 95 % intervals over {over}{f'; hollow: one of the two has one {unit}' * alone}."
-    )
+    hollow = f"; hollow: one of the two has one {unit}" * alone
+    note = f"{caption} 95 % intervals over {over}{hollow}."
     return figures.svg(figure, f"Differences. {'; '.join(words)}.", note)
 
 
@@ -110,7 +109,7 @@ def differences(pairs: Pairs, why: str = "Neither paper makes a claim about this
     lines, words = "", []
     for (label, e), differ in zip(estimates.items(), clear, strict=True):
         kind, mark = CLEAR if differ else UNCLEAR
-        few = f"at least {runs_in_words(e.runs)} of each" if e.runs > 1 else f"one {_unit(e)}"
+        few = f"at least {count(e.runs, _unit(e))} of each" if e.runs > 1 else f"one {_unit(e)}"
         lines += f"<li><b class='{kind}'>{mark}</b> {escape(label)}: {points(e)} points"
         lines += f" <small>({few})</small></li>"
         words.append(f"{label}: {mark[2:]}")
