@@ -10,7 +10,7 @@ from ..core import stats
 from ..study import Profile, get_row, rows_of, units
 from ..study.jobs import runs_of
 from . import figures
-from .html import Html, points, spelled
+from .html import Html, count, points, spelled
 
 NONE = "None of these pairs is recorded in this profile."
 CLEAR, UNCLEAR = ("supported", "✓ differ"), ("undecided", "? cannot be told apart")
