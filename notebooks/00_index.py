@@ -80,7 +80,8 @@ sl.book.pages.answer.how_sure()
 # with any setting changed. In the project's folder:
 #
 # ```bash
-# make setup                  # once: some minutes, a download of 1 to 3 GB
+# # once: some minutes, a download of 1 to 3 GB
+# make setup
 # source .venv/bin/activate
 # papermill notebooks/04_fractals.ipynb out.ipynb -p epochs 200
 # ```

@@ -146,7 +146,7 @@ sl.book.results(runs, p)
 
 # %% [markdown]
 # FractalDB's images are grey on black, far from photographs in brightness and colour, and the encoder's batch norm keeps *their* statistics. The
-# folded table has a probe for which these are estimated anew on its training images, without labels (*batch norm re-estimated*): it says how
+# folded table has a probe for which these are estimated anew on its training images, without labels (*fc6, BN re-estimated*): it says how
 # much of a result hangs on that.
 # The paper used FractalDB's released images; ours are of the same law, but of other categories.
 #

@@ -27,10 +27,10 @@ from .sentences import share_in_words, share_of_way
 ENDS = ("random", "real")  # where the way begins and ends
 SECONDARY = ("fc7_linear", "fc6_knn", "fc6_linear_bn")  # probes beside the main one
 PROBES = {  # what probes are called in a table; others by their own names
-    "fc6_linear": "linear on fc6",
-    "fc7_linear": "linear on fc7",
-    "fc6_knn": "neighbours in fc6",
-    "fc6_linear_bn": "linear on fc6, batch norm re-estimated",
+    "fc6_linear": "fc6, linear",
+    "fc7_linear": "fc7, linear",
+    "fc6_knn": "fc6, neighbours",
+    "fc6_linear_bn": "fc6, BN re-estimated",
 }
 NO_WAY = ("baseline", "reference")  # families that lie below the way, or above it
 SHARES = "Share of the way from the untrained encoder to real images: Fieller's interval."

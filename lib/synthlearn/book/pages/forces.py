@@ -73,7 +73,7 @@ def figure() -> Html:
 
 
 def _panel(views: Tensor, title: str, text: str) -> Figure:
-    figure, axis = figures.new(width=1.7, height=2.2)  # two side by side on a phone
+    figure, axis = figures.new(width=1.7, height=2.5)  # two side by side on a phone
     angle = torch.linspace(0, 2 * torch.pi, 200)
     axis.plot(angle.cos(), angle.sin(), color=INK, linewidth=1, alpha=0.4)
     for i, colour in enumerate(figures.LINES):

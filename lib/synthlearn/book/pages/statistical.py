@@ -75,9 +75,8 @@ def _histograms(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> Ht
     colour = figures.COLOURS["statistical"]
     lines = [figures.Line("noise", figures.INK, ":"), figures.Line("wavelet marginals", colour)]
     panels = []
-    tails = "Kurtosis, 3 for a Gaussian: " + "; ".join(
-        f"{name} {_kurtosis(before[name]):.1f}, then {_kurtosis(after[name]):.1f}"
-        for name in before
+    tails = "Kurtosis (3 for a Gaussian) of noise, and with wavelet marginals: " + "; ".join(
+        f"{name} {_kurtosis(before[name]):.1f} and {_kurtosis(after[name]):.1f}" for name in before
     )
     for name in before:
         figure, axis = figures.new(width=figures.PANEL, height=2.4)
@@ -89,6 +88,7 @@ def _histograms(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> Ht
         axis.set_title(name, fontsize=11, color=figures.INK)
         axis.set_xlabel("value / standard deviation")
         axis.set_ylabel("log₁₀ density")
+        axis.set(xlim=(-SPREAD, SPREAD), ylim=(-4, 0.3))
         panels.append(figure)
     return figures.row_of(
         panels,
