@@ -34,12 +34,9 @@ page, BEST = sl.book.pages.lengths, "stylegan-oriented"
 runs = sl.study.chapter("24_length", p)
 sources = {"stylegan-oriented": "oriented StyleGANs", "dead_leaves-mixed": "dead leaves"}
 sl.book.in_short(
-    page.gained(runs, p),
+    page.gained(runs, p) if runs else f"We cannot tell yet: {page.planned(runs, p)}",
     *(page.shares_in_words(runs, p, name, title) for name, title in sources.items()),
-    page.planned(runs, p),
-    unsure=""
-    if runs
-    else "whether noise keeps its place in longer training: only short runs exist",
+    page.planned(runs, p) if runs else "",
 )
 
 # %% tags=["hide-input"]
