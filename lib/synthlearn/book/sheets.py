@@ -38,7 +38,10 @@ def rows(
 
     Raises: ParameterError without ``alt``.
     """
-    width = "7rem" if max(map(len, images), default=0) < LONG_NAME else "13rem"
+    longest = max(map(len, images), default=0)
+    width = "7rem" if longest < LONG_NAME else "13rem"
+    if longest > 2 * LONG_NAME:
+        width += "; font-size: 0.85rem"
     lines = ""
     for name, each in images.items():
         title = escape(name)

@@ -42,7 +42,7 @@ FAMILIES = {
 }
 MARKS = "Marks: median over turns; bars: least to largest; ticks: goals."
 YARDSTICK = "numpy_noise"  # of generators without a loop that does the same
-LONGEST = 24  # letters of a name on one line of the figure
+LONGEST = 26  # letters of a name on one line of the figure
 RATIOS = (
     "what",
     "ours, per second",
@@ -63,6 +63,10 @@ STORED_NOTE = (
     "{where} of 128 px, images per second of training; views are cut on the card in all three. "
     "Files are read by worker processes, and the system keeps them in memory once they have been "
     f"read. ◇ Of VisualAtom images, on other hardware: {PEER_TITLE}."
+)
+NOT_STORED = (
+    "No GPU has been measured yet. Others report how much faster training is with generated images "
+    f"than with stored ones, of VisualAtom: {{theirs}} ({PEER_TITLE})."
 )
 
 
@@ -228,6 +232,9 @@ def stored_table() -> Html:
         for entry in machine["engine"]
         if entry["value"] is not None and "way" in entry
     }
+    if not speeds:
+        theirs = "; ".join(f"{model} {gain}" for model, gain in PEER.items())
+        return nothing(NOT_STORED.format(theirs=theirs))
     body = []
     for model in dict.fromkeys([*(model for model, _ in speeds), *PEER]):
         *others, generated = (speeds.get((model, way)) for way in WAYS)

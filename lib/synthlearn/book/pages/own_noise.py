@@ -57,7 +57,7 @@ def sheet(space: Search, points: int = 6, images: int = 7, size: int = 80) -> Ht
     for point in range(min(points, space.configs)):
         options = space.options(point)
         source = generator(space.generator, **options)
-        lines[f"{point}: {in_words(options)}"] = source.sample(range(images), size)
+        lines[f"point {point}: {in_words(options)}"] = source.sample(range(images), size)
     caption = "The first points of the search: each is a choice of options, and a set of images."
     return rows(lines, f"{images} collages of shapes, with or without a field on them", caption)
 
