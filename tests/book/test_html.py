@@ -17,6 +17,7 @@ def shown(content: str) -> str:
         ("<td>-0.3 <small>[-1.2, +0.6]</small></td>", "<td>−0.3 <small>[−1.2, +0.6]</small></td>"),
         ("<p>(-3) and ρ = -0.2</p>", "<p>(−3) and ρ = −0.2</p>"),
         ("<p>± 0.2: [-1, 2]</p>", f"<p>±{SPACE}0.2: [−1,{SPACE}2]</p>"),
+        ("<p>at w = 2, lr = 2</p>", f"<p>at w{SPACE}={SPACE}2, lr = 2</p>"),
         ("<p>52 % of 99.1 %</p>", f"<p>52{SPACE}% of 99.1{SPACE}%</p>"),
     ],
 )

@@ -89,9 +89,9 @@ def _reason(claim: Claim) -> str:
     if not claim.needed:
         return "more runs alone would not settle it"
     against = any(e.away < 0 for e in claim.pieces if not e.control)
-    way = "against it" if against else "in its favour"
+    way = "against the claim" if against else "in its favour"
     runs = f"{claim.needed:,} runs of each set"
-    return f"if the differences stay as they are, {runs} would settle it, {way}"
+    return f"if the differences stay as they are, {runs} would settle it {way}"
 
 
 def _evidence(claim: Claim, chapter: str) -> str:
