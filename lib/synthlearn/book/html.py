@@ -15,12 +15,13 @@ ATTRIBUTE = (
     r" (?:(?:class|id)='[\w .+-]*'|href='(?!/)[\w./#+-]*'|style='background:#[0-9A-Fa-f]{6}')"
 )
 FOREIGN_TAG = re.compile(rf"<(?!/?(?:a|b|br|code|details|i|small|span|summary)(?:{ATTRIBUTE})*>)")
-# A minus sign typed as a hyphen; a space before a per cent sign, after ±, around the equals sign of a
-# letter and its number, or in an interval but for those of tables, whose columns must stay narrow.
-# Tags, code, drawings and scripts match as a whole and are left alone
+# A minus sign typed as a hyphen; a space before a per cent sign, after ±, around the equals sign of
+# a letter and its number, or in an interval but for those of tables, whose columns must stay
+# narrow. Tags, code, drawings and scripts match as a whole and are left alone
 TYPED = re.compile(
     r"<(code|pre|script|style|svg)\b.*?</\1>|<[^>]*>|(?<![\w.)-])-(?=\d)"
-    r"|(?<=\d) (?=%)|(?<=±) (?=\d)|(?<=\b\w) (?== \d)|(?<=\b\w =) (?=\d)|(?<=\d,) (?=[-+]?[\d.]+\](?!</small>))",
+    r"|(?<=\d) (?=%)|(?<=±) (?=\d)|(?<=\b\w) (?== \d)|(?<=\b\w =) (?=\d)"
+    r"|(?<=\d,) (?=[-+]?[\d.]+\](?!</small>))",
     re.DOTALL,
 )
 EXPONENTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
