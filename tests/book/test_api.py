@@ -82,3 +82,11 @@ def test_docstrings_are_markup_that_sphinx_can_read():
 def test_what_looks_like_markup_is_shown_as_it_is(text):
     document = docutils.core.publish_doctree("\n".join(api.restructured([f"Of {text} here."])))
     assert document.astext() == f"Of {text} here."
+
+
+def test_items_of_a_list_stay_items():
+    lines = ["A dict:", "", "- ``a``: of *all*,", "  and more;", "- ``b``: 2*n*k."]
+    document = docutils.core.publish_doctree("\n".join(api.restructured(lines)))
+    items = [item.astext() for item in document.findall(docutils.nodes.list_item)]
+    assert items == ["a: of all, and more;", "b: 2*n*k."]
+    assert [each.astext() for each in document.findall(docutils.nodes.emphasis)] == ["all"]

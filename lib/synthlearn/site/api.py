@@ -10,7 +10,7 @@ from typing import Any
 
 NAMED = re.compile(r"(Raises|Returns|Yields): ")
 ARGUMENT = re.compile(r"(?:    )?([a-z]\w*(?:, [a-z]\w*)*): (.*)")
-LITERAL = re.compile(r"(``.+?``)")
+LITERAL = re.compile(r"(``.+?``|(?<!\w)\*\w+\*(?!\w))")  # code, or an emphasised word
 ROLE = re.compile(r":(?:func|class|data|meth|mod|attr):`~?\.*([^`]+)`")
 
 
@@ -80,10 +80,12 @@ def _arguments(block: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _paragraphs(block: Sequence[str]) -> Iterator[str]:
-    """A block's paragraphs, each one line: a new one starts at Raises and the like."""
+    """A block's paragraphs and items of lists, each one line: a new one starts at Raises and the
+    like, and at a dash.
+    """
     paragraph = ""
     for line in block:
-        if NAMED.match(line) and paragraph:
+        if paragraph and (NAMED.match(line) or line.startswith("- ")):
             yield paragraph
             paragraph = ""
         paragraph = f"{paragraph} {line.strip()}".strip()
@@ -91,7 +93,9 @@ def _paragraphs(block: Sequence[str]) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """Plain text as reStructuredText: only what stands between double backticks is markup."""
+    """Plain text as reStructuredText: markup is only what stands between double
+    backticks, and a word between asterisks.
+    """
     parts = LITERAL.split(ROLE.sub(r"``\1``", text))
     return "".join(
         part if LITERAL.fullmatch(part) else re.sub(r"([\\|*_`])", r"\\\1", part) for part in parts
