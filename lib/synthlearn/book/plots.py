@@ -62,17 +62,15 @@ def accuracies(bars: Sequence[Bar], marks: Mapping[str, float], alt: str, captio
     if any(bar.published is not None for bar in bars):
         panels = [accuracy_panel(bars, marks, "ours: top-1, %"), _published_panel(bars)]
     else:
-        panels = [accuracy_panel(bars, marks, "top-1, %", figures.WIDTH)]
+        panels = [accuracy_panel(bars, marks, "top-1, %")]
     return figures.row_of(panels, alt, caption)
 
 
-def accuracy_panel(
-    bars: Sequence[Bar], marks: Mapping[str, float], label: str, width: float = figures.PANEL
-) -> Figure:
-    """The left panel of :func:`accuracies` alone; ``label``: of its axis; width: in inches."""
+def accuracy_panel(bars: Sequence[Bar], marks: Mapping[str, float], label: str) -> Figure:
+    """The left panel of :func:`accuracies` alone; ``label``: of its axis."""
     ends = [100 * end for bar in bars for end in (bar.accuracy.low, bar.accuracy.high)]
     percents = {label: 100 * value for label, value in marks.items()}
-    figure, axis, places = _panel(bars, percents, ends, width)
+    figure, axis, places = _panel(bars, percents, ends)
     for bar, y in zip(bars, places, strict=True):
         e, colour = bar.accuracy, figures.COLOURS[bar.family]
         ends = [100 * e.low, 100 * e.high]
@@ -96,23 +94,19 @@ def _published_panel(bars: Sequence[Bar]) -> Figure:
 
 
 def _panel(
-    bars: Sequence[Bar],
-    marks: Mapping[str, float],
-    ends: Sequence[float],
-    width: float = figures.PANEL,
+    bars: Sequence[Bar], marks: Mapping[str, float], ends: Sequence[float]
 ) -> tuple[Figure, Axes, list[float]]:
     """A panel with a line for each bar, its name above the line, and labelled marks across; the
     places of the lines.
 
     ends: what the axis has to reach besides the marks.
     """
-    longest = round(LONGEST * width / figures.PANEL)
-    names = [textwrap.wrap(bar.label, longest) for bar in bars]
+    names = [textwrap.wrap(bar.label, LONGEST) for bar in bars]
     # a name of two lines takes room above its own dots
     steps = [0.42 * (len(name) - 1) + (i > 0) for i, name in enumerate(names)]
     places = [float(y) for y in np.cumsum(steps)]
     tall = places[-1] + 1 if places else 0.0
-    figure, axis = figures.new(width=width, height=0.5 * tall + 1.3)
+    figure, axis = figures.new(width=figures.PANEL, height=0.5 * tall + 1.3)
     low, high = min([*marks.values(), *ends]), max([*marks.values(), *ends])
     axis.set_xlim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     with mpl.rc_context(figures.STYLE):

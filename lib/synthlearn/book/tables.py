@@ -57,11 +57,13 @@ def results(records: Records, profile: Profile) -> Html:
         )
     header = ["set", "top-1, %", "share of the way", "runs", "the paper's, %"]
     n = next(iter(records.values())).first.main.n
-    note = (
-        f"Ours: top-1 on {n:,} test images of {profile.data}, "
-        f"mean over runs [95 % interval: runs and images]. {SHARES} "
-        "The paper's: ImageNet-100, full scale, read off a figure (± 0.2)."
-    )
+    note = f"Top-1 on {n:,} test images of {profile.data}, "
+    note += f"mean over runs [95 % interval: runs and images]. {SHARES}"
+    if any(line[-1] != "–" for line in body):
+        note = f"Ours: {note[:1].lower()}{note[1:]} "
+        note += "The paper's: ImageNet-100, full scale, read off a figure (± 0.2)."
+    else:
+        header, body = header[:-1], [line[:-1] for line in body]
     more = folded("All probes, and gains over the untrained encoder", gains(records, profile))
     return join(table(header, body, note), more)
 

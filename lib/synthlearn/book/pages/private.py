@@ -103,5 +103,5 @@ def _settings(records: Sequence[MeasurementRecord], epsilon: str) -> str:
     """What was chosen for each encoder at one ε."""
     parts = (record.results[epsilon] for record in records)
     return "<br>".join(
-        f"{part.steps}, {part.rate:g}" for part in parts if isinstance(part, PrivateAccuracy)
+        f"{part.steps},&nbsp;{part.rate:g}" for part in parts if isinstance(part, PrivateAccuracy)
     )

@@ -233,8 +233,8 @@ def balls_figure() -> Html:
             for x, c, mark in ((real, REAL, "o"), (points, SET, "s")):
                 axis.plot(*x.T.tolist(), mark, color=c, markersize=4)
             axis.set_title(f"{name}: {what} {numbers[what]:.2f}", fontsize=11, color=figures.INK)
-            axis.set_xlim(-5.6, 5.6)
-            axis.set_ylim(-3.9, 3.9)
+            axis.set_xlim(-6.6, 6.6)
+            axis.set_ylim(-4.5, 4.5)
             axis.set_aspect("equal")
             axis.set_axis_off()
             drawn.append(figure)
