@@ -42,6 +42,10 @@
           drawn("line", { x1: `${at}%`, x2: `${at}%`, y1: "0", y2: "100%" }),
           drawn("text", { x: `${at}%`, y: "100%", dy: "18" }, text),
         ]));
+      const families = new Set(Object.keys(choice.at).map((name) => data.sets[name].family));
+      for (const entry of figure.querySelectorAll(".legend [data-family]")) {
+        entry.style.display = families.has(entry.dataset.family) ? "" : "none";
+      }
       figure.querySelector(".name").textContent = choice.name;
       figure.querySelector("output").textContent = choice.rho;
       close();

@@ -11,7 +11,7 @@ from PIL import Image
 
 import synthlearn as sl
 from synthlearn import book, study
-from synthlearn.book import embed, published
+from synthlearn.book import embed, html, published
 from synthlearn.book.pages import explorer, guess, leaderboard, live, properties
 from synthlearn.core import files
 from synthlearn.core.image import area_resize
@@ -285,6 +285,9 @@ def test_the_explorer_opens_by_keyboard_follows_the_choice_and_closes(open_page,
         assert dot.is_visible() == (name in chosen["at"])
         if name in chosen["at"]:
             assert dot.locator("circle").first.get_attribute("cx") == f"{chosen['at'][name]:g}%"
+    families = {data_of(figure)["sets"][name]["family"] for name in chosen["at"]}
+    for entry in page.locator(".legend [data-family]").all():
+        assert entry.is_visible() == (entry.get_attribute("data-family") in families)
     page.locator(f"g.dot[data-set='{drawn[0]}'] .reach").hover()
     assert card.locator(".chosen").inner_text().startswith("Fréchet distance: ")
 
@@ -331,7 +334,7 @@ def test_the_answers_of_the_pairs_are_those_of_the_runs():
         assert pair.difference == e and {pair.left, pair.right} <= alike.keys()
         assert each["sets"] == [pair.left, pair.right]
         assert each["winner"] == (None if e.p > 0.05 else 0 if e.mean > 0 else 1)
-        wide = f"[{100 * e.low:+z.1f}, {100 * e.high:+z.1f}]"
+        wide = html.typeset(f"[{100 * e.low:+z.1f}, {100 * e.high:+z.1f}]")
         if each["winner"] is None:
             assert "cannot be told apart" in each["answer"] and wide in each["answer"]
         else:

@@ -274,11 +274,14 @@ class _Picture:
         return f'{start} aria-label="{words}" {colour}><title>{words}</title>{line}{marks}</g>'
 
     def below(self) -> str:
-        """The families, the correlation and the caption."""
+        """The families that have dots, the correlation and the caption."""
         first = self.known[0]
         families = dict.fromkeys(get_row(name).family for name in self.rows)
+        drawn = {get_row(name).family for name in first.values}
+        hidden = " style='display:none'"  # no dot of this choice is of it
         legend = "".join(
-            f"<span><span class='dot' style='background:{figures.COLOURS[family]}'></span>"
+            f"<span data-family='{family}'{hidden * (family not in drawn)}>"
+            f"<span class='dot' style='background:{figures.COLOURS[family]}'></span>"
             f"{escape(FAMILIES[family])}</span>"
             for family in families
         )
@@ -303,6 +306,7 @@ class _Picture:
             "sets": {
                 name: {
                     "title": get_row(name).title,
+                    "family": get_row(name).family,
                     "chapter": f"{get_row(name).chapter}.html",
                     "top1": self.top1(name),
                     "numbers": self.numbers(name),

@@ -13,7 +13,7 @@ from ...core import stats
 from ...study import Profile, Runs, get_row
 from ..captions import Records
 from ..embed import as_script
-from ..html import Html, nothing
+from ..html import Html, nothing, typeset
 from ..sentences import compare
 from .explorer import SHEETS, sets
 from .gallery import NOTHING
@@ -123,7 +123,7 @@ def _data(pair: Pair, rows: Records) -> dict[str, object]:
         "titles": [get_row(name).title for name in names],
         "accuracies": [_top1(rows[name]) for name in names],
         "winner": None if pair.winner is None else names.index(pair.winner),
-        "answer": sentence(pair, rows),
+        "answer": typeset(sentence(pair, rows)),
     }
 
 
