@@ -30,7 +30,7 @@ def compare(
     them has no run.
 
     >>> compare(runs["dead_leaves-mixed"], runs["random"])  # doctest: +SKIP
-    'top-1 is 4.1 points [3.1, 5.0] higher with dead leaves, mixed than with random encoder'
+    'top-1 is 4.1 points [3.1, 5.0] higher with dead leaves, mixed than with untrained encoder'
     """
     if a is None or b is None:
         return ""

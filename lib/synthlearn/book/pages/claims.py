@@ -89,7 +89,7 @@ class _Track:
     def ticks(self) -> str:
         """Numbers along the axis, and its unit."""
         each = "".join(
-            f"<span style='left:{self.at(value)}'>{value:+d}</span>"
+            f"<span style='left:{self.at(value)}'>{f'{value:+d}' if value else 0}</span>"
             for value in range(self.low, self.high + 1, STEP)
         )
         return f"<div class='claim'><span>points</span><div class='track ticks'>{each}</div></div>"
