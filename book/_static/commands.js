@@ -2,7 +2,6 @@
 // Code on lines that wrap breaks at its spaces, not after the hyphens of an option or a name.
 {
   const LONGEST = 36; // letters that a line of a phone has room for
-  const JOINER = "\u2060"; // no line ends beside a button
   const WRAPPING = "main :not(td) > code, main .highlight-bash pre";
 
   const COMMAND = /^(python -m|papermill|pip|git|jupyter) \S/;
@@ -30,20 +29,34 @@
     return button;
   };
 
-  const keepWords = (code) => {
+  const wordOf = (...parts) => {
+    const word = document.createElement("span");
+    word.className = "word";
+    word.append(...parts);
+    return word;
+  };
+
+  const textsOf = (code) => {
     const walker = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
     const texts = [];
     while (walker.nextNode()) texts.push(walker.currentNode);
-    for (const text of texts) {
-      const parts = text.data.split(/(\s+)/).map((part) => {
-        if (!/\S[-/]|-\S/.test(part) || part.length > LONGEST) return part;
-        const word = document.createElement("span");
-        word.className = "word";
-        word.textContent = part;
-        return word;
-      });
-      text.replaceWith(...parts);
+    return texts;
+  };
+
+  const keepWords = (code) => {
+    for (const text of textsOf(code)) {
+      const parts = text.data.split(/(\s+)/);
+      text.replaceWith(...parts.map((part) => (/\S[-/]|-\S/.test(part) && part.length <= LONGEST ? wordOf(part) : part)));
     }
+  };
+
+  // The button stays on the line of the command's last word.
+  const buttonAfter = (code, button) => {
+    const text = textsOf(code).findLast((each) => each.data.trim());
+    const last = text.splitText(text.data.trimEnd().lastIndexOf(" ") + 1);
+    const word = wordOf();
+    last.replaceWith(word);
+    word.append(last, button);
   };
 
   document.addEventListener("DOMContentLoaded", () => {
@@ -52,7 +65,7 @@
       const command = code.textContent.trim();
       if (!COMMAND.test(command)) continue;
       if (code.parentElement.tagName === "TD") code.replaceWith(copyButton(command));
-      else code.after(JOINER, copyButton(command), JOINER);
+      else buttonAfter(code, copyButton(command));
     }
   });
 }

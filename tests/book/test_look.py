@@ -127,8 +127,10 @@ COMMAND = "python -m synthlearn run --profile cpu --row dead_leaves-mixed --minu
 # words of the code on more than one line: a word's boxes have more than one top
 BROKEN = """code => {
   const range = document.createRange(), texts = [], walker = document.createTreeWalker(code, 4);
-  while (walker.nextNode()) texts.push(walker.currentNode);
-  const ends = [...code.textContent.matchAll(/\\S+/g)].map(m => [m.index, m.index + m[0].length]);
+  while (walker.nextNode())
+    if (!walker.currentNode.parentElement.closest("button")) texts.push(walker.currentNode);
+  const all = texts.map(text => text.data).join("");
+  const ends = [...all.matchAll(/\\S+/g)].map(m => [m.index, m.index + m[0].length]);
   const place = at => {
     for (const text of texts) { if (at <= text.length) return [text, at]; at -= text.length; }
   };
@@ -136,6 +138,15 @@ BROKEN = """code => {
     range.setStart(...place(a)), range.setEnd(...place(b));
     return new Set([...range.getClientRects()].filter(r => r.width).map(r => r.top)).size > 1;
   }).length;
+}"""
+
+
+# the button stands on the last line of its command
+BESIDE = """code => {
+  const button = code.querySelector("button");
+  const lines = [...code.getClientRects()].map(r => r.bottom);
+  return Math.abs(Math.max(...lines) - button.getBoundingClientRect().bottom) < 10
+    && button.previousSibling.data === "--debug";
 }"""
 
 
@@ -154,10 +165,13 @@ def test_a_command_breaks_at_its_spaces_alone(tmp_path, faulty):
         window = chromium.new_page(viewport={"width": 390, "height": 900})
         window.goto((tmp_path / "page.html").as_uri())
         texts = [window.locator(each).text_content() for each in ("p > code", "pre")]
+        assert texts[0].endswith(f"Copy {COMMAND}")  # its button
+        texts[0] = texts[0].removesuffix(f"Copy {COMMAND}")
         broken = 0
         for width in range(240, 391, 25):
             window.set_viewport_size({"width": width, "height": 900})
             broken += sum(window.locator(e).evaluate(BROKEN) for e in ("p > code", "pre"))
+            assert window.locator("p > code").evaluate(BESIDE)
         chromium.close()
     assert texts == [COMMAND] * 2
     assert bool(broken) == faulty
