@@ -10,8 +10,8 @@ from .own_noise import in_words
 from .stored import command, date
 
 NOTE = (
-    "{runs} runs of {rows} rows, as committed. {twins} of them are twins: a row and seed run again "
-    "on another kind of device, which the command does where the record is not."
+    "{runs} runs of {rows} rows, as committed. {twins} of them are twins: the same row and seed, run "
+    "again on another kind of device, which their command names."
 )
 
 
