@@ -9,7 +9,7 @@ import docutils.utils
 import pytest
 
 import synthlearn as sl
-from synthlearn.core import files
+from synthlearn.core import augment, files
 from synthlearn.site import api
 
 PAGES = sorted((files.root() / "book" / "api").glob("*.md"))
@@ -90,3 +90,13 @@ def test_items_of_a_list_stay_items():
     items = [item.astext() for item in document.findall(docutils.nodes.list_item)]
     assert items == ["a: of all, and more;", "b: 2*n*k."]
     assert [each.astext() for each in document.findall(docutils.nodes.emphasis)] == ["all"]
+
+
+def test_no_words_of_pythons_own_are_shown():
+    fields = [value for name, value in vars(augment.Parameters).items() if name in ("top", "grey")]
+    assert [api._skip(None, "class", "", each, False, None) for each in fields] == [True, True]
+    assert api._skip(None, "class", "", augment.Parameters, False, None) is None
+    made = "(options: ~typing.Any = <factory>)"
+    signature, returns = api._signature(None, "class", "", None, None, made, None)
+    assert (signature, returns) == ("(options: ~typing.Any = ...)", None)
+    assert api._signature(None, "data", "", None, None, None, None) == (None, None)

@@ -11,18 +11,33 @@ from typing import Any
 NAMED = re.compile(r"(Raises|Returns|Yields): ")
 ARGUMENT = re.compile(r"(?:    )?([a-z]\w*(?:, [a-z]\w*)*): (.*)")
 LITERAL = re.compile(r"(``.+?``|(?<!\w)\*\w+\*(?!\w))")  # code, or an emphasised word
+FIELD = "Alias for field number"  # docstring that Python gives to a field of a named tuple
 ROLE = re.compile(r":(?:func|class|data|meth|mod|attr):`~?\.*([^`]+)`")
 
 
 def setup(app: Any) -> dict[str, bool]:
-    """Have autodoc show docstrings by :func:`restructured`."""
+    """Have autodoc show docstrings by :func:`restructured`, and no words of Python's own."""
     app.setup_extension("sphinx.ext.autodoc")
     app.connect("autodoc-process-docstring", _process)
+    app.connect("autodoc-process-signature", _signature)
+    app.connect("autodoc-skip-member", _skip)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def _process(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     lines[:] = restructured(lines)
+
+
+def _signature(
+    app: Any, what: str, name: str, thing: Any, options: Any, signature: str | None, returns: Any
+) -> tuple[str | None, Any]:
+    """A signature that Sphinx can read: a default that a dataclass makes is no expression."""
+    return (signature and signature.replace("<factory>", "...")), returns
+
+
+def _skip(app: Any, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out the fields of a named tuple, which its own docstring tells of."""
+    return True if (getattr(thing, "__doc__", "") or "").startswith(FIELD) else None
 
 
 def restructured(lines: Sequence[str]) -> list[str]:
