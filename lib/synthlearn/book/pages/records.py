@@ -10,8 +10,8 @@ from .own_noise import in_words
 from .stored import command, date
 
 NOTE = (
-    "{runs} runs of {rows} rows, as committed. {twins} of them are twins: the same row and seed, run "
-    "again on another kind of device, which their command names."
+    "{runs} runs of {rows} rows, as committed. {twins} of them are twins: the same row and seed, "
+    "run again on another kind of device, which their command names."
 )
 
 
