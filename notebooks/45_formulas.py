@@ -193,6 +193,19 @@ sl.book.results(sets or {"random": untrained}, p)
 sl.book.folded("Every run of this page", sl.book.ablation(runs, p))
 
 # %% [markdown]
+# **Fine-tuned.** The papers do not freeze the network: all its layers are trained on. [Layers and fine-tuning](15_layers.ipynb) does so with a hundred labelled
+# images of each class, for a short and a long schedule.
+
+# %% tags=["hide-input"]
+tuned = sl.study.measuring.committed(p.name)["fine_tuning"]
+tuned = {name: tuned[name] for name in ("random", FRACTALS, *labelled.values()) if name in tuned}
+if len(tuned) > 1:
+    shown = sl.book.parts_table(tuned, "Top-1 in per cent, and the chosen rate.")
+else:
+    shown = sl.book.html.nothing("No encoder of a formula has been fine-tuned in this profile yet.")
+shown
+
+# %% [markdown]
 # ## Verdict
 #
 # The rules were written before any of these runs. "At least as much" leaves one point of room.
