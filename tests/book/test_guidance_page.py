@@ -62,9 +62,16 @@ def test_the_best_guidance_is_named_with_what_cannot_be_told_from_it(monkeypatch
     text = page.teaching_in_words(trained(**grid), STUDY, lines)
     assert text.startswith("of w = 1, 2 and 6, StableRep teaches most at 2 (70.0 %)")
     assert text.endswith("which cannot be told from 6")
+    clear = trained(**dict(zip(STABLEREP.values(), (500, 700, 600), strict=True)))
+    assert page.teaching_in_words(clear, STUDY, lines).endswith("teaches most at 2 (70.0 %)")
     one = {STABLEREP[2]: 700, "learned.w2": 600}
     assert page.teaching_in_words(trained(**one), STUDY, lines) == (
-        "so far, top-1 is recorded at w = 2 alone: 70.0 % with StableRep, 60.0 % with SimCLR"
+        "StableRep and SimCLR have run at w = 2 alone so far (70.0 % and 60.0 %)"
+    )
+    mixed = page.teaching_in_words(trained(**one, learned=600), STUDY, lines)
+    assert mixed == (
+        "of w = 1 and 2, SimCLR teaches more at 1 (60.0 %), which cannot be told from 2; "
+        "StableRep has run at w = 2 alone so far (70.0 %)"
     )
     assert page.teaching_in_words({}, STUDY, lines) == ""
 

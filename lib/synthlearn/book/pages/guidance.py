@@ -261,11 +261,15 @@ def teaching_in_words(records: Records, profile: Profile, lines: Lines) -> str:
         alike = [f"{w:g}" for w in own if own[best].difference(own[w]).p > stats.LEVEL]
         alike = [w for w in alike if w != f"{best:g}"]
         of = _listed([f"{w:g}" for w in own])
-        text = f"of w = {of}, {title} teaches most at {best:g} ({number})"
-        several.append(text + f", which cannot be told from {_listed(alike)}" * bool(alike))
+        most = "most" if len(own) > 2 else "more"
+        text = f"of w = {of}, {title} teaches {most} at {best:g} ({number})"
+        if alike:
+            text += f", which cannot be told from {_listed(alike)}"
+        several.append(text)
     for at in dict.fromkeys(w for w, _ in single.values()):
-        own_at = [f"{number} with {title}" for title, (w, number) in single.items() if w == at]
-        several.append(f"so far, top-1 is recorded at w = {at} alone: {', '.join(own_at)}")
+        own_at = {title: number for title, (w, number) in single.items() if w == at}
+        runs_at = f"{_listed([*own_at])} {'has' if len(own_at) == 1 else 'have'} run at w = {at}"
+        several.append(f"{runs_at} alone so far ({_listed([*own_at.values()])})")
     return "; ".join(several)
 
 
