@@ -5,7 +5,7 @@ python -m synthlearn.site.pairs [--sync] [--links]
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from ..core import files
 from ..core.errors import DataError
 
 SYNC = "run python -m synthlearn.site.pairs --sync"
+# what Jupyter folds of a cell that the site folds, by its tag
+FOLDS = {"hide-input": ("source_hidden",), "hide-cell": ("source_hidden", "outputs_hidden")}
 
 
 def problems(folder: Path) -> list[str]:
@@ -47,8 +49,19 @@ def _cells(content: Any) -> list[tuple[str, str, list[str]]]:
     ]
 
 
+def _folds(tags: Collection[str]) -> dict[str, bool]:
+    """Jupyter's own words for the folds of a cell; parameters are there to be changed.
+
+    >>> _folds(["hide-input"]), _folds(["hide-input", "parameters"])
+    ({'source_hidden': True}, {})
+    """
+    if "parameters" in tags:
+        return {}
+    return {part: True for tag in tags for part in FOLDS.get(tag, ())}
+
+
 def sync(folder: Path) -> None:
-    """Make every notebook anew from its .py script, without outputs.
+    """Make every notebook anew from its .py script, without outputs and with its folds.
 
     Raises: DataError when a script is missing.
     """
@@ -59,6 +72,8 @@ def sync(folder: Path) -> None:
         content = jupytext.read(script)
         for number, cell in enumerate(content.cells):
             cell["id"] = f"cell-{number:02d}"
+            if folds := _folds(cell.metadata.get("tags", ())):
+                cell.metadata["jupyter"] = folds
         content.metadata["kernelspec"] = {
             "display_name": "Python 3",
             "language": "python",
