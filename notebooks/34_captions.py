@@ -115,10 +115,10 @@ MODELS = (
 sl.book.variants(runs, p, *MODELS, against="mosaic-named.stablerep")
 
 # %% [markdown]
-# The last line has twenty images of each caption in place of two hundred, seen ten times as often.
+# The table's last line has twenty images of each caption in place of two hundred, seen ten times as often.
 #
 # **Rare classes.** A linear classifier gets ten classes of 1,000, 599 … 10 real images. Its features are those of an encoder of
-# [dead leaves](01_dead_leaves.ipynb), which has seen no real image. The table has a line for each way to train it: on the images *as it is*, or with
+# [dead leaves](01_dead_leaves.ipynb), which has seen no real image. The table has a line for each way to train it: on these images (*as it is*), or with
 # every class filled up to the largest. *Repeated* images fill up, random views of them (*varied*), or *mosaics* of them. *Mosaics of all* are made of a
 # thousand real images of each class that the classifier does not get. *Balanced* has as many real images in all, equally many of each class.
 
