@@ -344,6 +344,6 @@ def test_the_plan_uses_what_a_card_has_measured(monkeypatch):
     monkeypatch.setattr(scale, "png_bytes", lambda name, side: 1.0)
     by_name = {line[0]: line[3] for line in cells(scale.pictures_table({}))}
     assert (
-        by_name["stat-wmm"] == f"{scale.RUNS[1].images * 4 / 1000 / 3600:,.2g}"
-        and by_name["fractals-sigma"] == "–"
+        by_name["wavelet marginals"] == f"{scale.RUNS[1].images * 4 / 1000 / 3600:,.2g}"
+        and by_name["sigma fractals"] == "–"
     )
