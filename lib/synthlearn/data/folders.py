@@ -268,9 +268,9 @@ def positions(indices: Iterable[int] | Tensor, n: int, subject: str) -> Tensor:
 
     Raises: ParameterError for one that is negative or not whole, DataError for one past the end.
 
-    >>> positions([2, 0], 3, "letters: holds 3 pictures")
+    >>> positions([2, 0], 3, "letters: holds 3 images")
     tensor([2, 0])
-    >>> positions([3], 3, "letters: holds 3 pictures")
+    >>> positions([3], 3, "letters: holds 3 images")
     Traceback (most recent call last):
         ...
     synthlearn.core.errors.DataError: letters: holds 3 images, 4 are asked for; lower n_images
