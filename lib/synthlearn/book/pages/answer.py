@@ -8,7 +8,7 @@ from ...core import stats
 from ...study import Profile, claims, get_row, units
 from ...study import runs as study_runs
 from ..captions import Records, record_link
-from ..html import Html, nothing, percent, points, span
+from ..html import Html, nothing, percent, points, span, spelled
 from ..published import published_shares, published_updates
 from .leaderboard import accuracies, compared
 from .lengths import shares
@@ -173,7 +173,7 @@ def apart(gaps: Mapping[str, stats.Estimate]) -> str:
     ahead, behind = ([g for g, gap in known if sign * gap.mean > 0] for sign in (1, -1))
     parts = [f"Real images are ahead of the best noise {', '.join(ahead)}"] if ahead else []
     parts += [f"The best noise is ahead of real images {', '.join(behind)}"] if behind else []
-    some = f"any of {len(gaps)} groups of tasks" if not parts else "the others"
+    some = f"any of {spelled(len(gaps))} groups of tasks" if not parts else "the others"
     parts += [f"The best noise and real images cannot be told apart on {some}"] * (not all(clear))
     return ". ".join(parts)
 

@@ -240,8 +240,8 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def teaching_in_words(records: Records, profile: Profile, lines: Lines) -> str:
-    """At which guidance samples teach most, by method, of those with a run, as a clause; empty
-    where there is none.
+    """At which guidance samples teach most, by method, of those with a run, as a clause; what is
+    told from the best is so by Holm's procedure. Empty where there is no run.
 
     lines: title of a method → guidance → row.
 
@@ -258,8 +258,9 @@ def teaching_in_words(records: Records, profile: Profile, lines: Lines) -> str:
         if len(own) == 1:
             single[title] = f"{best:g}", number
             continue
-        alike = [f"{w:g}" for w in own if own[best].difference(own[w]).p > stats.LEVEL]
-        alike = [w for w in alike if w != f"{best:g}"]
+        others = [w for w in own if w != best]
+        clear = stats.holm([own[best].difference(own[w]).p for w in others])
+        alike = [f"{w:g}" for w, is_clear in zip(others, clear, strict=True) if not is_clear]
         of = _listed([f"{w:g}" for w in own])
         most = "most" if len(own) > 2 else "more"
         text = f"of w = {of}, {title} teaches {most} at {best:g} ({number})"
