@@ -87,7 +87,7 @@ def test_the_answer_says_what_the_records_say():
 @pytest.mark.parametrize(
     ("means", "said"),
     [
-        ((0.0, 0.01), "cannot be told apart on any of 2 groups of tasks"),
+        ((0.0, 0.01), "cannot be told apart on any of two groups of tasks"),
         ((0.0, 0.2), "Real images are ahead of the best noise b. "),
         ((-0.2, 0.2), "ahead of the best noise b. The best noise is ahead of real images a"),
     ],
