@@ -41,10 +41,10 @@ labelled = {
 }
 FRACTALS = "fractals-fractaldb.supervised"
 against = {f"{name} − FractalDB": (row, FRACTALS) for name, row in labelled.items()}
-against["VisualAtom − FractalDB, ResNet-18"] = (
-    "formula-visualatom.resnet",
-    "fractals-fractaldb.resnet",
-)
+against |= {
+    f"VisualAtom − FractalDB, {name}": (f"formula-visualatom.{net}", f"fractals-fractaldb.{net}")
+    for name, net in {"ResNet-18": "resnet", "ViT": "vit"}.items()
+}
 pairs = sl.book.pairs(p, against)
 fewer = sl.book.pairs(
     p,
