@@ -155,6 +155,11 @@ class Spec:
         return str(self.content["tap"])
 
     @property
+    def reference(self) -> str:
+        """Record of the encoder in whose features a measurement compares images, "" for none."""
+        return str(self.content.get("reference", ""))
+
+    @property
     def optimiser(self) -> str:
         """Name of the optimiser."""
         return str(self.content["optimisation"].get("optimiser", "sgd"))

@@ -55,7 +55,7 @@ class Units:
 
     def apart(self, a: str, b: str) -> stats.Estimate:
         """Difference a − b of two rows' means, unpaired."""
-        return self.contrast({a: 1.0, b: -1.0})
+        return self.contrast({a: 1.0, b: -1.0} if a != b else {a: 0.0})
 
     def contrast(self, weights: Mapping[str, float]) -> stats.Estimate:
         """Sum of weights × rows' means, unpaired. Raises DataError for a row not measured."""
@@ -299,8 +299,13 @@ def _of_images(
     common."""
     if field not in SHARES:
         return 0.0
-    each = [x * (1 - x) / part.n for x, part in zip(values, results, strict=True)]
+    each = [_of_image(part, x) / part.n for x, part in zip(values, results, strict=True)]
     return shared * float(np.mean(each))
+
+
+def _of_image(result: Part, mean: float) -> float:
+    """Variance of what single test images add to a mean: right or wrong, or a share of kinds."""
+    return float(np.var(result.each)) if isinstance(result, MeanAccuracy) else mean * (1 - mean)
 
 
 def _of_tasks(tasks: Sequence[TaskAccuracy]) -> float:

@@ -24,6 +24,7 @@ TYPES: dict[Any, tuple[Any, str]] = {
     float: (int | float, "a number"),
     tuple[str, ...]: (list | tuple, 'a list of texts, as in ["a", "b"]'),
 }
+NO_RECORD = "no record"
 PROPERTIES = {"frechet": "Fréchet distance", "log_volume": "log volume"}
 
 
@@ -37,6 +38,15 @@ class Known:
     def of(self, measurement: str) -> Measured:
         """Records of a measurement by row, empty where there are none."""
         return self.measured.get(measurement, {})
+
+    def lacks(self, measurement: str, rows: Sequence[str]) -> str:
+        """What keeps rows' measurements from being compared: one has no record, or their images
+        were not all seen by the same encoder; "" where nothing does."""
+        measured = self.of(measurement)
+        if not all(measured.get(row) for row in rows):
+            return NO_RECORD
+        eyes = {measured[row][0].spec.reference for row in rows}
+        return "seen by different encoders; measure all with one" if len(eyes) > 1 else ""
 
 
 @dataclass(frozen=True)
@@ -131,14 +141,16 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
-def missing(text: str, rows: Sequence[str] = (), control: bool = False) -> list[Evidence]:
+def missing(
+    text: str, rows: Sequence[str] = (), control: bool = False, why: str = NO_RECORD
+) -> list[Evidence]:
     """Evidence that cannot be had yet."""
-    return [Evidence(f"{text}: no record", rows=tuple(rows), tested=False, control=control)]
+    return [Evidence(f"{text}: {why}", rows=tuple(rows), tested=False, control=control)]
 
 
 def points(e: stats.Estimate) -> str:
     """A difference with its interval, in percentage points."""
-    return f"{100 * e.mean:+.1f} [{100 * e.low:+.1f}, {100 * e.high:+.1f}]"
+    return f"{100 * e.mean:+z.1f} [{100 * e.low:+z.1f}, {100 * e.high:+z.1f}]"
 
 
 def title(name: str) -> str:

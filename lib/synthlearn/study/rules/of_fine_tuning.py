@@ -11,17 +11,25 @@ from .base import Evidence, Known, Rule, missing, of_units, rule, title
 @dataclass(frozen=True)
 class FineTuned(Rule):
     """After as many ``epochs`` of fine-tuning, an encoder of ``row`` is right at least as often as
-    one of ``other``, up to :data:`stats.MARGIN`."""
+    one of ``other``, up to :data:`stats.MARGIN`; ``control``: it has to be right more often, or the
+    rest means nothing."""
 
     row: str
     other: str
     epochs: int
+    control: bool = False
 
     def evidence(self, known: Known) -> list[Evidence]:
         """Of the difference of their top-1, unpaired over encoders."""
-        measured, rows = known.of("fine_tuning"), (self.row, self.other)
+        rows, part = (self.row, self.other), f"{self.epochs} epochs"
         words = f"{title(self.row)} − {title(self.other)}, fine-tuned for {self.epochs} epochs"
-        part = f"{self.epochs} epochs"
-        if not all(measured.get(row) and part in measured[row][0].results for row in rows):
-            return missing(words, rows)
-        return [of_units(words, units.part(measured, part).apart(*rows), rows, -stats.MARGIN)]
+        measured = {
+            row: records
+            for row, records in known.of("fine_tuning").items()
+            if all(part in record.results for record in records)
+        }
+        if not all(measured.get(row) for row in rows):
+            return missing(words, rows, self.control)
+        bound = 0.0 if self.control else -stats.MARGIN
+        apart = units.part(measured, part).apart(*rows)
+        return [of_units(words, apart, rows, bound, self.control)]

@@ -13,6 +13,7 @@ from ..measuring import Measured
 from ..records import MeasurementRecord
 from ..sets import two_sides
 from .base import (
+    NO_RECORD,
     Evidence,
     Known,
     Rule,
@@ -48,8 +49,8 @@ class Correlate(Rule):
         order = sorted(self.sets)
         words = f"{property_words(self.property)}, {property_words(self.held)} held fixed"
         words += _seen_by(self.eye)
-        if not set(order) <= known.of(self.eye).keys() & known.runs.keys():
-            return missing(words, order)
+        if why := _lacks(known, self.eye, order):
+            return missing(words, order, why=why)
         accuracy, x, held = _over_sets(known, self.eye, order, (self.property, self.held))
         rho, z = stats.partial(x, accuracy, held)
         interval = f"[{np.tanh(z.low):+.2f}, {np.tanh(z.high):+.2f}]"
@@ -74,14 +75,18 @@ class Outweighs(Rule):
         """Of the difference."""
         order = sorted(self.sets)
         words = f"{property_words(self.property)} against nearness{_seen_by(self.eye)}"
-        if not set(order) <= known.of(self.eye).keys() & known.runs.keys():
-            return missing(words, order)
+        if why := _lacks(known, self.eye, order):
+            return missing(words, order, why=why)
         measured = _over_sets(known, self.eye, order, (self.property, "frechet"))
         by_property, by_nearness = two_sides(*measured)
         apart = by_property - by_nearness
         text = f"{words}: ρ = {by_property} and {by_nearness}, apart {apart}"
         text += f", over {len(order)} sets"
         return [Evidence(text, apart.above, apart.below, tuple(order))]
+
+
+def _lacks(known: Known, eye: str, order: Sequence[str]) -> str:
+    return NO_RECORD if not known.runs.keys() >= set(order) else known.lacks(eye, order)
 
 
 def _seen_by(eye: str) -> str:
@@ -220,16 +225,16 @@ def _block(records: Sequence[MeasurementRecord], part: str, a: str, b: str) -> s
 @dataclass(frozen=True)
 class AlongGuidance(Rule):
     """Samples keep to their captions more and vary less with every step of guidance: agreement
-    rises by more than chance, variety falls.
+    rises by more than chance, variety falls, by however little (its error is not recorded).
     """
 
     rows: tuple[str, ...]
 
     def evidence(self, known: Known) -> list[Evidence]:
         """Of each step."""
+        if why := known.lacks("guidance", self.rows):
+            return missing("agreement along guidance", self.rows, why=why)
         measured = known.of("guidance")
-        if not all(name in measured for name in self.rows):
-            return missing("agreement along guidance", self.rows)
         steps = []
         for a, b in itertools.pairwise(self.rows):
             e = _agreement_gain(measured, a, b)
@@ -251,9 +256,9 @@ class GuidanceHolds(Rule):
 
     def evidence(self, known: Known) -> list[Evidence]:
         """Of the first step."""
+        if why := known.lacks("guidance", self.rows):
+            return missing("agreement at little guidance", self.rows, control=True, why=why)
         measured = known.of("guidance")
-        if not all(name in measured for name in self.rows):
-            return missing("agreement at little guidance", self.rows, control=True)
         a, b = self.rows
         e = _agreement_gain(measured, a, b)
         text = f"{AGREEMENT}, {title(b)} − {title(a)}: {points(e)}"

@@ -1,15 +1,17 @@
 """Rules over runs."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats as distributions
 
 from ...core import stats
-from ..records import MAIN
+from ..records import MAIN, Run
 from ..runs import best, spread
 from .base import (
+    NO_RECORD,
     Evidence,
     Known,
     Rule,
@@ -22,6 +24,7 @@ from .base import (
 )
 
 DRAWS = 20_000  # of parametric simulations
+FOUND = 1.0  # seconds in which images are found, not made
 PROBES = {MAIN: "", "fc6_linear_bn": "batch norm re-estimated"}
 CHOSEN = "(chosen on one half of the runs, taken on the other)"
 Grid = tuple[tuple[float, str], ...]  # places along a scale, and the row at each
@@ -100,20 +103,18 @@ class Nearest(Rule):
 
     def evidence(self, known: Known) -> list[Evidence]:
         """Of the best of the others against the nearest."""
-        values = {
-            name: records[0].results[self.by].number
-            for name, records in known.of("properties").items()
-            if name in self.best_of
-        }
-        words = property_words(self.by)
-        if not set(self.best_of) <= known.runs.keys() & values.keys():
-            return missing(f"the set nearest by {words}")
+        nearest = f"nearest by {property_words(self.by)}"
+        why = known.lacks("properties", self.best_of)
+        if why or not set(self.best_of) <= known.runs.keys():
+            return missing(f"the set {nearest}", why=why or NO_RECORD)
+        measured = known.of("properties")
+        values = {name: measured[name][0].results[self.by].number for name in self.best_of}
         near = min(sorted(values), key=values.__getitem__)
         others = {name: known.runs[name] for name in self.best_of if name != near}
         if not any(len(runs) > 1 for runs in others.values()):
-            return missing(f"the set nearest by {words}")
+            return missing(f"the set {nearest}")
         halves, chosen = best(others)
-        text = f"best of the others, {titles(chosen)} {CHOSEN} − {title(near)}, nearest by {words}"
+        text = f"best of the others, {titles(chosen)} {CHOSEN} − {title(near)}, {nearest}"
         parts = [(-1.0, known.runs[near])]
         return [of_contrast(text, parts, (near, *chosen), halves=halves)]
 
@@ -176,7 +177,9 @@ class BestAlong(Rule):
     """The best row along the grid ``lower`` lies before the best along ``upper``, or the place of
     the ``least`` value of a property of images does.
 
-    Draws of the rows' accuracies from their errors say how often the order holds.
+    Of two grids, draws of the rows' accuracies from their errors say how often the order holds. Of
+    one and a place in it, a row beyond the place has to beat each row up to it: draws of rows that
+    are all equal would lie beyond a place at the grid's end far too often.
     """
 
     upper: Grid
@@ -188,25 +191,53 @@ class BestAlong(Rule):
         names = [name for _, name in (*self.lower, *self.upper)]
         if not all(name in known.runs for name in names):
             return missing("places along the grid", names)
+        if not all(spread(known.runs[name].first).df for name in names):
+            return missing("places along the grid, two runs of a row", names)
+        runs = min(len(known.runs[name]) for name in names)
         rng = np.random.default_rng(0)
         upper = _places(known, self.upper, rng)
         if self.lower:
             lower = _places(known, self.lower, rng)
             words = "the first method's best place lies below the second's"
-        else:
-            values = known.of("guidance")
-            if not all(name in values for name in names):
-                return missing(f"{self.least} along the grid", names)
-            place, _ = min(self.upper, key=lambda at: values[at[1]][0].results[self.least].number)
-            lower = np.full(DRAWS, place)
-            what = f"{property_words(self.least)} is least at {place:g}"
-            words = f"{what}, the best accuracy lies above"
-        holds = float((1 + (lower >= upper).sum()) / (DRAWS + 1))
-        fails = float((1 + (lower <= upper).sum()) / (DRAWS + 1))
-        text = f"{words}: in {100 * float((lower < upper).mean()):.0f} % of draws"
-        pro, con = min(1.0, 2 * holds), min(1.0, 2 * fails)
-        runs = min(len(known.runs[name]) for name in names)
+            pro, con = (
+                min(1.0, 2 * float((1 + against.sum()) / (DRAWS + 1)))
+                for against in (lower >= upper, lower <= upper)
+            )
+            text = f"{words}: in {100 * float((lower < upper).mean()):.0f} % of draws"
+            return [Evidence(text, pro, con, tuple(names), runs=runs)]
+        words = f"{property_words(self.least)} along the grid"
+        if why := known.lacks("guidance", names):
+            return missing(words, names, why=why)
+        values = known.of("guidance")
+        place, _ = min(self.upper, key=lambda at: values[at[1]][0].results[self.least].number)
+        sides = {
+            sign: (
+                [n for at, n in self.upper if sign * (at - place) > 0],
+                [n for at, n in self.upper if sign * (at - place) <= 0],
+            )
+            for sign in (1, -1)
+        }
+        pro, con = (_one_beats_all(known, *sides[sign]) for sign in (1, -1))
+        text = (
+            f"{words} is least at {place:g}; the best accuracy lies above in "
+            f"{100 * float((upper > place).mean()):.0f} % of draws, below in "
+            f"{100 * float((upper < place).mean()):.0f} %"
+        )
         return [Evidence(text, pro, con, tuple(names), runs=runs)]
+
+
+def _one_beats_all(known: Known, winners: Sequence[str], losers: Sequence[str]) -> float:
+    """p of one row among some that beats each of the others: intersection–union over these,
+    Bonferroni over those; 1 where nothing is on a side."""
+    each = [
+        max(
+            stats.contrast([known.runs[a].part(1.0), known.runs[b].part(-1.0)]).above(0.0)
+            for b in losers
+        )
+        for a in winners
+        if losers
+    ]
+    return min([1.0, *(len(winners) * p for p in each)])
 
 
 def _places(known: Known, grid: Grid, rng: np.random.Generator) -> np.ndarray:
@@ -229,16 +260,19 @@ class Generation(Rule):
 
     def evidence(self, known: Known) -> list[Evidence]:
         """Of the mean ratio."""
-        costs = [run.cost for name in self.rows for run in known.runs.get(name, ())]
-        ratios = [
-            float(np.log(cost.pool_seconds / cost.train_seconds))
-            for cost in costs
-            if cost.pool_seconds and cost.train_seconds and cost.pool_seconds > 1
-        ]
-        if len(ratios) < 2:
+        of_rows = [[_cost_ratio(run) for run in known.runs.get(name, ())] for name in self.rows]
+        ratios = [float(np.log(r)) for of_row in of_rows for r in of_row if r]
+        if len(ratios) < 2 or not all(map(any, of_rows)):
             return missing("seconds of making and of training", self.rows)
         e = stats.paired(ratios)
         mean, low, high = (np.exp(value) for value in (e.mean, e.low, e.high))
         ratio = f"{mean:.1f} [{low:.1f}, {high:.1f}] over {len(ratios)} runs"
         text = f"seconds of making over seconds of training: {ratio}"
-        return [Evidence(text, e.above(0), e.below(0), self.rows, runs=len(ratios))]
+        fewest = min(sum(map(bool, of_row)) for of_row in of_rows)
+        return [Evidence(text, e.above(0), e.below(0), self.rows, runs=fewest)]
+
+
+def _cost_ratio(run: Run) -> float:
+    """Seconds of making over seconds of training, 0 of a run that found its images made."""
+    made, trained = run.cost.pool_seconds or 0.0, run.cost.train_seconds or 0.0
+    return made / trained if made > FOUND and trained else 0.0
