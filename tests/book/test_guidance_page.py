@@ -1,5 +1,7 @@
 """What the page on guidance says of samples and of accuracy, with few records and with many."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from make import measured, part, result, run
@@ -42,11 +44,33 @@ def trained(**right):
         ("variety", (3.0, 2.5, 2.0), "vary less within a caption (3.00, 2.50, 2.00)"),
         ("frechet", (0.4, 0.2, 1.8), "nearest to real images by the Fréchet distance at w = 2"),
         ("agreement", (0.3, 0.5, 0.4), "agree most with their caption at w = 2"),
+        ("agreement", (0.3, 0.5, 0.5), "agree most with their caption at w = 2 and 6"),
+        ("variety", (3.0, 2.0, 2.0), "vary most within a caption at w = 1"),
+        ("agreement", (0.5, 0.5, 0.5), "agree as much with their caption"),
     ],
 )
 def test_what_guidance_does_is_read_off_the_records(key, values, words):
     text = page.along_in_words(samples(**{key: values}), ROWS, STUDY)
     assert text.startswith("as guidance grows, w = 1, 2 and 6, samples") and words in text
+
+
+@pytest.mark.parametrize(
+    ("agreement", "able"), [(0.6, "it can:"), (0.4, "it can in part:"), (0.1, "it hardly can:")]
+)
+def test_samples_that_hardly_show_their_caption_are_said_to(agreement, able):
+    seen = samples(agreement=(agreement,) * 3)
+    assert page.drawn_in_words(seen, "learned.w2", STUDY).startswith(able)
+
+
+def test_what_each_encoder_saw_has_its_own_line_of_real_images():
+    seen = samples()
+    one = page.fidelity_table(seen, STUDY).content
+    (record,) = seen["learned.w6"]
+    spec = dataclasses.replace(record.spec, content={**record.spec.content, "reference": "x"})
+    other = {**seen, "learned.w6": [dataclasses.replace(record, spec=spec)]}
+    two = page.fidelity_table(other, STUDY).content
+    assert [text.count("<i>real images</i>") for text in (one, two)] == [1, 2]
+    assert page.EYES in two and page.EYES not in one
 
 
 def test_one_row_tells_nothing_of_guidance():

@@ -511,6 +511,9 @@ def test_a_share_of_no_gain_is_not_a_number():
     few = {key: top1 for key, top1 in ARMS.items() if key[1] == 10}
     text = pages.initialisation.in_short(arm_records("dead_leaves-mixed", few)).alt
     assert text.count(pages.initialisation.UNKNOWN) == 2 and "shuffled" not in text
+    worse = {key: top1 - 0.1 * (key[0] == "trained") for key, top1 in few.items()}
+    text = pages.initialisation.in_short(arm_records("dead_leaves-mixed", worse)).alt
+    assert text.endswith(f"{pages.initialisation.NO_GAIN} ")
     assert [cell.split(" <small>")[0] for cell in cells] == [
         pages.initialisation.NO_SHARE,
         "20 %",

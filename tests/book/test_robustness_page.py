@@ -53,6 +53,14 @@ def test_figure_and_tables_have_the_best_first_and_say_what_is_known():
     assert page.ONE in one and page.OVER not in one
 
 
+def test_a_line_that_is_not_drawn_is_not_told_of():
+    with_control, without = (
+        page.figure(classifiers(**sets)).content
+        for sets in ({"random": 0.4, "noise-moire": 0.5}, {"noise-moire": 0.5})
+    )
+    assert "dashed" in with_control and "dashed" not in without
+
+
 def test_where_nothing_is_recorded_a_sentence_says_so():
     for show in (page.figure, page.results, page.by_kind):
         assert show({}).alt == page.NOTHING

@@ -248,6 +248,15 @@ def test_a_stream_goes_on_exactly_where_it_was(taken):
     assert [label for _, label in later] == list(range(11, 22))  # then the epoch from its beginning
 
 
+def test_the_state_of_an_epoch_that_has_just_begun_is_its_beginning():
+    for taken in (5, 10):
+        stream, later = (Stream(Numbers(), 8, n=10, batch_size=4) for _ in range(2))
+        list(itertools.islice(stream, taken))
+        stream.set_epoch(1)
+        later.load_state_dict(stream.state_dict())
+        assert [label for _, label in later] == list(range(10, 20))
+
+
 def test_each_worker_goes_on_by_itself_as_torchdata_asks_it_to(monkeypatch):
     info = SimpleNamespace(id=1, num_workers=2)
     monkeypatch.setattr(torch_sets, "get_worker_info", lambda: info)

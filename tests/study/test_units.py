@@ -9,6 +9,7 @@ from scipy import stats as distributions
 
 from synthlearn.core import intervals, stats
 from synthlearn.core.errors import DataError, ParameterError
+from synthlearn.measure.robustness import CORRUPTED, MeanAccuracy
 from synthlearn.study import claims, runs, store, units
 from synthlearn.study.records import MeasurementRecord, Spec
 
@@ -412,6 +413,14 @@ def test_a_share_kept_is_that_of_the_gain_and_unbounded_where_there_is_none():
     none = arms_of(*({"random": 0.4, "shuffled": 0.42, "trained": 0.4 + d} for d in (0, 1e-3)))
     assert np.isinf(units.kept(units.arms(none, 1000), "shuffled")[1:]).all()
     assert units.kept(units.arms(clear, 1000), "trained") == pytest.approx((1, 1, 1))
+
+
+def test_images_count_for_a_mean_over_kinds_by_how_far_they_lie_apart():
+    n, apart = 4000, 0.5
+    for digits, variance in (("f0", 0.25), ("78", (1 / 30) ** 2)):  # all or none; 7 or 8 of 15
+        mean = MeanAccuracy(n, apart, apart, apart, digits * (n // 2))
+        of = table({"row": [{CORRUPTED: mean}] * 2}, "robustness")
+        assert units.part(of, CORRUPTED).images["row"] == pytest.approx(variance / n)
 
 
 def test_a_kept_shares_interval_holds_the_truth_at_least_as_often_as_it_says():

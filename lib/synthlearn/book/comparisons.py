@@ -81,7 +81,7 @@ def differences_figure(pairs: Pairs, caption: str, what: str = "top-1") -> Html:
             axis.plot(100 * e.mean, i, "o", color=colour, markersize=8, markerfacecolor=inside)
             place = (0, i - 0.36)
             axis.annotate(label, place, xycoords=("axes fraction", "data"), va="center")
-            words.append(f"{label}: {100 * e.mean:+.1f} points")
+            words.append(f"{label}: {100 * e.mean:+z.1f} points")
     # faint behind the labels, clear beside the dots
     axis.axvline(0, color=figures.INK, linewidth=1, alpha=0.2)
     axis.set_ylim(len(pairs) - 0.6, -0.7)

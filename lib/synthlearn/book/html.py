@@ -104,7 +104,7 @@ def percent(share: float) -> str:
     >>> percent(0.4567)
     '45.7'
     """
-    return f"{100 * share:.1f}"
+    return f"{100 * share:z.1f}"
 
 
 def minutes(seconds: float) -> str:

@@ -237,7 +237,7 @@ class Stream(_Drawn, IterableDataset[Sample]):
         """Begin an epoch, whose images are its own; where it is this one already, go on."""
         if _checked_epoch(epoch, self.n) != int(self._epoch):
             self._epoch.fill_(epoch)
-            self._start = {"batches": 0, "given": 0, "workers": 1}
+            self._start = self._at = {"batches": 0, "given": 0, "workers": 1}
 
     def __iter__(self) -> Iterator[Sample]:
         info = get_worker_info()

@@ -43,7 +43,7 @@ class Drawn:
 
     def __str__(self) -> str:
         low, high = self.interval
-        return f"{self.value:+.2f} [{low:+.2f}, {high:+.2f}]"
+        return f"{self.value:+z.2f} [{low:+z.2f}, {high:+z.2f}]"
 
 
 def two_sides(

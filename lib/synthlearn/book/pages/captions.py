@@ -236,7 +236,7 @@ def bits_figure(records: Records, profile: Profile) -> Html:
             axis.plot([x, x], [100 * e.low, 100 * e.high], color=colour, linewidth=2)
             inside, mark = colour if e.runs > 1 else "none", "s" if kind == CLASS else "o"
             axis.plot(x, 100 * e.mean, mark, color=colour, markerfacecolor=inside, markersize=8)
-            words.append(f"{images}, {kind} ({bits[kind]:.1f} bits): {100 * e.mean:+.1f} points")
+            words.append(f"{images}, {kind} ({bits[kind]:.1f} bits): {100 * e.mean:+z.1f} points")
             every.append((kind, e))
             legend.append(figures.Line(images, colour))
     if not every:

@@ -62,7 +62,9 @@ def deciding_of(claim: Claim) -> stats.Estimate | None:
 
 def _words(claim: Claim, deciding: Mapping[str, stats.Estimate]) -> str:
     e = deciding.get(claim.id)
-    value = f", {100 * e.mean:+.1f} points [{100 * e.low:+.1f}, {100 * e.high:+.1f}]" if e else ""
+    value = (
+        f", {100 * e.mean:+z.1f} points [{100 * e.low:+z.1f}, {100 * e.high:+z.1f}]" if e else ""
+    )
     return f"{claim.text}: {claim.verdict}{value}"
 
 

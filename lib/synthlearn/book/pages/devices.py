@@ -74,7 +74,7 @@ def device_table() -> Html:
     body = [
         [
             "the same run on two devices: mean difference",
-            f"{mean:+.2f} <small>[{low:+.2f}, {high:+.2f}]</small>",
+            f"{mean:+z.2f} <small>[{low:+z.2f}, {high:+z.2f}]</small>",
             f"{len(pairs)} pairs",
         ],
         [

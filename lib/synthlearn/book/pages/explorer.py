@@ -124,7 +124,7 @@ def _digits(value: float) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
+    return f"{value:+z.2f}".replace("-", "−")
 
 
 def sets(rows: Records, profile: Profile) -> Records:

@@ -11,6 +11,7 @@ from ...core.image import resize
 from ...measure.guidance import COPY
 from ...study import Profile, get_row
 from ...study.measuring import Measured
+from ...study.records import MeasurementRecord
 from ...text2image import gaussian, mosaic, sampling
 from .. import figures, sheets
 from ..captions import Records, base_of
@@ -44,13 +45,14 @@ FIDELITY = {
 PANELS = ("frechet", "recall", "variety", "agreement")  # of the figure
 NEARNESS = ("distance", "copies")
 SHARES = ("precision", "recall", "agreement", "copies")
-# what samples do where a number rises, where it falls, and where it is highest and lowest
+HOW = ("more", "less", "most", "least", "as much")
+# what samples do where a number rises, falls, is highest, is lowest, and where it stays
 TOLD = {
-    "agreement": [f"agree {how} with their caption" for how in ("more", "less", "most", "least")],
-    "variety": [f"vary {how} within a caption" for how in ("more", "less", "most", "least")],
+    "agreement": [f"agree {how} with their caption" for how in HOW],
+    "variety": [f"vary {how} within a caption" for how in HOW],
     "frechet": [
         f"are {how} real images by the Fréchet distance"
-        for how in ("farther from", "nearer to", "farthest from", "nearest to")
+        for how in ("farther from", "nearer to", "farthest from", "nearest to", "as near to")
     ],
 }
 FIDELITY_NOTE = (
@@ -59,6 +61,10 @@ FIDELITY_NOTE = (
     "caption. Imbalance: share of images that would have to change class to balance them. Real "
     "images: test images; for variety, the model's own. The judge learned from photographs that "
     "neither model nor probe has."
+)
+EYES = (
+    "Below each line of real images stands what the same encoder saw: two trainings of it, on "
+    "different machines, whose numbers are not to be compared."
 )
 COPIES_NOTE = (
     "Root-mean-square distance to the nearest real image of the model's or its mirror image, "
@@ -219,15 +225,25 @@ def _course(key: str, values: Sequence[float], x: Sequence[float]) -> str:
 
     >>> _course("variety", [3.7, 3.4, 2.9], [1, 2, 6])
     'vary less within a caption'
+    >>> _course("agreement", [0.3, 0.5, 0.5], [1, 2, 6])
+    'agree most with their caption at w = 2 and 6'
     """
-    more, less, most, least = TOLD[key]
+    more, less, most, least, alike = TOLD[key]
     steps = [b - a for a, b in itertools.pairwise(values)]
     if all(step > 0 for step in steps):
         return more
     if all(step < 0 for step in steps):
         return less
-    low, high = values.index(min(values)), values.index(max(values))
-    return f"{least} at w = {x[low]:g}" if 0 < low < len(x) - 1 else f"{most} at w = {x[high]:g}"
+    if not any(steps):
+        return alike
+    low, high = ([w for w, v in zip(x, values, strict=True) if v == end] for end in _ends(values))
+    inside = not {x[0], x[-1]} & {*low}
+    how, at = (least, low) if inside else (most, high)
+    return f"{how} at w = {_listed([f'{w:g}' for w in at])}"
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    return min(values), max(values)
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -285,6 +301,8 @@ def drawn_in_words(measured: Measured, name: str, profile: Profile) -> str:
     record = measured[name][0]
     agreement, copies = record.value("agreement"), record.value("copies")
     able = "it can" if agreement.value >= agreement.real else "it can in part"
+    if agreement.value < agreement.real / 2:
+        able = "it hardly can"
     return (
         f"{able}: a judge that learned from other real images finds the class of the caption in "
         f"{percent(agreement.value)} % of the learned model's samples at "
@@ -304,12 +322,20 @@ def fidelity_table(measured: Measured, profile: Profile) -> Html:
     """All measurements of samples, and of real images."""
     if not measured:
         return nothing("None of these samples have been measured yet.")
-    first = next(iter(measured.values()))[0]
-    body = [["<i>real images</i>", *(_cell(key, first.value(key).real) for key in FIDELITY)]]
-    for name, (record, *_) in measured.items():
-        cells = [_cell(key, record.value(key).value) for key in FIDELITY]
-        body.append([_title(name, profile), *cells])
+    by_eye: dict[str, dict[str, Sequence[MeasurementRecord]]] = {}
+    for name, records in measured.items():
+        by_eye.setdefault(records[0].spec.reference, {})[name] = records
+    body = []
+    for seen in by_eye.values():
+        first = next(iter(seen.values()))[0]
+        real = [_cell(key, first.value(key).real) for key in FIDELITY]
+        body.append(["<i>real images</i>", *real])
+        for name, (record, *_) in seen.items():
+            cells = [_cell(key, record.value(key).value) for key in FIDELITY]
+            body.append([_title(name, profile), *cells])
     note = FIDELITY_NOTE.format(n=first.results["frechet"].n)
+    if len(by_eye) > 1:
+        note += f" {EYES}"
     return table(["samples of", *FIDELITY.values()], body, note)
 
 

@@ -22,7 +22,7 @@ SETS = ("dead_leaves-mixed", "collage-found", "fractals-sigma")
 TITLES = {"dead_leaves-mixed": "dead leaves", "collage-found": "collages"}
 TITLES["fractals-sigma"] = "fractals"
 HIGHER = "{size} dB {span} {word} when trained on {a} than on {b}"
-ALIKE = "{a} and {b} cannot be told apart: the difference is {mean:+.2f} dB {span}"
+ALIKE = "{a} and {b} cannot be told apart: the difference is {mean:+z.2f} dB {span}"
 OVER = "95 % intervals over runs, {runs} of each set, their spread pooled over sets."
 ONE = "One run of each set, so there are no intervals."
 
@@ -99,7 +99,7 @@ def compare(of: units.Units, a: str, b: str, name_a: str = "", name_b: str = "")
     e = of.apart(a, b)
     names = {"a": name_a or get_row(a).title, "b": name_b or get_row(b).title}
     if e.low <= 0 <= e.high:
-        ends = span(f"{e.low:+.2f}", f"{e.high:+.2f}")
+        ends = span(f"{e.low:+z.2f}", f"{e.high:+z.2f}")
         return ALIKE.format(mean=e.mean, span=ends, **names)
     low, high = sorted((abs(e.low), abs(e.high)))
     word = "better" if e.mean > 0 else "worse"
@@ -116,7 +116,7 @@ def _over(of: units.Units) -> str:
     runs = {len(values) for values in of.values.values()}
     if not of.spread.df:
         return ONE
-    return OVER.format(runs=" to ".join(map(str, sorted(runs))))
+    return OVER.format(runs=" to ".join(map(str, sorted({min(runs), max(runs)}))))
 
 
 def figure(measured: Measured) -> Html:
@@ -153,7 +153,7 @@ def results(measured: Measured) -> Html:
                 escape(get_row(name).title),
                 f"{e.mean:.2f} {ends}",
                 f"{e.mean - noisy(measured):.2f}",
-                "–" if behind is None or name == "real" else f"{behind:+.2f}",
+                "–" if behind is None or name == "real" else f"{behind:+z.2f}",
                 str(len(of.values[name])),
             ]
         )

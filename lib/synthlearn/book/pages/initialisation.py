@@ -38,6 +38,7 @@ GAIN = (
 WEIGHTS = "Of that gain, statistics of its weights keep {kept}."
 KEPT_LAYERS = "First layers, as trained, keep {kept}."
 TUNED = "When all layers are trained on, with {size} images of each class, statistics keep {kept}."
+NO_GAIN = "So there is no gain to share out: training on it makes the features worse."
 BELOW = "Below zero an encoder is worse than it was before training."
 NOT_MEASURED = "No encoder's arms are measured in this profile yet."
 SHARES = (
@@ -93,7 +94,7 @@ def share(arms: units.Units, arm: str) -> str:
     kept, low, high = units.kept(arms, arm)
     if not math.isfinite(low) or not math.isfinite(high):
         return UNKNOWN
-    return f"{100 * kept:.0f} % <small>[{100 * low:.0f}, {100 * high:.0f}]</small>"
+    return f"{100 * kept:z.0f} % <small>[{100 * low:z.0f}, {100 * high:z.0f}]</small>"
 
 
 def in_short(measured: Measured) -> Html:
@@ -124,10 +125,12 @@ def _lines(measured: Measured, name: str) -> Iterator[str]:
         trained=percent(arms.estimate("trained").mean),
         gain=points(arms.apart("trained", "random")),
     )
-    lines = [
-        WEIGHTS.format(kept=kept(arms, STATISTICS)),
-        KEPT_LAYERS.format(kept=kept(arms, LAYERS)),
-    ]
+    if arms.apart("trained", "random").high < 0:
+        yield NO_GAIN
+        return
+    lines = [WEIGHTS.format(kept=kept(arms, STATISTICS))]
+    if set(LAYERS) & arms.values.keys():
+        lines.append(KEPT_LAYERS.format(kept=kept(arms, LAYERS)))
     if tuned := _sizes(measured, name, tuned=True):
         of_tuned = units.arms(measured[name], tuned[-1], tuned=True)
         lines.append(TUNED.format(size=f"{tuned[-1]:,}", kept=kept(of_tuned, STATISTICS)))
@@ -146,7 +149,7 @@ def kept_in_words(measured: Measured) -> str:
     for name in trained_rows(measured):
         arms = units.arms(measured[name], _sizes(measured, name, tuned=False)[-1])
         known = "shuffled" in arms.values and share(arms, "shuffled") != UNKNOWN
-        if known:
+        if known and arms.apart("trained", "random").mean > 0:
             parts.append(f"{share(arms, 'shuffled')} with <i>{escape(get_row(name).title)}</i>")
     text = "with the trained weights in a random order, what is left of the gain of training is"
     return f"{text} {', '.join(parts)}" if parts else ""
@@ -204,15 +207,16 @@ def shares(measured: Measured) -> Html:
         return nothing(NOT_MEASURED)
     columns = {name: _columns(measured, name) for name in names}
     several = len(names) > 1
-    header = [*["source"] * several, "what is kept", *columns[names[0]]]
+    every = list(dict.fromkeys(title for of in columns.values() for title in of))
+    header = [*["source"] * several, "what is kept", *every]
     body, accuracies = [], []
     for name in names:
         for arm in _arms_of(measured, name):
             start = [*[escape(get_row(name).title)] * several, escape(NAMES[arm])]
-            every = columns[name].values()
-            accuracies.append([*start, *(_cell(of, arm) for of in every)])
+            of_row = [columns[name].get(title) for title in every]
+            accuracies.append([*start, *(_cell(of, arm) for of in of_row)])
             if arm not in ("random", "trained"):
-                cells = [share(of, arm) if arm in of.values else "–" for of in every]
+                cells = [share(of, arm) if of and arm in of.values else "–" for of in of_row]
                 body.append([*start, *(NO_SHARE if c == UNKNOWN else c for c in cells)])
     over = intervals_over_encoders(next(iter(columns[names[0]].values())))
     whole = table(header, body, SHARES.format(over=over))
@@ -220,8 +224,8 @@ def shares(measured: Measured) -> Html:
     return join(whole, folded("The accuracies themselves", inside))
 
 
-def _cell(arms: units.Units, arm: str) -> str:
-    return interval(arms.estimate(arm)) if arm in arms.values else "–"
+def _cell(arms: units.Units | None, arm: str) -> str:
+    return interval(arms.estimate(arm)) if arms and arm in arms.values else "–"
 
 
 def mimetic(measured: Measured) -> Html:

@@ -326,7 +326,7 @@ def _published_lines() -> list[list[str]]:
                 f"<span class='paper'>{title}</span>",
                 f"<span class='paper'>◇ {each.best.value}</span>",
                 f"{published_updates():,}",
-                f"{'≥ ' * each.is_bound}{each.left:+.1f}",
+                f"{'≥ ' * each.is_bound}{each.left:+z.1f}",
                 f"{'at most ' * each.is_bound}{100 * each.share:.0f} %",
                 "one run",
             ]

@@ -140,7 +140,7 @@ def effects_figure(space: Search, rung: Standing) -> Html:
     axis.invert_yaxis()
     axis.set_xlabel("top-1 against the other points, points")
     each = "; ".join(
-        f"{e.option} {e.value} {100 * e.mean:+.1f} [{100 * e.low:+.1f}, {100 * e.high:+.1f}]"
+        f"{e.option} {e.value} {100 * e.mean:+z.1f} [{100 * e.low:+z.1f}, {100 * e.high:+z.1f}]"
         for e in effects
     )
     return figures.svg(figure, f"What options do: {each}.", EFFECTS)

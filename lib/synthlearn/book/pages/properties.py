@@ -125,6 +125,7 @@ def _correlated(
     both = {
         key: [stats.correlation(x, sets.accuracy, kind) for kind in ("pearson", "spearman")]
         for key, x in sets.values.items()
+        if x.min() < x.max()  # what is the same for all sets goes with nothing
     }
     order = sorted(both, key=lambda key: -abs(both[key][1][0]))
     return sets, {key: both[key] for key in order}
@@ -138,11 +139,11 @@ def correlations(measured: Measured, records: Records) -> Html:
     if not both:
         note = "Fewer than four synthetic sets with records: no correlation."
         return table(["sets"], [[str(len(sets.names))]], note)
-    p = [stats.permutation_p(x, sets.accuracy) for x in sets.values.values()]
-    clear = dict(zip(sets.values, stats.holm(p), strict=True))
+    p = [stats.permutation_p(sets.values[key], sets.accuracy) for key in both]
+    clear = dict(zip(both, stats.holm(p), strict=True))
     body = []
     for key, each in both.items():
-        pearson, spearman = (f"{r:+.2f} {span(f'{a:+.2f}', f'{b:+.2f}')}" for r, a, b in each)
+        pearson, spearman = (f"{r:+z.2f} {span(f'{a:+z.2f}', f'{b:+z.2f}')}" for r, a, b in each)
         body.append([PROPERTIES[key], spearman, pearson, "✓" if clear[key] else "–"])
     header = ["property", "Spearman with accuracy", "Pearson", "more than chance"]
     note = f"Over {len(sets.names)} synthetic sets; real images and mixtures are left out. "
@@ -158,7 +159,7 @@ def strongest(measured: Measured, records: Records) -> str:
     >>> sl.book.pages.properties.strongest(measured, records)  # doctest: +SKIP
     """
     sets, both = _correlated(measured, records)
-    if not both:
+    if len(both) < 2:
         return ""
     most, *_, least = both
     top, bottom = both[most][1], both[least][1]
@@ -170,7 +171,7 @@ def strongest(measured: Measured, records: Records) -> str:
 
 
 def _interval(r: tuple[float, float, float]) -> str:
-    return f"{r[0]:+.2f} {span(f'{r[1]:+.2f}', f'{r[2]:+.2f}')}"
+    return f"{r[0]:+z.2f} {span(f'{r[1]:+z.2f}', f'{r[2]:+z.2f}')}"
 
 
 def held_fixed(measured: Measured, records: Records, key: str = "log_volume") -> str:
@@ -286,7 +287,7 @@ def _alike(own: Measured, neutral: Measured, names: Sequence[str]) -> list[str]:
     for key in SEEN:
         a, b = (np.array([eye[n][0].value(key).value for n in names]) for eye in (own, neutral))
         rho, low, high = stats.correlation(a, b)
-        cells.append(f"{rho:+.2f} <small>[{low:+.2f}, {high:+.2f}]</small>")
+        cells.append(f"{rho:+z.2f} <small>[{low:+z.2f}, {high:+z.2f}]</small>")
     return cells
 
 
@@ -323,7 +324,7 @@ def partials(own: Measured, neutral: Measured, records: Records) -> Html:
 
 def _cell(drawn: Drawn) -> str:
     low, high = drawn.interval
-    return f"{drawn.value:+.2f} <small>[{low:+.2f}, {high:+.2f}]</small>"
+    return f"{drawn.value:+z.2f} <small>[{low:+z.2f}, {high:+z.2f}]</small>"
 
 
 def properties_figure(

@@ -24,10 +24,8 @@ NOTHING = "No classifier is recorded yet."
 OVER = "95 % intervals over runs and images."
 ONE = "One run of each set, so intervals are over images alone."
 WHAT = "a classifier's top-1 under corruptions"
-FIGURE = (
-    "Circles: mean over fifteen corruptions; squares: images as they are; dashed: corrupted ones "
-    "without mixing. {over}"
-)
+FIGURE = "Circles: mean over fifteen corruptions; squares: images as they are{dashed}. {over}"
+DASHED = "; dashed: corrupted ones without mixing"
 
 
 def examples(profile: Profile, n: int = 8) -> Tensor:
@@ -108,7 +106,8 @@ def figure(measured: Measured) -> Html:
         for name in order
     )
     alt = f"Top-1 in per cent under corruptions and on clean images: {words}."
-    return figures.svg(drawn, alt, FIGURE.format(over=_over(of)))
+    dashed = DASHED * (PLAIN in order)
+    return figures.svg(drawn, alt, FIGURE.format(dashed=dashed, over=_over(of)))
 
 
 def results(measured: Measured) -> Html:

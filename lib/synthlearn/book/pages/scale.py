@@ -245,13 +245,22 @@ def _hours(per_second: float, areas: float) -> float:
 def _hours_on_a_card(name: str, rows: Records, areas: float) -> str:
     """By the benchmarks of a card of its own, else by the best of the records that shared one."""
     if alone := on_a_card(f"generator {name}, 128 px"):
-        return f"{_hours(alone[0]['value'], areas):,.2g}"
+        return _short(_hours(alone[0]["value"], areas))
     shared = [
         (run.cost.images or 0) / seconds
         for run in rows.get(name, ())
         if run.provenance.on_card and (seconds := run.cost.pool_seconds or 0.0) > 1
     ]
-    return f"{_hours(max(shared), areas):,.2g} (shared)" if shared else "–"
+    return f"{_short(_hours(max(shared), areas))} (shared)" if shared else "–"
+
+
+def _short(hours: float) -> str:
+    """Two digits where there are no more before the point.
+
+    >>> _short(123.4), _short(0.123)
+    ('123', '0.12')
+    """
+    return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
 
 
 def diffusion_table() -> Html:
@@ -278,4 +287,6 @@ def _own_model() -> str:
     if not trained or not samples:
         return "Our own model of 32 px has not been measured on a card yet."
     seconds, rate = f"{trained[0]['value']:,.0f} s", f"{samples[0]['value']:,.0f} images/s"
-    return f"Our own model of 32 px is trained in {seconds} and makes {rate}, on {samples[1]}."
+    elsewhere = f" on {trained[1]}" if trained[1] != samples[1] else ""
+    trains = f"Our own model of 32 px is trained in {seconds}{elsewhere}"
+    return f"{trains} and makes {rate}, on {samples[1]}."

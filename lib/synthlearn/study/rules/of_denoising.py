@@ -24,7 +24,7 @@ class Denoises(Rule):
             return missing("a denoiser", rows)
         e = units.part(measured, NATURAL, "psnr").apart(*rows)
         words = f"{title(self.row)} − {title(self.other)}"
-        text = f"{words}: {e.mean:+.2f} dB [{e.low:+.2f}, {e.high:+.2f}]"
+        text = f"{words}: {e.mean:+z.2f} dB [{e.low:+z.2f}, {e.high:+z.2f}]"
         bound, tested = -self.within, "encoders" in e.over
         pro, con = e.above(bound), e.below(bound)
         one_run = (e.error**2 - e.fixed) * e.runs

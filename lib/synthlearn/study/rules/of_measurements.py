@@ -53,8 +53,8 @@ class Correlate(Rule):
             return missing(words, order, why=why)
         accuracy, x, held = _over_sets(known, self.eye, order, (self.property, self.held))
         rho, z = stats.partial(x, accuracy, held)
-        interval = f"[{np.tanh(z.low):+.2f}, {np.tanh(z.high):+.2f}]"
-        text = f"{words}: ρ = {rho:+.2f} {interval} over {len(order)} sets"
+        interval = f"[{np.tanh(z.low):+z.2f}, {np.tanh(z.high):+z.2f}]"
+        text = f"{words}: ρ = {rho:+z.2f} {interval} over {len(order)} sets"
         return [Evidence(text, z.above(0), z.below(0), tuple(order))]
 
 
