@@ -38,6 +38,22 @@ def test_the_bar_rises_with_the_number_of_pairs():
     assert "none of the ten comparisons" in book.tell_apart({"this": p, **rest}, "here")
 
 
+def test_rows_beside_a_floor_are_counted_above_and_below_it():
+    def says(*means):
+        every = {f"set {i}": pair(mean) for i, mean in enumerate(means)}
+        return book.beside(every, "sets", "no training")
+
+    assert says(0.2, -0.2, -0.3, 0.0) == (
+        "of four sets, one teaches more than no training, and two teach less"
+    )
+    assert says(0.0, 0.01) == "of two sets, none teaches more than no training"
+    assert says(0.2, 0.3) == "of two sets, all teach more than no training"
+    assert says(0.2) == "set 0 teaches more than no training"
+    assert says(-0.2) == "set 0 teaches less than no training"
+    assert says(0.0) == "set 0 cannot be told from no training"
+    assert says() == ""
+
+
 def test_the_figure_says_each_difference_in_words():
     alt = book.differences_figure({"mild − strong": pair(0.034)}, "Views.").alt
     assert "mild − strong: +3.4 points" in alt

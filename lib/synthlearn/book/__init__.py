@@ -8,7 +8,7 @@ At the bottom lie ``html`` and ``figures``, which know no study; above them ``ca
 from ..study.jobs import baseline
 from . import laws, pages
 from .captions import provenance
-from .comparisons import differences, differences_figure, measured_pairs, pairs, tell_apart
+from .comparisons import beside, differences, differences_figure, measured_pairs, pairs, tell_apart
 from .figures import COLOURS, new, svg
 from .html import folded, join, points, table
 from .pages.stored import decides, one_protocol, ranked, stored, study_profile
@@ -36,6 +36,7 @@ __all__ = [
     "accuracy_figure",
     "along",
     "baseline",
+    "beside",
     "best",
     "chosen",
     "compare",

@@ -57,7 +57,7 @@ def measured_pairs(
     for part, of in parts.items():
         for label, (a, b) in names.items():
             if a in of.values and b in of.values:
-                text = f"{part}: {label}" if label else part
+                text = ": ".join(filter(None, (part, label)))
                 every[text] = Pair(of.apart(a, b), get_row(a).family)
     return every
 
@@ -142,3 +142,32 @@ def tell_apart(pairs: Pairs, what: str) -> str:
     number = {0: "none", len(clear): "each"}.get(sum(clear), spelled(sum(clear)))
     verb = "shows" if sum(clear) <= 1 or number == "each" else "show"
     return f"{number} of the {spelled(len(clear))} comparisons {what} {verb} a difference"
+
+
+def beside(pairs: Pairs, what: str, floor: str) -> str:
+    """How many of some pairs' first rows teach more than their second, and how many less, by Holm's
+    procedure, as a clause; empty where there is no pair.
+
+    >>> sl.book.beside(pairs, "sets", "no training")  # doctest: +SKIP
+    'of six sets, none teaches more than no training, and four teach less'
+    """
+    if not pairs:
+        return ""
+    each = [pair.difference for pair in pairs.values()]
+    clear = stats.holm([e.p for e in each])
+    more, less = (
+        sum(is_clear and sign * e.mean > 0 for is_clear, e in zip(clear, each, strict=True))
+        for sign in (1, -1)
+    )
+
+    if len(each) == 1:
+        (label,) = pairs
+        told = {(1, 0): f"{label} teaches more than", (0, 1): f"{label} teaches less than"}
+        return f"{told.get((more, less), f'{label} cannot be told from')} {floor}"
+
+    def teach(number: int) -> str:
+        word = {0: "none", len(each): "all"}.get(number, spelled(number))
+        return f"{word} {'teaches' if number < 2 else 'teach'}"
+
+    text = f"of {spelled(len(each))} {what}, {teach(more)} more than {floor}"
+    return text + (f", and {teach(less)} less" if less else "")
