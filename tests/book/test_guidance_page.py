@@ -14,6 +14,7 @@ from synthlearn.study.runs import Runs
 STUDY = study.resolve("cpu")
 ROWS = ("learned", "learned.w2", "learned.w6")  # w = 1, 2, 6
 SPEC = {"kind": "learned", "data": {"test_sha256": "t"}, "method": {"name": "simclr"}}
+ALIKE = dict.fromkeys(("SimCLR", "the same"), {1: "learned", 2: "learned.w2"})
 STABLEREP = {1: "learned.stablerep", 2: "learned.stablerep_w2", 6: "learned.stablerep_w6"}
 
 
@@ -98,6 +99,10 @@ def test_the_best_guidance_is_named_with_what_cannot_be_told_from_it(monkeypatch
         "StableRep has run at w = 2 alone so far (70.0 %)"
     )
     assert page.teaching_in_words({}, STUDY, lines) == ""
+    twice = page.teaching_in_words(trained(**{"learned": 500, "learned.w2": 700}), STUDY, ALIKE)
+    assert twice == (
+        "of w = 1 and 2, SimCLR teaches more at 2 (70.0 %); the same teaches more at 2 (70.0 %)"
+    )
 
 
 def test_a_line_and_a_table_say_which_rows_have_no_run_yet(monkeypatch):

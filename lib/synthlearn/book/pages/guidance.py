@@ -263,7 +263,7 @@ def teaching_in_words(records: Records, profile: Profile, lines: Lines) -> str:
 
     >>> teaching_in_words(runs, p, {"StableRep": {1: "learned.stablerep"}})  # doctest: +SKIP
     """
-    several, single = [], dict[str, tuple[str, str]]()
+    several, single, said = [], dict[str, tuple[str, str]](), ""
     for title, of_line in lines.items():
         runs = chosen(records, profile, *of_line.values())
         own = {w: runs[name] for w, name in sorted(of_line.items()) if name in runs}
@@ -277,9 +277,10 @@ def teaching_in_words(records: Records, profile: Profile, lines: Lines) -> str:
         others = [w for w in own if w != best]
         clear = stats.holm([own[best].difference(own[w]).p for w in others])
         alike = [f"{w:g}" for w, is_clear in zip(others, clear, strict=True) if not is_clear]
-        of = _listed([f"{w:g}" for w in own])
+        of = f"of w = {_listed([f'{w:g}' for w in own])}, "
         most = "most" if len(own) > 2 else "more"
-        text = f"of w = {of}, {title} teaches {most} at {best:g} ({number})"
+        text = f"{of if of != said else ''}{title} teaches {most} at {best:g} ({number})"
+        said = of
         if alike:
             text += f", which cannot be told from {_listed(alike)}"
         several.append(text)
