@@ -14,7 +14,8 @@ from synthlearn.study.runs import Runs
 STUDY = study.resolve("cpu")
 ROWS = ("learned", "learned.w2", "learned.w6")  # w = 1, 2, 6
 SPEC = {"kind": "learned", "data": {"test_sha256": "t"}, "method": {"name": "simclr"}}
-ALIKE = dict.fromkeys(("SimCLR", "the same"), {1: "learned", 2: "learned.w2"})
+SCALES = {1: "learned", 2: "learned.w2"}
+ALIKE = {"SimCLR": SCALES, "the same": SCALES}
 STABLEREP = {1: "learned.stablerep", 2: "learned.stablerep_w2", 6: "learned.stablerep_w6"}
 
 
