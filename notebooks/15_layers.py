@@ -42,8 +42,10 @@ sl.book.in_short(
     page.lead_by_layer(ahead, TITLE),
     page.best_layers(by_layer, ("random", NOISE, "real")),
     *(
-        sl.book.in_words(
-            of.apart(NOISE, "random"),
+        sl.book.compare_units(
+            of,
+            NOISE,
+            "random",
             TITLE,
             "a start from random weights",
             where=f"after {name} of fine-tuning, ",

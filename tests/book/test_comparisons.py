@@ -5,7 +5,7 @@ import pytest
 from make import result, run
 
 from synthlearn import book
-from synthlearn.book import comparisons
+from synthlearn.book import comparisons, sentences
 from synthlearn.core import stats
 from synthlearn.study import get_row, resolve
 from synthlearn.study.runs import Runs
@@ -52,6 +52,9 @@ def test_rows_beside_a_floor_are_counted_above_and_below_it():
     assert says(-0.2) == "set 0 teaches less than no training"
     assert says(0.0) == "set 0 cannot be told from no training"
     assert says() == ""
+    one = stats.Estimate(0.2, 0.01, df=100, runs=1, n=1000, over="images")
+    few = book.beside({"set 0": comparisons.Pair(one, "noise")}, "sets", "no training")
+    assert few == f"set 0 teaches more than no training {sentences.ALONE}"
 
 
 def test_the_figure_says_each_difference_in_words():

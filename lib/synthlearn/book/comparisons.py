@@ -11,6 +11,7 @@ from ..study import Profile, get_row, rows_of, units
 from ..study.jobs import runs_of
 from . import figures
 from .html import Html, count, points, spelled
+from .sentences import alone
 
 NONE = "None of these pairs is recorded in this profile."
 CLEAR, UNCLEAR = ("supported", "✓ differ"), ("undecided", "? cannot be told apart")
@@ -163,11 +164,12 @@ def beside(pairs: Pairs, what: str, floor: str) -> str:
     if len(each) == 1:
         (label,) = pairs
         told = {(1, 0): f"{label} teaches more than", (0, 1): f"{label} teaches less than"}
-        return f"{told.get((more, less), f'{label} cannot be told from')} {floor}"
+        text = told.get((more, less), f"{label} cannot be told from")
+        return f"{text} {floor}{alone(*each)}"
 
     def teach(number: int) -> str:
         word = {0: "none", len(each): "all"}.get(number, spelled(number))
         return f"{word} {'teaches' if number < 2 else 'teach'}"
 
     text = f"of {spelled(len(each))} {what}, {teach(more)} more than {floor}"
-    return text + (f", and {teach(less)} less" if less else "")
+    return text + f", and {teach(less)} less" * (less > 0) + alone(*each)

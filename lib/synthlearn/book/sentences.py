@@ -12,6 +12,7 @@ from ..study.units import Units
 from .captions import Records
 from .html import Html, count, percent, points, span
 
+ALONE = "(one encoder of each; the interval is over test images alone)"
 HIGHER = "{what} is {size} points {span} {word} with {a} than with {b}"
 ALIKE = "{a} and {b} cannot be told apart{runs}: the difference in {what} is {difference} points"
 WAY = "{share} of the way from the untrained encoder to real images"
@@ -49,14 +50,25 @@ def compare_units(
     where: str = "",
 ) -> str:
     """As :func:`compare`, of two rows in a part of a measurement; empty where one of them was not
-    measured.
+    measured. Where nothing is known of how far encoders lie apart, it says so.
 
     >>> compare_units(units.part(memory, "1000"), "real", "random")  # doctest: +SKIP
     """
     if not {a, b} <= measured.values.keys():
         return ""
     names = (name_a or get_row(a).title, name_b or get_row(b).title)
-    return in_words(measured.apart(a, b), *names, what=what, where=where)
+    e = measured.apart(a, b)
+    return in_words(e, *names, what=what, where=where) + alone(e)
+
+
+def alone(*estimates: stats.Estimate) -> str:
+    """What stands after a sentence on differences of which only the test images' share is known.
+
+    >>> alone(stats.Estimate(0.1, 0.01, 9, 1, 100, "images")) == f" {ALONE}"
+    True
+    """
+    known = any("encoder" in e.over or "run" in e.over for e in estimates)
+    return "" if known else f" {ALONE}"
 
 
 def in_words(
