@@ -163,8 +163,8 @@ def beside(pairs: Pairs, what: str, floor: str) -> str:
 
     if len(each) == 1:
         (label,) = pairs
-        told = {(1, 0): f"{label} teaches more than", (0, 1): f"{label} teaches less than"}
-        text = told.get((more, less), f"{label} cannot be told from")
+        verbs = {(1, 0): f"{label} teaches more than", (0, 1): f"{label} teaches less than"}
+        text = verbs.get((more, less), f"{label} cannot be told from")
         return f"{text} {floor}{alone(*each)}"
 
     def teach(number: int) -> str:

@@ -263,7 +263,7 @@ def teaching_in_words(records: Records, profile: Profile, lines: Lines) -> str:
 
     >>> teaching_in_words(runs, p, {"StableRep": {1: "learned.stablerep"}})  # doctest: +SKIP
     """
-    several, single, said = [], dict[str, tuple[str, str]](), ""
+    several, single, scales_before = [], dict[str, tuple[str, str]](), ""
     for title, of_line in lines.items():
         runs = chosen(records, profile, *of_line.values())
         own = {w: runs[name] for w, name in sorted(of_line.items()) if name in runs}
@@ -279,8 +279,8 @@ def teaching_in_words(records: Records, profile: Profile, lines: Lines) -> str:
         alike = [f"{w:g}" for w, is_clear in zip(others, clear, strict=True) if not is_clear]
         of = f"of w = {_listed([f'{w:g}' for w in own])}, "
         most = "most" if len(own) > 2 else "more"
-        text = f"{of if of != said else ''}{title} teaches {most} at {best:g} ({number})"
-        said = of
+        text = f"{of if of != scales_before else ''}{title} teaches {most} at {best:g} ({number})"
+        scales_before = of
         if alike:
             text += f", which cannot be told from {_listed(alike)}"
         several.append(text)
