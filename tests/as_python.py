@@ -1,5 +1,6 @@
 """Work of processes that were forked for it."""
 
+import faulthandler
 import os
 import runpy
 import sys
@@ -43,12 +44,30 @@ def as_python(words, where, path, environment, printed):
     os._exit(code)
 
 
-def alone(function, *arguments):
-    """Call a function in a fork of a process that has done other work, on one thread.
+def as_command(words, where, environment, printed):
+    """``synthlearn WORDS`` in this process, which ends with it.
 
-    OpenMP's others, if something has begun some, are not forked, and more than one would wait for
-    them for ever.
+    Args:
+        where: the folder to run in. printed: the file for all that it says.
     """
+    handle = os.open(printed, os.O_WRONLY | os.O_APPEND)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.chdir(where)
+    os.environ.clear()
+    os.environ.update(environment)
+    from synthlearn.__main__ import main
+
+    os._exit(alone(main, words))
+
+
+def alone(function, *arguments):
+    """Call a function in a forked process, on one thread; if it hangs, it says where.
+
+    OpenMP's others, if the process that was forked has begun some, are not in the fork, and more
+    than one would wait for them for ever.
+    """
+    faulthandler.dump_traceback_later(100)
     torch.set_num_threads(1)
     torch.set_num_threads = lambda number: None
-    function(*arguments)
+    return function(*arguments)

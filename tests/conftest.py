@@ -21,7 +21,7 @@ from synthlearn.core import files
 torch.set_num_threads(1)
 # A fork of this process would wait for ever for the threads that some test has left in OpenMP;
 # that of a server which has imported the libraries, and done nothing yet, does not.
-HEAVY = ["synthlearn.core.vision", "scipy.stats", "sklearn.linear_model", "matplotlib.pyplot"]
+HEAVY = ["synthlearn.__main__", "scipy.stats", "sklearn.linear_model", "matplotlib.pyplot"]
 FORKSERVER = multiprocessing.get_context("forkserver")
 FORKSERVER.set_forkserver_preload(HEAVY)
 

@@ -1,7 +1,9 @@
 """Faults injected into whole commands: bits flipped in everything stored, writers side by side,
 kills at any moment.
 
-Each command runs in a process of its own, forked from this one, which has the libraries loaded.
+Each command runs in a process of its own, forked from a server that has the libraries loaded and
+has done nothing else: a fork of this process has the locks that other threads held, and none of
+the threads that would open them.
 """
 
 import json
@@ -10,10 +12,11 @@ import os
 import random
 import signal
 import time
+from pathlib import Path
 
 import pytest
 import torch
-from as_python import alone
+from as_python import as_command
 from PIL import Image
 
 import synthlearn as sl
@@ -36,22 +39,33 @@ def scratch(runs, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
-def command(*words):
-    """A command as a process of its own, which says nothing."""
+@pytest.fixture
+def command(tmp_path_factory):
+    """Begins a command in a process of its own."""
+    outputs = tmp_path_factory.mktemp("outputs")
 
-    def run():
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.dup2(1, 2)
-        os._exit(main([str(word) for word in words]))
+    def begin(*words):
+        printed = outputs / str(len(list(outputs.iterdir())))
+        printed.touch()
+        words = [str(word) for word in words]
+        process = multiprocessing.get_context("forkserver").Process(
+            target=as_command,
+            args=(words, Path.cwd(), dict(os.environ), printed),
+            name=str(printed),
+        )
+        process.start()
+        return process
 
-    process = multiprocessing.get_context("fork").Process(target=alone, args=(run,))
-    process.start()
-    return process
+    return begin
 
 
 def finish(*processes):
+    """Their exit codes; one that has not ended after two minutes fails the test, with its words."""
     for process in processes:
         process.join(120)
+        if process.exitcode is None:
+            process.kill()
+            pytest.fail(f"hangs: {Path(process.name).read_text()}")
     return [process.exitcode for process in processes]
 
 
@@ -176,7 +190,7 @@ def test_a_damaged_cache_of_real_images_is_read_again(tmp_path, runs, monkeypatc
         )
 
 
-def test_two_that_add_to_a_memory_lose_nothing(tmp_path):
+def test_two_that_add_to_a_memory_lose_nothing(command, tmp_path):
     assert finish(
         command(
             "memory",
@@ -212,7 +226,7 @@ def test_two_that_add_to_a_memory_lose_nothing(tmp_path):
     }
 
 
-def test_of_two_that_build_one_memory_one_is_refused(tmp_path):
+def test_of_two_that_build_one_memory_one_is_refused(command, tmp_path):
     pictures(tmp_path / "images")
     building = [
         command("memory", "build", "--encoder", "random", "--images", "images", "--memory", "seen")
@@ -224,7 +238,7 @@ def test_of_two_that_build_one_memory_one_is_refused(tmp_path):
 
 @pytest.mark.parametrize("seeds", [(0, 0), (0, 1)])
 @pytest.mark.parametrize("form", ["imagefolder", "webdataset"])
-def test_two_that_generate_into_one_folder_make_one_set(tmp_path, seeds, form):
+def test_two_that_generate_into_one_folder_make_one_set(command, tmp_path, seeds, form):
     words = [
         "generate",
         "--generator",
@@ -293,7 +307,9 @@ def results(tmp_path, runs):
 
 
 @pytest.mark.parametrize("name", KILLED)
-def test_a_killed_command_goes_on_and_ends_as_one_that_was_not(name, tmp_path, runs, monkeypatch):
+def test_a_killed_command_goes_on_and_ends_as_one_that_was_not(
+    command, name, tmp_path, runs, monkeypatch
+):
     pictures(tmp_path / "images", 30)
     began = time.perf_counter()
     assert finish(command(*KILLED[name])) == [0]
