@@ -120,14 +120,15 @@ sl.book.variants(runs, p, *MODELS, against="mosaic-named.stablerep")
 # **Rare classes.** A linear classifier gets ten classes of 1,000, 599 … 10 real images. Its features are those of an encoder of
 # [dead leaves](01_dead_leaves.ipynb), which has seen no real image. The table has a line for each way to train it: on these images (*as it is*), or with
 # every class filled up to the largest. *Repeated* images fill up, random views of them (*varied*), or *mosaics* of them. *Mosaics of all* are made of a
-# thousand real images of each class that the classifier does not get. *Balanced* has as many real images in all, equally many of each class.
+# thousand real images of each class that the classifier does not get. *Samples* are those of the
+# [trained network](30_text_to_image.ipynb), which has learned from the same thousands. *Balanced* has as many real images in all, equally many of each class.
 
 # %% tags=["hide-input"]
 sl.book.pages.limits.rare_table(rare)
 
 # %% [markdown]
-# Compare *mosaics* with *varied*: both recombine a rare class's own few images and add no other knowledge. Compare *mosaics of all* with *balanced*:
-# a model that has seen more of the class, and those images themselves. Compare the head of every line with *balanced*, not with *as it is*: a
+# Compare *mosaics* with *varied*: both recombine a rare class's own few images and add no other knowledge. Compare *mosaics of all* and *samples* with
+# *balanced*: two models that have seen more of the class, and those images themselves. Compare the head of every line with *balanced*, not with *as it is*: a
 # linear classifier on weak features can only gain on rare classes at a cost to the common ones.
 
 # %% tags=["hide-input"]

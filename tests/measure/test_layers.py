@@ -38,4 +38,4 @@ def test_sets_that_number_their_classes_apart_are_not_measured(digits):
         with pytest.raises(DataError, match="come in another order"):
             next(parts)
     with pytest.raises(DataError, match="come in another order"):
-        long_tail.arms(lambda images: images.flatten(1).float(), training, test, 20, None, 0)
+        long_tail.arms(lambda x: x.flatten(1).float(), training, test, 20, None, training, 0)

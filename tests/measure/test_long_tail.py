@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from synthlearn import study
 from synthlearn.core import augment, rng
 from synthlearn.core.errors import DataError, ParameterError
-from synthlearn.data import datasets
+from synthlearn.data import datasets, image_set
 from synthlearn.measure import long_tail
 
 
@@ -33,35 +34,41 @@ def test_parts_follow_the_seeds_order():
 
 def test_every_way_to_fill_up_rare_classes_is_measured():
     images, test = datasets.load("digits").first(30), datasets.load("digits", "test")
+    whole = datasets.load("digits").first(60)  # a network that draws what it has seen
+    beyond = image_set.rank_within_class(whole.labels) >= 30
+    samples = whole.images[beyond], whole.labels[beyond]
     read = lambda x: x.flatten(1).float() / 255  # noqa: E731
-    found = long_tail.arms(
-        read,
-        images,
-        test,
-        30,
-        augment.Augmentation(8, 0.9, jitter_p=0.0, grey_p=0.0, flip_p=0.0),
-        seed=1,
-    )
-    assert list(found) == [
-        "as it is",
-        "repeated",
-        "varied",
-        "mosaics",
-        "mosaics of all",
-        "balanced",
-    ]
+    views = augment.Augmentation(8, 0.9, jitter_p=0.0, grey_p=0.0, flip_p=0.0)
+
+    def arms(samples):
+        return long_tail.arms(read, images, test, 30, views, samples, seed=1)
+
+    found = arms(samples)
+    assert list(found) == list(long_tail.ARMS)
     assert all(c.shape == test.labels.shape and c.dtype == torch.bool for c in found.values())
     tail = {name: long_tail.by_part(c, test.labels, 1)["tail"][0] for name, c in found.items()}
     assert tail["balanced"] > tail["as it is"] and tail["repeated"] > tail["as it is"]
-    again = long_tail.arms(
-        read,
-        images,
-        test,
-        30,
-        augment.Augmentation(8, 0.9, jitter_p=0.0, grey_p=0.0, flip_p=0.0),
-        seed=1,
-    )
+    assert tail["samples"] > tail["mosaics"]
+    again = arms(samples)
     assert all(torch.equal(found[k], again[k]) for k in found)
+    false = arms((samples[0], 9 - samples[1]))
+    differ = {name for name in found if not torch.equal(found[name], false[name])}
+    assert differ == {"samples"}
+    none = samples[1] != int(long_tail._order(10, 1)[-1])  # of the rarest
+    with pytest.raises(DataError, match="samples hold none of class"):
+        arms((samples[0][none], samples[1][none]))
+
+
+def test_a_class_takes_its_first_samples_and_these_again():
+    labels = torch.tensor([2, 0, 2, 0, 0])
+    assert long_tail._first(labels, [2, 0, 5]).tolist() == [1, 3, 0, 2, 0, 2, 0]
+
+
+def test_a_row_without_captions_fills_nothing_up():
+    measured = long_tail.LongTail(long_tail.LongTailOptions(model="noise-white"))
+    experiment = study.Experiment(study.get_row("dead_leaves-mixed"), study.resolve("smoke"), 0)
+    with pytest.raises(ParameterError, match="model = 'noise-white': its images have no captions"):
+        next(measured.parts(experiment, 0))
 
 
 def test_mosaics_of_one_image_are_that_image():

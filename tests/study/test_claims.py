@@ -74,6 +74,7 @@ SPEC = {
     "mismatch_falls_with_w": "guidance_fidelity",
     "long_tail A": "rare_classes",
     "long_tail B": "rare_classes_wide",
+    "long_tail C": "rare_classes_samples",
     "generation_dominates": "generation_dominates",
     "plus beats CLIP": "plus_beats_clip",
     "transfer of StableRep": "other_transfer",

@@ -7,6 +7,7 @@ experiment.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -14,9 +15,11 @@ from torch import Tensor
 from ..core import rng
 from ..core.augment import Augmentation
 from ..core.errors import DataError, ParameterError
-from ..core.image import MEAN, STD
+from ..core.image import MEAN, STD, resize
+from ..core.options import Options
 from ..data import datasets, image_set
 from ..data.image_set import ImageSet
+from ..text2image.captions import CaptionSource
 from ..text2image.mosaic import GROUP, paint
 from . import probe
 from .base import Accuracy, Measurement, Subject, encoder_of, measurement
@@ -34,10 +37,18 @@ REPEATED = "repeated"
 VARIED = "varied"
 MOSAICS = "mosaics"
 MOSAICS_OF_ALL = "mosaics of all"
+SAMPLES = "samples"
 BALANCED = "balanced"
-ARMS = (AS_IT_IS, REPEATED, VARIED, MOSAICS, MOSAICS_OF_ALL, BALANCED)
+ARMS = (AS_IT_IS, REPEATED, VARIED, MOSAICS, MOSAICS_OF_ALL, SAMPLES, BALANCED)
 
 Features = Callable[[Tensor], Tensor]  # uint8 (n, 3, s, s) → float (n, d)
+
+
+@dataclass(frozen=True)
+class LongTailOptions(Options):
+    """``model``: the row of a text-to-image network, whose samples fill up."""
+
+    model: str = "learned.w2"
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,7 @@ def arms(
     test: ImageSet,
     most: int,
     augmentation: Augmentation,
+    samples: tuple[Tensor, Tensor],
     seed: int,
     device: str = "cpu",
 ) -> dict[str, Tensor]:
@@ -80,9 +92,15 @@ def arms(
 
     Arms: "as it is"; "repeated" to equal sizes; "varied", repeated with random views in place of
     the repeats; "mosaics", filled up with patch mosaics of the class's own few images; "mosaics of
-    all", of all of its images, which the classifier does not get; "balanced", as many real images
-    in all, equally many of each class. The strength of the penalty is chosen once, on a fifth of
-    the images as they are.
+    all", of all of its images, which the classifier does not get; "samples", with those of a
+    text-to-image network; "balanced", as many real images in all, equally many of each class. The
+    strength of the penalty is chosen once, on a fifth of the images as they are.
+
+    Args:
+        samples: uint8 (k, 3, s, s), with their classes int64 (k,). A class takes its first ones,
+            and these again where there are too few.
+
+    Raises: DataError where a class that lacks images has no sample.
     """
     image_set.agree(images, test)
     classes = len(images.classes)
@@ -112,6 +130,7 @@ def arms(
             for c, (s, m) in enumerate(zip(sources, missing, strict=True))
         ]
         outcomes[name] = with_pictures(torch.cat(drawn))
+    outcomes[SAMPLES] = with_pictures(samples[0][_first(samples[1], missing)])
     equal = torch.cat([e[: len(few) // classes] for e in every])
     outcomes[BALANCED] = correct(x[equal], images.labels[equal])
     return outcomes
@@ -129,6 +148,18 @@ def _kept(every: list[Tensor], most: int, seed: int) -> list[Tensor]:
     ratio = min(RATIO, most / LEAST)
     size[_order(classes, seed)] = torch.tensor(sizes(most, classes, ratio))
     return [positions[: int(size[c])] for c, positions in enumerate(every)]
+
+
+def _first(labels: Tensor, numbers: list[int]) -> Tensor:
+    """Positions of the first so many of each class, again from the first where there are fewer."""
+    parts = []
+    for c, n in enumerate(numbers):
+        own = torch.nonzero(labels == c).flatten()
+        if n and not len(own):
+            remedy = "choose a model of these classes, or ask for more samples"
+            raise DataError(f"long tail: the model's samples hold none of class {c}; {remedy}")
+        parts.append(own[torch.arange(n) % max(len(own), 1)])
+    return torch.cat(parts)
 
 
 def _views(images: Tensor, augmentation: Augmentation, seed: int) -> Tensor:
@@ -175,10 +206,25 @@ def by_part(correct: Tensor, labels: Tensor, seed: int) -> dict[str, tuple[int, 
     return counts
 
 
+@runtime_checkable
+class InStudy(Subject, Protocol):
+    """A run that knows the others of its study."""
+
+    def beside(self, row: str) -> Subject:
+        """Seed 0 of another row in the same profile."""
+        ...
+
+
 @measurement("long_tail")
 class LongTail(Measurement):
-    """:func:`arms` on a run's features, on the data of its probe in their own size."""
+    """:func:`arms` on a run's features, on the data of its probe in their own size.
 
+    The text-to-image network has seen all images of each class, of which the classifier gets few:
+    a model that knows more than its user, as mosaics of all are.
+    """
+
+    Options = LongTailOptions
+    options: LongTailOptions
     Result = ArmAccuracy
     modules = ("long_tail",)
 
@@ -192,11 +238,31 @@ class LongTail(Measurement):
         train, test = datasets.both(settings.data)
         train = train.first(settings.per_class)
         most = int(torch.bincount(train.labels).min())
-        views = subject.views()
-        views = replace(views, crop=min(settings.crop, train.images.shape[-1]))
-        outcomes = arms(read, train, test, most, views, seed, settings.device)
+        side = train.images.shape[-1]
+        views = replace(subject.views(), crop=min(settings.crop, side))
+        samples = self._samples(subject, side)
+        outcomes = arms(read, train, test, most, views, samples, seed, settings.device)
         for name, correct in outcomes.items():
             counts = by_part(correct, test.labels, seed)
             shares = {part: round(right / n, 6) for part, (right, n) in counts.items()}
             tests = {part: n for part, (_, n) in counts.items()}
             yield name, ArmAccuracy.of(ProbeResult.of(correct), **shares, tests=tests)
+
+    def _samples(self, subject: Subject, side: int) -> tuple[Tensor, Tensor]:
+        """All that the model's row trains on, at this size, and the classes of their captions."""
+        model = self._model(subject)
+        source = model.source()
+        if not isinstance(source, CaptionSource):
+            row = f"model = {self.options.model!r}"
+            raise ParameterError(f"{row}: its images have no captions; choose a text-to-image row")
+        pictures = model.pictures(model.settings.n_images)
+        captions = torch.arange(len(pictures)) % len(source.texts())
+        return resize(pictures, side), source.classes()[captions]
+
+    def _model(self, subject: Subject) -> Subject:
+        assert isinstance(subject, InStudy)
+        return subject.beside(self.options.model)
+
+    def spec_fields(self, subject: Subject) -> dict[str, Any]:
+        """The samples."""
+        return {**super().spec_fields(subject), "samples": self._model(subject).source_spec()}

@@ -78,6 +78,10 @@ class Experiment:
             return None
         return Experiment(get_row(self.row.needs), self.profile, self.seed)
 
+    def beside(self, row: str) -> "Experiment":
+        """Seed 0 of another row in the same profile. Raises: ParameterError for an unknown row."""
+        return Experiment(get_row(row), self.profile, 0)
+
     @property
     def pool_seed(self) -> int:
         """Seed of its images."""
@@ -131,12 +135,12 @@ class Experiment:
 
     def reference(self) -> Encoder:
         """The encoder in whose features images are compared: that of real images, seed 0."""
-        real = Experiment(get_row(REFERENCE), self.profile, 0)
+        real = self.beside(REFERENCE)
         return real._kept(real.trained_encoder())
 
     def reference_id(self) -> str:
         """Id of the reference encoder's record."""
-        return Experiment(get_row(REFERENCE), self.profile, 0).id
+        return self.beside(REFERENCE).id
 
     def probe_data(self) -> tuple[ImageSet, ImageSet]:
         """Images that the probe learns from, and that it is tested on."""

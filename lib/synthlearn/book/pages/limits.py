@@ -6,7 +6,7 @@ from html import escape
 import numpy as np
 
 from ...data import datasets
-from ...measure.long_tail import ARMS, MOSAICS, REPEATED
+from ...measure.long_tail import ARMS, MOSAICS, REPEATED, SAMPLES
 from ...study import MeasurementRecord, Profile, get_row
 from ...study.jobs import baseline
 from ...study.records import Cost
@@ -93,18 +93,19 @@ def classes_figure(rows: Records, profile: Profile, a: str, b: str) -> Html:
 
 
 def rare_in_words(records: Sequence[MeasurementRecord]) -> str:
-    """Accuracy on the rare classes, filled up by mosaics or by repetition, as a clause.
+    """Accuracy on the rare classes, filled up by samples, mosaics or repetition, as a clause.
 
     >>> rare_in_words(sl.study.measured("long_tail", p)["dead_leaves-mixed"])  # doctest: +SKIP
     """
-    mosaics, repeated = (
-        percent(float(np.mean(_right(records, arm, "tail")))) for arm in (MOSAICS, REPEATED)
+    samples, mosaics, repeated = (
+        percent(float(np.mean(_right(records, arm, "tail"))))
+        for arm in (SAMPLES, MOSAICS, REPEATED)
     )
-    text = (
-        "a classifier gets {} % of the test images of the three rarest classes right when mosaics "
+    return (
+        f"of the test images of the three rarest classes a classifier gets {repeated} % right when "
+        f"their few training images are repeated, {mosaics} % when mosaics of these are added, and "
+        f"{samples} % with samples of a network that has seen all images of each class"
     )
-    text += "of their few training images are added, and {} % when these images are repeated"
-    return text.format(mosaics, repeated)
 
 
 def rare_table(records: Sequence[MeasurementRecord]) -> Html:
