@@ -112,14 +112,14 @@ sl.book.rows(
 # units are the first eight of the third and of the fifth convolution: chosen by number, not by look.
 
 # %% tags=["hide-input"]
-sheets = sl.book.unit_sheets(("random", LEAVES, "real"), ("conv3", "conv5"), p)
+sheets = sl.book.unit_sheets(NAMES, ("conv3", "conv5"), p)
 sheets["conv3"]
 
 # %% tags=["hide-input"]
 sheets["conv5"]
 
 # %% [markdown]
-# These are images, not measurements: look whether the lower two rows of a sheet differ from each other as much as from the first.
+# These are images, not measurements: look whether the trained rows of a sheet differ from each other as much as from the first, which is untrained.
 #
 # ## Result
 #
