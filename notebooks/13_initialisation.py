@@ -123,11 +123,10 @@ page.shares(measured)
 # $$ W_V W_O \approx 0.4\, \tilde Z - 0.4\, I. $$
 #
 # Each factor is half of the product's singular value decomposition, $U\Sigma^{1/2}$ and $\Sigma^{1/2}V^\top$, cut to the rank of a head; positions are told by
-# sines, as in that paper. The paper means this start for training. Here it is only probed, frozen, beside a random one: training a ViT for more than a
-# few updates is beyond one core.
+# sines, as in that paper. The paper means this start for training. Here it is only probed, frozen, beside a random one.
 
 # %% tags=["hide-input"]
-sl.book.folded("A ViT before training, with and without the closed form", page.mimetic(measured))
+page.mimetic(measured)
 
 # %% [markdown]
 # ## Verdict
@@ -143,6 +142,7 @@ sl.book.verdicts("13_initialisation")
 # %% tags=["hide-input"]
 sl.book.learned(
     page.kept_in_words(measured),
+    page.mimetic_in_words(measured),
     "Frozen and fine-tuned encoders ask different questions: frozen, only the weights as they are can help; fine-tuned, a start of the right size may help too",
     "We cannot tell what a longer fine-tuning does, in which a random start catches up, nor larger networks, nor closed forms made for convolutions",
 )

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from synthlearn import book, study
-from synthlearn.book import captions, pages, sheets
+from synthlearn.book import captions, pages, sentences, sheets
 from synthlearn.book.pages import benchmarks, fractals, gallery, leaderboard, scale, stored
 from synthlearn.core import files, stats
 from synthlearn.core.errors import DataError
@@ -541,6 +541,19 @@ def test_mimetic_attention_is_set_against_the_same_vit_without():
     measured = arm_records("random.vit", starts)
     table = pages.initialisation.mimetic(measured).content
     assert "<td>difference, points</td><td>+5.0 <small>[" in table
+    words = pages.initialisation.mimetic_in_words(measured)
+    assert "with 10 labelled images of each class from 20.1 % to 25.1 %: +5.0 " in words
+    assert not words.endswith(sentences.ALONE)
+    one = arm_records("random.vit", starts, encoders=1)
+    assert pages.initialisation.mimetic_in_words(one).endswith(sentences.ALONE)
+    assert pages.initialisation.mimetic_in_words({}) == ""
+
+
+def test_rows_of_one_encoder_and_of_more_are_told_apart():
+    measured = {**arm_records("dead_leaves-mixed", ARMS), **arm_records("real", ARMS, encoders=1)}
+    for shown in (pages.initialisation.figure(measured), pages.initialisation.shares(measured)):
+        assert re.search(r"Of dead leaves, mixed: [^.]+, 2 encoders each\.", shown.content)
+        assert re.search(r"Of real images: [^.]+; one encoder each\.", shown.content)
 
 
 def test_a_page_of_no_record_says_so_and_makes_none(monkeypatch):

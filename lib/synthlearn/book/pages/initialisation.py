@@ -46,6 +46,10 @@ SHARES = (
     f"{NO_SHARE} where the gain's own interval holds 0; –: not measured. {{over}}"
 )
 ACCURACIES = "Top-1 in per cent. {over}"
+MIMETIC = (
+    "a closed form for a ViT's attention, before any training, takes a linear probe with {size} "
+    "labelled images of each class from {random} % to {mimetic} %: {gain} points{alone}"
+)
 
 
 def recorded(profile: Profile) -> Measured:
@@ -102,7 +106,7 @@ def in_short(measured: Measured) -> Html:
     names = trained_rows(measured)
     if not names:
         return sentences.in_short(f"There is no record yet. {NOT_MEASURED}")
-    return sentences.in_short(*_lines(measured, names[0]))
+    return sentences.in_short(*_lines(measured, names[0]), mimetic_in_words(measured))
 
 
 def _lines(measured: Measured, name: str) -> Iterator[str]:
@@ -177,7 +181,7 @@ def figure(measured: Measured) -> Html:
         axis.invert_yaxis()
         drawn.append(panel)
     legend = [figures.Line(row.title, figures.COLOURS[row.family]) for row in map(get_row, names)]
-    over = intervals_over_encoders(next(iter(panels[next(iter(panels))].values())))
+    over = _over(next(iter(panels.values())))
     note = f"Top-1 by what is kept of a trained encoder; dashed: as before training. {over}"
     alt = f"Accuracy by what is kept. {'; '.join(words)}."
     return figures.row_of(drawn, alt, note, legend)
@@ -218,22 +222,56 @@ def shares(measured: Measured) -> Html:
             if arm not in ("random", "trained"):
                 cells = [share(of, arm) if of and arm in of.values else "–" for of in of_row]
                 body.append([*start, *(NO_SHARE if c == UNKNOWN else c for c in cells)])
-    over = intervals_over_encoders(next(iter(columns[names[0]].values())))
+    over = _over({name: next(iter(of.values())) for name, of in columns.items()})
     whole = table(header, body, SHARES.format(over=over))
     inside = table(header, accuracies, ACCURACIES.format(over=over))
     return join(whole, folded("The accuracies themselves", inside))
+
+
+def _over(rows: Mapping[str, units.Units]) -> str:
+    """What the intervals of rows are over, row by row where they differ in it."""
+    words = {name: intervals_over_encoders(arms) for name, arms in rows.items()}
+    if len(set(words.values())) == 1:
+        return next(iter(words.values()))
+    return " ".join(f"Of {escape(get_row(name).title)}: {over}" for name, over in words.items())
 
 
 def _cell(arms: units.Units | None, arm: str) -> str:
     return interval(arms.estimate(arm)) if arms and arm in arms.values else "–"
 
 
+def _vit(measured: Measured) -> dict[str, units.Units]:
+    """Arms of the ViT by number of labelled images, from few to many; none where it has no
+    record."""
+    names = [name for name in measured if "mimetic" in _arms_of(measured, name)]
+    return _columns(measured, names[0]) if names else {}
+
+
+def mimetic_in_words(measured: Measured) -> str:
+    """What the closed form gains over a random start, at the most labelled images, as a clause;
+    empty where it is not measured.
+
+    >>> sl.book.pages.initialisation.mimetic_in_words(measured)  # doctest: +SKIP
+    """
+    columns = _vit(measured)
+    if not columns:
+        return ""
+    column, arms = list(columns.items())[-1]
+    gain = arms.apart("mimetic", "random")
+    return MIMETIC.format(
+        size=column.split()[1],
+        random=percent(arms.estimate("random").mean),
+        mimetic=percent(arms.estimate("mimetic").mean),
+        gain=points(gain),
+        alone=sentences.alone(gain),
+    )
+
+
 def mimetic(measured: Measured) -> Html:
     """A ViT before training, as it is and with mimetic attention, by number of labelled images."""
-    names = [name for name in measured if "mimetic" in _arms_of(measured, name)]
-    if not names:
+    columns = _vit(measured)
+    if not columns:
         return nothing("No ViT is measured in this profile.")
-    columns = _columns(measured, names[0])
     body = [
         [NAMES[arm], *(_cell(of, arm) for of in columns.values())] for arm in ("random", "mimetic")
     ]
