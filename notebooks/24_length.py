@@ -30,9 +30,9 @@ device: str = None
 import synthlearn as sl
 
 p = sl.book.parameters(globals())
-page, BEST = sl.book.pages.lengths, "stylegan-oriented"
+page, BEST = sl.book.pages.lengths, "programs-100"
 runs = sl.study.chapter("24_length", p)
-sources = {"stylegan-oriented": "oriented StyleGANs", "dead_leaves-mixed": "dead leaves"}
+sources = {"programs-100": "a hundred random programs", "dead_leaves-mixed": "dead leaves"}
 sl.book.in_short(
     page.gained(runs, p) if runs else f"We cannot tell yet: {page.planned(runs, p)}",
     *(page.shares_in_words(runs, p, name, title) for name, title in sources.items()),

@@ -121,7 +121,7 @@ sl.book.variants(runs, p, *MODELS, against="mosaic-named.stablerep")
 # [dead leaves](01_dead_leaves.ipynb), which has seen no real image. The table has a line for each way to train it: on these images (*as it is*), or with
 # every class filled up to the largest. *Repeated* images fill up, random views of them (*varied*), or *mosaics* of them. *Mosaics of all* are made of a
 # thousand real images of each class that the classifier does not get. *Samples* are those of the
-# [trained network](30_text_to_image.ipynb), which has learned from the same thousands. *Balanced* has as many real images in all, equally many of each class.
+# [trained network](30_text_to_image.ipynb) at $w = 3$, which has learned from the same thousands. *Balanced* has as many real images in all, equally many of each class.
 
 # %% tags=["hide-input"]
 sl.book.pages.limits.rare_table(rare)

@@ -48,7 +48,7 @@ Features = Callable[[Tensor], Tensor]  # uint8 (n, 3, s, s) → float (n, d)
 class LongTailOptions(Options):
     """``model``: the row of a text-to-image network, whose samples fill up."""
 
-    model: str = "learned.w2"
+    model: str = "learned.w3"
 
 
 @dataclass(frozen=True)
