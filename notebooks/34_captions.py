@@ -46,7 +46,7 @@ sl.book.in_short(
     sl.book.pages.limits.rare_in_words(rare),
     unsure=""
     if learned or not p.is_study
-    else "what holds for the trained model: its runs are still to be made",
+    else "how many captions suit the trained model: its runs are still to be made",
 )
 
 # %% tags=["hide-input"]
