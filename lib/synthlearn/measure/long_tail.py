@@ -265,4 +265,4 @@ class LongTail(Measurement):
 
     def spec_fields(self, subject: Subject) -> dict[str, Any]:
         """The samples."""
-        return {**super().spec_fields(subject), "samples": self._model(subject).source_spec()}
+        return {**super().spec_fields(subject), "source": self._model(subject).source_spec()}
