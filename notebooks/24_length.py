@@ -85,7 +85,7 @@ for steps in (400, 1200, 4000):
         assert abs(rate(i, steps, 0.12) - learning_rate(i, steps, cycle)) < 1e-9
 
 # %% [markdown]
-# So a run of 400 updates is no beginning of a run of 4,000: it has cooled down when it is measured. No setting was tuned for the longer runs.
+# So a run of 400 updates is not the first tenth of a run of 4,000: its learning rate has already fallen to zero. No setting was tuned for the longer runs.
 #
 # ## What the network learns from it
 

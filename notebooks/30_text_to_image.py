@@ -29,9 +29,9 @@ named, colour = (sl.book.pages.captions.information(p, kind) for kind in ("named
 measured = sl.study.measured("guidance", p)
 sl.book.in_short(
     sl.book.pages.guidance.drawn_in_words(measured, "learned.w2", p),
-    f"Captions that name the class tell {named[0]:.2f} of {named[1]:.2f} bits about it, captions of colours {colour[0]:.2f}",
-    "So a loss that draws the images of a caption together is, under named captions, a supervised loss in disguise",
-    "Two models draw the images: a U-Net that is trained from scratch, and patch mosaics, whose score is a formula",
+    f"Of the {named[1]:.2f} bits that the class has, captions that name it tell all, captions of colours {colour[0]:.2f}",
+    "So a loss that pulls the images of a caption together is, under named captions, a supervised loss in disguise",
+    "Two models make the images: a U-Net that is trained from scratch, and patch mosaics, whose denoiser is a formula",
 )
 
 # %% tags=["hide-input"]
@@ -141,7 +141,7 @@ sl.book.folded(
 # %% tags=["hide-input"]
 sl.book.learned(
     "What a caption says decides what its images can teach: read every result beside its bits",
-    "A mosaic can only rearrange what it was given, so no verdict about StableRep rests on mosaics",
+    "A mosaic can only rearrange what it was given, so no verdict on a claim of StableRep's rests on mosaics; of our own controls one does, that shuffled captions teach nothing",
     "A small model's samples need not be beautiful: the next page asks whether they teach",
 )
 

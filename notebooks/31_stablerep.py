@@ -76,7 +76,7 @@ sl.book.pages.captions.positives_sheet(p)
 # ## How the loss works
 #
 # For each image, cross-entropy between a softmax over all other images of the batch and a uniform distribution over those of its
-# caption. With embeddings $z$ of length 1, temperature $\tau$, and $P(i)$ for the other images of the caption of image $i$:
+# caption. With $B$ images in a batch, embeddings $z$ of length 1, temperature $\tau$, and $P(i)$ for the other images of the caption of image $i$:
 #
 # $$q_{ij} = \frac{\exp(z_i \cdot z_j / \tau)}{\sum_{k \ne i} \exp(z_i \cdot z_k / \tau)}$$
 #
@@ -103,7 +103,9 @@ torch.testing.assert_close(loss, sl.losses.multi_positive(z, caption, tau))
 # each of $m - 1$ positives. The loss even pushes a positive *away* if it has more than its share: it evens out, it does not only attract.
 #
 # **Equal budgets.** All arms have the same number of images, of updates, and of views per update. SimCLR takes 250 images and two views of each;
-# StableRep fifty captions with ten images each, seen once. Encoder, views, optimiser, learning rate and temperature (0.2) are the same.
+# StableRep fifty captions with ten images each, seen once. Encoder, views, optimiser, learning rate and temperature (0.2) are the same (a table's
+# `lr` is per 256 images, and SimCLR's batch has half as many). All runs of a row train on samples of one model: intervals tell of training,
+# not of how another model would have turned out.
 
 # %% tags=["hide-input"]
 CURVES = ("learned.stablerep_w2", "learned-colour.stablerep", *mosaics[:1], *colours[:1])
@@ -113,7 +115,8 @@ sl.book.training(sl.book.chosen(runs, p, *CURVES))
 # ## Result
 #
 # The gain of StableRep over SimCLR on the same images, by what the captions tell about the class. If grouping taught by itself, the gain would be
-# there under captions of few bits too.
+# there under captions of few bits too. Equal bits need not gain equally: fifty captions that name the class split each class in five, and the loss
+# pushes these five apart; SupCon does not.
 
 # %% tags=["hide-input"]
 sl.book.pages.captions.bits_figure(runs, p)
@@ -173,7 +176,8 @@ sl.book.learned(
 # python -m synthlearn pretrain --row mosaic-named.stablerep --profile smoke --out encoder.safetensors
 # ```
 #
-# One knob: `images_per_caption`, how many images of a caption stand in a batch. Expect SimCLR's loss at two.
+# One knob: `images_per_caption` in `[mosaic-named.stablerep]` of `workflow/study.toml`, how many images of a caption stand in a batch. Expect
+# SimCLR's loss at two.
 #
 # ## Exercises
 #

@@ -47,7 +47,7 @@ sl.book.in_short(
         broken.get("mosaic-named.stablerep"),
         "w = 8",
         "w = 1",
-        where="with StableRep on mosaics, a model with an exact score that guidance breaks, ",
+        where="guidance breaks patch mosaics: with StableRep on them, ",
     ),
     unsure="which guidance teaches best: most of the grid has not been trained yet"
     if p.is_study and len(learned) < len(SIMCLR)
@@ -64,7 +64,7 @@ page.slider(p)
 # say their caption loudly, and look alike. For a teacher the two pull apart. Louder images make a caption easier to learn. Images that look alike
 # have less to learn from.
 #
-# In the paper, StableRep does best with little guidance, $w = 2$, and SimCLR with more {cite:p}`tian2023`.
+# In the paper, StableRep does best with little guidance, $w = 2$, and SimCLR with more, near 8 {cite:p}`tian2023`; our grid ends at 6.
 #
 # ## How it works
 #
@@ -120,7 +120,7 @@ sl.book.folded(
 # ## Result
 #
 # **What guidance does to samples.** It is said to trade variety for fidelity: precision and agreement with the caption should rise as recall and
-# variety fall. *Agreement* is the share of samples that a classifier, trained on real images that the model has not seen, takes for the class of the
+# variety fall. Look in the folded table below whether precision does. *Agreement* is the share of samples that a classifier, trained on real images that the model has not seen, takes for the class of the
 # caption. It is also a control. If it does not rise from $w = 1$ to 2, guidance has broken the samples, and nothing follows about the paper's knob.
 
 # %% tags=["hide-input"]
@@ -170,7 +170,7 @@ sl.book.verdicts("32_guidance")
 
 # %% tags=["hide-input"]
 sl.book.learned(
-    "Guided samples do not follow the tilted density: their variance is the geometric mean, not the harmonic one",
+    "Where images are Gaussian, guided samples do not follow the tilted density: their variance is the weighted geometric mean, not the harmonic one",
     page.agreement_in_words(measured, "learned", "learned.w2", p),
     page.agreement_in_words(measured, "mosaic-named", "mosaic-named.w2", p),
     page.teaching_in_words(runs, p, METHODS),

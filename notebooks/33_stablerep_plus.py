@@ -53,9 +53,9 @@ sl.book.in_short(
     ),
     sl.book.compare(
         runs.get("real.clip"),
-        runs.get("mosaic-named.plus"),
+        runs.get("learned.plus"),
         "CLIP on real images",
-        "StableRep+ on mosaics",
+        "StableRep+ on samples of the learned model",
     ),
     unsure=""
     if learned or not p.is_study
@@ -162,14 +162,13 @@ sl.book.verdicts("33_stablerep_plus")
 # %% tags=["hide-input"]
 sl.book.learned(
     sl.book.compare(
-        runs.get("mosaic-named.clip"),
-        runs.get("mosaic-named.plus"),
+        runs.get("learned.clip"),
+        runs.get("learned.plus"),
         "the words alone (CLIP)",
         "StableRep+",
-        where="on mosaics, ",
+        where="on samples of the learned model, ",
     ),
     "Words can say which captions share a class; where captions name the class, language is one more way for labels to come in",
-    "Zero-shot classification is not measured: with captions made of ten class names it would be supervised classification by another road",
 )
 
 # %% [markdown]
@@ -183,7 +182,7 @@ sl.book.learned(
 # python -m synthlearn pretrain --row mosaic-named.plus --profile smoke --out encoder.safetensors
 # ```
 #
-# One knob: `--row mosaic-named.clip`, the words without the grouping. Expect the loss between images to stay unused.
+# One knob: `--row mosaic-named.clip`, the words without the grouping. It leaves the loss between images out.
 #
 # ## Exercises
 #

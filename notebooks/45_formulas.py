@@ -54,6 +54,7 @@ without = (
 teaching = sl.book.pairs(p, {name: (row, "random") for name, row in with_labels.items()})
 unlabelled = sl.book.pairs(p, {sl.study.get_row(row).title: (row, "random") for row in without})
 NONE = "no training"
+bare = sl.book.pairs(p, {"contours": ("formula-visualatom", "fractals-fractaldb")})
 fewer = sl.book.pairs(
     p,
     {
@@ -72,7 +73,7 @@ sl.book.in_short(
     "" if runs else "None of this page's runs is recorded in this profile",
     sl.book.beside(teaching, "sets of formulas with labels", NONE),
     sl.book.beside(unlabelled, "sets of formulas without labels", NONE),
-    difference("VisualAtom − FractalDB", "VisualAtom's contours", "FractalDB, both with labels"),
+    difference("contours", "VisualAtom's contours", "FractalDB, both without labels", bare),
     difference(
         "VisualAtom, seven parameters − two", "seven labelled parameters", "two", every=fewer
     ),
@@ -117,6 +118,8 @@ sl.book.rows(
 # ($s = \kappa + \omega$) and twice the noise, on white:
 #
 # $$x_j = c_x + \Bigl(\rho\, o_x + j\, s - 2\kappa \sum_{i \le j} \epsilon_i \Bigr) \cos\theta.$$
+#
+# $\kappa$ scales the noise, $\omega$ is the constant step, $\rho$ the first radius, and $o_x$, $o_y$ stretch it.
 #
 # Here are the vertices of all rings of an image, written from the equation:
 
@@ -239,12 +242,7 @@ sl.book.verdicts("45_formulas")
 sl.book.learned(
     sl.book.beside(teaching, "sets of formulas with labels", NONE),
     sl.book.beside(unlabelled, "sets of formulas without labels", NONE),
-    sl.book.beside(after_tuning, "such networks, fine-tuned for long,", NONE),
-    difference("RCDB − FractalDB", "RCDB's contours", "FractalDB, both with labels"),
-    difference(
-        "one instance a category − FractalDB", "one instance of each category", "many instances"
-    ),
-    difference("one system, perturbed − FractalDB", "one perturbed system", "a hundred systems"),
+    sl.book.beside(after_tuning, "encoders trained with labels and then fine-tuned for long", NONE),
     "The papers fine-tune large transformers on many more categories; a frozen small network says how far its features go, not how good a start it is",
 )
 

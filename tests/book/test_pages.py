@@ -196,7 +196,7 @@ def test_length_is_told_by_the_updates_of_records_and_beside_the_papers_shares()
     leaves = 100 * ROWS["dead_leaves-mixed"].accuracy().mean
     assert f"dead leaves, mixed: 400 updates {leaves:.1f} %, 1,200 updates" in figure.alt
     longer_ones = len(pages.lengths.longer_rows(STUDY))
-    assert f"Of the {longer_ones} longer rows planned, 2 are recorded yet." in figure.content
+    assert f"Of the {longer_ones} longer rows planned, 2 are recorded so far." in figure.content
     lines = [re.findall(r"<td>(.*?)</td>", line) for line in re.findall(r"<tr>(.*?)</tr>", shown)]
     told = {(line[0], line[2]): line for line in lines if line}
     real, floor = (ROWS[name].accuracy().mean for name in ("real", "random"))

@@ -79,8 +79,10 @@ def _reason(claim: Claim) -> str:
         return escape(claim.untested)
     if claim.verdict == "not tested":
         controls = [e for e in claim.pieces if e.control and e.tested]
-        if any(e.verdict != "supported" for e in controls):
+        if any(e.verdict == "contradicted" for e in controls):
             return "its control fails"
+        if any(e.verdict != "supported" for e in controls):
+            return "its control is undecided"
         known = all(e.estimate for e in claim.pieces)
         some = any(e.tested for e in claim.pieces)
         return ONE_EACH if known else f"{'not all' if some else 'none'} of it is recorded"

@@ -24,8 +24,8 @@ LEAVES = "dead_leaves-mixed"  # the set whose longer training the answer tells
 NOTHING = "The study's records are not there: make study PROFILE=cpu."
 HOW_GOOD = (
     "<b>Does it work?</b> {verdict} A linear classifier on an untrained network names {floor} of "
-    "the images of CIFAR-10. With one trained on the best set of noise (chosen on one half of the "
-    "runs, measured on the other) it names {best}, with one trained on real images {real}."
+    "the images of CIFAR-10 rightly. With one trained on the best set of noise (chosen on one half "
+    "of the runs, measured on the other) it names {best}, with one trained on real images {real}."
 )
 VERDICTS = {
     "yes": "Yes, in a small network trained briefly.",
@@ -37,9 +37,12 @@ HOW_FAR = (
     "after {updates:,} updates. That way is short: so brief a training has hardly begun to use "
     "real images. The paper's noise went {theirs}, after {their_updates:,} updates.{longer}"
 )
-LONGER = " Trained longer, {title} go {shares} (<a href='24_length.html'>how long to train</a>)."
+LONGER = (
+    " Of <i>{title}</i> the share is {shares}; trained longer, real images gain too "
+    "(<a href='24_length.html'>how long to train</a>)."
+)
 WHICH = (
-    "<b>Which images teach best?</b> Of {sets} sets {alike}: {titles}. "
+    "<b>Which images teach best?</b> Of {sets} sets the best is {best}{alike}. "
     "For {common} synthetic sets the paper has an order too; its rank correlation with ours is "
     "{rho:.2f} {span}, where 1 is the same order and 0 is none in common."
 )
@@ -119,7 +122,7 @@ def _how_good(rows: Records, noise: Records, profile: Profile) -> str:
 def _how_far(rows: Records, noise: Records, profile: Profile) -> str:
     ours, low, high = study_runs.share(noise, rows["random"], rows["real"])
     theirs = ", ".join(
-        f"{100 * share.share:.0f} % of the way to {name}{' at most' * share.is_bound}"
+        f"{'at most ' * share.is_bound}{100 * share.share:.0f} % of the way to {name}"
         for name, share in published_shares().items()
     )
     return HOW_FAR.format(
@@ -148,9 +151,9 @@ def _which(noise: Records) -> str:
     titles = [f"<i>{escape(get_row(name).title)}</i>" for name in tops]
     rho, low, high = stats.correlation(*accuracies(noise, common))
     return WHICH.format(
-        alike="the best ones, which our runs cannot tell apart" if alike else "the best one",
+        best=titles[0],
+        alike=f"; these cannot be told from it: {'; '.join(titles[1:])}" if alike else "",
         sets=len(noise),
-        titles="; ".join(titles),
         rho=rho,
         span=span(f"{low:.2f}", f"{high:.2f}"),
         common=len(common),
@@ -174,7 +177,9 @@ def apart(gaps: Mapping[str, stats.Estimate]) -> str:
     parts = [f"Real images are ahead of the best noise {', '.join(ahead)}"] if ahead else []
     parts += [f"The best noise is ahead of real images {', '.join(behind)}"] if behind else []
     some = f"any of {spelled(len(gaps))} groups of tasks" if not parts else "the others"
-    parts += [f"The best noise and real images cannot be told apart on {some}"] * (not all(clear))
+    by = ", by Holm's procedure over the groups" * (len(gaps) > 1)
+    unclear = f"The best noise and real images cannot be told apart on {some}{by}"
+    parts += [unclear] * (not all(clear))
     return ". ".join(parts)
 
 

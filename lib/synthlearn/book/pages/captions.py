@@ -189,7 +189,8 @@ def caption_sheet(
         own = images.images[of_images.ids == c][:columns]
         lines[f"{text}: real images"] = resize(own, SIDE)
         lines[f"{text}: samples"] = kept.sample(model, kept.of_caption(model, c, columns), SIDE)
-    caption = f"Real images of a caption, and below them {MODELS[name]}."
+    at = " at guidance w = 1 (none)" * (name == "learned")
+    caption = f"Real images of a caption, and below them {MODELS[name]}{at}."
     return rows(lines, "Small images of one caption", caption)
 
 
@@ -209,7 +210,8 @@ def positives_sheet(
         model.texts()[c]: kept.sample(model, kept.of_caption(model, c, m), SIDE)
         for c in kept.places(model, captions)
     }
-    caption = f"{m} {MODELS[name]} for each caption. StableRep's loss draws a line together."
+    at = f" at guidance w = {w:g}" * (name == "learned")
+    caption = f"{m} {MODELS[name]}{at} for each caption. StableRep's loss pulls a line together."
     return rows(lines, f"{m} images of one caption", caption)
 
 

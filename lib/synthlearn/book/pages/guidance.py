@@ -283,6 +283,8 @@ def teaching_in_words(records: Records, profile: Profile, lines: Lines) -> str:
         scales_before = of
         if alike:
             text += f", which cannot be told from {_listed(alike)}"
+        if len(own) > 2 and best == max(own):
+            text += "; its best may lie beyond this grid"
         several.append(text)
     for at in dict.fromkeys(w for w, _ in single.values()):
         own_at = {title: number for title, (w, number) in single.items() if w == at}
@@ -299,16 +301,20 @@ def drawn_in_words(measured: Measured, name: str, profile: Profile) -> str:
     """
     if name not in measured:
         return ""
-    record = measured[name][0]
+    record, plain = measured[name][0], measured.get(base_of(name))
     agreement, copies = record.value("agreement"), record.value("copies")
+    without = ""
+    if plain and name != base_of(name):
+        without = f" (without guidance {percent(plain[0].value('agreement').value)} %)"
     able = "it can" if agreement.value >= agreement.real else "it can in part"
     if agreement.value < agreement.real / 2:
         able = "it hardly can"
     return (
         f"{able}: a judge that learned from other real images finds the class of the caption in "
         f"{percent(agreement.value)} % of the learned model's samples at "
-        f"w = {weight(name, profile):g}, and the right class in {percent(agreement.real)} % of "
-        f"real images; {percent(copies.value)} % of the samples are near-copies of a training image"
+        f"w = {weight(name, profile):g}{without}, and the right class in "
+        f"{percent(agreement.real)} % of real images; {percent(copies.value)} % of the samples are "
+        "near-copies of a training image"
     )
 
 

@@ -47,8 +47,9 @@ SHARES = (
 )
 ACCURACIES = "Top-1 in per cent. {over}"
 MIMETIC = (
-    "a closed form for a ViT's attention, before any training, takes a linear probe with {size} "
-    "labelled images of each class from {random} % to {mimetic} %: {gain} points{alone}"
+    "another network, a ViT: a closed form for its attention and positions, before any training, "
+    "takes the probe with {size} labelled images of each class from {random} % to {mimetic} %: "
+    "{gain} points{alone}"
 )
 
 

@@ -215,14 +215,14 @@ def planned(records: Records, profile: Profile) -> str:
     """How many of the longer rows have no run yet, as a clause; empty where all have.
 
     >>> sl.book.pages.lengths.planned({}, p)  # doctest: +SKIP
-    'of the 14 longer rows planned, none is recorded yet'
+    'of the 14 longer rows planned, none is recorded so far'
     """
     every = longer_rows(profile)
     there = len([name for name in every if name in records])
     if there == len(every):
         return ""
     number = f"{there} are" if there > 1 else "one is" if there else "none is"
-    return f"of the {len(every)} longer rows planned, {number} recorded yet"
+    return f"of the {len(every)} longer rows planned, {number} recorded so far"
 
 
 def shares_in_words(records: Records, profile: Profile, base: str, title: str) -> str:

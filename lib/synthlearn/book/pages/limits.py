@@ -6,7 +6,7 @@ from html import escape
 import numpy as np
 
 from ...data import datasets
-from ...measure.long_tail import ARMS, MOSAICS, REPEATED, SAMPLES
+from ...measure.long_tail import ARMS, MOSAICS, REPEATED, SAMPLES, VARIED
 from ...study import MeasurementRecord, Profile, get_row
 from ...study.jobs import baseline
 from ...study.records import Cost
@@ -25,8 +25,8 @@ COSTS = (
     "runs that made their own",
 )
 COSTS_NOTE = (
-    "Means over the runs that made their images themselves, beside eight to fourteen other runs "
-    "on the card."
+    "Means over the runs that made their images themselves; on the H100 beside eight to fourteen "
+    "others, on a core beside one, on different processors."
 )
 RARE_NOTE = (
     "Accuracy in per cent, mean over {draws} draws of which class is rare [least, largest]; test "
@@ -97,14 +97,15 @@ def rare_in_words(records: Sequence[MeasurementRecord]) -> str:
 
     >>> rare_in_words(sl.study.measured("long_tail", p)["dead_leaves-mixed"])  # doctest: +SKIP
     """
-    samples, mosaics, repeated = (
+    repeated, varied, mosaics, samples = (
         percent(float(np.mean(_right(records, arm, "tail"))))
-        for arm in (SAMPLES, MOSAICS, REPEATED)
+        for arm in (REPEATED, VARIED, MOSAICS, SAMPLES)
     )
     return (
         f"of the test images of the three rarest classes a classifier gets {repeated} % right when "
-        f"their few training images are repeated, {mosaics} % when mosaics of these are added, and "
-        f"{samples} % with samples of a network that has seen all images of each class"
+        f"their few training images are repeated, {varied} % with random views of these, "
+        f"{mosaics} % with mosaics of these, and {samples} % with samples of a network that has "
+        "learned from all images of each class"
     )
 
 
