@@ -141,7 +141,7 @@ sl.book.folded(
 # %% tags=["hide-input"]
 sl.book.learned(
     "What a caption says decides what its images can teach: read every result beside its bits",
-    "A mosaic can only rearrange what it was given, so no verdict on a claim of StableRep's rests on mosaics; of our own controls one does, that shuffled captions teach nothing",
+    "A mosaic can only rearrange what it was given, so no verdict on a claim of StableRep's rests on mosaics; one of our own controls does, the shuffled captions",
     "A small model's samples need not be beautiful: the next page asks whether they teach",
 )
 

@@ -38,7 +38,7 @@ HOW_FAR = (
     "real images. The paper's noise went {theirs}, after {their_updates:,} updates.{longer}"
 )
 LONGER = (
-    " Of <i>{title}</i> the share is {shares}; trained longer, real images gain too "
+    " Of <i>{title}</i> the share is {shares}, each beside real images trained as long "
     "(<a href='24_length.html'>how long to train</a>)."
 )
 WHICH = (

@@ -25,8 +25,8 @@ COSTS = (
     "runs that made their own",
 )
 COSTS_NOTE = (
-    "Means over the runs that made their images themselves; on the H100 beside eight to fourteen "
-    "others, on a core beside one, on different processors."
+    "Means over the runs that made their images themselves: on the H100 beside eight to fourteen "
+    "others; on one core, of different processors."
 )
 RARE_NOTE = (
     "Accuracy in per cent, mean over {draws} draws of which class is rare [least, largest]; test "
