@@ -91,7 +91,8 @@ def _has_start(job: Any) -> bool:
     """Whether there is a start to compare: a measurement has one of the smoke profile's rows."""
     from ..study.measuring import Measuring, plans
 
-    has = not isinstance(job, Measuring) or bool(plans()[job.name].smoke)
+    plan = plans()[job.name] if isinstance(job, Measuring) else None
+    has = plan is None or bool(plan.smoke or plan.starts)
     if not has:
         print(f"left out {job.title}: the smoke profile has no row of it", flush=True)
     return has

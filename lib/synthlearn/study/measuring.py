@@ -22,7 +22,8 @@ from .records import Cost, MeasurementRecord, Spec
 from .rows import get_row
 
 FILE = "workflow/measurements.toml"
-LISTS, MORE = {"rows": list, "smoke": list}, {"seeds": int, "options": dict}  # of an entry there
+LISTS = {"rows": list, "smoke": list}  # of an entry there
+MORE = {"seeds": int, "options": dict, "starts": list}  # that it may have besides
 SMOKE = "smoke"
 MINUTE = 60.0
 # Measurements whose fields of the spec ask the run nothing: the images of all tasks, which take a
@@ -35,11 +36,14 @@ Measured = Mapping[str, Sequence[MeasurementRecord]]  # records of one measureme
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """What is measured on which rows: ``rows`` of the study's profiles, ``smoke`` of the smoke
-    profile; ``seeds`` of each; options by profile, where they are not the measurement's own."""
+    profile; ``seeds`` of each; options by profile, where they are not the measurement's own.
+    ``starts``: rows of a short start that compares two versions, where the smoke profile has none.
+    """
 
     rows: tuple[str, ...]
     smoke: tuple[str, ...]
     seeds: int = 1
+    starts: tuple[str, ...] = ()
     options: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
     def experiments(self, profile: Profile) -> list[Experiment]:
@@ -48,6 +52,11 @@ class Plan:
         seeds = range(1 if smoke else self.seeds)
         names = self.smoke if smoke else self.rows
         return [Experiment(get_row(name), profile, seed) for name in names for seed in seeds]
+
+    def of_start(self, smoke: Profile) -> list[Experiment]:
+        """Rows of the smoke profile that a short start is of: those that it measures, or else those
+        that are named for it alone."""
+        return [Experiment(get_row(name), smoke, 0) for name in self.smoke or self.starts]
 
 
 @cache
@@ -78,9 +87,16 @@ def _plan(name: str, entry: dict[str, Any]) -> Plan:
         if not isinstance(own, dict):
             raise ParameterError(f"[{name}.options.{profile}] = {own!r}: must be a table")
         build(MEASUREMENTS[name].Options, f"measurement {name!r}", own)
-    for row in (*entry["rows"], *entry["smoke"]):
+    starts = entry.get("starts", [])
+    for row in (*entry["rows"], *entry["smoke"], *starts):
         get_row(row)
-    return Plan(tuple(entry["rows"]), tuple(entry["smoke"]), entry.get("seeds", 1), options)
+    return Plan(
+        rows=tuple(entry["rows"]),
+        smoke=tuple(entry["smoke"]),
+        seeds=entry.get("seeds", 1),
+        options=options,
+        starts=tuple(starts),
+    )
 
 
 def measurement(name: str, profile: Profile) -> Measurement:

@@ -70,11 +70,11 @@ def of_row(row: Row, profile: Profile) -> str:
 
 
 def of_measurement(name: str) -> str:
-    """A further measurement as it is made, of the smoke profile's rows that it is planned for; what
-    it needs is trained for it, and kept nowhere."""
+    """A further measurement as it is made, of the smoke profile's rows that it is planned for, or
+    that are named for a start; what it needs is trained for it, and kept nowhere."""
     parts = []
     with tempfile.TemporaryDirectory() as runs, mock.patch.dict(os.environ, SYNTHLEARN_RUNS=runs):
-        for experiment in plans()[name].experiments(resolve("smoke", device="cpu")):
+        for experiment in plans()[name].of_start(resolve("smoke", device="cpu")):
             for part, result in Measuring(name, experiment).parts():
                 parts.append((experiment.row.name, part, result.to_json()))
     return digest(json.dumps(parts, sort_keys=True))
