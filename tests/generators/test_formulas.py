@@ -35,10 +35,9 @@ def _naive_contours(rings, keys, i, size):
     theta = [2 * math.pi * v / count for v in range(count)]
     words = []
     for v in range(count):
-        own = rng.fold(rng.fold(keys[i], contours.Draw.STEPS, v), 0)
-        more = rng.fold(rng.fold(keys[i], contours.Draw.STEPS, v), contours.AT_ONCE)
-        both = torch.cat([rng.bits(k, (contours.AT_ONCE // 2,)) for k in (own, more)])
-        words.append(both.view(torch.int16).view(-1, 2).int() + (1 << 15))
+        own = rng.fold(keys[i], contours.Draw.STEPS, v)
+        pairs = rng.fold(own, torch.arange(0, 2 * contours.AT_ONCE, 2))
+        words.append(pairs.view(torch.int16).view(-1, 2).int() + (1 << 15))
     radius = [float(rings.radius[i] * rings.ovals[i, a]) for a in (0, 1)]
     image = np.zeros((size, size), int)
     summed = np.zeros((2, count))
@@ -71,6 +70,31 @@ def test_contours_equal_the_naive_loop(gain):
         assert (want > 0).sum() > 50
         # float32 may put a pixel's edge on its other side
         assert (want != got[i].numpy()).mean() < 0.002
+
+
+@pytest.mark.parametrize("name", ["formula-visualatom", "formula-rcdb"])
+def test_vertices_that_are_shed_would_not_have_shown(name, monkeypatch):
+    g, indices = sl.generator(name), torch.arange(48)
+    keys = g.keys(indices)
+    rings = g.rings(keys, indices)
+    lean = contours.contour_numbers(rings, keys, 64)
+    fewer = contours.columns(rings, keys, 64)
+    whole = len(fewer.keys)
+    for done in range(0, 96, contours.AT_ONCE):
+        contours.moved(fewer, done, fewer.living(done))
+    assert len(contours.shed(fewer, fewer.living(96)).keys) < 0.5 * whole
+    monkeypatch.setattr(contours, "RETURN", math.inf)
+    assert torch.equal(contours.contour_numbers(rings, keys, 64), lean)
+
+
+def test_a_vertex_that_is_far_outside_does_not_come_back():
+    noise = contours.noise_table().double()
+    for ratio in torch.linspace(0.01, 3, 60):  # of the step to the noise's factor
+        # Lundberg: with E exp(θ(±noise − ratio)) ≤ 1 it climbs by L with probability ≤ exp(−θL)
+        theta = ratio * math.log(1e12) / contours.RETURN
+        for sign in (1, -1):
+            mean = torch.logsumexp(theta * (sign * noise - ratio), 0) - math.log(len(noise))
+            assert float(mean) <= 0
 
 
 def test_the_noise_is_the_authors_at_a_random_place():

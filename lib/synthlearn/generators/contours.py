@@ -5,12 +5,14 @@ on; a later line covers earlier ones. Laws and constants: the authors' code, whi
 one pixel on 512 × 512; ours draws them on the image's own pixels, 128 × 128 at least.
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,6 +39,11 @@ NOISE_SCALE = 0.4  # of the noise
 PHASES = 256  # places between two lattice points of the noise
 AT_ONCE = 8  # contours that are moved together
 BORDER = 2  # pixels around an image that take what is outside
+SHED_EVERY = 16  # contours, until it is asked again which vertices have left the image for good
+WORTH = 0.9  # share of the vertices, of which more are kept as they are
+# A vertex moves by v + s·noise. Once it is RETURN·s²/|v| outside, it comes back with a probability
+# below 1e-12 (Lundberg's inequality, for the noise below).
+RETURN = 1.6
 
 
 class Draw(IntEnum):
@@ -93,25 +100,26 @@ def noise_table() -> Tensor:
 class Columns:
     """Vertices of all rings of some images side by side, the images of most contours first.
 
-    A ring has its first vertex once more at its end. ``place`` and ``turn`` are (2, columns), in
-    pixels of the image and in pixels for each pixel of 512; ``outward`` and ``jitter`` (columns,)
-    are what a contour adds to the radius and what multiplies the noise, in pixels of 512.
+    A ring has its first vertex once more at its end. Of each column, along x and y, in pixels of
+    the image: its ``place`` at the last contour, which moves; the ``step`` to the next, and what
+    multiplies the noise of that step, ``shake``; past ``low`` and ``high`` it never comes back.
     """
 
     keys: Tensor  # int64 (columns,)
-    image: Tensor  # int64 (columns,), its first pixel
-    place: Tensor
-    turn: Tensor
-    outward: Tensor
-    jitter: Tensor
-    last: Tensor  # int64 (n,), the last column of each ring
+    image: Tensor  # int32 (columns,), its first pixel
+    place: Tensor  # float (2, columns), as are the next four
+    step: Tensor
+    shake: Tensor
+    low: Tensor
+    high: Tensor
+    joined: Tensor  # float (columns,), 1 where a line leads to the next column, else 0
     contours: list[int]  # of each ring
     ends: list[int]  # the column after each ring
 
-    def living(self, done: int) -> list[int]:
-        """How many columns have a contour number ``done`` + 1, … of a block: always the first."""
-        growing = [sum(c > done + s for c in self.contours) for s in range(AT_ONCE)]
-        return [self.ends[k - 1] if k else 0 for k in growing]
+    def living(self, done: int) -> int:
+        """How many columns have a contour number ``done`` + 1: always the first ones."""
+        growing = sum(count > done for count in self.contours)
+        return self.ends[growing - 1] if growing else 0
 
 
 def columns(rings: Rings, keys: Tensor, size: int) -> Columns:
@@ -121,23 +129,49 @@ def columns(rings: Rings, keys: Tensor, size: int) -> Columns:
     ends = length.cumsum(0)
     owner = torch.repeat_interleave(order, length)
     first = torch.repeat_interleave(ends - length, length)
-    vertices = rings.vertices[owner]
+    vertices, noise = rings.vertices[owner], rings.noise[owner]
     number = (torch.arange(len(owner), device=keys.device) - first).remainder(vertices)
     angle = 2 * math.pi * number / vertices
-    turn = torch.stack((angle.cos(), angle.sin()))
+    turn = torch.stack((angle.cos(), angle.sin())) * (size / CANVAS)
     wave = (angle[:, None] * rings.waves[owner]).sin().sum(1) / 2
-    start = rings.centre[owner].T + turn * (rings.radius[owner] * rings.ovals[owner].T)
+    start = rings.centre[owner].T * (size / CANVAS)
+    step, shake = turn * (rings.width[owner] + noise + wave), turn * (-rings.gain * noise)
+    away = RETURN * shake.square() / step.abs()
+    joined = torch.ones(len(owner), device=keys.device)
+    joined[ends - 1] = 0
     return Columns(
         keys=rng.fold(keys[owner], Draw.STEPS, number),
-        image=owner * (size + 2 * BORDER) ** 2,
-        place=start * (size / CANVAS) + BORDER,
-        turn=turn * (size / CANVAS),
-        outward=rings.width[owner] + rings.noise[owner] + wave,
-        jitter=rings.gain * rings.noise[owner],
-        last=ends - 1,
+        image=(owner * (size + 2 * BORDER) ** 2).int(),
+        place=start + turn * (rings.radius[owner] * rings.ovals[owner].T) + BORDER,
+        step=step,
+        shake=shake,
+        low=torch.where(step < 0, BORDER - away, -math.inf),
+        high=torch.where(step > 0, size + BORDER + away, math.inf),
+        joined=joined,
         contours=rings.contours[order].tolist(),
         ends=ends.tolist(),
     )
+
+
+def shed(every: Columns, live: int) -> Columns:
+    """The first ``live`` columns without those that no line will show again: a line is gone when
+    both of its ends are, on the same side."""
+    place = every.place[:, :live]
+    gone = torch.cat((place < every.low[:, :live], place > every.high[:, :live]))
+    line = every.joined[:live] > 0
+    line[:-1].logical_and_((gone[:, :-1] & gone[:, 1:]).any(0).logical_not_())
+    kept = line.clone()
+    kept[1:] |= line[:-1]
+    at = true_places(kept)
+    if len(at) > WORTH * live:
+        return every
+    ends = torch.searchsorted(at, torch.tensor(every.ends, device=at.device))
+    fewer = {
+        name: getattr(every, name).index_select(-1, at)
+        for name in ("keys", "image", "place", "step", "shake", "low", "high")
+    }
+    joined = line.index_select(0, at).float()
+    return Columns(**fewer, joined=joined, contours=every.contours, ends=ends.tolist())
 
 
 def contour_numbers(rings: Rings, keys: Tensor, size: int) -> Tensor:
@@ -154,100 +188,99 @@ def contour_numbers(rings: Rings, keys: Tensor, size: int) -> Tensor:
     """
     every, side = columns(rings, keys, size), size + 2 * BORDER
     shown = torch.zeros(len(keys) * side * side, dtype=torch.uint8, device=keys.device)
-    drawn = torch.zeros_like(every.turn)  # sum of the noise so far, along x and y
     for done in range(0, max(every.contours), AT_ONCE):
-        living = every.living(done)
-        x, y, drawn = moved(every, done, living[0], drawn)
-        held = x.clamp(0, side - 1), y.clamp(0, side - 1)
-        starts = pixels(*held, every.image[: living[0]], side)
-        between, counts = line_pixels((x, y), held, every, living, side)
-        for s, more in enumerate(between.split(counts)):
-            shown.index_fill_(0, starts[s, : living[s]], done + s + 1)
-            shown.index_fill_(0, more, done + s + 1)
+        if done % SHED_EVERY == 0 and (live := every.living(done)):
+            every = shed(every, live)
+        living = [every.living(done + s) for s in range(AT_ONCE)]
+        if not living[0]:
+            break
+        xy = moved(every, done, living[0])
+        starts = pixels(xy, every.image[: living[0]], side)
+        between = line_pixels(xy, every, living, side)
+        for s in range(AT_ONCE):
+            for numbers in (starts[s, : living[s]], *(each[s] for each in between)):
+                shown.index_fill_(0, numbers, done + s + 1)
     return shown.view(-1, side, side)[:, BORDER:-BORDER, BORDER:-BORDER]
 
 
-def moved(every: Columns, done: int, live: int, drawn: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Where the first ``live`` columns are at the contours of a block, and the sum of their noise.
-
-    Returns x, y, float (contours, live), in pixels of the image with its border; the sum after the
-    block, float (2, live).
+def moved(every: Columns, done: int, live: int) -> Tensor:
+    """Where the first ``live`` columns are at the contours of a block: float (2, contours, live),
+    x and y in pixels of the image with its border. Their ``place`` moves on to the last of these.
     """
-    words = rng.bits(rng.fold(every.keys[:live], done), (AT_ONCE // 2,)).view(torch.int16)
-    bits = words.T.contiguous().flatten().int().add_(1 << 15)
-    total = noise_table().to(bits.device).index_select(0, bits).view(AT_ONCE, 2, live)
-    total[0] += drawn[:, :live]
+    pairs = torch.arange(done, done + AT_ONCE, 2, device=every.keys.device)
+    # 16 bits for each number: of two contours, along x and y
+    words = rng.fold(every.keys[:live], pairs[:, None]).view(torch.int16)
+    bits = torch.empty(2, AT_ONCE // 2, 2, live, dtype=torch.int32, device=words.device)
+    bits.copy_(words.view(-1, live, 2, 2).permute(3, 0, 2, 1)).add_(1 << 15)
+    noise = noise_table().to(bits.device).index_select(0, bits.flatten()).view(2, AT_ONCE, live)
+    place = every.place[:, :live]
+    xy = noise.mul_(every.shake[:, None, :live]).add_(every.step[:, None, :live])
+    xy[:, 0] += place
     for s in range(1, AT_ONCE):
-        total[s] += total[s - 1]
-    step = torch.arange(done + 1, done + 1 + AT_ONCE, device=bits.device)[:, None]
-    radius, jitter = step * every.outward[:live], every.jitter[:live]
-    x, y = (
-        torch.addcmul(
-            every.place[a, :live],
-            every.turn[a, :live],
-            torch.addcmul(radius, jitter, total[:, a], value=-1),
-        )
-        for a in (0, 1)
-    )
-    return x, y, total[-1]
+        xy[:, s] += xy[:, s - 1]
+    place.copy_(xy[:, -1])
+    return xy
 
 
-def pixels(column: Tensor, row: Tensor, image: Tensor, side: int) -> Tensor:
-    """Numbers of pixels of images of a ``side`` with its border.
+def pixels(xy: Tensor, image: Tensor, side: int) -> Tensor:
+    """Numbers of pixels of images of a ``side`` with its border, int64 (…).
 
-    column, row: float, 0 … side − 1. image: int64, the number of its first pixel. Returns int64.
+    xy: float (2, …), from column and row 0; what is outside is taken to the border. image: int32,
+    the number of its first pixel.
     """
-    return row.long().mul_(side).add_(column.long()).add_(image)
+    column, row = xy.clamp(0, side - 1).int()
+    return row.mul_(side).add_(column).add_(image).long()
+
+
+def true_places(mask: Tensor) -> Tensor:
+    """Where a mask (n,) holds, int64, in order."""
+    if mask.is_cuda:
+        return mask.nonzero().squeeze(1)
+    return torch.from_numpy(np.flatnonzero(mask.numpy()))  # several times as fast as nonzero
 
 
 def line_pixels(
-    xy: tuple[Tensor, Tensor],
-    held: tuple[Tensor, Tensor],
-    every: Columns,
-    living: list[int],
-    side: int,
-) -> tuple[Tensor, list[int]]:
-    """Pixels of the lines of a block between their ends, int64, contour by contour; and how many
-    are of each contour.
+    xy: Tensor, every: Columns, living: list[int], side: int
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Pixels of the lines of a block between their ends, int64, contour by contour: the first of
+    each line, and all others.
 
-    xy: float (contours, columns) each, as of :func:`moved`. held: the same, held in the image and
-    its border: what is longer than a pixel there is all that can show a pixel of its own.
+    xy: as of :func:`moved`. living: how many columns there are of each contour.
     """
-    near = torch.maximum(_ahead(held[0]).abs_(), _ahead(held[1]).abs_())
-    near[:, every.last[every.last < near.shape[1]]] = 0
-    for s, live in enumerate(living):
-        near[s, live:] = 0
-    contour, column = (near > 1).nonzero(as_tuple=True)
-    at = contour * near.shape[1] + column
-    x, y, to_x, to_y = (a.flatten().index_select(0, at + k) for k in (0, 1) for a in xy)
-    dx, dy = to_x - x, to_y - y
-    steps = torch.maximum(dx.abs(), dy.abs()).ceil_()
-    # a line wholly on one side of the image does not show
-    shows = _crosses(x, to_x, side) & _crosses(y, to_y, side)
-    more = torch.where(shows, steps - 1, 0).long()
-    numbers = torch.stack((more.cumsum(0) - more, every.image.index_select(0, column)), 1)
+    live, flat = living[0], xy.flatten(1)
+    way = flat[:, 1:] - flat[:, :-1]
+    length = torch.zeros(AT_ONCE, live, device=xy.device)
+    torch.maximum(way[0].abs(), way[1].abs(), out=length.view(-1)[:-1])
+    length *= every.joined[:live]
+    for s in range(1, AT_ONCE):
+        length[s, living[s] :] = 0
+    at = true_places((length > 1).flatten())
+    cuts = _cuts(at, torch.arange(1, AT_ONCE, device=at.device) * live)
+    column = torch.cat([part - s * live for s, part in enumerate(at.split(cuts))])
+    image = every.image.index_select(0, column)
+    steps = length.flatten().index_select(0, at).ceil_()
+    step = way.index_select(1, at).div_(steps)
+    first = flat.index_select(1, at).add_(step)
+
+    # most lines have one pixel between their ends, and are done
+    longer = true_places(steps > 2)
+    more = steps.index_select(0, longer).long().sub_(2)
     which = torch.repeat_interleave(more)
-    lines = torch.stack((x, y, dx, dy, steps), 1).index_select(0, which)
-    x, y, dx, dy, steps = lines.unbind(1)
-    before, image = numbers.index_select(0, which).unbind(1)
-    share = (torch.arange(1, len(which) + 1, device=x.device) - before) / steps
-    x, y = torch.addcmul(x, share, dx), torch.addcmul(y, share, dy)
-    number = pixels(x.clamp_(0, side - 1), y.clamp_(0, side - 1), image, side)
-    counts = torch.zeros(len(living), dtype=torch.int64, device=x.device)
-    return number, counts.index_add_(0, contour, more).tolist()
+    before = (more.cumsum(0) - more).index_select(0, which)
+    number = torch.arange(1, len(which) + 1, device=at.device).sub_(before)
+    which = longer.index_select(0, which)
+    others = step.index_select(1, which).mul_(number).add_(first.index_select(1, which))
+    of_others = _cuts(which, torch.tensor(cuts, device=at.device).cumsum(0)[:-1])
+    return (
+        list(pixels(first, image, side).split(cuts)),
+        list(pixels(others, image.index_select(0, which), side).split(of_others)),
+    )
 
 
-def _ahead(x: Tensor) -> Tensor:
-    """From each column (contours, columns) to the next; at the last, anything."""
-    way = torch.zeros_like(x)
-    flat = x.flatten()
-    torch.sub(flat[1:], flat[:-1], out=way.view(-1)[:-1])
-    return way
-
-
-def _crosses(a: Tensor, b: Tensor, side: int) -> Tensor:
-    """Whether lines from a to b come into the image along this axis."""
-    return (torch.maximum(a, b) >= BORDER) & (torch.minimum(a, b) < side - BORDER)
+def _cuts(ascending: Tensor, bounds: Tensor) -> list[int]:
+    """How many numbers lie below the first bound, from there below the second, …, and after all."""
+    at = [0, *torch.searchsorted(ascending, bounds).tolist(), len(ascending)]
+    return [after - before for before, after in itertools.pairwise(at)]
 
 
 class Contours(Generator):
