@@ -481,3 +481,10 @@ def test_hidden_files_of_others_are_not_swept(tmp_path):
     (tmp_path / "o" / ".mine.tmp~").write_text("mine")
     write(tmp_path / "o")
     assert (tmp_path / "o" / ".mine.tmp~").read_text() == "mine"
+
+
+def test_maps_beside_images_are_not_trained_on(tmp_path):
+    export.write(sl.generator("dead_leaves-squares"), 2, 16, 0, tmp_path, labels=["edges"])
+    with pytest.raises(DataError, match=r"maps beside its images, which are no images; give '.*tra"):
+        sl.data.source("folder", path=str(tmp_path))
+    assert sl.data.source("folder", path=str(tmp_path / "train")).number() == 2

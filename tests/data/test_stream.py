@@ -265,3 +265,21 @@ def test_pools_on_a_card_are_made_once_kept_for_the_next_rows_and_not_written(ru
         torch.equal(stream.batches(WHITE, 20, 8).images, WHITE.sample(range(20), 8))
         and len(list(runs.rglob("pools/*"))) == 1
     )  # minutes are kept
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_streams_that_overlap_leave_the_threads_as_they_were(first):
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    plan = Order(24, train.Optimisation(1, 8), 0, torch.device("cpu")).plan
+    feeds = [stream.batches(WHITE, 24, 8, refresh=1.0).prefetch(plan(range(3))) for _ in range(2)]
+    try:
+        for feed in feeds:
+            next(feed)
+            assert torch.get_num_threads() == 3
+        feeds[first].close()
+        assert torch.get_num_threads() == 3
+        assert len(list(feeds[1 - first])) == 2
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)

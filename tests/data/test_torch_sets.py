@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 import synthlearn as sl
 from synthlearn.core.errors import DataError, ParameterError
 from synthlearn.core.vision import torchvision
-from synthlearn.data import export, torch_sets
+from synthlearn.data import export, image_set, torch_sets
 from synthlearn.data.torch_sets import DeviceLoader, Images, Stream
 
 LEAVES = "dead_leaves-squares"
@@ -435,3 +435,14 @@ def test_hugging_faces_sets_hold_the_same_images_and_come_back(monkeypatch, tmp_
     assert sorted(x.sum().item() for x in batches) == sorted(x.sum().item() for x, _ in images)
     with pytest.raises(ParameterError, match="transform or pil is set"):
         Images("noise-white", 4, 16, pil=True).to_hf()
+
+
+def test_names_of_classes_are_of_what_labels_number():
+    for of in ("captions", "classes"):
+        source = sl.data.source("captioned", data="digits", per_class=20, number=20, told=of)
+        images = Images(source, n=40, size=8)
+        assert images.classes == list(source.texts() if of == "captions" else map(str, range(10)))
+        real = sl.data.load("digits").first(20)
+        digit = real.labels[image_set.class_balanced_order(real.labels)[:40]]
+        named = [images.classes[label] for _, label in images]
+        assert all(str(int(d)) in name.split() for d, name in zip(digit, named, strict=True))

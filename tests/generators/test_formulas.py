@@ -8,6 +8,7 @@ import torch
 
 import synthlearn as sl
 from synthlearn.core import rng
+from synthlearn.core.errors import ParameterError
 from synthlearn.generators import contours, exfractal, fractaldb, moire, one_system
 from synthlearn.generators.sigma_fractals import sigma_systems
 
@@ -153,6 +154,19 @@ def test_rcdbs_corners_follow_the_truncated_exponential_law():
 def test_labels_are_the_index_modulo_the_categories(name):
     g = sl.generator(name, categories=7)
     assert g.labels(range(20)).tolist() == [i % 7 for i in range(20)]
+
+
+@pytest.mark.parametrize("name", [*LABELLED, "fractals-fractaldb", "programs"])
+def test_labels_of_what_is_no_index_are_an_error(name):
+    for wrong in ([-1], [0.5], torch.tensor([0.5]), [[1]]):
+        with pytest.raises(ParameterError, match="ind"):
+            sl.generator(name).labels(wrong)
+
+
+def test_only_perturbed_systems_have_a_delta():
+    sl.generator("formula-one", law="1p-frac", delta=0.3)
+    with pytest.raises(ParameterError, match=r"law = 'ofdb', delta = 0\.3: only '1p-frac'"):
+        sl.generator("formula-one", law="ofdb", delta=0.3)
 
 
 def test_atoms_are_grey_on_black_and_radial_contours_on_white():

@@ -246,3 +246,10 @@ def test_properties_take_real_images_of_all_classes(monkeypatch):
     first = image_set.sample(by_class, 80)
     assert first.labels[:10].tolist() == list(range(10))
     assert torch.equal(taken[0], probe.large_enough(first.images, 32))
+
+
+def test_fewer_test_images_than_a_comparison_takes_are_an_error():
+    test = datasets.load("digits", "test")
+    assert len(pr.two_samples(test, 398, "digits")) == 796
+    with pytest.raises(DataError, match=r"has 797 .*, to compare 399 images takes 798; lower n_im"):
+        pr.two_samples(test, 399, "digits")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import ParameterError
+from ..core.errors import DataError, ParameterError
 
 # Bounds of the library, once more, so that help needs no torch; a test holds the two together.
 # Whole numbers of 64 bits: core/options.py.
@@ -23,8 +23,6 @@ INPUTS = (32, 512)
 WIDTHS = (1 / 32, 4.0)
 # Maps of images: generators/annotations.py.
 LABELS = ("instances", "order", "edges")
-# What a folder of `generate` is known by, and where its maps are: data/export.py.
-LABEL, MAPS = "generator.json", "labels"
 # Numbers of images and neighbours at most (chosen here).
 MANY = 10**9
 # Bytes of a file's name at most, as on most file systems.
@@ -180,11 +178,12 @@ def word(text: str) -> str:
 def folder(text: str) -> Path:
     """A folder to read images from, below the root."""
     path = Path(word(text))
-    if (path / LABEL).is_file() and (path / MAPS).is_dir():
-        raise argparse.ArgumentTypeError(
-            f"{_cut(text)}: `generate --labels` wrote maps beside its images, which are no images; "
-            f"give {path / 'train'}"
-        )
+    from ..data import folders
+
+    try:
+        folders.check_no_maps(path)
+    except DataError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
     if path.resolve() == Path(path.resolve().anchor):
         raise argparse.ArgumentTypeError(
             f"{_cut(text)}: must be a folder below the root, not all that there is"

@@ -47,8 +47,12 @@ class Source:
         return type(self).labels is not Source.labels
 
     def texts(self) -> tuple[str, ...]:
-        """Captions by number, for images whose classes are captions; else none."""
+        """Captions by number, for images that have captions; else none."""
         return ()
+
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes by label; none where they have only numbers."""
+        return self.texts()
 
     def prepare(self, device: str) -> None:
         """Make what the images need, where that takes training."""

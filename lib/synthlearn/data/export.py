@@ -30,14 +30,13 @@ from ..core.errors import DataError, ParameterError
 from ..generators import Generator
 from ..generators.annotations import annotate, check_annotations
 from . import card
+from .folders import LABEL, MAPS
 
 FORMS = ("imagefolder", "webdataset")
 SHARD = 1000  # images in a shard; chosen here
 BATCH = 64  # images at most that each thread paints before they are written; chosen here
 MOST = 10**8  # names have eight digits, so that their order is that of the images
-LABEL = "generator.json"  # the identity of the set and the number of its images
 SUMS = "generator.sha256"  # checksums of files
-MAPS = "labels"  # folder of the maps of an ImageFolder, beside train
 CARDS = ("README.md", "generator.md")  # names of the card; the second where the first is a user's
 REMEDY = "choose another folder, or delete this one and run the command again"
 

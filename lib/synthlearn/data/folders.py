@@ -26,6 +26,8 @@ from .image_set import ImageSet, from_tensor
 from .pictures import read_pictures, suffixes
 from .sources import register
 
+LABEL, MAPS = "generator.json", "labels"  # of what `generate` wrote: who made it, maps of it
+
 
 def below(folder: Path) -> tuple[list[Path], list[Path]]:
     """Pictures at any depth below a folder, sorted, and the files that are none.
@@ -281,6 +283,16 @@ def positions(indices: Iterable[int] | Tensor, n: int, subject: str) -> Tensor:
     return values
 
 
+def check_no_maps(folder: Path) -> None:
+    """Raise DataError for a folder of images whose generator also wrote maps of them: maps are
+    pictures as files go, and would be trained on."""
+    if (folder / LABEL).is_file() and (folder / MAPS).is_dir():
+        raise DataError(
+            f"{str(folder)[:200]!r}: `generate --labels` wrote maps beside its images, which are "
+            f"no images; give {str(folder / 'train')[-200:]!r}"
+        )
+
+
 @dataclass(frozen=True)
 class FolderOptions(Options):
     """``path``: of the folder."""
@@ -301,10 +313,12 @@ class Folder(Source):
         return cls(build(FolderOptions, "source 'folder'", options).path)
 
     def __init__(self, path: str | Path) -> None:
-        """Raises ParameterError for an empty path, DataError where no images are."""
+        """Raises ParameterError for an empty path, DataError where no images are, or maps of them
+        beside them."""
         if path == "":
             raise ParameterError("folder = '': must be a folder (the working directory is '.')")
         self.path = Path(path)
+        check_no_maps(self.path)
         self.files, others = below(self.path) if files.is_folder(path) else ([], [])
         if not self.files:
             rest = f"; its {len(others)} files are none" if others else ""

@@ -102,3 +102,7 @@ class RealImages(Source):
     def labels(self, indices: Iterable[int] | Tensor) -> Tensor:
         """Classes of images by index, int64 (n,)."""
         return self._labels[self._positions(indices)]
+
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the set's classes."""
+        return tuple((self._set if self._folder is None else self._folder).classes)

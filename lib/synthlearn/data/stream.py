@@ -6,6 +6,8 @@ is a fixed pool, r = 1 a stream without repetition. What a run sees at a step is
 (seed, epoch, index), so a run that goes on after an interruption sees the same images.
 """
 
+import contextlib
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -109,12 +111,10 @@ class Batches:
 
     def _in_a_thread(self, plan: Iterable[Step]) -> Iterator[tuple[Step, Tensor]]:
         """On a CPU: one of several threads makes the next batch while the others train."""
-        threads = torch.get_num_threads()
         with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as worker:
             # its setting reaches some libraries for all threads: it comes first
             worker.submit(torch.get_num_threads).result()
-            torch.set_num_threads(threads - 1)
-            try:
+            with _a_thread_fewer():
                 waiting: Future[Tensor] | None = None
                 before: Step | None = None
                 for step in plan:
@@ -124,8 +124,6 @@ class Batches:
                     before = step
                 if before is not None and waiting is not None:
                     yield before, waiting.result()
-            finally:
-                torch.set_num_threads(threads)
 
     def _join(self, step: Step, pictures: Tensor, event: Any) -> tuple[Step, Tensor]:
         """Pictures of another stream, for the stream of training to use."""
@@ -133,6 +131,26 @@ class Batches:
         here.wait_event(event)
         pictures.record_stream(here)
         return step, pictures
+
+
+_fewer: list[int] = []  # threads that there were before each who took one and has not ended
+_fewer_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def _a_thread_fewer() -> Iterator[None]:
+    """One thread fewer than there are, for what makes batches has one of its own. Several at once
+    take one between them, and the last to end gives it back, in whatever order they do."""
+    with _fewer_lock:
+        threads = _fewer[0] if _fewer else torch.get_num_threads()
+        _fewer.append(threads)
+        torch.set_num_threads(threads - 1)
+    try:
+        yield
+    finally:
+        with _fewer_lock:
+            _fewer.pop()
+            torch.set_num_threads(threads - 1 if _fewer else threads)
 
 
 class Pool(Batches):

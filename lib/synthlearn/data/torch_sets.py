@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,10 +24,8 @@ from ..core.image import SIZES
 from ..core.options import LEAST, MOST, number, shown, the_device, whole
 from ..core.source import Source
 from ..learn.order import Step
-from . import datasets, stream
-from .folders import listing
+from . import stream
 from .held import Held, checked_number, checked_source, number_of
-from .real import RealImages
 
 Transform = Callable[[Any], Any]
 Sample = tuple[Any, int]
@@ -440,11 +437,7 @@ def class_names(source: Source, n: int) -> list[str]:
     """
     if not source.labelled:
         return [source.name]
-    names: Sequence[str] = source.texts()
-    if isinstance(source, RealImages):
-        folder = datasets.is_image_folder(source.data)
-        read = listing(Path(source.data), "train") if folder else datasets.load(source.data)
-        names = read.classes
+    names = source.class_names()
     parts = (torch.arange(start, min(start + MANY, n)) for start in range(0, n, MANY))
     most = max(int(labels(source, part).max()) for part in parts)
     return list(names) if most < len(names) else [f"{c:08d}" for c in range(most + 1)]

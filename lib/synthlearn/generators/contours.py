@@ -10,14 +10,15 @@ import math
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..core import rng
-from .base import Generator, Options
+from .base import Options
+from .categories import Categories
 from .registry import register
 
 # Of the authors' code, lengths in pixels:
@@ -283,7 +284,7 @@ def _cuts(ascending: Tensor, bounds: Tensor) -> list[int]:
     return [after - before for before, after in itertools.pairwise(at)]
 
 
-class Contours(Generator):
+class Contours(Categories):
     """Rings whose parameters a category fixes, the first ``labelled`` of them; others are drawn for
     each image. Image i is of category i mod ``categories``."""
 
@@ -292,14 +293,10 @@ class Contours(Generator):
     background: ClassVar[int]
     greys: ClassVar[int]  # levels of a line
 
-    def labels(self, indices: Any) -> Tensor:
-        """Categories of images by index, int64 (n,)."""
-        return torch.as_tensor(indices, dtype=torch.int64) % self.options.categories
-
     def sources(self, keys: Tensor, indices: Tensor) -> dict[Draw, Tensor]:
         """The key of each parameter: the category's or the image's own, int64 (n,)."""
         options = self.options
-        category = self.labels(indices)
+        category = self.category(indices)
         shared = rng.key(
             f"{self.stream}-category", options.category_seed, category, device=keys.device
         )

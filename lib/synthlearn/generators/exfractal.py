@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from importlib import resources
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from ..core import rng
-from .base import Generator, Options
+from .base import Options
+from .categories import Categories
 from .ifs import BURN_IN, ORBITS
 from .registry import register
 
@@ -186,16 +187,12 @@ class ExFractalOptions(Options):
 
 
 @register("formula-exfractal")
-class ExFractal(Generator):
+class ExFractal(Categories):
     """ExFractalDB: image i is of category i mod ``categories``; factor and view are drawn."""
 
     Options = ExFractalOptions
     stream = "exfractal"
     work_bytes = 3 << 20
-
-    def labels(self, indices: Any) -> Tensor:
-        """Categories of images by index, int64 (n,)."""
-        return torch.as_tensor(indices, dtype=torch.int64) % self.options.categories
 
     def chunk(self, canvas: int, device: str) -> int:
         """As of any generator; more points than usual take more memory."""
@@ -204,7 +201,7 @@ class ExFractal(Generator):
 
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         options, device = self.options, keys.device
-        trials = categories().to(device)[self.labels(indices)]
+        trials = categories().to(device)[self.category(indices)]
         systems, probabilities = exfractal_systems(trials)
         factor = rng.integers(rng.fold(keys, Draw.FACTOR), 0, INSTANCES)
         systems = systems * weight_vectors().to(device)[factor, None]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from importlib import resources
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -19,7 +19,8 @@ from tqdm import tqdm
 from ..core import files, rng
 from ..core.errors import CheckpointError, DataError
 from ..core.image import hsv_to_rgb
-from .base import Generator, Options
+from .base import Options
+from .categories import Categories
 from .ifs import BURN_IN, ORBITS, walk
 from .registry import register
 
@@ -250,22 +251,18 @@ class FractalDBOptions(Options):
 
 
 @register("fractals-fractaldb")
-class FractalDB(Generator):
+class FractalDB(Categories):
     """FractalDB: image i is of category i mod ``categories``; factor, flips, masks are drawn."""
 
     Options = FractalDBOptions
     stream = "fractals"
     work_bytes = 8 << 20
 
-    def labels(self, indices: Any) -> Tensor:
-        """Categories of images by index, int64 (n,)."""
-        return torch.as_tensor(indices, dtype=torch.int64) % self.options.categories
-
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
         options, device = self.options, keys.device
         trials = categories(options.categories, options.search_seed).to(device)
         systems, probabilities = fractaldb_systems(
-            trials[self.labels(indices)], options.search_seed
+            trials[self.category(indices)], options.search_seed
         )
         factor = rng.integers(rng.fold(keys, Draw.FACTOR), 0, INSTANCES)
         systems = systems * weight_vectors(options.weight).to(device)[factor, None]

@@ -7,13 +7,14 @@ formulas of interfering waves. Their constants were not at hand: the law here is
 import math
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ..core import rng
-from .base import Generator, Options
+from .base import Options
+from .categories import Categories
 from .registry import register
 
 # Chosen here:
@@ -61,7 +62,7 @@ def interference(count: Tensor, rings: Tensor, centre: Tensor, phase: Tensor, si
 
 
 @register("noise-moire")
-class Moire(Generator):
+class Moire(Categories):
     """Interference of the rings of two to five sources, in colour; image i is of category i mod
     ``categories``."""
 
@@ -69,12 +70,8 @@ class Moire(Generator):
     stream = "moire"
     scene = 0  # waves have a value at any place: painted at the image's own size
 
-    def labels(self, indices: Any) -> Tensor:
-        """Categories of images by index, int64 (n,)."""
-        return torch.as_tensor(indices, dtype=torch.int64) % self.options.categories
-
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
-        shared = rng.key("moire-category", self.labels(indices), device=keys.device)
+        shared = rng.key("moire-category", self.category(indices), device=keys.device)
         count = rng.integers(rng.fold(shared, Draw.COUNT), LEAST, MOST + 1)
         u = rng.uniform(rng.fold(shared, Draw.RINGS), (MOST,))
         rings = SLOWEST * (FASTEST / SLOWEST) ** u

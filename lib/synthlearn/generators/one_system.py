@@ -8,14 +8,16 @@ code; their random textures are left out.
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ..core import rng
+from ..core.errors import ParameterError
 from . import fractaldb
-from .base import Generator, Options
+from .base import Options
+from .categories import Categories
 from .registry import register
 from .sigma_fractals import sigma_systems
 
@@ -93,9 +95,15 @@ class OneOptions(Options):
     at_least: ClassVar = {"categories": 1, "delta": 0.0, "points": 16}
     at_most: ClassVar = {"categories": 10_000, "delta": 1.0, "points": 2_000_000}
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.law == "ofdb" and self.delta != type(self).delta:
+            both = f"options law = 'ofdb', delta = {self.delta:g}"
+            raise ParameterError(f"{both}: only '1p-frac' perturbs its system; leave delta out")
+
 
 @register("formula-one")
-class OneSystem(Generator):
+class OneSystem(Categories):
     """One system a class; image i is of class i mod ``categories``.
 
     OFDB's images of a class differ in their 3×3 pattern, one for all points of an image; those of
@@ -106,12 +114,8 @@ class OneSystem(Generator):
     stream = "formula-one"
     work_bytes = 8 << 20
 
-    def labels(self, indices: Any) -> Tensor:
-        """Classes of images by index, int64 (n,)."""
-        return torch.as_tensor(indices, dtype=torch.int64) % self.options.categories
-
     def paint(self, keys: Tensor, indices: Tensor, size: int, seed: int) -> Tensor:
-        options, device, label = self.options, keys.device, self.labels(indices)
+        options, device, label = self.options, keys.device, self.category(indices)
         if options.law == "ofdb":
             trials = fractaldb.categories(options.categories).to(device)
             systems, probabilities = fractaldb.fractaldb_systems(trials[label], 0)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ..core import rng
+from ..core.options import as_indices
 from .base import Generator, Options
 from .program_instructions import FIELDS, JOINS, LATTICE, WARPS
 from .registry import register
@@ -76,7 +77,7 @@ class Programs(Generator):
 
     def labels(self, indices: Any) -> Tensor:
         """Program of each image, int64 (n,)."""
-        return torch.as_tensor(indices, dtype=torch.int64) % self.options.programs
+        return as_indices(indices) % self.options.programs
 
     def program_keys(self, programs: Tensor, draws: int | Tensor, seed: int = 0) -> Tensor:
         """The random keys of draws of programs (n,): int64 (n,)."""

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from ..core import files, rng
 from ..core.errors import CheckpointError, DataError, ParameterError
+from ..core.options import as_indices
 from .base import Generator, Options
 from .registry import register
 
@@ -91,7 +92,7 @@ class TextToImage(Generator):
 
     def labels(self, indices: Any) -> Tensor:
         """Caption of each image, int64 (n,)."""
-        return torch.as_tensor(indices) % len(self.captions)
+        return as_indices(indices) % len(self.captions)
 
     def texts(self) -> tuple[str, ...]:
         """The captions by number."""

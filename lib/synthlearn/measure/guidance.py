@@ -12,7 +12,7 @@ from ..text2image import nearest
 from ..text2image.captions import CaptionSource
 from . import fidelity, probe
 from .base import Measurement, Subject, Value, measurement
-from .properties import IMAGES, TAP, frechet, neighbourhoods, reference_fields, rounded
+from .properties import IMAGES, TAP, frechet, neighbourhoods, reference_fields, rounded, two_samples
 
 # Tap of the reference where the oracle of classes reads (chosen here: where it is most often
 # right).
@@ -44,7 +44,7 @@ class Guidance(Measurement):
         ids = index % len(source.texts())
         real, captions = source.real()
         every, test = datasets.both(settings.data)
-        test = image_set.sample(test, 2 * n)
+        test = two_samples(test, n, settings.data)
         classes = len(every.classes)
 
         def read(images: Tensor, tap: str) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from ..core.image import resize
-from ..data import datasets, image_set, stream
+from ..data import datasets, stream
 from ..learn import reference
 from . import probe
 from .base import Measurement, Subject, Value, measurement
@@ -20,6 +20,7 @@ from .properties import (
     moments,
     neighbourhoods,
     rounded,
+    two_samples,
 )
 
 # Tap of the reference: of 320 numbers, so that 2,000 images have more than six for each; its other
@@ -67,7 +68,8 @@ class Neutral(Measurement):
         """A part for each property."""
         settings, n = subject.settings, _images(subject)
         eye = reference.Reference().to(settings.device)
-        test = image_set.sample(datasets.load(settings.data, "test", settings.crop), 2 * n).images
+        whole = datasets.load(settings.data, "test", settings.crop)
+        test = two_samples(whole, n, settings.data).images
         source, size = subject.source(), settings.image_size
         pictures = stream.pool(source, n, size, seed, settings.device)
 

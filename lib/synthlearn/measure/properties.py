@@ -215,6 +215,18 @@ def largest_sample(source: Source, test: image_set.ImageSet, name: str) -> tuple
     return most, why
 
 
+def two_samples(test: image_set.ImageSet, n: int, name: str) -> image_set.ImageSet:
+    """Twice ``n`` test images of a set, ``name``: to compare ``n`` images with, and to stand beside
+    them.
+
+    Raises: DataError for a set that has fewer.
+    """
+    if len(test) < 2 * n:
+        lacks = f"{name}: has {len(test)} test images, to compare {n} images takes {2 * n}"
+        raise DataError(f"{lacks}; lower n_images to {len(test) // 2}, or take a larger set")
+    return image_set.sample(test, 2 * n)
+
+
 def compare(
     reference: Encoder,
     tap: str,
@@ -328,7 +340,7 @@ class Properties(Measurement):
         n = min(IMAGES, settings.n_images)
         pictures = subject.pictures(n)
         test = datasets.load(settings.data, "test", settings.crop)
-        real = probe.large_enough(image_set.sample(test, 2 * n).images, settings.crop)
+        real = probe.large_enough(two_samples(test, n, settings.data).images, settings.crop)
         yield from compare(reference, TAP, pictures, real, subject.views(), seed)
 
     def spec_fields(self, subject: Subject) -> dict[str, Any]:

@@ -245,6 +245,10 @@ class CaptionSource(Source):
         ids = as_indices(indices) % self.options.number
         return self.classes()[ids] if self.options.told == "classes" else ids
 
+    def class_names(self) -> tuple[str, ...]:
+        """Names of what training is told: the captions, or the real images' classes."""
+        return self.real()[0].classes if self.options.told == "classes" else self.texts()
+
     def spec(self) -> dict[str, Any]:
         """What decides images and captions: JSON-able, part of a record."""
         defaults = {field.name: field.default for field in fields(self.Options)}
