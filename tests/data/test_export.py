@@ -485,6 +485,6 @@ def test_hidden_files_of_others_are_not_swept(tmp_path):
 
 def test_maps_beside_images_are_not_trained_on(tmp_path):
     export.write(sl.generator("dead_leaves-squares"), 2, 16, 0, tmp_path, labels=["edges"])
-    with pytest.raises(DataError, match=r"maps beside its images, which are no images; give '.*tra"):
+    with pytest.raises(DataError, match=r"maps beside its images, .*; give '.*train'"):
         sl.data.source("folder", path=str(tmp_path))
     assert sl.data.source("folder", path=str(tmp_path / "train")).number() == 2
