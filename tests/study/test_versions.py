@@ -137,3 +137,11 @@ def test_a_measurements_start_repeats(name, options, monkeypatch):
         monkeypatch.setattr(module, "plans", lambda: {name: one})
     first = start.of_measurement(name)
     assert len(first) == 64 and first == start.of_measurement(name)
+
+
+def test_a_start_is_of_rows_named_for_it_where_the_smoke_profile_measures_none():
+    smoke, plans = study.resolve("smoke"), measuring.plans()
+    for name, plan in plans.items():
+        rows = [experiment.row.name for experiment in plan.of_start(smoke)]
+        assert rows == [*(plan.smoke or plan.starts)] and rows, name
+    assert not plans["neutral"].experiments(smoke)
