@@ -80,7 +80,7 @@ sl.book.in_short(
         "those of two",
         every=fewer,
     ),
-    unsure="how far new runs would move these numbers: most rows have one"
+    unsure="how far more runs would move these numbers: most rows have one run"
     if 2 * sum(len(each) == 1 for each in runs.values()) > len(runs)
     else "",
 )
