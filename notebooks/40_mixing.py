@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Mixing within an image
 #
-# *Is one image made of two sets worth more than two images?*
+# *Does an image mixed of two teach more than a whole one?*
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "smoke"  # smoke, cpu, gpu or paper: the settings that are not given below
@@ -37,8 +37,9 @@ robust, page = sl.study.measured("robustness", p), sl.book.pages.robustness
 sl.book.in_short(
     sl.book.compare(runs.get("mixed-cutmix"), whole, "cutmix", "whole images of the same sets"),
     sl.book.compare(runs.get("mixed-convex"), whole, "convex mixes", "whole images"),
-    sl.book.best(runs),
     page.compare(robust, "noise-moire", "random"),
+    page.compare(robust, "noise-moire", "noise-white"),
+    page.price(robust, "noise-moire"),
     unsure="whether mixing pays with thousands of sets, as in the papers: here there are three",
 )
 
@@ -52,15 +53,13 @@ sl.book.pages.mixing.examples(runs, p)
 # frequency, and need not look further. Mixing *within* an image closes that road, and it adds contours that no single set has.
 #
 # The papers report large effects. With images of 1,000 programs that people wrote, a linear classifier on ImageNet rose from 16.7 to 38.4 %
-# when images were mixed. Twenty times as many programs, unmixed, gave 30.3 % {cite:p}`baradad2022`. Contours cut from one image and filled from
-# others, *k-means leaves*, helped as much again {cite:p}`rodriguez2025`.
+# when images were mixed. Twenty times as many programs, unmixed, gave 30.3 % {cite:p}`baradad2022`. In another paper *k-means leaves*, regions of one
+# image filled from two others, helped about as much as such mixing, and both together helped more {cite:p}`rodriguez2025`.
 #
 # ## How an image is made
 #
-# The parts are three cheap sets: dead leaves, sigma fractals, and clouds in few colours. Each mixed image takes images of its own, which no
-# other image uses. There are three rules.
-#
-# All mix two images $a$ and $b$ by a mask $m$, at every pixel $u$:
+# The parts are three cheap sets: dead leaves, sigma fractals, and clouds in few colours (*spectrum, colour*). Each mixed image takes images of its
+# own, which no other image uses. Three rules mix two images $a$ and $b$ by a mask $m$, at every pixel $u$:
 #
 # $$x(u) = m(u)\,a(u) + \bigl(1 - m(u)\bigr)\,b(u).$$
 #
@@ -97,7 +96,7 @@ assert torch.equal(pasted, cutmix.sample(index, size=size)[0])
 sl.book.pages.mixing.ingredients(p, *mixed_sets)
 
 # %% [markdown]
-# The last rule joins two others: a convex mix of two k-means leaves takes six images for one.
+# The last line joins two rules: a convex mix of two k-means leaves takes six images for one.
 #
 # ## What the network learns from it
 #
@@ -128,8 +127,8 @@ sl.book.folded(
 # %% [markdown]
 # ## Noise as a mixing image
 #
-# Such images have a second use. A classifier that has seen clean photographs only fails on blurred, noisy or foggy ones. PixMix mixes another image
-# into each training image and keeps the class {cite:p}`hendrycks2022`. Its mixing images are fractals and feature visualisations: full of structure,
+# Such images have a second use. A classifier that has only seen clean photographs often fails on blurred, noisy or foggy ones. PixMix mixes another
+# image into each training image and keeps the class {cite:p}`hendrycks2022`. Its mixing images are fractals and feature visualisations: full of structure,
 # but with nothing of the photographs in them. Moiré was proposed for the same use, first as a stored set, then computed
 # during training {cite:p}`matsuo2025,matsuo2026`. All three papers report fewer errors under corruptions. Which of our sets serve?
 #
@@ -170,8 +169,8 @@ page.mixed(
 
 # %% [markdown]
 # The classifier is a small network, trained on the labelled images that the probe learns from. They are moved by a few pixels and mirrored;
-# that alone is *no mixing*. Then it is asked test images under fifteen corruptions, of the kinds of CIFAR-10-C {cite:p}`hendrycks2019`. All are
-# computed here from their definitions, so the numbers compare lines of one table and not with published ones.
+# that alone is *no mixing*. Then it has to name test images under fifteen kinds of corruption, those of CIFAR-10-C {cite:p}`hendrycks2019`. All are
+# computed here from their definitions: compare the lines of one table with each other, not with published numbers.
 
 # %% tags=["hide-input"]
 page.kinds(p)
@@ -186,8 +185,9 @@ page.results(robust)
 sl.book.folded("Accuracy under each kind of corruption", page.by_kind(robust))
 
 # %% [markdown]
-# White noise is the control: it changes images as often, but adds no structure. Half of the rounds use changed copies and no image of the set.
-# What white noise gains is theirs, and that of noise itself. Training is short and the network small, so clean accuracy is far from the best known.
+# White noise is the control: it changes images as often, but adds no structure. Whatever it gains comes from the noise itself and from the changed
+# copies, which half of the rounds use in place of the set. Look at clean images too: what is gained under corruptions may be paid for there.
+# Training is short and the network small, so clean accuracy is far from the best known.
 #
 # ## Verdict
 
@@ -201,7 +201,8 @@ sl.book.verdicts("40_mixing")
 both, leaves = runs.get("mixed-kml_convex"), runs.get("mixed-kml")
 sl.book.learned(
     sl.book.compare(leaves, whole, "k-means leaves", "whole images"),
-    sl.book.compare(both, leaves, "k-means leaves mixed in twos", "unmixed ones"),
+    sl.book.compare(both, leaves, "k-means leaves mixed in twos", "plain k-means leaves"),
+    page.compare(robust, "noise-white", "random"),
     page.compare(robust, "stylegan-oriented", "noise-white", "oriented StyleGANs"),
     "Mixed or not, the network sees the same three sets; only their arrangement differs",
     "The papers mix thousands of programs and train longer on larger networks; their gains need not show with three sets",

@@ -75,8 +75,14 @@ sl.book.in_short(
     sl.book.beside(unlabelled, "sets of formulas without labels", NONE),
     difference("contours", "VisualAtom's contours", "FractalDB, both without labels", bare),
     difference(
-        "VisualAtom, seven parameters − two", "seven labelled parameters", "two", every=fewer
+        "VisualAtom, seven parameters − two",
+        "VisualAtom's labels of seven parameters",
+        "those of two",
+        every=fewer,
     ),
+    unsure="how far more runs would move these numbers: most rows have one run"
+    if 2 * sum(len(each) == 1 for each in runs.values()) > len(runs)
+    else "",
 )
 
 # %% tags=["hide-input"]
@@ -97,8 +103,8 @@ sl.book.rows(
 # tell them apart must look at its shapes. FractalDB began with affine maps ([fractals](04_fractals.ipynb)); others followed with rings, with
 # fractals in space, with a single system.
 #
-# Their authors tested two hypotheses on vision transformers {cite:p}`kataoka2022`: that **contours are what matters** in such images, so that
-# bare contours match fractals; and that **more parameters behind a label** make better pre-training. VisualAtom draws its contours from two waves
+# Two hypotheses were tested on vision transformers {cite:p}`kataoka2022`: that **contours are what matters** in such images, so that bare contours
+# match fractals; and that **more parameters behind a label** make better pre-training. VisualAtom draws its contours from two waves
 # and came close to 300 million photographs, 83.7 % against 84.2 % on ImageNet after fine-tuning {cite:p}`takashima2023`. A third claim
 # goes the other way, towards less: one instance a category is enough {cite:p}`nakamura2023`, or one system whose small perturbations are the
 # classes {cite:p}`nakamura2024`.
@@ -121,7 +127,7 @@ sl.book.rows(
 #
 # $\kappa$ scales the noise, $\omega$ is the constant step, $\rho$ the first radius, and $o_x$, $o_y$ stretch it.
 #
-# Here are the vertices of all rings of an image, written from the equation:
+# Here is $x_j$ for all vertices of one ring, written from the equation and held against the library's:
 
 # %%
 import torch
@@ -159,7 +165,7 @@ others = {
 sl.book.rows(
     {name: source.sample(range(8), size=96) for name, source in others.items()},
     alt="Eight images of a formula",
-    caption="From top to bottom: RCDB; fractals of affine maps in space, seen from random sides; FractalDB with one instance of each category; eight perturbations of one system, by a tenth at most; rings of several sources that interfere.",
+    caption="RCDB; fractals of affine maps in space, seen from random sides; FractalDB with one instance of each category; eight perturbations of one system, by a tenth at most; rings of several sources that interfere.",
 )
 
 # %% [markdown]
@@ -168,11 +174,12 @@ sl.book.rows(
 #
 # ## What the network learns from it
 #
-# Networks are trained on each set in two ways: without labels, as in the other chapters, and by cross-entropy over a hundred categories, a hundred images of each, as the papers do. Image $i$ has
-# the category $i$ modulo their number.
+# Networks are trained in two ways: without labels, as in the other chapters, and as in the papers, by cross-entropy over categories. Here there are a
+# hundred categories of a hundred images; image $i$ has the category $i$ modulo their number. Not every set has been trained on in both ways yet: the
+# figures and tables show what is recorded.
 #
-# The second hypothesis needs care. If fewer parameters *varied*, the images would be other ones. So all vary in law as before, but a label fixes only two: the
-# waves of VisualAtom and its number of rings, the corners and rings of RCDB. The others are drawn for each image.
+# The second hypothesis needs care. If fewer parameters *varied*, the images would differ too. So all parameters vary by the same law, but a label
+# fixes only two of them: the waves of VisualAtom and its number of rings, the corners and rings of RCDB. The others are drawn for each image.
 
 # %% tags=["hide-input"]
 rows = {name: sl.study.get_row(name) for name in runs}
@@ -192,8 +199,8 @@ sl.book.differences_figure(
 )
 
 # %% [markdown]
-# Then the sets are compared with each other. Where both lie left of zero above, the better one has done less harm, not taught more. The table has the
-# sets that were trained on without labels.
+# Then the sets are compared with each other, still with labels. Where both lie left of zero above, the better one has done less harm, not taught
+# more. The table below the figure has the sets without labels.
 
 # %% tags=["hide-input"]
 sl.book.differences_figure(
@@ -209,8 +216,8 @@ sl.book.results(sets or {"random": untrained}, p)
 sl.book.folded("Every run of this page", sl.book.ablation(runs, p))
 
 # %% [markdown]
-# **Fine-tuned.** The papers do not freeze the network: all its layers are trained on. [Layers and fine-tuning](15_layers.ipynb) does so with a hundred labelled
-# images of each class, for a short and a long schedule.
+# **Fine-tuned.** The papers do not freeze the network: all its layers are trained further. [Layers and fine-tuning](15_layers.ipynb) does so with a
+# hundred labelled images of each class, on a short and a long schedule.
 
 # %% tags=["hide-input"]
 tuned = sl.study.measuring.committed(p.name)["fine_tuning"]
@@ -221,7 +228,9 @@ if len(tuned) > 1:
     long = {"": sl.study.units.part(tuned, longest)}
     every = {f"{name}, fine-tuned for long,": (with_labels[name], "random") for name in with_labels}
     after_tuning = sl.book.measured_pairs(long, every)
-    shown = sl.book.parts_table(tuned, "Top-1 in per cent, and the chosen rate.")
+    shown = sl.book.parts_table(
+        tuned, "Top-1 in per cent, and the learning rate (lr) that was chosen."
+    )
 else:
     shown = sl.book.html.nothing("No encoder of a formula has been fine-tuned in this profile yet.")
 shown
@@ -242,7 +251,7 @@ sl.book.verdicts("45_formulas")
 sl.book.learned(
     sl.book.beside(teaching, "sets of formulas with labels", NONE),
     sl.book.beside(unlabelled, "sets of formulas without labels", NONE),
-    sl.book.beside(after_tuning, "encoders trained with labels and then fine-tuned for long", NONE),
+    sl.book.beside(after_tuning, "labelled sets, with all layers then fine-tuned for long", NONE),
     "The papers fine-tune large transformers on many more categories; a frozen small network says how far its features go, not how good a start it is",
 )
 

@@ -33,6 +33,7 @@ p = sl.book.parameters(globals())
 denoisers = sl.study.measured("denoising", p)
 page, decibels = sl.book.pages.images_know, sl.book.pages.images_know.psnr(denoisers)
 sl.book.in_short(
+    page.lifted(denoisers, "dead_leaves-mixed", "dead leaves"),
     page.compare(decibels, "real", "dead_leaves-mixed", "real images", "dead leaves"),
     page.compare(decibels, "collage-found", "real", "our own noise", "real images"),
     "Every mask, order and edge of leaves, fractals and collages is known to the pixel, at no cost",
@@ -45,11 +46,11 @@ page.sheet()
 # %% [markdown]
 # ## Why it might work
 #
-# People draw the masks of photographs by hand, and their edges are a pixel or two off. A painter of leaves has no such doubt. It has to know, at
-# every pixel, which object is on top. It then keeps the colour and throws the knowledge away.
+# People draw the masks of photographs by hand, and their edges can be a pixel or two off. A generator of leaves has no such doubt. It has to know, at
+# every pixel, which object is on top. Usually it keeps the colour and throws that knowledge away.
 #
-# Such labels train segmentation, boundary and depth-order networks. They cost nothing here: `sl.annotate` uses the random numbers that the
-# painter uses. The images are those of `sample`, to the bit.
+# Such labels can train networks for segmentation, boundaries and the order of depth. They cost nothing here: `sl.annotate` uses the random numbers
+# that `sample` uses, and its images are the same to the bit.
 #
 # The images alone may be enough for **restoration**. To take noise off, a network must know what clean images look like: flat regions,
 # sharp edges, some texture. Dead leaves were proposed as a model of just that. Denoisers trained on leaves with textures and a simple camera
@@ -94,15 +95,15 @@ assert torch.equal(known["images"], leaves.sample([1], size=size))
 #
 # $$\hat{x} = y - \sigma f(y), \qquad \min_f\ \mathbb{E}\, \| f(y) - n \|^2.$$
 #
-# It has five convolutions, trained on patches of one set for a fraction of a minute. Then it restores natural images that no denoiser has seen. Quality is the
-# peak signal-to-noise ratio, $-10 \log_{10}$ of the mean squared error, in decibels. Here is one, trained on 32 images of leaves:
+# It has five convolutions, trained on patches of one set within a minute or two. Then it restores natural images that no denoiser has seen. Quality
+# is the peak signal-to-noise ratio, $-10 \log_{10}$ of the mean squared error, in decibels. Here is one, trained on 32 images of leaves:
 
 # %%
 from synthlearn.measure import denoising
 
 sigma = 25 / 255
 few = leaves.sample(range(32), size=48)
-network = denoising.train(few, sigma, updates=20, seed=0)
+network = denoising.train(few, sigma, updates=60, seed=0)
 
 clean = leaves.sample(range(100, 104), size=32).float() / 255
 noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
@@ -120,7 +121,8 @@ page.patches({"clean": clean, "with noise": y, "restored": guess})
 # %% [markdown]
 # ## Result
 #
-# The same network, the same noise and the same number of updates for every set; images at the size at which the study trains.
+# The network, the noise, the number of images and of updates are the same for every set. Synthetic images have the size at which the study trains,
+# real ones their own. The natural images that are restored are of the same data set as the real ones, but are not among them.
 
 # %% tags=["hide-input"]
 page.figure(denoisers)
@@ -129,9 +131,9 @@ page.figure(denoisers)
 page.results(denoisers)
 
 # %% [markdown]
-# All training is short, so the numbers rank sets and are far from the best denoisers. White noise is the control: it cannot be
-# told from the noise that is to be taken off. [Our own noise](44_own_noise.ipynb) has opaque leaves with fields on them in the colours of photographs; it was searched for its features,
-# not for this.
+# All training is short: the numbers compare sets and are far from the best denoisers. White noise is the control: it cannot be told from the noise
+# that is to be taken off. [Our own noise](44_own_noise.ipynb) has opaque leaves with fields on them in the colours of photographs. A search found it
+# by its features, not by this task.
 #
 # ## Verdict
 #
@@ -147,8 +149,8 @@ sl.book.verdicts("46_what_images_know")
 sl.book.learned(
     page.compare(decibels, "collage-found", "dead_leaves-mixed", "our own noise", "dead leaves"),
     page.compare(decibels, "dead_leaves-mixed", "noise-white", "dead leaves", "white noise"),
-    "What a painter knows is exact and free; whoever trains on masks, order or edges needs no annotator",
-    "A denoiser answers in a minute which sets look like natural images at the scale of a few pixels; it does not say which teach classes",
+    "What a generator knows is exact and free: masks, order and edges of its images need no annotator",
+    "A denoiser answers within minutes which sets serve at the scale of a few pixels; it does not say which teach classes",
 )
 
 # %% [markdown]
@@ -186,7 +188,7 @@ share = {
     size: float(sl.annotate(leaves, range(4), size=size)["edges"].float().mean())
     for size in (128, 32)
 }
-print({size: f"{value:.0%}" for size, value in share.items()})
+print(", ".join(f"{value:.0%} of {size} × {size} pixels" for size, value in share.items()))
 assert share[32] > share[128]  # an edge is a line: its share grows as pixels do
 
 # %% [markdown]

@@ -56,7 +56,7 @@ sl.book.rows(
 #
 # ## torch and timm
 #
-# A ResNet of timm learns to tell fractals apart. Two workers make the images. The transform is torchvision's, on uint8 tensors $(3, s, s)$; with
+# A ResNet of timm is trained to tell fractals apart, on so few images that it shows the calls and no more. Two workers make the images. The transform is torchvision's, on uint8 tensors $(3, s, s)$; with
 # `pil=True` it gets PIL images, which timm's own `create_loader` asks for.
 
 # %%
@@ -73,13 +73,13 @@ loader = DataLoader(images, p.batch_size, shuffle=True, num_workers=2)
 
 network = timm.create_model("resnet18", num_classes=len(images.classes))
 optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)
-for epoch in range(p.epochs):
+for _ in range(p.epochs):
     for x, y in loader:
         loss = cross_entropy(network(x), y)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    print(f"epoch {epoch}: loss {loss.item():.2f}")
+print(f"{tuple(x.shape)}, {len(images.classes)} classes, loss {loss.item():.2f}")
 
 # %% [markdown]
 # `views=2` draws the transform twice and gives (views, label). Where a set has no classes, the label is 0.
@@ -110,7 +110,7 @@ print(f"{tuple(first.shape)}, loss {loss.item():.2f}")
 
 # %%
 rows = sl.data.Images(fractals, p.n_images, size=32).to_hf()
-print(rows.features)
+print(list(rows.features))
 row = next(iter(rows.with_format("torch")))
 assert torch.equal(row["image"], fractals.sample([0], size=32)[0])
 
@@ -135,8 +135,8 @@ print(tuple(x.shape), tuple(x_device.shape), len(batches), "batches an epoch")
 #
 # ## An encoder for others
 #
-# Ours is pre-trained, saved, and exported. A model card beside the weights names source, method, input normalisation, licence, and these lines to
-# load it. The last line is the point: plain timm gives the same features.
+# Ours is pre-trained and saved, then exported. A model card beside the exported weights names source, method, input normalisation, licence, and the
+# lines that load it.
 
 # %%
 import tempfile
@@ -151,7 +151,8 @@ ours = Path(tempfile.mkdtemp(), "ours.safetensors")
 sl.encoders.save(ours, encoder, {"record": "this page"})
 
 # %% [markdown]
-# From a shell: `python -m synthlearn export-encoder --encoder ours.safetensors --to timm --out resnet18.safetensors`.
+# From a shell: `python -m synthlearn export-encoder --encoder ours.safetensors --to timm --out resnet18.safetensors`. From Python, with what matters in
+# the last line: plain timm gives the same features.
 
 # %%
 from synthlearn.study import sharing
@@ -184,7 +185,7 @@ sl.book.learned(
 # papermill notebooks/47_your_trainer.ipynb out.ipynb -p n_images 4096 -p epochs 5
 # ```
 #
-# One knob: `num_workers`. With images of this size, expect two workers to give twice the images of one until the network is the slower part.
+# One knob: `num_workers`. Expect two workers to give up to twice the images of one, until the network is the slower part.
 #
 # ## Exercises
 #
@@ -205,7 +206,7 @@ assert sorted(seen[0] + seen[1]) == list(range(40))
 # %% [markdown]
 # :::{admonition} Exercise 2
 # :class: exercise
-# A run with two workers stops after three batches. Go on with one worker, exactly.
+# A run with two workers stops after three batches. Go on with one worker, at the very next image.
 # :::
 
 # %% tags=["hide-cell", "solution"]

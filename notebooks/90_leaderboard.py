@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Leaderboard
 #
-# *Which synthetic images teach best, and is the order the paper's?*
+# *Which synthetic images teach best, and is the order that of the noise paper?*
 
 # %% tags=["parameters", "remove-input"]
 profile: str = "smoke"  # cpu or gpu: the page shows that profile's committed records, else those of the one that decides
@@ -40,8 +40,8 @@ sl.book.in_short(
 # %% [markdown]
 # ## The sets
 #
-# These runs differ in their images alone: one method, one network, one probe. Where a run trains on fewer images, its line says so, and on how many
-# runs a number stands. [Method](../book/method.md) has the settings of each profile. The figure has the synthetic sets; real images and the untrained
+# The paper is *Learning to See by Looking at Noise* {cite:p}`baradad2021`. Our runs differ in their images alone: one method, one network, one
+# probe. A line of the table says how many runs its number stands on, and where they trained on fewer images. [Method](../book/method.md) has the settings of each profile. The figure has the synthetic sets; real images and the untrained
 # encoder are lines across it.
 
 # %% tags=["remove-input"]

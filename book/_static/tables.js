@@ -3,6 +3,7 @@
 {
   const LONG = 12; // lines that a folded table leaves
   const TIGHTER = ["dense", "denser"]; // classes tried in turn on a table that is too wide
+  const ON_A_PHONE = ["dense", "broken"]; // there letters stay large, and intervals may break
 
   // The number that a cell begins with, NaN where it is a word: "4,946" is one number, "one run" is 1.
   const number = (text) => {
@@ -114,10 +115,10 @@
 
   // A table that is too wide is set tighter; what is still too wide scrolls, by keys too.
   const fit = (table, box) => {
-    table.classList.remove(...TIGHTER);
+    table.classList.remove(...TIGHTER, ...ON_A_PHONE);
     const wide = () => box.scrollWidth > box.clientWidth + 1;
-    const steps = window.matchMedia("(max-width: 767px)").matches ? 1 : TIGHTER.length;
-    for (const name of TIGHTER.slice(0, steps)) if (wide()) table.classList.add(name);
+    const steps = window.matchMedia("(max-width: 767px)").matches ? ON_A_PHONE : TIGHTER;
+    for (const name of steps) if (wide()) table.classList.add(name);
     if (wide()) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
   };

@@ -223,6 +223,14 @@ def test_every_generator_has_a_tile_and_a_sheet(monkeypatch):
     assert {"set-dead_leaves-mixed", "set-mixed-kml", "set-mixture-four"} <= set(ids)
 
 
+def test_a_tile_is_unlike_the_tiles_before_it():
+    grey = [torch.full((3, 4, 4), value, dtype=torch.uint8) for value in (0, 90, 250)]
+    images = torch.stack(grey)
+    assert torch.equal(gallery._least_like(images, []), grey[0])
+    assert torch.equal(gallery._least_like(images, grey[:1]), grey[2])
+    assert torch.equal(gallery._least_like(images, [grey[0], grey[2]]), grey[1])
+
+
 def test_the_gallery_is_in_the_order_of_results():
     ordered = gallery.families(ROWS)
     best = [sets[0].accuracy.mean for sets in ordered.values() if sets[0].accuracy]

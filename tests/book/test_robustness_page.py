@@ -42,6 +42,14 @@ def test_a_difference_is_told_of_sets_and_of_no_mixing():
     assert page.compare(FAR, "noise-white", "real") == ""
 
 
+def test_the_price_on_clean_images_is_told():
+    dear = classifiers(**{"random": 0.5, "noise-moire": 0.4})
+    clause = page.price(dear, "noise-moire")
+    assert clause.startswith("a classifier's top-1 on clean images is 10.0 points <small>[")
+    assert clause.endswith("lower with moiré mixed in than with no mixing")
+    assert page.price(FAR, "real") == ""
+
+
 def test_figure_and_tables_have_the_best_first_and_say_what_is_known():
     table, figure = page.results(FAR).content, page.figure(FAR)
     assert table.index("<td>moiré") < table.index("<td>no mixing") and "+10.0 <small>[" in table

@@ -147,7 +147,8 @@ def tell_apart(pairs: Pairs, what: str) -> str:
 
 def beside(pairs: Pairs, what: str, floor: str) -> str:
     """How many of some pairs' first rows teach more than their second, and how many less, by Holm's
-    procedure, as a clause; empty where there is no pair.
+    procedure, as a clause; empty where there is no pair. It names the procedure where a single
+    interval would count one more.
 
     >>> sl.book.beside(pairs, "sets", "no training")  # doctest: +SKIP
     'of six sets, none teaches more than no training, and four teach less'
@@ -172,4 +173,7 @@ def beside(pairs: Pairs, what: str, floor: str) -> str:
         return f"{word} {'teaches' if number < 2 else 'teach'}"
 
     text = f"of {spelled(len(each))} {what}, {teach(more)} more than {floor}"
-    return text + f", and {teach(less)} less" * (less > 0) + alone(*each)
+    text += f", and {teach(less)} less" * (less > 0)
+    if any(e.p <= stats.LEVEL and not is_clear for is_clear, e in zip(clear, each, strict=True)):
+        text += f", by Holm's procedure over the {spelled(len(each))}"
+    return text + alone(*each)

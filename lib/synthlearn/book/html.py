@@ -67,10 +67,12 @@ def table(
     caption: str = "",
     sortable: bool = False,
     filters: Sequence[str] = (),
+    stacked: bool = False,
 ) -> Html:
     """A table of cells that may hold our markup (:func:`cell`).
 
-    filters: headings whose values a reader may choose from.
+    filters: headings whose values a reader may choose from. stacked: on a phone each line's first
+    cell stands above the others.
 
     Raises: ValueError if a line has not one cell per heading.
     """
@@ -86,7 +88,7 @@ def table(
         "<tr>" + "".join(f"<td>{cell(text)}</td>" for text in line) + "</tr>" for line in body
     )
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
-    kind = "synthlearn sortable" if sortable else "synthlearn"
+    kind = f"synthlearn{' sortable' * sortable}{' stacked' * stacked}"
     inside = f"{title}<thead><tr>{head}</tr></thead><tbody>{lines}</tbody>"
     return Html(f'<div class="scroll"><table class="{kind}">{inside}</table></div>', caption)
 

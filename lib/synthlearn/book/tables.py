@@ -133,7 +133,7 @@ def ablation(records: Records, profile: Profile, against: str | None = None) -> 
     note = f"Top-1 [95 % interval over {intervals_over(records)}]; "
     note += "differences from the first of its kind, unpaired over runs, image by image over the "
     note += "same test images."
-    return table(header, body, note)
+    return table(header, body, note, stacked=True)
 
 
 def _ablation_line(name: str, runs: Runs, reference: Runs | None, profile: Profile) -> list[str]:

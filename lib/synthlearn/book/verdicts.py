@@ -9,6 +9,7 @@ from ..study.rules import Evidence
 from .html import Html, count, runs_in_words
 
 ONE_EACH = "one encoder each says nothing of how far encoders lie apart"
+DECIBELS = ", those of decibels over runs alone"
 MARKS = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}
 
 
@@ -49,13 +50,14 @@ def _line_of(claim: Claim, chapter: str) -> str:
 
 
 def _note(judged: Sequence[Claim]) -> str:
+    decibels = any(" dB" in e.text for claim in judged for e in claim.pieces)
     profiles = dict.fromkeys(claim.profile for claim in judged if claim.profile)
     return (
         f"{count(len(judged), 'claim')}: {_tally([claim.verdict for claim in judged])}. "
         f"By committed records alone (profile {' and '.join(profiles) or 'none yet'}), "
         "whatever else this page ran; a claim has the same verdict on every page. "
         "Differences are in points of top-1 unless they have another unit; "
-        "intervals are over runs (or encoders) and test images. "
+        f"intervals are over runs (or encoders) and test images{DECIBELS * decibels}. "
         "✓ and ✗ before a comparison are at 5 % for it alone; all of a claim must hold, "
         "by the stricter bar of Holm's procedure over its paper's claims."
     )

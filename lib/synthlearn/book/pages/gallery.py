@@ -1,10 +1,11 @@
 """Every generator in pictures: thumbnails on an axis of accuracy, a tile and a sheet of each."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from html import escape
 
+import torch
 from torch import Tensor
 
 from ...core import stats
@@ -186,15 +187,26 @@ def images(rows: Records, profile: Profile, n: int = 5, size: int = 96) -> dict[
 def tiles(rows: Records, every: Mapping[str, Tensor]) -> Html:
     """A tile for every set, which tells what it is on hover or tap and leads to its images.
 
-    every: as :func:`images` gives them; neighbours in a family show different ones.
+    every: as :func:`images` gives them; a tile shows the one least like those before it, as
+    mixtures share images with their parts.
     """
-    cells = [
-        _tile(each, every[each.anchor][place % len(every[each.anchor])])
-        for sets in families(rows).values()
-        for place, each in enumerate(sets)
-    ]
+    cells: list[str] = []
+    shown: list[Tensor] = []
+    for each in (each for sets in families(rows).values() for each in sets):
+        image = _least_like(every[each.anchor], shown)
+        shown.append(image)
+        cells.append(_tile(each, image))
     alt = f"Tiles of {len(cells)} sets of images with accuracy and speed."
     return Html(f"<div class='glance'>{''.join(cells)}</div>", alt)
+
+
+def _least_like(images: Tensor, shown: Sequence[Tensor]) -> Tensor:
+    """Of images uint8 (n, 3, s, s) the one farthest from the nearest of those shown, (3, s, s); the
+    first where none is."""
+    if not shown:
+        return images[0]
+    apart = torch.cdist(images.float().flatten(1), torch.stack(list(shown)).float().flatten(1))
+    return images[int(apart.amin(1).argmax())]
 
 
 def _tile(each: Set, image: Tensor) -> str:
@@ -230,7 +242,7 @@ def _line(each: Set, images: Tensor) -> str:
     image = figures.image_tag(to_tiles(images, len(images)).numpy(), f"images of {each.title}")
     return (
         f"<div class='named' id='{escape(each.anchor)}' style='{NAMED}'>"
-        f"<span style='flex: 0 0 8.5rem'>{text}</span>"
+        f"<span style='flex: 0 0 11rem'>{text}</span>"
         f"<div style='flex: 1 1 16rem; min-width: 0'>{image}</div></div>"
     )
 

@@ -22,7 +22,10 @@ SETS = ("dead_leaves-mixed", "collage-found", "fractals-sigma")
 TITLES = {"dead_leaves-mixed": "dead leaves", "collage-found": "collages"}
 TITLES["fractals-sigma"] = "fractals"
 HIGHER = "{size} dB {span} {word} when trained on {a} than on {b}"
-ALIKE = "{a} and {b} cannot be told apart: the difference is {mean:+z.2f} dB {span}"
+ALIKE = "denoisers trained on {a} and on {b} cannot be told apart: "
+ALIKE += "the difference is {mean:+z.2f} dB {span}"
+LIFTED = "a denoiser trained on {name} takes noisy natural images from {before:.2f} "
+LIFTED += "to {after:.2f} dB {span}"
 OVER = "95 % intervals over runs, {runs} of each set, their spread pooled over sets."
 ONE = "One run of each set, so there are no intervals."
 
@@ -70,8 +73,8 @@ def sheet(size: int = 128, index: int = 4) -> Html:
 
 def patches(images: Mapping[str, Tensor]) -> Html:
     """Patches, float (n, 3, s, s) in [0, 1], a row for each name: clean, with noise, restored."""
-    lines = {name: enlarge((x.clamp(0, 1) * 255).byte(), 2) for name, x in images.items()}
-    caption = "After so few updates some noise is left; edges are kept."
+    lines = {name: enlarge((x.clamp(0, 1) * 255).byte(), 3) for name, x in images.items()}
+    caption = "Flat regions become smooth and edges stay; after so few updates some noise is left."
     return rows(lines, "The same patches: " + ", ".join(images), caption)
 
 
@@ -86,6 +89,20 @@ def noisy(measured: Measured) -> float:
     if not isinstance(result, Psnr):
         raise ParameterError(f"{result}: no result of a denoiser; measure it again")
     return result.noisy
+
+
+def lifted(measured: Measured, row: str, name: str = "") -> str:
+    """How far a denoiser takes noisy natural images, as a clause; empty without a record.
+
+    >>> lifted(measured, "dead_leaves-mixed", "dead leaves")  # doctest: +SKIP
+    """
+    if row not in measured:
+        return ""
+    of = psnr(measured)
+    e = of.estimate(row)
+    ends = span(f"{e.low:.2f}", f"{e.high:.2f}") if of.spread.df else ""
+    words = {"name": name or get_row(row).title, "span": ends}
+    return LIFTED.format(before=noisy(measured), after=e.mean, **words).strip()
 
 
 def compare(of: units.Units, a: str, b: str, name_a: str = "", name_b: str = "") -> str:

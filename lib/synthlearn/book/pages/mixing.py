@@ -10,6 +10,7 @@ from ..html import Html
 from ..sheets import rows
 
 SIDE = 96  # of an image on the sheet in pixels
+SHOWN = 1  # the first image on which every rule leaves a mark that one can see; chosen here
 
 
 def examples(records: Records, profile: Profile, n: int = 8) -> Html:
@@ -25,7 +26,7 @@ def examples(records: Records, profile: Profile, n: int = 8) -> Html:
     return rows(images, f"{n} images of abstract shapes and clouds", caption)
 
 
-def ingredients(profile: Profile, *names: str, index: int = 0) -> Html:
+def ingredients(profile: Profile, *names: str, index: int = SHOWN) -> Html:
     """An image of each of some rows of mixed images, last, behind those that it is made of.
 
     >>> ingredients(p, "mixed-convex", "mixed-kml")  # doctest: +SKIP

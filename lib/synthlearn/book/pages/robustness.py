@@ -24,6 +24,7 @@ NOTHING = "No classifier is recorded yet."
 OVER = "95 % intervals over runs and images."
 ONE = "One run of each set, so intervals are over images alone."
 WHAT = "a classifier's top-1 under corruptions"
+ON_CLEAN = "a classifier's top-1 on clean images"
 FIGURE = "Circles: mean over fifteen corruptions; squares: images as they are{dashed}. {over}"
 DASHED = "; dashed: corrupted ones without mixing"
 
@@ -37,7 +38,9 @@ def examples(profile: Profile, n: int = 8) -> Tensor:
 def mixed(lines: Mapping[str, Tensor]) -> Html:
     """Images, float (n, 3, s, s) in [0, 1], a row for each step of mixing."""
     shown = {name: enlarge((x * 255).round().byte(), 2) for name, x in lines.items()}
-    caption = "From top to bottom. An image keeps its class, whatever is mixed in."
+    caption = (
+        "The same images before and after mixing. An image keeps its class, whatever is mixed in."
+    )
     return rows(shown, "The same images: " + ", ".join(lines), caption)
 
 
@@ -71,6 +74,18 @@ def compare(measured: Measured, a: str, b: str, name_a: str = "", name_b: str = 
         for row, name in ((a, name_a), (b, name_b))
     )
     return in_words(units.corrupted_apart(measured, a, b), first, second, what=WHAT)
+
+
+def price(measured: Measured, row: str) -> str:
+    """How much worse clean images are named after a set was mixed in than after no mixing, as a
+    clause; empty where one of them is not recorded.
+
+    >>> price(measured, "noise-moire")  # doctest: +SKIP
+    """
+    if not {row, PLAIN} <= measured.keys():
+        return ""
+    e = units.part(measured, CLEAN).apart(row, PLAIN)
+    return in_words(e, f"{mixing(row)} mixed in", mixing(PLAIN), what=ON_CLEAN)
 
 
 def _order(of: units.Units) -> list[str]:
