@@ -1,5 +1,6 @@
 """Data sets for others' trainers: each image where it should be, once; a step of each library."""
 
+import copy
 import itertools
 import json
 import pickle
@@ -170,7 +171,7 @@ def shares(monkeypatch, workers, **options):
     parts = []
     for rank in range(options.pop("ranks")):
         for worker in range(workers):
-            info = SimpleNamespace(id=worker, num_workers=workers)
+            info = SimpleNamespace(id=worker, num_workers=workers, seed=worker)
             monkeypatch.setattr(torch_sets, "get_worker_info", lambda info=info: info)
             ranks = options["shard"][1]
             stream = Stream(Numbers(), 8, **{**options, "shard": (rank, ranks)})
@@ -258,7 +259,7 @@ def test_the_state_of_an_epoch_that_has_just_begun_is_its_beginning():
 
 
 def test_each_worker_goes_on_by_itself_as_torchdata_asks_it_to(monkeypatch):
-    info = SimpleNamespace(id=1, num_workers=2)
+    info = SimpleNamespace(id=1, num_workers=2, seed=1)
     monkeypatch.setattr(torch_sets, "get_worker_info", lambda: info)
     whole = [label for _, label in Stream(Numbers(), 8, n=30, batch_size=4)]
     for taken in range(len(whole)):
@@ -282,6 +283,59 @@ def test_after_some_batches_any_number_of_workers_goes_on_and_no_other_stream_do
     for other in ({"size": 16}, {"seed": 1}, {"batch_size": 2}, {"shard": (0, 2)}):
         with pytest.raises(ParameterError, match="state of a stream: its "):
             Stream(Numbers(), **{"size": 8, "batch_size": 4, **other}).load_state_dict(state)
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.parametrize("live_on", [False, True])
+@pytest.mark.parametrize("copy", [copy.copy, copy.deepcopy])
+def test_the_iteration_after_the_one_that_went_on_is_the_whole_epoch(workers, live_on, copy):
+    """Also where the first was left after a batch, and where workers live on from before."""
+    stream = copy(Stream(Numbers(), 8, n=22, batch_size=4))
+    live_on = live_on and workers > 0
+    loader = DataLoader(stream, 4, num_workers=workers, persistent_workers=live_on)
+    state = stream.state_dict(batches=3)
+    for most in (None, 1):
+        assert seen(loader) == list(range(22))
+        stream.load_state_dict(state)
+        assert seen(loader, most) == list(range(12, 22))[: most and 4]
+        assert seen(loader) == seen(DataLoader(stream, 4)) == list(range(22))
+
+
+def test_the_iteration_after_may_have_other_workers():
+    stream = Stream(Numbers(), 8, n=22, batch_size=4)
+    stream.load_state_dict(stream.state_dict(batches=3))
+    assert seen(DataLoader(stream, 4, num_workers=1)) == list(range(12, 22))
+    assert seen(DataLoader(stream, 4, num_workers=3)) == list(range(22))
+
+
+def test_a_worker_that_had_not_begun_when_an_iteration_was_left_begins_the_next_at_its_beginning(
+    monkeypatch,
+):
+    stream = Stream(Numbers(), 8, n=22, batch_size=4)
+    stream.load_state_dict(stream.state_dict(batches=2))
+    first = [(0, 7)]  # of two; the other is ended before it gives an image
+    for (worker, seed), begins in zip([*first, (0, 9), (1, 10)], (8, 0, 4), strict=True):
+        info = SimpleNamespace(id=worker, num_workers=2, seed=seed)
+        monkeypatch.setattr(torch_sets, "get_worker_info", lambda info=info: info)
+        assert next(iter(stream))[1] == begins
+
+
+def test_an_iteration_that_is_not_over_moves_no_later_one():
+    stream = Stream(Numbers(), 8, n=10, batch_size=4)
+    old = iter(stream)
+    next(old)
+    stream.set_epoch(1)
+    assert next(old)[1] == 1 and stream.state_dict()["given"] == 0
+    assert [label for _, label in stream] == list(range(10, 20))
+
+
+def test_an_epoch_without_end_has_images_of_its_own_too():
+    stream = Stream(Numbers(), 8, batch_size=4)
+    firsts = []
+    for epoch in range(3):
+        stream.set_epoch(epoch)
+        firsts.append(next(iter(stream))[1])
+    assert firsts == [0, torch_sets.FAR, 2 * torch_sets.FAR]
 
 
 def test_streams_of_other_options_are_others_also_after_json():
@@ -366,6 +420,13 @@ def test_an_epoch_of_batches_holds_each_image_once_with_its_own_label(threads, r
     assert seen(loader) == first
 
 
+def test_a_device_may_be_torchs():
+    loaders = [DeviceLoader(LEAVES, 4, 16, 2, device=each) for each in ("cpu", torch.device("cpu"))]
+    assert all(map(torch.equal, *([images for images, _ in loader] for loader in loaders)))
+    with pytest.raises(ParameterError, match="device = 'meta': not on this machine"):
+        DeviceLoader(LEAVES, 4, 16, 2, device=torch.device("meta"))
+
+
 def test_a_batch_that_the_images_do_not_fill_is_refused():
     with pytest.raises(ParameterError, match="batch_size = 9: must be a whole number from 1 to 8"):
         DeviceLoader("noise-white", n=8, size=8, batch_size=9, device="cpu")
@@ -435,6 +496,8 @@ def test_hugging_faces_sets_hold_the_same_images_and_come_back(monkeypatch, tmp_
     assert sorted(x.sum().item() for x in batches) == sorted(x.sum().item() for x, _ in images)
     with pytest.raises(ParameterError, match="transform or pil is set"):
         Images("noise-white", 4, 16, pil=True).to_hf()
+    with pytest.raises(ParameterError, match="streaming = 'no': must be True or False"):
+        images.to_hf(streaming="no")
 
 
 def test_names_of_classes_are_of_what_labels_number():

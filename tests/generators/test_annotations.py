@@ -165,6 +165,9 @@ def test_what_cannot_be_labelled_says_so():
         sl.annotate(sl.generator("collage", rule="convex"), [0])
     with pytest.raises(ParameterError, match="'depth' is none; must be of 'instances'"):
         sl.annotate(known("collage"), [0], labels=["depth"])
+    for labels in ("edges", None, 5):
+        with pytest.raises(ParameterError, match=r"labels = .*: must be a list of them, as"):
+            sl.annotate(known("collage"), [0], labels=labels)
     with pytest.raises(ParameterError, match="size = 4"):
         sl.annotate(known("collage"), [0], size=4)
 

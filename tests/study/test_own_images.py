@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from make import result, run
+from PIL import Image
 
 from synthlearn import study
 from synthlearn.core.errors import ParameterError
@@ -91,3 +92,23 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path, plan):
 def test_rows_of_one_generator_with_other_options_have_files_of_their_own():
     names = {own_images.row("folder", {"path": path}).name for path in ("a/b", "a_b", "a b")}
     assert len(names) == 3 and not any("/" in name for name in names)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("stat-spectrum", {"color": False}),
+        ("real", {"data": "digits"}),
+        ("folder", {"path": "a/."}),
+    ],
+)
+def test_the_same_images_by_another_spelling_are_given_twice(name, options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for i in range(16):
+        picture = tmp_path / "a" / f"{i}.png"
+        picture.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), (i, 0, 0)).save(picture)
+    first = own_images.row(name, {"path": "a"} if name == "folder" else {})
+    profile = study.resolve("smoke", n_images=16, batch_size=16)
+    with pytest.raises(ParameterError, match=f"the same images as {first.title}; leave one"):
+        own_images.plan([first, own_images.row(name, options)], profile, 1)

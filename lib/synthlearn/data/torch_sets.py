@@ -32,7 +32,9 @@ Sample = tuple[Any, int]
 PART = 1000  # images of a shard of Hugging Face's, the least that a worker takes; chosen here
 NO_LABEL = 0  # of images that have no classes
 MANY = 1 << 20  # images whose classes are looked at together
-FAR = 1 << 40  # batches and images that a state may say were given, at most
+FAR = 1 << 40  # batches and images that a state may say were given, at most; see Stream
+WORKERS = 1 << 10  # of a DataLoader, at most
+BEGINNING = {"batches": 0, "given": 0, "workers": 1}  # of an epoch
 
 
 class _Drawn(Held):
@@ -154,7 +156,8 @@ class Images(_Drawn, Dataset[Sample]):
                 of 1,000; else a Dataset, which writes them into the cache of ``datasets`` once.
 
         ``with_format("torch")`` gives tensors, uint8 (3, size, size).
-        Raises: ParameterError without ``datasets``, or for a set with a transform.
+        Raises: ParameterError without ``datasets``, for a set with a transform, and for
+        ``streaming`` that is neither True nor False.
 
         >>> import synthlearn as sl
         >>> rows = sl.data.Images("noise-white", n=4, size=16).to_hf().with_format("torch")
@@ -164,6 +167,8 @@ class Images(_Drawn, Dataset[Sample]):
         if self.transform is not None or self.pil:
             what = "a set of Hugging Face's holds the images themselves"
             raise ParameterError(f"transform or pil is set: {what}; make it without them, then map")
+        if not isinstance(streaming, bool):
+            raise ParameterError(f"streaming = {shown(streaming)}: must be True or False")
         hf = _hugging_face()
         kind = hf.IterableDataset if streaming else hf.Dataset
         features = hf.Features({"image": hf.Image(), "label": hf.ClassLabel(names=self.classes)})
@@ -182,9 +187,10 @@ class Stream(_Drawn, IterableDataset[Sample]):
     equally many images where ``n`` is a multiple of batch_size × ranks.
 
     Args:
-        n: images of an epoch, over all ranks; None: without end. Each epoch shows the same images
-            until :meth:`set_epoch` says that it is another, whose images are new. A folder or a
-            real set has so many images, and then they come again.
+        n: images of an epoch, over all ranks; None: without end, and 2^40 of them are an epoch's
+            own. Each epoch shows the same images until :meth:`set_epoch` says that it is another,
+            whose images are new. A folder or a real set has so many images, and then they come
+            again.
         batch_size: of the DataLoader, and how many images are made at once.
         shard: number of this rank, and of all ranks. None: those of torch.distributed, else of
             ``RANK`` and ``WORLD_SIZE`` in the environment, else (0, 1).
@@ -218,9 +224,22 @@ class Stream(_Drawn, IterableDataset[Sample]):
         self.n = None if n is None else checked_number("n", n, self.source)
         self.batch_size = whole("batch_size", batch_size, 1)
         self.rank, self.ranks = _this_process() if shard is None else _checked_shard(shard)
-        # shared, so that it reaches workers that live on from epoch to epoch
-        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
-        self._start = self._at = {"batches": 0, "given": 0, "workers": 1}
+        self._epoch = torch.zeros(1, dtype=torch.int64)
+        self._start = torch.tensor([*BEGINNING.values()])
+        # which iteration has begun there: its number of workers, its seed; which of them have
+        self._begun = torch.zeros(2 + WORKERS, dtype=torch.int64)
+        self._share()
+        self._own: dict[str, int] | None = None  # a state of this worker alone
+        self._at = BEGINNING
+
+    def _share(self) -> None:
+        """So that all this reaches workers that live on, and those of a later iteration."""
+        for numbers in (self._epoch, self._start, self._begun):
+            numbers.share_memory_()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._share()
 
     def __len__(self) -> int:
         if self.n is None:
@@ -234,19 +253,45 @@ class Stream(_Drawn, IterableDataset[Sample]):
         """Begin an epoch, whose images are its own; where it is this one already, go on."""
         if _checked_epoch(epoch, self.n) != int(self._epoch):
             self._epoch.fill_(epoch)
-            self._start = self._at = {"batches": 0, "given": 0, "workers": 1}
+            self._begin_at(BEGINNING)
+
+    def _begin_at(self, place: dict[str, int]) -> None:
+        """Let the next iteration begin at a place, that of each worker."""
+        self._at = place
+        if get_worker_info():  # torchdata gives each worker the state that was its own
+            self._own = place
+            return
+        self._own = None
+        self._start.copy_(torch.tensor([*place.values()]))
+        self._begun.zero_()
+
+    def _place(self, worker: int, workers: int, iteration: int) -> dict[str, int]:
+        """Where a worker begins: where a state was in one iteration, then at the beginning."""
+        start = dict(zip(BEGINNING, self._start.tolist(), strict=True))
+        if self._own is not None:
+            start = self._own
+        elif int(self._begun[0]):
+            same = self._begun[:2].tolist() == [workers, iteration]
+            if not same or self._begun[2 + worker]:
+                return BEGINNING
+        if start["given"] and start["workers"] != workers:
+            what = f"it was taken with {start['workers']} workers, and here are {workers}"
+            raise ParameterError(f"state of a stream: {what}; use as many, or give batches")
+        if self._own is None:
+            self._begun[1] = iteration
+            self._begun[2 + worker] = 1
+            self._begun[0] = workers  # last: who sees it sees the seed
+        self._own = None
+        return start
 
     def __iter__(self) -> Iterator[Sample]:
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        start, self._start = self._start, {"batches": 0, "given": 0, "workers": 1}
-        if start["given"] and start["workers"] != workers:
-            what = f"it was taken with {start['workers']} workers, and here are {workers}"
-            raise ParameterError(f"state of a stream: {what}; use as many, or give batches")
-        self._at = {**start, "workers": workers}
-        own, skipped = divmod(start["given"], self.batch_size)
-        turn = start["batches"] + worker + workers * own
-        first = int(self._epoch) * (self.n or 0)
+        iteration = info.seed - info.id if info else 0  # torch draws another for each
+        at = self._at = {**self._place(worker, workers, iteration), "workers": workers}
+        own, skipped = divmod(at["given"], self.batch_size)
+        turn = at["batches"] + worker + workers * own
+        first = int(self._epoch) * (self.n or FAR)
         while True:
             begin = (turn * self.ranks + self.rank) * self.batch_size
             end = (
@@ -255,7 +300,7 @@ class Stream(_Drawn, IterableDataset[Sample]):
             if begin >= end:
                 return
             for sample in self._samples(torch.arange(first + begin + skipped, first + end)):
-                self._at["given"] += 1
+                at["given"] += 1
                 yield sample
             skipped, turn = 0, turn + workers
 
@@ -269,7 +314,7 @@ class Stream(_Drawn, IterableDataset[Sample]):
         """
         at = self._at
         if batches is not None:
-            at = {"batches": whole("batches", batches, 0, FAR), "given": 0, "workers": 1}
+            at = {**BEGINNING, "batches": whole("batches", batches, 0, FAR)}
         return {"of": self._identity, "epoch": int(self._epoch), **at}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -287,7 +332,7 @@ class Stream(_Drawn, IterableDataset[Sample]):
         >>> torch.equal(next(iter(later))[0], next(it)[0])
         True
         """
-        names = ("of", "epoch", *(least := {"batches": 0, "given": 0, "workers": 1}))
+        names = ("of", "epoch", *BEGINNING)
         if not isinstance(state, Mapping) or not {*names} <= {*state}:
             what = f"{shown(state)} has not all of {', '.join(names)}"
             raise ParameterError(f"state of a stream: {what}; give what state_dict() returned")
@@ -297,9 +342,9 @@ class Stream(_Drawn, IterableDataset[Sample]):
                 what = f"its {name} is {shown(theirs.get(name))}, that of this one {shown(value)}"
                 raise ParameterError(f"state of a stream: {what}; make the stream as it was")
         epoch = _checked_epoch(state["epoch"], self.n)
-        at = {name: whole(name, state[name], low, FAR) for name, low in least.items()}
+        at = {name: whole(name, state[name], low, FAR) for name, low in BEGINNING.items()}
         self._epoch.fill_(epoch)
-        self._start = self._at = at
+        self._begin_at(at)
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
@@ -334,7 +379,7 @@ class DeviceLoader:
         n: images of an epoch.
         size: side in pixels.
         batch_size: b; of n images, what does not fill a batch waits for another epoch.
-        device: "cpu", "cuda", "cuda:N", or "auto": a card where there is one.
+        device: "cpu", "cuda", "cuda:N", or "auto": a card where there is one; a torch.device too.
         seed: of images and order.
         refresh: share of the images that is new in every epoch: 1, none comes twice; 0, a fixed
             pool, made once. A folder or a real set has so many images, and then they come again.
@@ -355,7 +400,7 @@ class DeviceLoader:
         n: int,
         size: int,
         batch_size: int = 256,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         seed: int = 0,
         refresh: float = 1.0,
         transform: Transform | None = None,
@@ -365,7 +410,8 @@ class DeviceLoader:
         self.batch_size = whole("batch_size", batch_size, 1, self.n)
         self.seed, self.epoch = whole("seed", seed), 0
         self.transform = _checked_transform(transform)
-        size, used = whole("size", size, *SIZES), the_device(device)
+        size = whole("size", size, *SIZES)
+        used = the_device(str(device) if isinstance(device, torch.device) else device)
         self.source.prepare(used)
         refresh = number("refresh", refresh, 0.0, 1.0)
         images = _Again(self.source) if refresh and number_of(self.source) else self.source
@@ -470,7 +516,7 @@ def _checked_transform(transform: Transform | None) -> Transform | None:
 
 def _checked_epoch(epoch: Any, n: int | None) -> int:
     """An epoch whose images have numbers of 64 bits. Raises ParameterError for another."""
-    return whole("epoch", epoch, 0, MOST // (n or 1) - 1)
+    return whole("epoch", epoch, 0, MOST // (n or FAR) - 1)
 
 
 def _this_process() -> tuple[int, int]:

@@ -79,6 +79,9 @@ def check_annotations(source: Any, labels: Sequence[str] = LABELS) -> None:
     """
     if not isinstance(source, Source):
         raise ParameterError(f"source = {shown(source)}: must be a generator, as sl.generator(…)")
+    if isinstance(labels, str) or not isinstance(labels, Iterable):
+        must = f"must be a list of them, as {list(LABELS)}"
+        raise ParameterError(f"labels = {shown(labels)}: {must}")
     for name in labels:
         if name not in LABELS:
             must = ", ".join(map(repr, LABELS))

@@ -91,20 +91,25 @@ def plan(rows: Sequence[Row], profile: Profile, runs: int) -> dict[str, Any]:
     """What decides the results, as JSON: sources, images, settings, runs.
 
     Raises: DataError for images that cannot be read or are too few, ParameterError for options
-    that cannot be, and for a method that needs classes which a source has not.
+    that cannot be, for two sources of the same images, and for a method that needs classes which a
+    source has not.
     """
     settings = {name: value for name, value in vars(profile).items() if name != "seeds"}
     images = {
         split: datasets.digest(profile.data, split, profile.crop) for split in datasets.SPLITS
     }
-    sources = {}
+    sources: dict[str, Any] = {}
     for each in rows:
         pictures = source(each.source_name, **each.source_options(each.settings(profile)))
         # now, and not after the hours that others take
         contracts.check_source(pictures, each, each.settings(profile))
         if pictures.kind in COUNTED:
             pictures.sample([profile.n_images - 1], profile.image_size)
-        sources[each.title] = checked.spec_of(pictures)
+        spec = checked.spec_of(pictures)
+        if same := next((title for title, other in sources.items() if other == spec), None):
+            what = f"the same images as {same}; leave one of them out"
+            raise ParameterError(f"--sources {each.title}: {what}")
+        sources[each.title] = spec
     return {"sources": sources, "settings": settings, "images": images, "runs": runs}
 
 
