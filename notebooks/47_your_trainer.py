@@ -117,7 +117,8 @@ assert torch.equal(row["image"], fractals.sample([0], size=32)[0])
 # %% [markdown]
 # ## Without end, on many machines, on a GPU
 #
-# `Stream` is an iterable data set. Every image goes to one worker of one rank (torch.distributed's, or those of `torchrun`), none twice. `state_dict`
+# `Stream` is an iterable data set. Every image goes to one worker of one rank (torch.distributed's, or those of `torchrun`), none twice. Each epoch shows
+# the same images until `set_epoch(number)` asks for new ones. `state_dict`
 # says where it is; a DataLoader's workers have copies of their own, so there tell it how many batches you took: `state_dict(batches=…)`.
 # `DeviceLoader` needs no workers: it makes the next batch on the device itself while the current one trains. A folder or a real set is a source,
 # too, `sl.data.source("folder", path="leaves")`: when all its images have come, they come again.

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from PIL import Image
 
 import synthlearn as sl
 from synthlearn.core import rng
@@ -130,6 +131,11 @@ def test_it_is_a_transform_among_others_and_picklable():
     steps = v2.Compose([v2.RandomHorizontalFlip(1.0), white(), v2.ToDtype(torch.float32, True)])
     x = steps(IMAGES)
     assert x.shape == IMAGES.shape and float(x.max()) <= 1
+    kept = white()(torchvision.tv_tensors.Image(IMAGES))
+    assert type(kept) is torchvision.tv_tensors.Image and torch.equal(kept, white()(IMAGES))
+    assert type(white()(IMAGES)) is torch.Tensor
+    image, label = v2.Compose([white(), v2.RandomHorizontalFlip(0.0)])(IMAGES[0], 7)
+    assert label == 7 and torch.equal(image, white()(IMAGES[0]))
 
 
 def test_what_cannot_be_mixed_says_so():
@@ -148,3 +154,7 @@ def test_what_cannot_be_mixed_says_so():
     for image in (torch.zeros(1, 8, 8), torch.zeros(3, 8, 9), torch.zeros(3, 8, 8).int(), "x"):
         with pytest.raises(ParameterError, match="image of"):
             white()(image)
+    picture = Image.new("RGB", (8, 8))
+    with pytest.raises(ParameterError, match=r"image of Image: .*; put v2.ToImage\(\) before"):
+        white()(picture)
+    assert white()(torchvision.transforms.v2.ToImage()(picture)).shape == (3, 8, 8)

@@ -83,7 +83,10 @@ def _add_arguments(parser: arguments.Parser) -> None:
 def _source(text: str) -> tuple[str, tuple[tuple[str, Any], ...]]:
     """NAME:OPTION=VALUE:… as the name and its options."""
     name, *rest = word(text).split(":")
-    options = tuple(option(each) for each in rest)
+    try:
+        options = tuple(option(each) for each in rest)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: after a colon, {error}") from error
     if len(dict(options)) < len(options):
         raise argparse.ArgumentTypeError(f"{text!r}: an option is given twice")
     if name == "folder" and isinstance(path := dict(options).get("path"), str):

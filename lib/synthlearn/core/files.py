@@ -327,7 +327,7 @@ def _checked_head(path: Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
                 if _seal(_with_seal(head, seal, OPEN), _hashed(stream)) != seal:
                     raise CheckpointError(
                         f"{path}: damaged, its content is not that of its checksum; delete it and "
-                        f"run the command again"
+                        f"run the command again, or the command that made it"
                     )
                 _checked.add(known)
         return len(head), entries, header

@@ -95,12 +95,19 @@ def the_device(name: Any) -> str:
     """
     if name == AUTO:
         return "cuda" if torch.cuda.is_available() else "cpu"
-    check_device(name)
-    return str(name)
+    return check_device(name)
 
 
-def check_device(device: Any) -> None:
-    """Raise ParameterError unless ``device`` is "cpu", "cuda" or "cuda:N", and is here."""
+def check_device(device: Any) -> str:
+    """A device as a text: "cpu", "cuda" or "cuda:N". A torch.device of these is one, too.
+
+    Raises: ParameterError for one that is not here.
+
+    >>> check_device("cpu"), check_device(torch.device("cpu"))
+    ('cpu', 'cpu')
+    """
+    if isinstance(device, torch.device):
+        device = str(device)
     cards = torch.cuda.device_count()
     number = isinstance(device, str) and re.fullmatch(r"cuda(?::(0|[1-9][0-9]{0,3}))?", device)
     usable = device == "cpu" if not number else int(number[1] or 0) < cards
@@ -114,6 +121,7 @@ def check_device(device: Any) -> None:
         raise ParameterError(
             f"device = {shown(device)}: not on this machine; present: {', '.join(present)}"
         )
+    return str(device)
 
 
 def _holds(value: Any, kind: Any) -> bool:

@@ -108,9 +108,10 @@ class MixIn(Held, torch.nn.Module):
         seed: whole number from 0.
 
     Call it with square images, uint8 or float in [0, 1], (3, s, s) or (n, 3, s, s): it returns the
-    same type and shape, on the same device. Random numbers are a function of ``seed``, of the seed
-    that torch's DataLoader gives a worker, and of the number of images so far; mixing images are
-    made at the first call, for each size once, and not pickled.
+    same type and shape, on the same device; torchvision's ``tv_tensors`` stay such. What comes
+    with an image, as its label, comes back with it. Random numbers are a function of ``seed``, of
+    the seed that torch's DataLoader gives a worker, and of the number of images so far; mixing
+    images are made at the first call, for each size once, and not pickled.
 
     Raises: ParameterError for arguments that cannot be, and for what is no such image; DataError
     where the source has fewer than ``images``.
@@ -157,8 +158,12 @@ class MixIn(Held, torch.nn.Module):
             self._pools[place] = pictures.to(device)
         return self._pools[place]
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Images with images mixed in."""
+    def forward(self, image: Tensor, *others: Any) -> Any:
+        """Images with images mixed in; with ``others``, a tuple with these behind them."""
+        mixed = self._mixed(image)
+        return (mixed, *others) if others else mixed
+
+    def _mixed(self, image: Tensor) -> Tensor:
         x = self._checked(image)
         if not len(x):
             return image
@@ -170,7 +175,7 @@ class MixIn(Held, torch.nn.Module):
         mixed = self.mix(x.float() / 255 if image.dtype == torch.uint8 else x, keys)
         if image.dtype == torch.uint8:
             mixed = (mixed * 255).round().byte()
-        return mixed.view(image.shape).to(image.dtype)
+        return mixed.view(image.shape).to(image.dtype).as_subclass(type(image))
 
     def mix(self, x: Tensor, keys: Tensor) -> Tensor:
         """:meth:`forward` of float images (n, 3, s, s) in [0, 1] by keys (n,)."""
@@ -193,8 +198,11 @@ class MixIn(Held, torch.nn.Module):
     def _checked(self, image: Tensor) -> Tensor:
         good = isinstance(image, Tensor) and image.ndim in (3, 4) and image.shape[-3] == 3
         if not good or image.shape[-1] != image.shape[-2]:
-            what = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
-            raise ParameterError(f"image of {what}: must be a tensor, (3, s, s) or (n, 3, s, s)")
+            tensor = isinstance(image, Tensor)
+            what = tuple(image.shape) if tensor else type(image).__name__
+            remedy = "make it RGB and square before" if tensor else "put v2.ToImage() before"
+            must = f"must be a tensor, (3, s, s) or (n, 3, s, s); {remedy}"
+            raise ParameterError(f"image of {what}: {must}")
         if image.dtype != torch.uint8 and not image.is_floating_point():
             raise ParameterError(f"image of {image.dtype}: must be uint8, or float in [0, 1]")
         if image.is_floating_point() and not bool(((image >= 0) & (image <= 1)).all()):

@@ -124,11 +124,11 @@ class Images(_Drawn, Dataset[Sample]):
         super().__init__(source, size, seed, transform, views, pil)
         self.n = checked_number("n", n, self.source)
 
-    @property
+    @cached_property
     def classes(self) -> list[str]:
-        """Names of the classes by label: of a real set its own, of captions the captions, of a
-        generator's classes the folders that ``generate`` would write; one of all, the source's
-        name, where it has none."""
+        """Names of the classes by label, found once: of a real set its own, of captions the
+        captions, of a generator's classes the folders that ``generate`` would write; one of all,
+        the source's name, where it has none."""
         return class_names(self.source, self.n)
 
     def __len__(self) -> int:
@@ -411,7 +411,7 @@ class DeviceLoader:
         self.seed, self.epoch = whole("seed", seed), 0
         self.transform = _checked_transform(transform)
         size = whole("size", size, *SIZES)
-        used = the_device(str(device) if isinstance(device, torch.device) else device)
+        used = the_device(device)
         self.source.prepare(used)
         refresh = number("refresh", refresh, 0.0, 1.0)
         images = _Again(self.source) if refresh and number_of(self.source) else self.source

@@ -137,7 +137,7 @@ def annotate(
     """
     check_annotations(source, labels)
     size, seed = whole("size", size, *SIZES), whole("seed", seed)
-    check_device(device)
+    device = check_device(device)
     index = as_indices(indices).to(device)
     maps = {"images": source.sample(index, size, seed, device)}
     canvas = source.scene_size(size)

@@ -116,7 +116,7 @@ class Generator(Source):
         True
         """
         size, seed = whole("size", size, *SIZES), whole("seed", seed)
-        check_device(device)
+        device = check_device(device)
         index = as_indices(indices).to(device)
         keys = self.keys(index, seed, device)
         canvas = self.scene_size(size)
