@@ -368,6 +368,15 @@ def test_devices_are_cpu_and_cards_that_are_here(device):
         sl.generator("noise-white").sample([0], 16, device=device)
 
 
+def test_a_torch_device_is_a_device():
+    cpu, leaves = torch.device("cpu"), sl.generator("dead_leaves-mixed")
+    assert torch.equal(leaves.sample([3], 16, device=cpu), leaves.sample([3], 16))
+    known = [sl.annotate(leaves, [3], 16, device=device)["order"] for device in (cpu, "cpu")]
+    assert torch.equal(*known)
+    with pytest.raises(ParameterError, match="device = 'meta': not on this machine"):
+        leaves.sample([0], 16, device=torch.device("meta"))
+
+
 @pytest.mark.parametrize("size", [True, 7, 1025, 10**6, 16.0, "16", None])
 def test_sizes_are_whole_numbers_of_pixels(size):
     with pytest.raises(ParameterError, match=r"size = .*: must be a whole number from 8 to 1,024"):
