@@ -726,6 +726,12 @@ def decided(verdict, *pieces, needed=None):
     return html.unescape(claim_list([made_up]).content)
 
 
+def test_a_box_tells_a_claims_verdict_in_words():
+    (gap,) = [each for each in claims.verdicts() if each.id == "gap_20"]
+    text = html.unescape(book.verdict("gap_20"))
+    assert gap.verdict in text and text.endswith(f"“{gap.text}”")
+
+
 CLEAR, OPEN = Evidence("a − b: +1", pro=0.02), Evidence("a − c: +0.3", pro=0.4)
 AGAINST, MORE_AGAINST = Evidence("a − d: −1", con=0.03), Evidence("a − e: −2", con=0.001)
 
