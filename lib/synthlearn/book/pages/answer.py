@@ -151,7 +151,10 @@ def _which(noise: Records) -> str:
     best, *others = ranked(noise)
     alike = [name for name in others if noise[best].difference(noise[name]).p > stats.LEVEL]
     tops, common = (best, *alike), compared(noise)
-    titles = [f"<i>{escape(get_row(name).title)}</i>" for name in tops]
+    titles = [
+        f"<i>{escape(get_row(name).title)}</i>{' (one run)' * (len(noise[name]) == 1)}"
+        for name in tops
+    ]
     rho, low, high = stats.correlation(*accuracies(noise, common))
     return WHICH.format(
         best=titles[0],
