@@ -227,6 +227,7 @@ def test_a_share_after_one_run_says_so():
 
 def test_whether_noise_keeps_its_place_is_said_by_the_intervals_of_its_shares(monkeypatch):
     assert pages.lengths.keeps_its_place({}, STUDY, {"dead_leaves-mixed": "leaves"}) == ""
+    assert pages.lengths.keeps_its_place({}, STUDY, {"noise-perlin": "never longer"}) == ""
     rows = {f"{name}.u1200": longer(name, 1200) for name in ("real", "dead_leaves-mixed")}
     for after, words in (((0.5, 0.4, 0.6), "cannot tell"), ((0.2, 0.1, 0.3), "leaves falls")):
         ways = iter(((0.5, 0.4, 0.6), after))

@@ -269,8 +269,8 @@ def keeps_its_place(records: Records, profile: Profile, sources: Mapping[str, st
     every, floor = by_length(records, profile), baseline(profile)
     words: dict[str, list[str]] = {}
     for base, title in sources.items():
-        real = every.get("real", {})
-        ways = [share_of_way(r, floor, real[n]) for n, r in every[base].items() if n in real]
+        own, real = every.get(base, {}), every.get("real", {})
+        ways = [share_of_way(r, floor, real[n]) for n, r in own.items() if n in real]
         known = [way for way in ways if way]
         if len(known) > 1:
             (_, low, high), *_, (_, low_after, high_after) = known
