@@ -78,9 +78,14 @@ def two_views(indices, epoch):
 
 # %% tags=["hide-input"]
 mean, std = (torch.tensor(c).view(3, 1, 1) for c in sl.encoders.SmallAlexNet.normalisation)
-views = two_views(torch.arange(8), epoch=0)
+views = two_views(torch.arange(5), epoch=0)
 first, second = (((x * std + mean) * 255).clamp(0, 255).byte() for x in views)
-sl.book.rows({"view 1": first, "view 2": second}, alt="Crops of eight images in changed colours")
+sl.book.rows(
+    {"view 1": first, "view 2": second},
+    alt="Crops of five images in changed colours",
+    caption="The first five images above; a column is one image. Each pixel is shown three times as large.",
+    scale=3,
+)
 
 # %% [markdown]
 # ## 3. Encode

@@ -47,9 +47,9 @@ def line(lead, a, b, *names):
 double, half = (f"{leaves}.{word}_uniform" for word in ("double", "half"))
 supcon, unlabelled = f"{fractals}.supcon", f"{fractals}.classes100"
 sl.book.in_short(
-    line("How it is said", leaves, f"{leaves}.simclr", "the noise paper's two terms", "SimCLR"),
-    line("How much uniformity counts", double, half, "twice the paper's weight", "half of it"),
-    line("Labels that cost nothing", supcon, unlabelled, "labels of fractals", "none"),
+    line("Loss, on dead leaves", leaves, f"{leaves}.simclr", "the paper's two terms", "SimCLR"),
+    line("Uniformity, on dead leaves", double, half, "twice the paper's weight", "half of it"),
+    line("Free labels, on FractalDB", supcon, unlabelled, "labels of fractals", "none"),
     unsure="of the best weight and temperature, which were not searched for",
 )
 

@@ -34,7 +34,9 @@ runs = sl.study.chapter("11_moco", p)
 untrained, control = runs["random.moco"], runs.get("real.moco")
 trains = control is not None and control.difference(untrained).low > 0
 sl.book.in_short(
-    "" if trains else "This page cannot say: at this size not even real images, the control, train",
+    ""
+    if trains
+    else "This page cannot say: at this size training on real images, the control, is not better than no training",
     sl.book.compare(control, untrained, "MoCo on real images", "no training"),
 )
 

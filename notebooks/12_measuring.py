@@ -50,6 +50,7 @@ sl.book.in_short(
         for name in (first, last)
     ),
     devices.apart_in_words(),
+    unsure="how far encoders lie apart here: one of each was measured, and their spread is taken from the main probe",
 )
 
 # %% tags=["hide-input"]

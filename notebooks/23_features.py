@@ -58,8 +58,8 @@ NAMES = ("random", "noise-white", LEAVES, "fractals-sigma", "stat-spectrum_color
 sl.book.first_layer({name: sl.book.baseline(p, name) for name in NAMES})
 
 # %% [markdown]
-# These are the filters that see the image first, after training. Untrained filters are noise. Trained ones show edges and pairs of colours, whatever the
-# source; white noise, which has neither, leaves them nearly as they were.
+# These are the filters that see the image first, after training. Untrained filters are noise. Trained ones show edges and pairs of colours, but for those of
+# white noise, which has neither and leaves them nearly as they were.
 #
 # ## Why it might work
 #

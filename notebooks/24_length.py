@@ -34,8 +34,12 @@ page, BEST = sl.book.pages.lengths, "programs-100"
 runs = sl.study.chapter("24_length", p)
 sources = {"programs-100": "a hundred random programs", "dead_leaves-mixed": "dead leaves"}
 sl.book.in_short(
-    page.gained(runs, p) if runs else f"We cannot tell yet: {page.planned(runs, p)}",
+    page.keeps_its_place(runs, p, sources)
+    if runs
+    else f"We cannot tell yet: {page.planned(runs, p)}",
     *(page.shares_in_words(runs, p, name, title) for name, title in sources.items()),
+    page.gained(runs, p) if runs else "",
+    sl.book.verdict("gap_20"),
     page.planned(runs, p) if runs else "",
 )
 

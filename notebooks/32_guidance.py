@@ -40,8 +40,9 @@ METHODS, page = {"StableRep": STABLEREP, "SimCLR": SIMCLR}, sl.book.pages.guidan
 learned = sl.book.chosen(runs, p, *SIMCLR.values(), *STABLEREP.values())
 broken = sl.book.chosen(runs, p, "mosaic-named.stablerep", "mosaic-named.stablerep_w8")
 sl.book.in_short(
-    page.along_in_words(measured, [*SIMCLR.values()], p),
     page.teaching_in_words(runs, p, METHODS),
+    page.look_in_words(measured, [*SIMCLR.values()], runs, p, METHODS),
+    page.along_in_words(measured, [*SIMCLR.values()], p),
     sl.book.compare(
         broken.get("mosaic-named.stablerep_w8"),
         broken.get("mosaic-named.stablerep"),
@@ -120,8 +121,11 @@ sl.book.folded(
 # ## Result
 #
 # **What guidance does to samples.** It is said to trade variety for fidelity: precision and agreement with the caption should rise as recall and
-# variety fall. Look in the folded table below whether precision does. *Agreement* is the share of samples that a classifier, trained on real images that the model has not seen, takes for the class of the
-# caption. It is also a control. If it does not rise from $w = 1$ to 2, guidance has broken the samples, and nothing follows about the paper's knob.
+# variety fall. Which of these rise and which fall here, the figure's caption says.
+#
+# *Precision* is the share of samples that lie among real images, *recall* the share of real images that lie among the samples. *Agreement* is the share of
+# samples that a classifier, trained on real images that the model has not seen, takes for the class of the caption. It is also a control. If it does not
+# rise from $w = 1$ to 2, guidance has broken the samples, and nothing follows about the paper's knob.
 
 # %% tags=["hide-input"]
 page.fidelity_figure(measured, [*SIMCLR.values()], p)

@@ -34,9 +34,9 @@ rows = sl.study.chapter("44_own_noise", p)
 rivals = sl.book.pages.own_noise.rivals(rows, p)
 ours, untrained = rows.get("collage-found"), sl.book.baseline(p)
 sl.book.in_short(
-    sl.book.compare(ours, untrained, "our noise", "no training"),
     sl.book.compare(ours, rivals.get("stylegan-oriented"), "our noise", "oriented StyleGANs"),
     sl.book.compare(ours, rivals.get("mixture-four"), "our noise", "the mixture of four sets"),
+    sl.book.compare(ours, untrained, "our noise", "no training"),
     unsure="which of its properties matter: one search of few points cannot separate them",
 )
 

@@ -38,13 +38,21 @@ def test_the_bar_rises_with_the_number_of_pairs():
     assert "none of the ten comparisons" in book.tell_apart({"this": p, **rest}, "here")
 
 
+def test_the_few_pairs_that_differ_are_named():
+    few = {"large": pair(0.2), "small": pair(0.001)}
+    text = book.tell_apart(few, "here")
+    assert text == "one of the two comparisons here shows a difference (large)"
+    many = {f"pair {i}": pair(0.2) for i in range(5)}
+    assert book.tell_apart(many, "here") == "each of the five comparisons here shows a difference"
+
+
 def test_rows_beside_a_floor_are_counted_above_and_below_it():
     def says(*means):
         every = {f"set {i}": pair(mean) for i, mean in enumerate(means)}
         return book.beside(every, "sets", "no training")
 
     assert says(0.2, -0.2, -0.3, 0.0) == (
-        "of four sets, one teaches more than no training, and two teach less"
+        "of four sets, one teaches more than no training (set 0), and two teach less (set 1; set 2)"
     )
     assert says(0.0, 0.01) == "of two sets, none teaches more than no training"
     assert says(0.2, 0.3) == "of two sets, all teach more than no training"
@@ -71,6 +79,17 @@ def test_pairs_without_runs_are_left_out_and_that_is_said():
     assert book.pairs(cpu, {"here": ("real", "no such row")}) == {}
 
 
+def test_a_difference_that_stands_on_one_run_says_so():
+    a, b = runs(900), runs(300)
+    two = Runs((*b, *b))
+    clear = estimate(0.1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Runs, "difference", lambda *_: clear)
+        assert book.compare(a, b, "x", "y").endswith(" (one run each)")
+        assert book.compare(a, two, "x", "y").endswith(" (one run of x)")
+        assert book.compare(two, two, "x", "y").endswith("with x than with y")
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_clause_names_the_higher_of_two(sign):
     text = book.in_words(estimate(0.1 * sign), "leaves", "noise")
@@ -81,4 +100,5 @@ def test_a_clause_names_the_higher_of_two(sign):
 def test_a_clause_and_a_comparison_of_runs_agree():
     a, b = runs(900), runs(300)
     names = (get_row("dead_leaves-mixed").title,) * 2
-    assert book.compare(a, b) == book.in_words(a.difference(b), *names, runs=" with 1 runs each")
+    words = book.in_words(a.difference(b), *names, runs=" with 1 runs each")
+    assert book.compare(a, b).startswith(words)

@@ -42,18 +42,37 @@ def trained(**right):
 @pytest.mark.parametrize(
     ("key", "values", "words"),
     [
-        ("agreement", (0.3, 0.5, 0.7), "agree more with their caption (30.0 %, 50.0 %, 70.0 %)"),
-        ("variety", (3.0, 2.5, 2.0), "vary less within a caption (3.00, 2.50, 2.00)"),
-        ("frechet", (0.4, 0.2, 1.8), "nearest to real images by the Fréchet distance at w = 2"),
-        ("agreement", (0.3, 0.5, 0.4), "agree most with their caption at w = 2"),
-        ("agreement", (0.3, 0.5, 0.5), "agree most with their caption at w = 2 and 6"),
-        ("variety", (3.0, 2.0, 2.0), "vary most within a caption at w = 1"),
-        ("agreement", (0.5, 0.5, 0.5), "agree as much with their caption"),
+        ("agreement", (0.3, 0.5, 0.7), "agreement with the caption rises (30.0 % to 70.0 %)"),
+        ("variety", (3.0, 2.5, 2.0), "variety within a caption falls (3.00 to 2.00)"),
+        ("precision", (0.9, 0.8, 0.8), "precision falls (90.0 % to 80.0 %)"),
+        ("recall", (0.8, 0.9, 0.6), "recall is highest at w = 2 (90.0 %)"),
+        ("frechet", (0.4, 0.2, 1.8), "Fréchet distance is lowest at w = 2 (0.200)"),
+        ("agreement", (0.3, 0.5, 0.5), "agreement with the caption rises (30.0 % to 50.0 %)"),
+        ("agreement", (0.5, 0.5, 0.5), "agreement with the caption stays (50.0 %)"),
     ],
 )
 def test_what_guidance_does_is_read_off_the_records(key, values, words):
     text = page.along_in_words(samples(**{key: values}), ROWS, STUDY)
-    assert text.startswith("as guidance grows, w = 1, 2 and 6, samples") and words in text
+    assert text.startswith("as guidance grows from w = 1 to 6, samples") and words in text
+    assert words in page.fidelity_figure(samples(**{key: values}), ROWS, STUDY).content
+
+
+@pytest.mark.parametrize(
+    ("right", "words"),
+    [
+        ((500, 700, 600), "the highest top-1 of SimCLR is there too"),
+        ((500, 700, 701), "we cannot tell whether SimCLR teaches less there than at 6"),
+        ((500, 600, 700), "SimCLR teaches less there than at 6"),
+    ],
+)
+def test_whether_samples_teach_most_where_they_look_best_is_said(monkeypatch, right, words):
+    monkeypatch.setattr(sweeps, "runs_of", lambda row, profile: None)
+    lines = {"SimCLR": dict(zip((1, 2, 6), ROWS, strict=True)), "StableRep": STABLEREP}
+    rows = trained(**dict(zip(ROWS, right, strict=True)))
+    text = page.look_in_words(samples(frechet=(0.4, 0.2, 1.8)), ROWS, rows, STUDY, lines)
+    assert text == (
+        f"samples are nearest to real images, by the Fréchet distance, at w = 2; {words}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,6 +97,7 @@ def test_what_each_encoder_saw_has_its_own_line_of_real_images():
 def test_one_row_tells_nothing_of_guidance():
     few = {"learned": samples()["learned"]}
     assert page.along_in_words(few, ROWS, STUDY) == ""
+    assert page.look_in_words(few, ROWS, {}, STUDY, {}) == ""
     assert page.agreement_in_words(few, "learned", "learned.w2", STUDY) == ""
 
 

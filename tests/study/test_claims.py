@@ -13,7 +13,7 @@ from make import part, result
 from make import run as made
 
 from synthlearn import book
-from synthlearn.book.verdicts import claim_list
+from synthlearn.book.verdicts import MARGIN, claim_list
 from synthlearn.core import files, stats
 from synthlearn.core.errors import DataError, ParameterError
 from synthlearn.measure.robustness import MeanAccuracy
@@ -716,6 +716,69 @@ def test_an_undecided_claim_says_what_would_settle_it():
         ), claim.id
         if claim.needed:
             assert claim.needed > 1 and f"{claim.needed:,} runs of each set" in cell
+
+
+def decided(verdict, *pieces, needed=None):
+    """A made-up claim as a page shows it."""
+    made_up = claims.Claim(
+        "x", "a claim", "a paper", "noise", (), pieces=pieces, verdict=verdict, needed=needed
+    )
+    return html.unescape(claim_list([made_up]).content)
+
+
+def test_a_box_tells_a_claims_verdict_in_words():
+    (gap,) = [each for each in claims.verdicts() if each.id == "gap_20"]
+    text = html.unescape(book.verdict("gap_20"))
+    assert gap.verdict in text and text.endswith(f"“{gap.text}”")
+
+
+CLEAR, OPEN = Evidence("a − b: +1", pro=0.02), Evidence("a − c: +0.3", pro=0.4)
+AGAINST, MORE_AGAINST = Evidence("a − d: −1", con=0.03), Evidence("a − e: −2", con=0.001)
+
+
+def test_the_comparison_that_decides_is_named():
+    cell = decided("contradicted", CLEAR, AGAINST, MORE_AGAINST)
+    assert "What contradicts it most clearly: a − e: −2." in cell
+    assert "What contradicts" not in decided("contradicted", MORE_AGAINST)
+    cell = decided("undecided", CLEAR, OPEN, Evidence("a − f: +0.1", pro=0.9))
+    assert "What keeps it open: a − f: +0.1, and one more." in cell
+    assert "What keeps it open" not in decided("undecided", OPEN)
+    control = dataclasses.replace(MORE_AGAINST, control=True)
+    assert "Its control fails: a − e: −2." in decided("not tested", control, CLEAR)
+
+
+def test_where_an_interval_alone_would_decide_it_is_said_why_it_does_not():
+    assert "Its comparison holds at 5 % when taken alone" in decided("undecided", CLEAR)
+    both = decided("undecided", CLEAR, CLEAR)
+    assert "All its comparisons hold at 5 % when taken alone" in both
+    against = decided("undecided", CLEAR, AGAINST)
+    assert "Taken alone, this is against it: a − d: −1;" in against
+    for cell in (both, against):
+        assert "Holm's procedure asks for a clearer result." in cell
+    for claim_ in claims.verdicts():
+        own = [e.verdict for e in claim_.pieces if not e.control]
+        alone = claim_.verdict == "undecided" and (
+            "contradicted" in own or set(own) == {"supported"}
+        )
+        cell = html.unescape(claim_list([claim_]).content)
+        assert ("asks for a clearer result" in cell) == alone, claim_.id
+
+
+def test_comparisons_that_wait_for_the_same_rows_share_a_line():
+    (waits,) = [c for c in claims.read() if c.id == "places_not_reached"]
+    pieces = waits.evidence(Known())
+    cell = decided("not tested", *pieces)
+    assert f"{len(pieces)} comparisons without a record, for want of 16 sets: " in cell
+    assert "real images of other content; dead leaves, squares; " in cell
+    assert cell.count("no record") == 0
+    assert decided("not tested", pieces[0]).count("no record") == 1
+
+
+def test_at_least_as_much_is_explained_where_a_comparison_has_a_margin():
+    rows = Known(table({"a": 0.395, "b": 0.4}, 3))
+    each = [judged(claim(Compare((pair,))), rows) for pair in ("a > b", "a >= b")]
+    explained = [MARGIN in html.unescape(claim_list([one]).content) for one in each]
+    assert explained == [False, True]
 
 
 def test_runs_that_would_settle_a_claim_do():

@@ -27,7 +27,7 @@ from .sentences import best, compare, compare_units, in_short, in_words, learned
 from .sheets import contact_sheet, first_layer, grey, labelled, rows, sheet, slider, unit_sheets
 from .sweeps import along, chosen, variants
 from .tables import ablation, parts_table, results, sensitivity, transfer_groups, transfer_table
-from .verdicts import verdicts
+from .verdicts import verdict, verdicts
 
 __all__ = [
     "COLOURS",
@@ -84,6 +84,7 @@ __all__ = [
     "transfer_table",
     "unit_sheets",
     "variants",
+    "verdict",
     "verdicts",
     "way",
 ]

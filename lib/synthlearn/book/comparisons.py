@@ -1,6 +1,6 @@
 """Pairs of rows that a page compares: their differences, drawn, and what can be said of each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -13,6 +13,7 @@ from . import figures
 from .html import Html, count, points, spelled
 from .sentences import alone
 
+NAMED = 3  # pairs that a sentence names, at most; chosen here
 NONE = "None of these pairs is recorded in this profile."
 CLEAR, UNCLEAR = ("supported", "✓ differ"), ("undecided", "? cannot be told apart")
 
@@ -133,7 +134,7 @@ def tell_apart(pairs: Pairs, what: str) -> str:
     """How many of some pairs differ, as a clause; empty where there is none.
 
     >>> sl.book.tell_apart(pairs, "of views")  # doctest: +SKIP
-    'two of the four comparisons of views show a difference'
+    'two of the four comparisons of views show a difference (mild − strong; none − strong)'
     """
     if not pairs:
         return ""
@@ -142,7 +143,13 @@ def tell_apart(pairs: Pairs, what: str) -> str:
         return f"the one comparison {what} shows {'a' if clear[0] else 'no'} difference"
     number = {0: "none", len(clear): "each"}.get(sum(clear), spelled(sum(clear)))
     verb = "shows" if sum(clear) <= 1 or number == "each" else "show"
-    return f"{number} of the {spelled(len(clear))} comparisons {what} {verb} a difference"
+    text = f"{number} of the {spelled(len(clear))} comparisons {what} {verb} a difference"
+    return text + _named([label for label, differ in zip(pairs, clear, strict=True) if differ])
+
+
+def _named(labels: Sequence[str]) -> str:
+    """A few labels in brackets, after the number of them; empty for none and for many."""
+    return f" ({'; '.join(map(escape, labels))})" if 0 < len(labels) <= NAMED else ""
 
 
 def beside(pairs: Pairs, what: str, floor: str) -> str:
@@ -157,10 +164,15 @@ def beside(pairs: Pairs, what: str, floor: str) -> str:
         return ""
     each = [pair.difference for pair in pairs.values()]
     clear = stats.holm([e.p for e in each])
-    more, less = (
-        sum(is_clear and sign * e.mean > 0 for is_clear, e in zip(clear, each, strict=True))
+    above, below = (
+        [
+            label
+            for is_clear, (label, pair) in zip(clear, pairs.items(), strict=True)
+            if is_clear and sign * pair.difference.mean > 0
+        ]
         for sign in (1, -1)
     )
+    more, less = len(above), len(below)
 
     if len(each) == 1:
         (label,) = pairs
@@ -172,8 +184,9 @@ def beside(pairs: Pairs, what: str, floor: str) -> str:
         word = {0: "none", len(each): "all"}.get(number, spelled(number))
         return f"{word} {'teaches' if number < 2 else 'teach'}"
 
-    text = f"of {spelled(len(each))} {what}, {teach(more)} more than {floor}"
-    text += f", and {teach(less)} less" * (less > 0)
+    up, down = (_named(labels) if len(labels) < len(each) else "" for labels in (above, below))
+    text = f"of {spelled(len(each))} {what}, {teach(more)} more than {floor}{up}"
+    text += f", and {teach(less)} less{down}" * (less > 0)
     if any(e.p <= stats.LEVEL and not is_clear for is_clear, e in zip(clear, each, strict=True)):
         text += f", by Holm's procedure over the {spelled(len(each))}"
     return text + alone(*each)

@@ -27,8 +27,8 @@ def compare(
     where: str = "",
 ) -> str:
     """Which of two rows teaches more, as a clause with the difference and its interval; that they
-    cannot be told apart where the interval holds 0. ``where`` comes before it. Empty where one of
-    them has no run.
+    cannot be told apart where the interval holds 0. It says so where one of them has one run alone.
+    ``where`` comes before it. Empty where one of them has no run.
 
     >>> compare(runs["dead_leaves-mixed"], runs["random"])  # doctest: +SKIP
     'top-1 is 4.1 points [3.1, 5.0] higher with dead leaves, mixed than with untrained encoder'
@@ -37,7 +37,13 @@ def compare(
         return ""
     few = f"{len(a)} and {len(b)} runs" if len(a) != len(b) else f"{count(len(a), 'run')} each"
     names = (name_a or a.row.title, name_b or b.row.title)
-    return in_words(a.difference(b, probe), *names, runs=f" with {few}", where=where)
+    e = a.difference(b, probe)
+    text = in_words(e, *names, runs=f" with {few}", where=where)
+    single = [name for name, runs in zip(names, (a, b), strict=True) if len(runs) == 1]
+    if e.p > stats.LEVEL or not single:
+        return text
+    each = "one run each" if len(single) == 2 else f"one run of {escape(single[0])}"
+    return f"{text} ({each})"
 
 
 def compare_units(

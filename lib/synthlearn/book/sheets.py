@@ -30,11 +30,15 @@ def contact_sheet(images: Tensor, alt: str, caption: str = "", columns: int = 8)
 
 
 def rows(
-    images: Mapping[str, Tensor], alt: str, caption: str = "", links: Mapping[str, str] = NONE
+    images: Mapping[str, Tensor],
+    alt: str,
+    caption: str = "",
+    links: Mapping[str, str] = NONE,
+    scale: int = 1,
 ) -> Html:
     """Rows of pictures uint8 (n, 3, s, s), each beside its name: name → pictures.
 
-    links: name → address of the page that tells more.
+    links: name → address of the page that tells more. scale: times that the browser enlarges them.
 
     Raises: ParameterError without ``alt``.
     """
@@ -47,7 +51,7 @@ def rows(
         title = escape(name)
         if name in links:
             title = f'<a href="{escape(links[name], quote=True)}">{title}</a>'
-        tag = image_tag(to_tiles(each, len(each)).numpy(), f"{alt} ({name})")
+        tag = image_tag(to_tiles(each, len(each)).numpy(), f"{alt} ({name})", scale)
         lines += (
             f'<div class="named" style="{NAMED}"><span style="flex: 0 0 {width}">{title}</span>'
         )

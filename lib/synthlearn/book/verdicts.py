@@ -3,13 +3,25 @@
 from collections.abc import Sequence
 from html import escape
 
+from ..core import stats
 from ..study import all_rows, claims, get_row
 from ..study.claims import Claim
 from ..study.rules import Evidence
-from .html import Html, count, runs_in_words
+from ..study.rules.base import NO_RECORD
+from .html import Html, count, runs_in_words, spelled
 
 ONE_EACH = "one encoder each says nothing of how far encoders lie apart"
 DECIBELS = ", those of decibels over runs alone"
+BY_CHANCE = (
+    "of so many tested together some look so by chance, and Holm's procedure asks for a clearer "
+    "result"
+)
+ALL_HOLD = f"{{each}} at 5 % when taken alone; but {BY_CHANCE}"
+ONE_AGAINST = f"taken alone, this is against it: {{text}}; but {BY_CHANCE}"
+MARGIN = (
+    ' Where a claim says "at least as much", a comparison is marked ✓ if it is not behind by more '
+    "than a point, even if its interval holds 0."
+)
 MARKS = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not tested": "–"}
 
 
@@ -18,6 +30,19 @@ def verdicts(chapter: str) -> Html:
     the evidence the chapter's own part comes first.
     """
     return claim_list([claim for claim in claims.verdicts() if chapter in claim.chapters], chapter)
+
+
+def verdict(name: str) -> str:
+    """A claim's verdict with its words, as a sentence of a chapter's opening box.
+
+    name: the claim's id in ``book/claims.toml``.
+
+    Raises: KeyError for a claim that does not exist.
+
+    >>> sl.book.verdict("gap_20")  # doctest: +SKIP
+    """
+    claim = {claim.id: claim for claim in claims.verdicts()}[name]
+    return f"verdict on the claim, {mark(claim)}: “{escape(claim.text)}”"
 
 
 def claim_list(judged: Sequence[Claim], chapter: str = "") -> Html:
@@ -34,7 +59,7 @@ def _line_of(claim: Claim, chapter: str) -> str:
     """A claim as one line: verdict and text; small below them its source and why there is no
     verdict; its evidence folded.
     """
-    small = [escape(claim.source), _reason(claim)]
+    small = [escape(claim.source), *_reasons(claim)]
     small = [f"{words[:1].upper()}{words[1:]}." for words in small if words]
     text = f"{mark(claim)} {escape(claim.text)}<br><small>{' '.join(small)}</small>"
     changed = f"<i>Rule changed {escape(claim.changed)}.</i>" if claim.changed else ""
@@ -60,7 +85,14 @@ def _note(judged: Sequence[Claim]) -> str:
         f"intervals are over runs (or encoders) and test images{DECIBELS * decibels}. "
         "✓ and ✗ before a comparison are at 5 % for it alone; all of a claim must hold, "
         "by the stricter bar of Holm's procedure over its paper's claims."
+        + MARGIN
+        * any(_has_margin(e) for claim in judged for e in claim.pieces)
     )
+
+
+def _has_margin(e: Evidence) -> bool:
+    """Whether a difference may lie below zero without being against the claim."""
+    return e.estimate is not None and e.away - e.estimate.mean > stats.MARGIN / 2
 
 
 def _tally(words: Sequence[str]) -> str:
@@ -76,20 +108,62 @@ def mark(claim: Claim) -> str:
     return f"<b class='{kind}'>{MARKS[claim.verdict]} {claim.verdict}</b>"
 
 
-def _reason(claim: Claim) -> str:
+def decisive(claim: Claim) -> Evidence | None:
+    """The comparison that decides a claim: of a contradicted one what contradicts it most, else
+    what is furthest from it; None where none is recorded.
+    """
+    own = [e for e in claim.pieces if e.tested and not e.control]
+    if claim.verdict == "contradicted":
+        return min(own, key=lambda e: e.con)
+    return max(own, key=lambda e: e.pro, default=None)
+
+
+def _reasons(claim: Claim) -> list[str]:
+    """Why a claim has its verdict, in clauses: which comparison decides where there are several,
+    why it is open, what is missing.
+    """
     if claim.untested:
-        return escape(claim.untested)
+        return [escape(claim.untested)]
     if claim.verdict == "not tested":
-        controls = [e for e in claim.pieces if e.control and e.tested]
-        if any(e.verdict == "contradicted" for e in controls):
-            return "its control fails"
-        if any(e.verdict != "supported" for e in controls):
-            return "its control is undecided"
-        known = all(e.estimate for e in claim.pieces)
-        some = any(e.tested for e in claim.pieces)
-        return ONE_EACH if known else f"{'not all' if some else 'none'} of it is recorded"
-    if claim.verdict != "undecided":
-        return ""
+        return [_why_not_tested(claim)]
+    one = decisive(claim)
+    if claim.verdict == "supported" or one is None:
+        return []
+    several = sum(not e.control for e in claim.pieces) > 1
+    if claim.verdict == "contradicted":
+        return [f"what contradicts it most clearly: {escape(one.text)}"] * several
+    return [*_why_open(claim), _runs_needed(claim)]
+
+
+def _why_not_tested(claim: Claim) -> str:
+    controls = [e for e in claim.pieces if e.control and e.tested]
+    for verdict, word in (("contradicted", "fails"), ("undecided", "is undecided")):
+        if bad := [e for e in controls if e.verdict == verdict]:
+            return f"its control {word}: {escape(bad[0].text)}"
+    known = all(e.estimate for e in claim.pieces)
+    some = any(e.tested for e in claim.pieces)
+    return ONE_EACH if known else f"{'not all' if some else 'none'} of it is recorded"
+
+
+def _why_open(claim: Claim) -> list[str]:
+    """What keeps a claim undecided: a comparison by name; or, where each is clear by itself, that
+    many are tested together.
+    """
+    own = [e for e in claim.pieces if not e.control]
+    open_ones = [e for e in own if e.verdict == "undecided"]
+    if against := [e for e in own if e.verdict == "contradicted"]:
+        return [ONE_AGAINST.format(text=escape(min(against, key=lambda e: e.con).text))]
+    if not open_ones:
+        each = "all its comparisons hold" if len(own) > 1 else "its comparison holds"
+        return [ALL_HOLD.format(each=each)]
+    if len(own) == 1:
+        return []
+    text = escape(max(open_ones, key=lambda e: e.pro).text)
+    more = f", and {spelled(len(open_ones) - 1)} more" * (len(open_ones) > 1)
+    return [f"what keeps it open: {text}{more}"]
+
+
+def _runs_needed(claim: Claim) -> str:
     if not claim.needed:
         return "more runs alone would not settle it"
     against = any(e.away < 0 for e in claim.pieces if not e.control)
@@ -104,7 +178,7 @@ def _evidence(claim: Claim, chapter: str) -> str:
     """
     own = [e for e in claim.pieces if _belongs(e, chapter)] or list(claim.pieces)
     rest = [e for e in claim.pieces if e not in own]
-    lines, others = ("<br>".join(map(_line, part)) for part in (own, rest))
+    lines, others = ("<br>".join(_lines(part, claim.profile)) for part in (own, rest))
     if rest:
         return f"{lines}{_folded(f'the others: {_tally_of(rest)}', others)}"
     return lines
@@ -122,6 +196,25 @@ def _belongs(piece: Evidence, chapter: str) -> bool:
 
 def _tally_of(pieces: Sequence[Evidence]) -> str:
     return _tally([e.verdict for e in pieces])
+
+
+def _lines(pieces: Sequence[Evidence], profile: str) -> list[str]:
+    """Evidence line by line; what waits for the same missing rows in one, which names them."""
+    there = claims.known(profile).runs if profile else {}
+    lacking = {
+        i: [row for row in e.rows if row not in there]
+        for i, e in enumerate(pieces)
+        if not e.tested and e.text.endswith(NO_RECORD)
+    }
+    lacking = {i: rows for i, rows in lacking.items() if rows}
+    if len(lacking) < 2:
+        return [_line(e) for e in pieces]
+    names = dict.fromkeys(row for rows in lacking.values() for row in rows)
+    listed = escape("; ".join(get_row(name).title for name in names))
+    sets = f"{spelled(len(names))} set{'s' * (len(names) > 1)}"
+    line = f"{MARKS['not tested']} {len(lacking)} comparisons without a record, "
+    line += f"for want of {sets}: {listed}"
+    return [*(_line(e) for i, e in enumerate(pieces) if i not in lacking), line]
 
 
 def _line(e: Evidence) -> str:

@@ -11,7 +11,7 @@ from ..captions import Records, record_link
 from ..html import Html, nothing, percent, points, span, spelled
 from ..published import published_shares, published_updates
 from .leaderboard import accuracies, compared
-from .lengths import shares
+from .lengths import one_run, shares
 from .stored import one_protocol, ranked
 
 NEEDED = {
@@ -140,7 +140,10 @@ def _longer(rows: Records, profile: Profile) -> str:
     first, *more = shares(rows, profile, LEAVES).items()
     if not more:
         return ""
-    text = ", ".join(f"{share} after {updates:,} updates" for updates, share in (first, *more))
+    text = ", ".join(
+        f"{share} after {updates:,} updates{one_run(rows, profile, LEAVES, updates)}"
+        for updates, share in (first, *more)
+    )
     return LONGER.format(title=escape(get_row(LEAVES).title), shares=text)
 
 
@@ -148,7 +151,10 @@ def _which(noise: Records) -> str:
     best, *others = ranked(noise)
     alike = [name for name in others if noise[best].difference(noise[name]).p > stats.LEVEL]
     tops, common = (best, *alike), compared(noise)
-    titles = [f"<i>{escape(get_row(name).title)}</i>" for name in tops]
+    titles = [
+        f"<i>{escape(get_row(name).title)}</i>{' (one run)' * (len(noise[name]) == 1)}"
+        for name in tops
+    ]
     rho, low, high = stats.correlation(*accuracies(noise, common))
     return WHICH.format(
         best=titles[0],

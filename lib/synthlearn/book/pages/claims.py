@@ -1,15 +1,14 @@
 """The claims of each paper with their evidence, and the index's figure of the main ones."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 
 from ...core import stats
 from ...study import claims
 from ...study.claims import Claim
-from ...study.rules import Evidence
 from ..html import Html, figure, points
-from ..verdicts import claim_list, mark
+from ..verdicts import claim_list, decisive, mark
 
 # the claims that carry the papers' stories and this book's, chosen before most of their records
 MAIN = (
@@ -20,7 +19,8 @@ MAIN = (
 CAPTION = (
     "For each claim the comparison that decides, in points of top-1, with the 95 % interval: "
     "right of the line as the claim says. A claim with several comparisons holds only if all of "
-    "them do, so the mark may differ from what one interval shows. "
+    "them do; then the one that decides is named. Claims are tested together (Holm's procedure), "
+    "so that one may be undecided although its interval excludes 0. "
     "Claims without a record have no line."
 )
 STEP = 5  # points between ticks
@@ -35,7 +35,11 @@ def main_claims() -> Html:
     """The main claims by paper, each as the interval of the comparison that decides it."""
     every = {claim.id: claim for claim in claims.verdicts()}
     chosen = [every[name] for name in MAIN]
-    deciding = {claim.id: e for claim in chosen if (e := deciding_of(claim))}
+    deciding = {
+        claim.id: one.estimate
+        for claim in chosen
+        if (one := decisive(claim)) is not None and one.estimate
+    }
     low = min([0.0, *(100 * e.low for e in deciding.values())])
     high = max([0.0, *(100 * e.high for e in deciding.values())])
     axis = _Track(STEP * math.floor(low / STEP), STEP * math.ceil(high / STEP))
@@ -47,17 +51,6 @@ def main_claims() -> Html:
     )
     words = "; ".join(_words(claim, deciding) for claim in chosen)
     return figure(f'<div class="claims">{groups}{axis.ticks()}</div>', words, CAPTION)
-
-
-def deciding_of(claim: Claim) -> stats.Estimate | None:
-    """The difference that decides: of a contradicted claim the one that contradicts it most, else
-    the one that is furthest from what it says; None where none is recorded.
-    """
-    pieces: Sequence[Evidence] = [e for e in claim.pieces if e.tested and e.estimate]
-    own = [e for e in pieces if not e.control]
-    if claim.verdict == "contradicted":
-        return min(own, key=lambda e: e.con).estimate
-    return max(own, key=lambda e: e.pro).estimate if own else None
 
 
 def _words(claim: Claim, deciding: Mapping[str, stats.Estimate]) -> str:
@@ -99,6 +92,14 @@ class _Track:
 
 def _line(claim: Claim, e: stats.Estimate | None, axis: _Track) -> str:
     inside = f"{axis.bar(e)}" if e else ""
-    number = f": <small>{points(e)} points</small>" if e else ""
+    number = f": <small>{points(e)} points{_which(claim)}</small>" if e else ""
     text = f"<span>{mark(claim)} {escape(claim.text)}{number}</span>"
     return f"<div class='claim'>{text}<div class='track'>{axis.zero()}{inside}</div></div>"
+
+
+def _which(claim: Claim) -> str:
+    """The comparison that decides, by name, where a claim has several."""
+    one = decisive(claim)
+    if one is None or sum(not e.control for e in claim.pieces) == 1:
+        return ""
+    return escape(f" ({one.text.rsplit(': ', 1)[0]})")

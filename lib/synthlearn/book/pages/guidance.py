@@ -1,7 +1,7 @@
 """Guidance: samples along it, how faithful and how varied they are, and its law for Gaussians."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import torch
@@ -9,7 +9,7 @@ import torch
 from ...core import rng, stats
 from ...core.image import resize
 from ...measure.guidance import COPY
-from ...study import Profile, get_row
+from ...study import Profile, Runs, get_row
 from ...study.measuring import Measured
 from ...study.records import MeasurementRecord
 from ...text2image import gaussian, mosaic, sampling
@@ -42,19 +42,10 @@ FIDELITY = {
     "distance": "median distance to a real image",
     "copies": "near-copies",
 }
-PANELS = ("frechet", "recall", "variety", "agreement")  # of the figure
+PANELS = ("frechet", "precision", "recall", "variety", "agreement")  # of the figure
 NEARNESS = ("distance", "copies")
 SHARES = ("precision", "recall", "agreement", "copies")
-HOW = ("more", "less", "most", "least", "as much")
-# what samples do where a number rises, falls, is highest, is lowest, and where it stays
-TOLD = {
-    "agreement": [f"agree {how} with their caption" for how in HOW],
-    "variety": [f"vary {how} within a caption" for how in HOW],
-    "frechet": [
-        f"are {how} real images by the Fréchet distance"
-        for how in ("farther from", "nearer to", "farthest from", "nearest to", "as near to")
-    ],
-}
+TOLD = ("agreement", "precision", "recall", "variety", "frechet")
 FIDELITY_NOTE = (
     "{n:,} images each; features of the encoder trained on real images (conv5; the judge of "
     "classes reads fc6). Not FID: no Inception weights. Variety: mean distance of two images of a "
@@ -186,10 +177,10 @@ def fidelity_figure(measured: Measured, names: Sequence[str], profile: Profile) 
         listed = ", ".join(f"{value:.3g}" for value in values)
         each.append(f"{title}: {listed} (real images {real:.3g})")
     alt = f"Samples along w = {', '.join(ticks)}. {'; '.join(each)}."
+    n = measured[next(iter(weights))][0].results["frechet"].n
     note = (
-        "Samples of one model along guidance. Dotted: real images that it has not seen; for "
-        "variety, its own. What to see: whether agreement rises as variety falls, and where the "
-        "Fréchet distance is lowest."
+        f"{n:,} samples of one model at each w. Dotted: real images that it has not seen; for "
+        f"variety, its own. What to see: {along_in_words(measured, names, profile)}."
     )
     return figures.row_of(panels, alt, note)
 
@@ -201,45 +192,84 @@ def _weights(measured: Measured, names: Sequence[str], profile: Profile) -> dict
 
 
 def along_in_words(measured: Measured, names: Sequence[str], profile: Profile) -> str:
-    """What guidance does to samples of the learned model, as a clause; empty where fewer than two
-    rows were measured.
+    """What rises and what falls of the learned model's samples as guidance grows, as a clause;
+    empty where fewer than two rows were measured.
 
     >>> along_in_words(measured, ["learned", "learned.w2"], p)  # doctest: +SKIP
     """
     weights = _weights(measured, names, profile)
     if len(weights) < 2:
         return ""
-    clauses = []
+    x, clauses = list(weights.values()), []
     for key in TOLD:
         values = [measured[name][0].value(key).value for name in weights]
-        listed = ", ".join(_cell(key, value) for value in values)
-        clauses.append(f"{_course(key, values, list(weights.values()))} ({listed})")
-    at = _listed([f"{w:g}" for w in weights.values()])
+        clauses.append(f"{FIDELITY[key]} {_course(key, values, x)}")
     *some, last = clauses
-    text = f"as guidance grows, w = {at}, samples of the learned model"
-    return f"{text} {', '.join(some)}, and {last}"
+    text = f"as guidance grows from w = {x[0]:g} to {x[-1]:g}, samples of the learned model change"
+    return f"{text}: {', '.join(some)}, and the {last}"
 
 
 def _course(key: str, values: Sequence[float], x: Sequence[float]) -> str:
-    """What samples do as a number of theirs goes through some values.
+    """How a number of samples goes through some values.
 
     >>> _course("variety", [3.7, 3.4, 2.9], [1, 2, 6])
-    'vary less within a caption'
+    'falls (3.70 to 2.90)'
     >>> _course("agreement", [0.3, 0.5, 0.5], [1, 2, 6])
-    'agree most with their caption at w = 2 and 6'
+    'rises (30.0 % to 50.0 %)'
+    >>> _course("frechet", [0.4, 0.2, 1.8], [1, 2, 6])
+    'is lowest at w = 2 (0.200)'
     """
-    more, less, most, least, alike = TOLD[key]
     steps = [b - a for a, b in itertools.pairwise(values)]
-    if all(step > 0 for step in steps):
-        return more
-    if all(step < 0 for step in steps):
-        return less
+    ends = " to ".join(_cell(key, value) for value in (values[0], values[-1]))
     if not any(steps):
-        return alike
+        return f"stays ({_cell(key, values[0])})"
+    if all(step >= 0 for step in steps):
+        return f"rises ({ends})"
+    if all(step <= 0 for step in steps):
+        return f"falls ({ends})"
     low, high = ([w for w, v in zip(x, values, strict=True) if v == end] for end in _ends(values))
     inside = not {x[0], x[-1]} & {*low}
-    how, at = (least, low) if inside else (most, high)
-    return f"{how} at w = {_listed([f'{w:g}' for w in at])}"
+    how, at, value = ("lowest", low, min(values)) if inside else ("highest", high, max(values))
+    return f"is {how} at w = {_listed([f'{w:g}' for w in at])} ({_cell(key, value)})"
+
+
+def look_in_words(
+    measured: Measured, names: Sequence[str], records: Records, profile: Profile, lines: Lines
+) -> str:
+    """At which guidance samples are nearest to real images by the Fréchet distance, and whether
+    methods teach most there, as a clause; empty where fewer than two rows were measured.
+
+    lines: as of :func:`teaching_in_words`.
+
+    >>> look_in_words(measured, names, runs, p, {"SimCLR": {1: "learned"}})  # doctest: +SKIP
+    """
+    weights = _weights(measured, names, profile)
+    if len(weights) < 2:
+        return ""
+    near = weights[min(weights, key=lambda name: measured[name][0].value("frechet").value)]
+    parts = []
+    for title, of_line in lines.items():
+        runs = chosen(records, profile, *of_line.values())
+        own = {w: runs[name] for w, name in sorted(of_line.items()) if name in runs}
+        if near not in own or len(own) < 2:
+            continue
+        best, alike = _best(own)
+        if best == near:
+            parts.append(f"the highest top-1 of {title} is there too")
+        elif near in alike:
+            parts.append(f"we cannot tell whether {title} teaches less there than at {best:g}")
+        else:
+            parts.append(f"{title} teaches less there than at {best:g}")
+    text = f"samples are nearest to real images, by the Fréchet distance, at w = {near:g}"
+    return "; ".join([text, *parts])
+
+
+def _best(own: Mapping[float, Runs]) -> tuple[float, list[float]]:
+    """The guidance that teaches most, and those that cannot be told from it by Holm's procedure."""
+    best = max(own, key=lambda w: own[w].accuracy().mean)
+    others = [w for w in own if w != best]
+    clear = stats.holm([own[best].difference(own[w]).p for w in others])
+    return best, [w for w, is_clear in zip(others, clear, strict=True) if not is_clear]
 
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:
@@ -269,20 +299,17 @@ def teaching_in_words(records: Records, profile: Profile, lines: Lines) -> str:
         own = {w: runs[name] for w, name in sorted(of_line.items()) if name in runs}
         if not own:
             continue
-        best = max(own, key=lambda w: own[w].accuracy().mean)
+        best, alike = _best(own)
         number = f"{percent(own[best].accuracy().mean)} %"
         if len(own) == 1:
             single[title] = f"{best:g}", number
             continue
-        others = [w for w in own if w != best]
-        clear = stats.holm([own[best].difference(own[w]).p for w in others])
-        alike = [f"{w:g}" for w, is_clear in zip(others, clear, strict=True) if not is_clear]
         of = f"of w = {_listed([f'{w:g}' for w in own])}, "
         most = "most" if len(own) > 2 else "more"
         text = f"{of if of != scales_before else ''}{title} teaches {most} at {best:g} ({number})"
         scales_before = of
         if alike:
-            text += f", which cannot be told from {_listed(alike)}"
+            text += f", which cannot be told from {_listed([f'{w:g}' for w in alike])}"
         if len(own) > 2 and best == max(own):
             text += "; its best may lie beyond this grid"
         several.append(text)

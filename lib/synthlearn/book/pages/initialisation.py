@@ -27,18 +27,45 @@ NAMES = {
     "trained": "as trained",
     "mimetic": "mimetic attention",
 }
+SAME = {  # as a sentence calls an arm
+    "mean and spread": "new weights of the same mean and spread",
+    "shuffled": "the same numbers shuffled",
+    "spectrum": "new matrices of the same singular values",
+    "first 1": "one layer",
+    "first 2": "two layers",
+    "first 3": "three layers",
+}
 STATISTICS = ("mean and spread", "shuffled", "spectrum")
 LAYERS = ("first 1", "first 2", "first 3")
 UNKNOWN = "unknown: there may be no gain"
 NO_SHARE = "no gain?"  # in a table, whose caption tells more
-GAIN = (
-    "Training on <i>{title}</i> takes a linear probe, with {size} labelled images of "
-    "each class, from {random} % to {trained} %: {gain} points."
+NOTHING_KEPT = (
+    "Yes, for frozen features: of the gain of training on <i>{title}</i>, new weights with the "
+    "same statistics as the trained ones keep nothing that we can see."
 )
-WEIGHTS = "Of that gain, statistics of its weights keep {kept}."
-KEPT_LAYERS = "First layers, as trained, keep {kept}."
-TUNED = "When all layers are trained on, with {size} images of each class, statistics keep {kept}."
-NO_GAIN = "So there is no gain to share out: training on it makes the features worse."
+PART_KEPT = (
+    "Yes, for frozen features: of the gain of training on <i>{title}</i>, new weights with the "
+    "same statistics as the trained ones keep a part, but not all."
+)
+NOT_KNOWN = (
+    "We cannot tell: of the gain of training on <i>{title}</i>, new weights with the same "
+    "statistics as the trained ones may keep all."
+)
+NO_GAIN_KNOWN = "We cannot tell: there may be no gain of training on <i>{title}</i> to share out."
+NO_GAIN = (
+    "No: training on <i>{title}</i> makes the features worse, so there is no gain to share out."
+)
+GAIN = (
+    "The gain: with {size} labelled images of each class a linear probe reaches {random} % before "
+    "training and {trained} % after it, {gain} points."
+)
+WEIGHTS = "Of that gain are left: {kept}."
+KEPT_LAYERS = "With the first layers as trained and the others as before: {kept}."
+TUNED = "When all layers are trained on, with {size} images of each class, are left: {kept}."
+NO_GAIN_TUNED = (
+    "When all layers are trained on, with {size} images of each class, there may be no gain to "
+    "share out."
+)
 BELOW = "Below zero an encoder is worse than it was before training."
 NOT_MEASURED = "No encoder's arms are measured in this profile yet."
 SHARES = (
@@ -47,9 +74,9 @@ SHARES = (
 )
 ACCURACIES = "Top-1 in per cent. {over}"
 MIMETIC = (
-    "another network, a ViT: a closed form for its attention and positions, before any training, "
-    "takes the probe with {size} labelled images of each class from {random} % to {mimetic} %: "
-    "{gain} points{alone}"
+    "in another network, a ViT, a closed form for attention and positions takes the probe with "
+    "{size} labelled images of each class from {random} % to {mimetic} %, {gain} points, before "
+    "any training{alone}"
 )
 
 
@@ -111,37 +138,48 @@ def in_short(measured: Measured) -> Html:
 
 
 def _lines(measured: Measured, name: str) -> Iterator[str]:
-    size = _sizes(measured, name, tuned=False)[-1]
+    size, title = _sizes(measured, name, tuned=False)[-1], escape(get_row(name).title)
     arms = units.arms(measured[name], size)
+    gain = arms.apart("trained", "random")
 
     def kept(of: units.Units, which: tuple[str, ...]) -> str:
         there = [arm for arm in which if arm in of.values]
-        if share(of, "trained") == UNKNOWN:
-            return f"a share that is {UNKNOWN}"
-        each = "; ".join(f"{NAMES[arm].split(') ')[-1]} {share(of, arm)}" for arm in there)
-        some = sum(units.kept(of, arm)[1] > 0 for arm in there)
-        part = {0: "nothing that we can see", len(there): "a part"}
-        return f"{part.get(some, f'a part in {some} of {len(there)} cases')}: {each}"
+        return "; ".join(f"{SAME.get(arm, arm)} {share(of, arm)}" for arm in there)
 
+    yield _answer(arms).format(title=title)
     yield GAIN.format(
-        title=escape(get_row(name).title),
         size=f"{size:,}",
         random=percent(arms.estimate("random").mean),
         trained=percent(arms.estimate("trained").mean),
-        gain=points(arms.apart("trained", "random")),
+        gain=points(gain),
     )
-    if arms.apart("trained", "random").high < 0:
-        yield NO_GAIN
+    if gain.low <= 0:
         return
     lines = [WEIGHTS.format(kept=kept(arms, STATISTICS))]
     if set(LAYERS) & arms.values.keys():
         lines.append(KEPT_LAYERS.format(kept=kept(arms, LAYERS)))
     if tuned := _sizes(measured, name, tuned=True):
         of_tuned = units.arms(measured[name], tuned[-1], tuned=True)
-        lines.append(TUNED.format(size=f"{tuned[-1]:,}", kept=kept(of_tuned, STATISTICS)))
-    yield from lines
+        text = NO_GAIN_TUNED if share(of_tuned, "trained") == UNKNOWN else TUNED
+        lines.append(text.format(size=f"{tuned[-1]:,}", kept=kept(of_tuned, STATISTICS)))
     if any(re.search(r" -\d+ %", line) for line in lines):
-        yield BELOW
+        lines.insert(1, BELOW)
+    yield from lines
+
+
+def _answer(arms: units.Units) -> str:
+    """Whether training teaches more than statistics of its weights hold, by the intervals of what
+    each keeps of the gain.
+    """
+    gain = arms.apart("trained", "random")
+    if gain.high < 0:
+        return NO_GAIN
+    each = [units.kept(arms, arm) for arm in STATISTICS if arm in arms.values]
+    if gain.low <= 0 or not each:
+        return NO_GAIN_KNOWN
+    if not all(high < 1 for _, _, high in each):
+        return NOT_KNOWN
+    return PART_KEPT if any(low > 0 for _, low, _ in each) else NOTHING_KEPT
 
 
 def kept_in_words(measured: Measured) -> str:
@@ -157,7 +195,8 @@ def kept_in_words(measured: Measured) -> str:
         if known and arms.apart("trained", "random").mean > 0:
             parts.append(f"{share(arms, 'shuffled')} with <i>{escape(get_row(name).title)}</i>")
     text = "with the trained weights in a random order, what is left of the gain of training is"
-    return f"{text} {', '.join(parts)}" if parts else ""
+    below = " (below zero: worse than before training)" * any(p.startswith("-") for p in parts)
+    return f"{text} {', '.join(parts)}{below}" if parts else ""
 
 
 def figure(measured: Measured) -> Html:

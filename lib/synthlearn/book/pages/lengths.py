@@ -13,9 +13,10 @@ from .. import figures
 from ..captions import Records, base_of, intervals_over, line_note, record_link
 from ..comparisons import Pairs
 from ..figures import INK
-from ..html import Html, interval, percent, points, run_count, table
+from ..html import Html, interval, percent, points, run_count, runs_in_words, table
 from ..plots import Bar, accuracies, draw_line
 from ..published import published_shares, published_updates
+from ..sentences import share_of_way
 from ..tables import share_cell
 
 LENGTHS = "24_length"  # the chapter of the longer rows
@@ -232,16 +233,61 @@ def shares_in_words(records: Records, profile: Profile, base: str, title: str) -
     >>> sl.book.pages.lengths.shares_in_words(runs, p, "programs-100", "programs")  # doctest: +SKIP
     """
     parts = [
-        f"{share} after {updates:,}"
+        (share, f"after {updates:,} updates{one_run(records, profile, base, updates)}")
         for updates, share in shares(records, profile, base).items()
         if share != "–"
     ]
+    if not parts:
+        return ""
     way = "of the way from the untrained encoder to real images"
-    text = f"how far {escape(title)} go {way}, by updates: {', '.join(parts)}"
-    if len(parts) == 1:
-        share, updates = parts[0].split(" after ")
-        text = f"{escape(title)} go {share} {way} after {updates} updates"
-    return text if parts else ""
+    (first, after), *more = parts
+    then = "".join(f", and {share} {after_more}" for share, after_more in more)
+    return f"{escape(title)} go {first} {way} {after}{then}"
+
+
+def one_run(records: Records, profile: Profile, base: str, updates: int) -> str:
+    """What stands after a share of the way if the source or real images have one run of so many
+    updates; empty where both have more.
+    """
+    every = by_length(records, profile)
+    names = [name for name in (base, "real") if len(every[name][updates]) == 1]
+    if len(names) == 2:
+        return " (one run each)"
+    return f" (one run of {escape(get_row(names[0]).title)})" if names else ""
+
+
+def keeps_its_place(records: Records, profile: Profile, sources: Mapping[str, str]) -> str:
+    """Whether sources keep their shares of the way when both train longer, by whether the
+    intervals of the shares after the shortest and the longest training overlap; empty where none
+    has two.
+
+    sources: row → what the sentence calls it.
+
+    >>> sl.book.pages.lengths.keeps_its_place(runs, p, {"programs-100": "programs"})
+    ... # doctest: +SKIP
+    """
+    every, floor = by_length(records, profile), baseline(profile)
+    words: dict[str, list[str]] = {}
+    for base, title in sources.items():
+        own, real = every.get(base, {}), every.get("real", {})
+        ways = [share_of_way(r, floor, real[n]) for n, r in own.items() if n in real]
+        known = [way for way in ways if way]
+        if len(known) > 1:
+            (_, low, high), *_, (_, low_after, high_after) = known
+            word = "falls" if high_after < low else "rises" if low_after > high else "cannot tell"
+            words.setdefault(word, []).append(title)
+    if not words:
+        return ""
+    falls, rises, unclear = (
+        " and ".join(words.get(w, [])) for w in ("falls", "rises", "cannot tell")
+    )
+    parts = [f"beside real images the share of {falls} falls"] * bool(falls)
+    parts += [f"beside real images the share of {rises} rises"] * bool(rises)
+    parts += [
+        f"we cannot tell whether {unclear} keep their place beside real images: the intervals of "
+        "their shares of the way after the shortest and the longest training overlap"
+    ] * bool(unclear)
+    return "; ".join(parts)
 
 
 def gained(records: Records, profile: Profile) -> str:
@@ -255,7 +301,8 @@ def gained(records: Records, profile: Profile) -> str:
         return ""
     (first, *_, last) = lengths
     more = points(lengths[last].difference(lengths[first]))
-    return f"real images gain {more} points from {first:,} to {last:,} updates"
+    runs = runs_in_words(len(lengths[last]))
+    return f"real images gain {more} points from {first:,} to {last:,} updates ({runs} of these)"
 
 
 def length_table(records: Records, profile: Profile) -> Html:

@@ -148,12 +148,12 @@ def correlations(measured: Measured, records: Records) -> Html:
     header = ["property", "Spearman with accuracy", "Pearson", "more than chance"]
     note = f"Over {len(sets.names)} synthetic sets; real images and mixtures are left out. "
     note += "Intervals: bootstrap over sets. Last column: Spearman's permutation test, "
-    note += "Holm's rule over the properties."
+    note += "Holm's procedure over the properties."
     return table(header, body, note, sortable=True)
 
 
 def strongest(measured: Measured, records: Records) -> str:
-    """Which property accuracy follows most closely, and which least, as a clause; empty over too
+    """With which property accuracy goes most, and with which least, as a clause; empty over too
     few sets.
 
     >>> sl.book.pages.properties.strongest(measured, records)  # doctest: +SKIP
@@ -163,11 +163,9 @@ def strongest(measured: Measured, records: Records) -> str:
         return ""
     most, *_, least = both
     top, bottom = both[most][1], both[least][1]
-    text = (
-        f"over {len(sets.names)} synthetic sets, accuracy follows {PROPERTIES[most]} most closely "
-    )
-    text += f"(rank correlation {_interval(top)}) and {PROPERTIES[least]} least"
-    return f"{text} ({_interval(bottom)})"
+    text = f"over {len(sets.names)} synthetic sets, accuracy has its closest rank correlation with "
+    text += f"{PROPERTIES[most]} ({_interval(top)}) and its weakest with {PROPERTIES[least]} "
+    return f"{text}({_interval(bottom)})"
 
 
 def _interval(r: tuple[float, float, float]) -> str:
