@@ -61,7 +61,7 @@ def test_rows_beside_a_floor_are_counted_above_and_below_it():
     assert says(0.0) == "set 0 cannot be told from no training"
     assert says() == ""
     assert says(0.2, 0.0205, 0.0, 0.0) == (  # p = 0.043: clear alone, not among four
-        "of four sets, one teaches more than no training, by Holm's procedure over the four"
+        "of four sets, one teaches more than no training (set 0), by Holm's procedure over the four"
     )
     one = stats.Estimate(0.2, 0.01, df=100, runs=1, n=1000, over="images")
     few = book.beside({"set 0": comparisons.Pair(one, "noise")}, "sets", "no training")
