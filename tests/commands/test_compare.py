@@ -129,7 +129,7 @@ def test_maps_of_labels_are_not_taken_for_images(images, tmp_path):
         ["memory", "build", "--memory", str(tmp_path / "o"), "--images", str(leaves)],
     ):
         code, text, err = call(*command)
-        assert code == 2 and text == "" and f"which are no images; give {leaves}/train" in err
+        assert code == 2 and text == "" and f"which are no images; give '{leaves}/train'" in err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["leaves"]
 
 

@@ -139,6 +139,7 @@ def test_committed_measurements_belong_to_the_plans():
         ('[layers]\nrows = ["random"]', r'\[layers\] has no smoke; add smoke = \["…"\]'),
         ("[layers]\nrows = []\nsmoke = 'random'", "smoke = 'random': must be a list of texts"),
         ("[layers]\nrows = []\nsmoke = ['randm']", "unknown row 'randm': did you mean 'random'"),
+        ("[layers]\nrows = []\nsmoke = []", r"\[layers\]: names no row of the smoke profile"),
         ("[layers]\nrows = []\nsmoke = []\nseed = 2", r"\[layers\] has 'seed'; allowed are opt"),
         ("[layers]\nrows = []\nsmoke = []\nseeds = 'two'", "seeds = 'two': must be a whole num"),
         ("[layers]\nrows = []\nsmoke = []\noptions.tiny.k = 2", "profile = 'tiny': must be one"),

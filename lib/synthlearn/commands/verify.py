@@ -68,7 +68,7 @@ def _compare_versions(args: Namespace, profile: Any) -> int:
     if args.what or not row_names(args, profile):
         jobs += measurings(args, profile)
     jobs = [job for job in (*jobs, *trials(args, profile)) if job.path.exists()]
-    jobs = [job for job in jobs if _can_run(job) and _has_start(job)]
+    jobs = [job for job in jobs if _can_run(job)]
     differs = False
     for name, same, confirmed in versions.confirm(profile, args.against, jobs):
         differs |= not same
@@ -85,17 +85,6 @@ def _can_run(job: Any) -> bool:
     if not here:
         print(f"left out {job.title}: needs the extra `reference`", flush=True)
     return here
-
-
-def _has_start(job: Any) -> bool:
-    """Whether there is a start to compare: a measurement has one of the smoke profile's rows."""
-    from ..study.measuring import Measuring, plans
-
-    plan = plans()[job.name] if isinstance(job, Measuring) else None
-    has = plan is None or bool(plan.smoke or plan.starts)
-    if not has:
-        print(f"left out {job.title}: the smoke profile has no row of it", flush=True)
-    return has
 
 
 def _verify(args: Namespace) -> int:

@@ -88,6 +88,8 @@ def _plan(name: str, entry: dict[str, Any]) -> Plan:
             raise ParameterError(f"[{name}.options.{profile}] = {own!r}: must be a table")
         build(MEASUREMENTS[name].Options, f"measurement {name!r}", own)
     starts = entry.get("starts", [])
+    if not (entry["smoke"] or starts):
+        raise ParameterError(f"[{name}]: names no row of the smoke profile; give smoke, or starts")
     for row in (*entry["rows"], *entry["smoke"], *starts):
         get_row(row)
     return Plan(
