@@ -285,7 +285,18 @@ def positions(indices: Iterable[int] | Tensor, n: int, subject: str) -> Tensor:
 
 def check_no_maps(folder: Path) -> None:
     """Raise DataError for a folder of images whose generator also wrote maps of them: maps are
-    pictures as files go, and would be trained on."""
+    pictures as files go, and would be trained on.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     check_no_maps(Path(name))  # none there
+    ...     Path(name, MAPS).mkdir()
+    ...     Path(name, LABEL).touch()
+    ...     check_no_maps(Path(name))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    synthlearn.core.errors.DataError: ... which are no images; give ...
+    """
     if (folder / LABEL).is_file() and (folder / MAPS).is_dir():
         raise DataError(
             f"{str(folder)[:200]!r}: `generate --labels` wrote maps beside its images, which are "
