@@ -36,9 +36,10 @@ def _naive_contours(rings, keys, i, size):
     theta = [2 * math.pi * v / count for v in range(count)]
     words = []
     for v in range(count):
-        own = rng.fold(keys[i], contours.Draw.STEPS, v)
-        pairs = rng.fold(own, torch.arange(0, 2 * contours.AT_ONCE, 2))
-        words.append(pairs.view(torch.int16).view(-1, 2).int() + (1 << 15))
+        own = rng.fold(rng.fold(keys[i], contours.Draw.STEPS, v), 0)
+        more = rng.fold(rng.fold(keys[i], contours.Draw.STEPS, v), contours.AT_ONCE)
+        both = torch.cat([rng.bits(k, (contours.AT_ONCE // 2,)) for k in (own, more)])
+        words.append(both.view(torch.int16).view(-1, 2).int() + (1 << 15))
     radius = [float(rings.radius[i] * rings.ovals[i, a]) for a in (0, 1)]
     image = np.zeros((size, size), int)
     summed = np.zeros((2, count))

@@ -101,18 +101,22 @@ def noise_table() -> Tensor:
 class Columns:
     """Vertices of all rings of some images side by side, the images of most contours first.
 
-    A ring has its first vertex once more at its end. Of each column, along x and y, in pixels of
-    the image: its ``place`` at the last contour, which moves; the ``step`` to the next, and what
-    multiplies the noise of that step, ``shake``; past ``low`` and ``high`` it never comes back.
+    A ring has its first vertex once more at its end. ``place`` and ``turn`` are in pixels of the
+    image and in pixels for each pixel of 512; ``outward`` and ``jitter`` are what a contour adds to
+    the radius and what multiplies the noise, in pixels of 512; ``drawn`` is the sum of the noise so
+    far, ``at`` where the last contour was. Past ``low`` and ``high`` a vertex never comes back.
     """
 
     keys: Tensor  # int64 (columns,)
     image: Tensor  # int32 (columns,), its first pixel
-    place: Tensor  # float (2, columns), as are the next four
-    step: Tensor
-    shake: Tensor
-    low: Tensor
-    high: Tensor
+    place: Tensor  # float (2, columns), along x and y
+    turn: Tensor  # likewise
+    outward: Tensor  # float (columns,)
+    jitter: Tensor  # likewise
+    drawn: Tensor  # float (2, columns)
+    at: Tensor  # likewise
+    low: Tensor  # likewise
+    high: Tensor  # likewise
     joined: Tensor  # float (columns,), 1 where a line leads to the next column, else 0
     contours: list[int]  # of each ring
     ends: list[int]  # the column after each ring
@@ -123,6 +127,10 @@ class Columns:
         return self.ends[growing - 1] if growing else 0
 
 
+# of each column, whatever follows it
+PARTS = ("keys", "image", "place", "turn", "outward", "jitter", "drawn", "at", "low", "high")
+
+
 def columns(rings: Rings, keys: Tensor, size: int) -> Columns:
     """The columns of images by their rings and keys; images have a border."""
     order = rings.contours.argsort(descending=True, stable=True)
@@ -130,22 +138,28 @@ def columns(rings: Rings, keys: Tensor, size: int) -> Columns:
     ends = length.cumsum(0)
     owner = torch.repeat_interleave(order, length)
     first = torch.repeat_interleave(ends - length, length)
-    vertices, noise = rings.vertices[owner], rings.noise[owner]
+    vertices = rings.vertices[owner]
     number = (torch.arange(len(owner), device=keys.device) - first).remainder(vertices)
     angle = 2 * math.pi * number / vertices
-    turn = torch.stack((angle.cos(), angle.sin())) * (size / CANVAS)
+    turn = torch.stack((angle.cos(), angle.sin()))
     wave = (angle[:, None] * rings.waves[owner]).sin().sum(1) / 2
-    start = rings.centre[owner].T * (size / CANVAS)
-    step, shake = turn * (rings.width[owner] + noise + wave), turn * (-rings.gain * noise)
-    away = RETURN * shake.square() / step.abs()
+    start = rings.centre[owner].T + turn * (rings.radius[owner] * rings.ovals[owner].T)
+    place, turn = start * (size / CANVAS) + BORDER, turn * (size / CANVAS)
+    outward = rings.width[owner] + rings.noise[owner] + wave
+    jitter = rings.gain * rings.noise[owner]
+    step = turn * outward
+    away = RETURN * (turn * jitter).square() / step.abs()
     joined = torch.ones(len(owner), device=keys.device)
     joined[ends - 1] = 0
     return Columns(
         keys=rng.fold(keys[owner], Draw.STEPS, number),
         image=(owner * (size + 2 * BORDER) ** 2).int(),
-        place=start + turn * (rings.radius[owner] * rings.ovals[owner].T) + BORDER,
-        step=step,
-        shake=shake,
+        place=place,
+        turn=turn,
+        outward=outward,
+        jitter=jitter,
+        drawn=torch.zeros_like(place),
+        at=place.clone(),
         low=torch.where(step < 0, BORDER - away, -math.inf),
         high=torch.where(step > 0, size + BORDER + away, math.inf),
         joined=joined,
@@ -157,22 +171,20 @@ def columns(rings: Rings, keys: Tensor, size: int) -> Columns:
 def shed(every: Columns, live: int) -> Columns:
     """The first ``live`` columns without those that no line will show again: a line is gone when
     both of its ends are, on the same side."""
-    place = every.place[:, :live]
-    gone = torch.cat((place < every.low[:, :live], place > every.high[:, :live]))
+    at = every.at[:, :live]
+    gone = torch.cat((at < every.low[:, :live], at > every.high[:, :live]))
     line = every.joined[:live] > 0
     line[:-1].logical_and_((gone[:, :-1] & gone[:, 1:]).any(0).logical_not_())
     kept = line.clone()
     kept[1:] |= line[:-1]
-    at = true_places(kept)
-    if len(at) > WORTH * live:
+    which = true_places(kept)
+    if len(which) > WORTH * live:
         return every
-    ends = torch.searchsorted(at, torch.tensor(every.ends, device=at.device))
-    fewer = {
-        name: getattr(every, name).index_select(-1, at)
-        for name in ("keys", "image", "place", "step", "shake", "low", "high")
-    }
-    joined = line.index_select(0, at).float()
-    return Columns(**fewer, joined=joined, contours=every.contours, ends=ends.tolist())
+    ends = torch.searchsorted(which, torch.tensor(every.ends, device=which.device)).tolist()
+    parts = {name: getattr(every, name) for name in PARTS}
+    fewer = {name: part.index_select(-1, which) for name, part in parts.items()}
+    joined = line.index_select(0, which).float()
+    return Columns(**fewer, joined=joined, contours=every.contours, ends=ends)
 
 
 def contour_numbers(rings: Rings, keys: Tensor, size: int) -> Tensor:
@@ -206,20 +218,23 @@ def contour_numbers(rings: Rings, keys: Tensor, size: int) -> Tensor:
 
 def moved(every: Columns, done: int, live: int) -> Tensor:
     """Where the first ``live`` columns are at the contours of a block: float (2, contours, live),
-    x and y in pixels of the image with its border. Their ``place`` moves on to the last of these.
+    x and y in pixels of the image with its border. What was ``drawn`` and where they are ``at``
+    moves on to the last of these.
     """
-    pairs = torch.arange(done, done + AT_ONCE, 2, device=every.keys.device)
     # 16 bits for each number: of two contours, along x and y
-    words = rng.fold(every.keys[:live], pairs[:, None]).view(torch.int16)
-    bits = torch.empty(2, AT_ONCE // 2, 2, live, dtype=torch.int32, device=words.device)
-    bits.copy_(words.view(-1, live, 2, 2).permute(3, 0, 2, 1)).add_(1 << 15)
-    noise = noise_table().to(bits.device).index_select(0, bits.flatten()).view(2, AT_ONCE, live)
-    place = every.place[:, :live]
-    xy = noise.mul_(every.shake[:, None, :live]).add_(every.step[:, None, :live])
-    xy[:, 0] += place
+    words = rng.bits(rng.fold(every.keys[:live], done), (AT_ONCE // 2,)).view(torch.int16)
+    bits = torch.empty(2, AT_ONCE, live, dtype=torch.int32, device=words.device)
+    bits.copy_(words.view(live, AT_ONCE, 2).permute(2, 1, 0)).add_(1 << 15)
+    total = noise_table().to(bits.device).index_select(0, bits.flatten()).view(2, AT_ONCE, live)
+    total[:, 0] += every.drawn[:, :live]
     for s in range(1, AT_ONCE):
-        xy[:, s] += xy[:, s - 1]
-    place.copy_(xy[:, -1])
+        total[:, s] += total[:, s - 1]
+    every.drawn[:, :live] = total[:, -1]
+    number = torch.arange(done + 1, done + 1 + AT_ONCE, device=bits.device)[:, None]
+    radius = number * every.outward[:live]
+    radius = torch.addcmul(radius, every.jitter[:live], total, value=-1, out=total)
+    xy = torch.addcmul(every.place[:, None, :live], every.turn[:, None, :live], radius, out=total)
+    every.at[:, :live] = xy[:, -1]
     return xy
 
 
@@ -260,17 +275,18 @@ def line_pixels(
     column = torch.cat([part - s * live for s, part in enumerate(at.split(cuts))])
     image = every.image.index_select(0, column)
     steps = length.flatten().index_select(0, at).ceil_()
-    step = way.index_select(1, at).div_(steps)
-    first = flat.index_select(1, at).add_(step)
+    start, whole = flat.index_select(1, at), way.index_select(1, at)
+    first = torch.addcmul(start, 1 / steps, whole)
 
     # most lines have one pixel between their ends, and are done
     longer = true_places(steps > 2)
     more = steps.index_select(0, longer).long().sub_(2)
     which = torch.repeat_interleave(more)
     before = (more.cumsum(0) - more).index_select(0, which)
-    number = torch.arange(1, len(which) + 1, device=at.device).sub_(before)
+    number = torch.arange(2, len(which) + 2, device=at.device).sub_(before)
     which = longer.index_select(0, which)
-    others = step.index_select(1, which).mul_(number).add_(first.index_select(1, which))
+    share = number / steps.index_select(0, which)
+    others = torch.addcmul(start.index_select(1, which), share, whole.index_select(1, which))
     of_others = _cuts(which, torch.tensor(cuts, device=at.device).cumsum(0)[:-1])
     return (
         list(pixels(first, image, side).split(cuts)),
