@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.nn.functional import adaptive_avg_pool2d
-
 from test_generators import NAMES, light
+from torch.nn.functional import adaptive_avg_pool2d
 
 FILE = Path(__file__).with_name("revisions.json")
 SIZE, CELLS = 32, 4
