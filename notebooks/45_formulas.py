@@ -138,21 +138,21 @@ indices = torch.tensor([3])
 keys = atoms.keys(indices)
 atom = atoms.rings(keys, indices)
 every = rings.columns(atom, keys, rings.CANVAS)
-x, _, noise = rings.moved(every, 0, every.ends[0], torch.zeros_like(every.turn))
+x, _ = rings.moved(every, 0, every.ends[0])
 
 theta = 2 * torch.pi * torch.arange(atom.vertices[0]) / atom.vertices[0]
 waves = (theta * atom.waves[0, :, None]).sin().sum(0) / 2
 outward = atom.noise + atom.width + waves
 last = rings.AT_ONCE  # rings that the library moves together
 radius = atom.radius * atom.ovals[0, 0] + last * outward
-radius = radius - atom.noise * noise[0, :-1]  # the sum of the noise, in x
+radius = radius - atom.noise * every.drawn[0, :-1]  # the sum of the noise, in x
 by_hand = atom.centre[0, 0] + theta.cos() * radius
 
 assert torch.allclose(x[-1, :-1] - rings.BORDER, by_hand, atol=0.01)
 
 # %% [markdown]
-# The library moves the rings of a whole batch together, and draws every line as the pixels along it; a test holds it to a loop over rings, vertices
-# and pixels. The other sets of this page:
+# The library moves the rings of a whole batch together, leaves out what has left the image for good, and draws every line as the pixels along it; a test
+# holds it to a loop over rings, vertices and pixels. The other sets of this page:
 
 # %% tags=["hide-input"]
 others = {
