@@ -87,7 +87,7 @@ def _encoder(args: Namespace, profile: Any) -> Any:
 
 def _properties(args: Namespace) -> int:
     from .. import data
-    from ..data import datasets, image_set
+    from ..data import datasets
     from ..measure import probe, properties
 
     p = _profile(args)
@@ -98,7 +98,7 @@ def _properties(args: Namespace) -> int:
     indices = source.spread(n) if isinstance(source, data.Folder) else range(n)
     pictures = source.sample(indices, p.image_size, args.seed, "cpu")
     tap = encoder.last_convolution
-    real = probe.large_enough(image_set.sample(test, 2 * n).images, p.crop)
+    real = probe.large_enough(properties.two_samples(test, n, p.data).images, p.crop)
     parts = properties.compare(encoder, tap, pictures, real, p.views(), args.seed)
     answer = {
         "source": source.name,
